@@ -1,0 +1,78 @@
+"""Files that are whole or absent, and the folder for what can be made again."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Hands out a temporary path and renames it to `path` once the block ends without an error.
+
+    A reader, or a process killed at any moment, therefore never sees half a file. Works for a file and for a folder
+    (a folder at `path` is refused unless it is empty, because a rename cannot replace it).
+
+    Args:
+        path: Where the finished file or folder shall be. Its parent folder is created.
+
+    Yields:
+        A `pathlib.Path` in the same folder; it does not exist yet.
+
+    Raises:
+        OSError: The disk is full or the folder is not writable; what was written so far is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        if temporary.is_file():
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())  # the rename must not reach the disk before the contents do
+        os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Writes `text` to `path` (UTF-8) through a temporary file."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def require_writable_folder(path, argument):
+    """Creates the folder `path` and checks that a file can be written in it.
+
+    Args:
+        path: The folder.
+        argument: The name of the argument that the path came from, for the message.
+
+    Returns:
+        `path` as a `pathlib.Path`.
+
+    Raises:
+        OSError: The folder cannot be created or written; the message names the argument, the path and the cause.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{argument} must be a folder that can be written ({error.strerror}). Received", str(path)
+        ) from error
+    return path
+
+
+def cache_folder():
+    """The folder for what tfanime can make again: `TFANIME_CACHE`, or `tfanime` in the user's cache folder."""
+    folder = os.environ.get("TFANIME_CACHE")
+    if folder:
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"

@@ -1,0 +1,65 @@
+"""Latents: what a generator draws from, as a pure function of a seed.
+
+A seed names an avatar. It must give bitwise the same latents here, inside a SavedModel and behind a server, alone or
+in any batch; hence one counter-based generator (Philox, stated by name, because TensorFlow may otherwise choose by
+device) and one call a seed.
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+DISTRIBUTIONS = ("normal", "uniform")
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The distribution of a generator's input.
+
+    Args:
+        size: Components of one latent vector.
+        distribution: `"normal"` is N(0, 1), `"uniform"` is U(-1, 1) (Radford et al. 2016).
+    """
+
+    size: int = 128
+    distribution: str = "normal"
+
+    def __post_init__(self):
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1. Received: {self.size}")
+        if self.distribution not in DISTRIBUTIONS:
+            raise ValueError(f"distribution must be one of {DISTRIBUTIONS}. Received: {self.distribution!r}")
+
+    def _draw(self, shape, seed):
+        if self.distribution == "normal":
+            return tf.random.stateless_normal(shape, seed, alg="philox")
+        return tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0, alg="philox")
+
+    def from_seeds(self, seeds):
+        """The latents that seeds name.
+
+        Args:
+            seeds: int64 tensor or array `[batch]`, any values.
+
+        Returns:
+            float32 tensor `[batch, size]`; a seed's row depends on nothing but the seed.
+        """
+        seeds = tf.cast(seeds, tf.int64)
+        return tf.map_fn(
+            lambda seed: self._draw([self.size], tf.stack([seed, tf.constant(0, tf.int64)])),
+            seeds,
+            fn_output_signature=tf.TensorSpec([self.size], tf.float32),
+        )
+
+    def batch(self, count, seed, step):
+        """The latents of one training step, a pure function of (seed, step, place in the batch).
+
+        Args:
+            count: Number of latents, an int.
+            seed: Seed of the run, int.
+            step: Number of the draw, scalar int64 tensor or int.
+
+        Returns:
+            float32 tensor `[count, size]`.
+        """
+        return self._draw([count, self.size], tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)]))

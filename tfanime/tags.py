@@ -1,0 +1,224 @@
+"""Tags: which words describe a face, how they exclude each other, and how they become numbers."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TagGroup:
+    """Tags that belong together.
+
+    Args:
+        name: Name of the group, such as `hair_colour`.
+        tags: Its tags, in order, in lower case with underscores.
+        exclusive: Whether a face has exactly one of them (its hair colour) or any number (hat, glasses).
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    exclusive: bool
+
+
+@dataclass(frozen=True)
+class TagVocabulary:
+    """An ordered list of tags in groups; the only place that turns tags into numbers and back.
+
+    A face is described by one value a tag: +1 the tag holds, -1 it does not, 0 it is not known. In an exclusive
+    group exactly one tag holds, hence a face without a tag there is unknown in the whole group (0 everywhere), and a
+    face with several is unknown among those several and -1 elsewhere. In an independent group a missing tag is -1.
+
+    Args:
+        name: Name of the vocabulary, kept in manifests, run folders and exports.
+        groups: The `TagGroup`s; their tags in order are the vector's components.
+        aliases: Other spellings, to the tag each stands for.
+        priors: For some tags, the probability to draw it where nobody chose (`sample`). Default: uniform inside an
+            exclusive group, `0.25` for independent tags (Jin et al. 2017, section 3.3).
+    """
+
+    name: str
+    groups: tuple[TagGroup, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    priors: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        duplicates = sorted({tag for tag in self.tags if self.tags.count(tag) > 1})
+        if duplicates:
+            raise ValueError(f"groups must not share a tag. Received in vocabulary {self.name!r}: {duplicates}")
+        for mapping, targets in (("aliases", self.aliases.values()), ("priors", self.priors)):
+            strangers = sorted(set(targets) - set(self.tags))
+            if strangers:
+                raise ValueError(f"{mapping} must refer to tags of vocabulary {self.name!r}. Received: {strangers}")
+
+    @property
+    def tags(self):
+        """All tags, in order, as a tuple of strings."""
+        return tuple(tag for group in self.groups for tag in group.tags)
+
+    def __len__(self):
+        return len(self.tags)
+
+    def canonical(self, text):
+        """The tag that `text` stands for ("Twin Tails" -> `twin_tails`), or None if the vocabulary has no such tag."""
+        word = re.sub(r"[\s_\-]+", "_", text.strip().lower())
+        word = self.aliases.get(word, word)
+        return word if word in self.tags else None
+
+    def parse(self, text):
+        """Reads what a person typed: tags separated by commas, such as `"blonde hair, twin tails, smile"`.
+
+        Args:
+            text: The tags. Case, spaces, hyphens and underscores do not matter; aliases are understood.
+
+        Returns:
+            The tags' names, in the vocabulary's order, each once.
+
+        Raises:
+            ValueError: A word is no tag, or two tags of one exclusive group are given.
+        """
+        found = set()
+        for word in filter(None, (word.strip() for word in text.split(","))):
+            tag = self.canonical(word)
+            if tag is None:
+                near = difflib.get_close_matches(word.lower().replace(" ", "_"), self.tags, n=3)
+                hint = f"Did you mean {', '.join(near)}?" if near else f"It has: {', '.join(self.tags)}."
+                raise ValueError(f"tags must be in vocabulary {self.name!r}. Received: {word!r}. {hint}")
+            found.add(tag)
+        for group in self.groups:
+            several = [tag for tag in group.tags if tag in found]
+            if group.exclusive and len(several) > 1:
+                raise ValueError(f"a face has one tag of group {group.name!r}. Received: {', '.join(several)}")
+        return tuple(tag for tag in self.tags if tag in found)
+
+    def encode(self, tags: Iterable[str]):
+        """Turns the tags of a picture into values.
+
+        Args:
+            tags: Names of tags or aliases; words that the vocabulary does not have are passed over, because boards
+                give many more tags than a vocabulary has (`parse` is the strict reading).
+
+        Returns:
+            int8 array `[len(self)]` of +1, -1 and 0, see the class.
+        """
+        found = {self.canonical(tag) for tag in tags}
+        values = []
+        for group in self.groups:
+            present = [tag in found for tag in group.tags]
+            if not group.exclusive or sum(present) == 1:
+                values += [1 if here else -1 for here in present]
+            elif not any(present):
+                values += [0] * len(present)
+            else:
+                values += [0 if here else -1 for here in present]
+        return np.array(values, np.int8)
+
+    def decode(self, values):
+        """The names of the tags whose value in `values` (`[len(self)]`) is positive."""
+        values = np.asarray(values)
+        if values.shape != (len(self),):
+            raise ValueError(f"values must have shape ({len(self)},). Received: {values.shape}")
+        return tuple(tag for tag, value in zip(self.tags, values, strict=True) if value > 0)
+
+    def sample(self, random, count):
+        """Draws tags for faces that nobody described (see `priors`).
+
+        Args:
+            random: A `numpy.random.Generator`.
+            count: How many faces.
+
+        Returns:
+            int8 array `[count, len(self)]` of +1 and -1.
+        """
+        columns = []
+        for group in self.groups:
+            if group.exclusive:
+                weights = np.array([self.priors.get(tag, 1 / len(group.tags)) for tag in group.tags])
+                chosen = random.choice(len(group.tags), size=count, p=weights / weights.sum())
+                columns.append(chosen[:, None] == np.arange(len(group.tags)))
+            else:
+                weights = np.array([self.priors.get(tag, 0.25) for tag in group.tags])
+                columns.append(random.random((count, len(group.tags))) < weights)
+        return np.where(np.concatenate(columns, axis=1), 1, -1).astype(np.int8)
+
+    def to_json(self):
+        """The vocabulary as plain dictionaries and lists, for manifests and model cards."""
+        return {
+            "name": self.name,
+            "groups": [
+                {"name": group.name, "exclusive": group.exclusive, "tags": list(group.tags)} for group in self.groups
+            ],
+            "aliases": dict(self.aliases),
+            "priors": dict(self.priors),
+        }
+
+    @classmethod
+    def from_json(cls, values):
+        """The inverse of `to_json`."""
+        groups = tuple(TagGroup(group["name"], tuple(group["tags"]), group["exclusive"]) for group in values["groups"])
+        return cls(values["name"], groups, values.get("aliases", {}), values.get("priors", {}))
+
+
+def _colours(names, part):
+    return tuple(f"{name}_{part}" for name in names.split())
+
+
+JIN34 = TagVocabulary(
+    # Jin et al. 2017 (arXiv 1708.05509), table 1: 34 tags, in the authors' order.
+    "jin34",
+    (
+        TagGroup(
+            "hair_colour",
+            _colours("blonde brown black blue pink purple green red silver white orange aqua grey", "hair"),
+            exclusive=True,
+        ),
+        TagGroup("hair_style", ("long_hair", "short_hair", "twin_tails", "drill_hair", "ponytail"), exclusive=False),
+        TagGroup("face", ("blush", "smile", "open_mouth", "hat", "ribbon", "glasses"), exclusive=False),
+        TagGroup(
+            "eye_colour",
+            _colours("blue red brown green purple yellow pink aqua black orange", "eyes"),
+            exclusive=True,
+        ),
+    ),
+    aliases={
+        "twintails": "twin_tails",
+        "drills": "drill_hair",
+        "drill": "drill_hair",
+        "twin_drills": "drill_hair",
+        "gray_hair": "grey_hair",
+        "blond_hair": "blonde_hair",
+        "violet_hair": "purple_hair",
+        "violet_eyes": "purple_eyes",
+        "hair_ribbon": "ribbon",
+        "headwear": "hat",
+    },
+)
+
+KONACHAN26 = TagVocabulary(
+    # The 26 tags of the "hair and eyes" course data sets cropped from image boards.
+    "konachan26",
+    (
+        TagGroup(
+            "hair_colour",
+            _colours("aqua black blonde blue brown gray green orange pink purple red white", "hair"),
+            exclusive=True,
+        ),
+        TagGroup("hair_length", ("long_hair", "short_hair"), exclusive=True),
+        TagGroup(
+            "eye_colour",
+            _colours("aqua bicolored black blue brown gray green orange pink purple red yellow", "eyes"),
+            exclusive=True,
+        ),
+    ),
+    aliases={
+        "grey_hair": "gray_hair",
+        "silver_hair": "gray_hair",
+        "blond_hair": "blonde_hair",
+        "grey_eyes": "gray_eyes",
+        "heterochromia": "bicolored_eyes",
+    },
+)
+
+VOCABULARIES = {vocabulary.name: vocabulary for vocabulary in (JIN34, KONACHAN26)}

@@ -1,0 +1,1 @@
+"""Stage 1: pictures to shards of TFRecords. Run as `python -m tfanime.tfrecords SOURCE OUT`."""
