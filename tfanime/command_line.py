@@ -1,0 +1,239 @@
+"""What all command lines share: flags read into a dataclass, and errors in one line.
+
+    @dataclass(frozen=True)
+    class Config:
+        '''Train a DCGAN.
+
+        Args:
+            run: The run folder.
+            steps: Total number of steps.
+        '''
+        run: str
+        steps: int = 1000
+
+    def main(arguments=None):
+        config = parse(Config, program="python -m tfanime.recipes.dcgan", positional=("run",),
+                       published=("tfanime.recipes", "published"), arguments=arguments)
+
+    if __name__ == "__main__":
+        run(main)
+
+Importing this module loads neither TensorFlow nor NumPy, so that `--help` answers at once.
+"""
+
+import dataclasses
+import difflib
+import importlib.resources
+import os
+import re
+import sys
+from pathlib import Path
+
+import jsonargparse
+
+
+class UsageError(ValueError):
+    """A command line that cannot be right whatever the files hold; `run` ends with status 2."""
+
+
+def parse(
+    config_class,
+    *,
+    program,
+    description=None,
+    epilog=None,
+    published=None,
+    flag="--config",
+    positional=(),
+    arguments=None,
+):
+    """Reads a command line, and the TOML file it may name, into a dataclass.
+
+    Later arguments override earlier ones, hence flags behind `--config FILE` override the file. Unknown flags and
+    unknown keys are refused. `--print_config` prints the result as TOML and ends.
+
+    Args:
+        config_class: A dataclass whose fields have types and mostly defaults; the `Args:` section of its docstring
+            explains the flags in `--help`. A `ValueError` of its `__post_init__` is a usage error.
+        program: The command as the user types it, such as `"python -m tfanime.recipes.wgan"`.
+        description: Text at the head of `--help`.
+        epilog: Text at its end, such as examples; line breaks are kept.
+        published: `(package, folder)` where the TOML files that can be named without a path lie, such as
+            `("tfanime.recipes", "published")`; None for a command without such a file.
+        flag: Name of the flag that takes the TOML file.
+        positional: Names of the fields that are given by position, in order.
+        arguments: The arguments; default: those of this process.
+
+    Returns:
+        An instance of `config_class`.
+
+    Raises:
+        SystemExit: With status 2 and one line on stderr if the command line is wrong, with 0 after `--help`.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _Parser(
+        prog=program,
+        description=description,
+        epilog=epilog,
+        formatter_class=_Formatter,
+        parser_mode="toml",
+        allow_abbrev=False,
+    )
+    help_of = _documented(config_class)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    for name in positional:
+        required = fields[name].default is dataclasses.MISSING
+        parser.add_argument(
+            name,
+            metavar=name.upper(),
+            type=str,
+            help=help_of.get(name),
+            **({} if required else {"nargs": "?", "default": fields[name].default}),
+        )
+    if published:
+        names = ", ".join(published_names(published)) or "none yet"
+        parser.add_argument(
+            flag,
+            action="config",
+            metavar="FILE.toml",
+            help=f"TOML file of flags, by path or by the name of a published one ({names}); flags behind it override",
+        )
+        arguments = _with_paths(arguments, flag, published, parser)
+    parser.add_class_arguments(config_class, skip=set(positional))
+    for action in parser._actions:
+        if getattr(action, "_typehint", None) is bool:  # `--overwrite` alone means `--overwrite true`
+            action.nargs, action.const = "?", True
+    values = parser.parse_args(arguments)
+    try:
+        values = parser.instantiate(values)
+        return config_class(**{name: values[name] for name in fields if name in values})
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def published_names(published):
+    """The names of the TOML files in `(package, folder)`, sorted."""
+    package, folder = published
+    directory = importlib.resources.files(package) / folder
+    if not directory.is_dir():
+        return []
+    return sorted(entry.name.removesuffix(".toml") for entry in directory.iterdir() if entry.name.endswith(".toml"))
+
+
+def published_path(value, published, flag):
+    """The file that `value` stands for: a path, or the bare name of a published TOML.
+
+    Raises:
+        UsageError: There is neither; the message lists the published names.
+    """
+    if Path(value).is_file():
+        return str(value)
+    package, folder = published
+    if value.removesuffix(".toml") in published_names(published):
+        return str(importlib.resources.files(package) / folder / f"{value.removesuffix('.toml')}.toml")
+    names = ", ".join(published_names(published)) or "none"
+    raise UsageError(f"{flag} must be a TOML file or the name of a published one ({names}). Received: {value!r}")
+
+
+def run(main):
+    """Calls `main()` and ends the process: bad input becomes one line on stderr instead of a traceback.
+
+    Status 0 after success, 2 for a wrong command line, 130 after Ctrl-C, 1 for everything else that was foreseen
+    (`ValueError`, `OSError`, `ImportError`, `ArithmeticError`). Other exceptions are bugs and keep their traceback, and
+    so does everything with `TFANIME_DEBUG=1`.
+    """
+    if _debugging():
+        sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # `... | head` has read enough
+        sys.stdout = None
+        sys.exit(1)
+    except UsageError as error:
+        _complain(error)
+        sys.exit(2)
+    except (ValueError, OSError, ImportError, ArithmeticError) as error:
+        _complain(error)
+        sys.exit(1)
+
+
+def _debugging():
+    return os.environ.get("TFANIME_DEBUG", "") not in ("", "0")
+
+
+def _complain(message):
+    text = re.sub(r"\s+", " ", str(message)).strip() or type(message).__name__
+    text = re.sub(r"^\[Errno -?\d+\] ", "", text)
+    print(f"error: {text}", file=sys.stderr, flush=True)
+
+
+def _documented(config_class):
+    """The help text of each field in the `Args:` section of the class's docstring."""
+    import docstring_parser
+
+    parsed = docstring_parser.parse(config_class.__doc__ or "")
+    return {entry.arg_name: re.sub(r"\s+", " ", entry.description or "") for entry in parsed.params}
+
+
+def _with_paths(arguments, flag, published, parser):
+    """The arguments with the names of published files replaced by their paths."""
+    resolved = []
+    for argument in arguments:
+        before, equals, value = argument.partition("=")
+        try:
+            if before == flag and equals:
+                argument = f"{flag}={published_path(value, published, flag)}"
+            elif resolved and resolved[-1] == flag:
+                argument = published_path(argument, published, flag)
+        except UsageError as error:
+            parser.error(str(error))
+        resolved.append(argument)
+    return resolved
+
+
+class _Formatter(jsonargparse.DefaultHelpFormatter):
+    def _fill_text(self, text, width, indent):
+        return "".join(indent + line for line in text.splitlines(keepends=True))
+
+
+class _Parser(jsonargparse.ArgumentParser):
+    """Says what is wrong in one line: the flag, the rule, the value received."""
+
+    def error(self, message, ex=None):
+        if _debugging() and ex is not None:
+            raise ex
+        _complain(self._explain(str(message)))
+        sys.exit(2)
+
+    def _explain(self, message):
+        known = sorted(option for option in self._option_string_actions if option.startswith("--"))
+        unknown = re.search(r"unrecognized arguments: (.+)", message, re.DOTALL)
+        if unknown:
+            word = next((word for word in unknown[1].split() if word.startswith("-")), unknown[1])
+            hint = _near(word.partition("=")[0], known)
+            return f"arguments must be ones that `{self.prog} --help` lists. Received: {unknown[1]}{hint}"
+        unknown = re.search(r"(?:Option|Key) '([^']+)' is not (?:accepted|expected)", message)
+        if unknown:
+            hint = _near(unknown[1], [option[2:] for option in known])
+            return f"keys of a TOML file must be flags of `{self.prog}`. Received: {unknown[1]!r}{hint}"
+        wrong = re.search(r'[Pp]arser key "([^"]+)":\s*(.*)', message, re.DOTALL)
+        if wrong:
+            rule = wrong[2]
+            received = re.search(r"(?:Got value|Given value): (.*?)\s*$", rule, re.DOTALL)
+            expected = list(
+                dict.fromkeys(re.findall(r"Expected an? (\S.*?)(?:\. Got value|\.?\s*$)", rule, re.MULTILINE))
+            )
+            if received and expected:
+                types = [re.sub(r"<class '(?:\w+\.)*(\w+)'>|typing\.", r"\1", text) for text in expected]
+                types = " or ".join(text.replace("NoneType", "null") for text in types)
+                types = re.sub(r"Literal\[(.*?)\]", r"one of \1", types)
+                return f"--{wrong[1]} must be {types}. Received: {received[1]}"
+        return message
+
+
+def _near(word, known):
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f". Did you mean {' or '.join(near)}?" if near else ""
