@@ -31,6 +31,9 @@ from pathlib import Path
 
 import jsonargparse
 
+# TensorFlow's start-up messages would hide our one line; whoever wants them sets the variable.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 
 class UsageError(ValueError):
     """A command line that cannot be right whatever the files hold; `run` ends with status 2."""
@@ -146,8 +149,8 @@ def run(main):
         sys.exit(main())
     try:
         sys.exit(main())
-    except KeyboardInterrupt:
-        _complain("interrupted")
+    except KeyboardInterrupt as error:
+        _complain(str(error) or "interrupted")
         sys.exit(130)
     except BrokenPipeError:  # `... | head` has read enough
         sys.stdout = None
@@ -171,11 +174,14 @@ def _complain(message):
 
 
 def _documented(config_class):
-    """The help text of each field in the `Args:` section of the class's docstring."""
+    """The help text of each field, from the `Args:` sections of the class's docstring and its bases'."""
     import docstring_parser
 
-    parsed = docstring_parser.parse(config_class.__doc__ or "")
-    return {entry.arg_name: re.sub(r"\s+", " ", entry.description or "") for entry in parsed.params}
+    help_of = {}
+    for documented_class in reversed(config_class.__mro__[:-1]):
+        for entry in docstring_parser.parse(documented_class.__doc__ or "").params:
+            help_of[entry.arg_name] = re.sub(r"\s+", " ", entry.description or "")
+    return help_of
 
 
 def _with_paths(arguments, flag, published, parser):
