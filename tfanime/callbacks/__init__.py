@@ -1,0 +1,10 @@
+"""Keras callbacks for GANs. An epoch is a reporting interval of some training steps."""
+
+from tfanime.callbacks.budget import Budget
+from tfanime.callbacks.checkpoints import Checkpoints
+from tfanime.callbacks.log import RunLog
+from tfanime.callbacks.progress import Progress
+from tfanime.callbacks.samples import Samples
+from tfanime.callbacks.stop_on_non_finite import StopOnNonFinite
+
+__all__ = ["Budget", "Checkpoints", "Progress", "RunLog", "Samples", "StopOnNonFinite"]

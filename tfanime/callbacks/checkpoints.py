@@ -1,0 +1,69 @@
+"""Checkpoints from which a training goes on as if nothing had happened."""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves everything a training needs: networks, averaged generator, both optimizers (and so the step), time.
+
+    A checkpoint is written beside the older ones and becomes the newest only when it is whole.
+
+    Args:
+        folder: Where the checkpoints lie.
+        every_minutes: Minutes between two of them. One more is written when the training ends.
+        keep: How many of the newest stay.
+        **objects: Further trackable objects to save, such as `seconds=Budget.seconds`.
+    """
+
+    def __init__(self, folder, every_minutes=2.0, keep=3, **objects):
+        super().__init__()
+        self.folder = str(folder)
+        self.every_minutes = every_minutes
+        self.keep = keep
+        self.objects = objects
+
+    def set_model(self, model):
+        super().set_model(model)
+        checkpoint = tf.train.Checkpoint(gan=model, **self.objects)
+        self.manager = tf.train.CheckpointManager(checkpoint, self.folder, max_to_keep=self.keep)
+
+    def restore(self):
+        """Loads the newest checkpoint into the model, if there is one.
+
+        Returns:
+            The step it was written at, 0 without one.
+        """
+        if self.manager.latest_checkpoint:
+            self.manager.checkpoint.restore(self.manager.latest_checkpoint).assert_existing_objects_matched()
+        return self.model.step
+
+    def save(self):
+        """Writes a checkpoint.
+
+        Raises:
+            FloatingPointError: A weight is not finite: such a checkpoint could not be resumed from.
+        """
+        for network in (self.model.generator, self.model.discriminator, self.model.ema_generator):
+            for weight in network.weights:
+                if not np.isfinite(weight.value.numpy()).all():
+                    raise FloatingPointError(
+                        f"weights must be finite. Received: {weight.path} is not, at step {self.model.step}. "
+                        f"The last good checkpoint is {self.manager.latest_checkpoint or 'none'}"
+                    )
+        self.manager.save(checkpoint_number=self.model.step)
+        self._saved = time.monotonic(), self.model.step
+
+    def on_train_begin(self, logs=None):
+        self._saved = time.monotonic(), self.model.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.monotonic() - self._saved[0] >= self.every_minutes * 60:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        if self.model.step > self._saved[1]:
+            self.save()

@@ -1,0 +1,59 @@
+"""Writes the numbers of a training: `metrics.jsonl` and TensorBoard."""
+
+import time
+
+import keras
+import tensorflow as tf
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+
+class RunLog(keras.callbacks.Callback):
+    """Averages the logs of every step over an epoch and writes them, with images a second.
+
+    The means replace the last step's values in the `logs` that later callbacks see at the epoch's end.
+
+    Args:
+        run: A `tfanime.runs.RunFolder`.
+        images_per_step: Real pictures that a training step sees.
+        seconds: The `Budget`'s variable of training time, for `metrics.jsonl`.
+    """
+
+    def __init__(self, run, images_per_step, seconds):
+        super().__init__()
+        self.run = run
+        self.images_per_step = images_per_step
+        self.seconds = seconds
+
+    def on_train_begin(self, logs=None):
+        step = self.model.step
+        if step:
+            # TensorBoard then drops what a killed process had written after the checkpoint.
+            writer = EventFileWriter(str(self.run.tensorboard))
+            writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START), wall_time=time.time()))
+            writer.close()
+        self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._sums = {}
+        self._steps = 0
+        self._begin = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self._steps:
+            return
+        logs.update({name: total / self._steps for name, total in self._sums.items()})
+        logs["images_per_second"] = self._steps * self.images_per_step / (time.monotonic() - self._begin)
+        step = self.model.step
+        self.run.append_metrics({"step": step, "seconds": round(float(self.seconds), 3), **logs})
+        with self.writer.as_default(step):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+
+    def on_train_end(self, logs=None):
+        self.writer.close()

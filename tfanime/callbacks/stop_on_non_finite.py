@@ -1,0 +1,32 @@
+"""Ends a training whose numbers have become infinite or undefined."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Raises as soon as any value in a step's logs is not finite. Nothing scrubs it, nothing goes on.
+
+    Put it first among the callbacks, so that nothing of such a step is written.
+
+    Args:
+        checkpoints: Folder of `Checkpoints`, to name the last good one; None without one.
+
+    Raises:
+        FloatingPointError: In `fit`; the message names the value, the step and the last good checkpoint.
+    """
+
+    def __init__(self, checkpoints=None):
+        super().__init__()
+        self.checkpoints = checkpoints
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                good = tf.train.latest_checkpoint(str(self.checkpoints)) if self.checkpoints else None
+                raise FloatingPointError(
+                    f"losses must be finite. Received: {name} = {value} at step {self.model.step}. "
+                    f"The last good checkpoint is {good or 'none: no checkpoint was written yet'}"
+                )

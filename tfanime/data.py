@@ -1,0 +1,221 @@
+"""Stage 2: shards to batches.
+
+The order of the pictures is a pure function of (seed, step), so that a resumed run sees what an undisturbed one would
+have seen. A shard can only be read from its start, hence the pictures are decoded and resized once into one flat file
+of uint8 (kept in the cache folder under the data's fingerprint), from which any picture is one read at a known offset.
+Memory stays flat however large the set is: the operating system's page cache is the only one.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfanime.files import cache_folder, replacing
+from tfanime.images import to_float
+from tfanime.tags import TagVocabulary
+from tfanime.tfrecords.example import parse
+from tfanime.tfrecords.manifest import Manifest
+
+DECODE_BATCH = 256
+
+
+@dataclass(frozen=True)
+class FaceData:
+    """Decoded faces of one size, with their tags.
+
+    Args:
+        path: Flat file of uint8 `[count, image_size, image_size, 3]`.
+        count: Number of pictures.
+        image_size: Height and width in pixels.
+        tags: int8 array `[count, len(vocabulary)]` of +1, -1 and 0 (unknown); no columns without a vocabulary.
+        vocabulary: The `TagVocabulary`, or None.
+        fingerprint: The shards' fingerprint, from their manifest.
+    """
+
+    path: Path
+    count: int
+    image_size: int
+    tags: np.ndarray
+    vocabulary: TagVocabulary | None
+    fingerprint: str
+
+    def images(self, indices):
+        """Reads pictures by number.
+
+        Args:
+            indices: Integer array of any shape, values in [0, count).
+
+        Returns:
+            uint8 array `[*indices.shape, image_size, image_size, 3]`.
+        """
+        indices = np.asarray(indices)
+        shape = (self.image_size, self.image_size, 3)
+        images = np.empty((indices.size, *shape), np.uint8)
+        with open(self.path, "rb", buffering=0) as file:
+            for image, index in zip(images, indices.flat, strict=True):
+                # Not a memory map: its pages would count as this process's memory and grow with the data.
+                os.preadv(file.fileno(), [image.reshape(-1)], int(index) * image.size)
+        return images.reshape(*indices.shape, *shape)
+
+    def indices(self, seed, step, batch_size):
+        """Which pictures a step sees: every epoch is a fresh permutation of all pictures, and epochs follow on.
+
+        Args:
+            seed: Seed of the run.
+            step: Number of the step, from 0.
+            batch_size: Pictures a step.
+
+        Returns:
+            int64 array `[batch_size]`, a pure function of the arguments.
+        """
+        positions = np.arange(step * batch_size, (step + 1) * batch_size)
+        epochs = positions // self.count
+        return np.concatenate(
+            [_permutation(self.count, seed, epoch)[positions[epochs == epoch] % self.count] for epoch in set(epochs)]
+        )
+
+    def batches(self, batch_size, *, critic_steps=1, seed=0, start=0):
+        """The endless stream of training batches.
+
+        Args:
+            batch_size: Pictures a critic step, over all devices.
+            critic_steps: Fresh batches a training step.
+            seed: Seed of the order.
+            start: The training step to begin with; a run resumed at step N passes N.
+
+        Returns:
+            A `tf.data.Dataset` of float32 `[batch_size, critic_steps, image_size, image_size, 3]` in [-1, 1]; with
+            a vocabulary, of pairs of that and the tags, float32 `[batch_size, critic_steps, len(vocabulary)]`.
+
+        Raises:
+            ValueError: There are fewer pictures than one batch has.
+        """
+        if batch_size > self.count:
+            raise ValueError(f"batch_size must be at most the number of pictures, {self.count}. Received: {batch_size}")
+        shape = (batch_size, critic_steps)
+
+        def read(step):
+            # Whole critic batches follow each other in the order; the batch axis goes first only in the result,
+            # because strategies split that axis.
+            order = self.indices(seed, int(step), batch_size * critic_steps).reshape(critic_steps, batch_size).T
+            return self.images(order), self.tags[order].astype(np.float32)
+
+        def element(step):
+            images, tags = tf.numpy_function(read, [step], (tf.uint8, tf.float32), stateful=False)
+            images = to_float(tf.ensure_shape(images, (*shape, self.image_size, self.image_size, 3)))
+            if not self.vocabulary:
+                return images
+            return images, tf.ensure_shape(tags, (*shape, len(self.vocabulary)))
+
+        steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+        return steps.map(element, num_parallel_calls=1).prefetch(2)
+
+
+_last_permutation = (None, None)
+
+
+def _permutation(count, seed, epoch):
+    # The stream asks for the same epoch's order at every step; keeping the newest one costs 8 bytes a picture.
+    global _last_permutation
+    key = (count, seed, int(epoch))
+    if _last_permutation[0] != key:
+        generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, int(epoch)]))
+        _last_permutation = (key, generator.permutation(count))
+    return _last_permutation[1]
+
+
+def load(shards, image_size=None, *, progress=True):
+    """Opens a folder of shards for training, decoding it on first use.
+
+    Args:
+        shards: Folder that `python -m tfanime.tfrecords` wrote.
+        image_size: Height and width to train at; default: that of the shards. A smaller one is made by antialiased
+            (bicubic) resizing.
+        progress: Whether to show a progress bar while decoding.
+
+    Returns:
+        A `FaceData`.
+
+    Raises:
+        FileNotFoundError: There is no such folder, manifest or shard.
+        ValueError: `image_size` is above the shards', or a shard is damaged.
+    """
+    manifest = Manifest.load(shards)
+    image_size = image_size or manifest.image_size
+    if not 1 <= image_size <= manifest.image_size:
+        raise ValueError(
+            f"image_size must be at most that of the shards in {str(shards)!r}, {manifest.image_size}. "
+            f"Received: {image_size}. Larger pictures need another conversion, with --size {image_size}"
+        )
+    _check_shards(Path(shards), manifest)
+    folder = cache_folder() / "decoded" / f"{manifest.fingerprint[:32]}-{image_size}"
+    if not folder.is_dir():
+        try:
+            with replacing(folder) as temporary:
+                temporary.mkdir()
+                _decode(Path(shards), manifest, image_size, temporary, progress)
+        except OSError:
+            if not folder.is_dir():  # otherwise another process was faster, and made the same
+                raise
+    details = json.loads((folder / "details.json").read_text())
+    return FaceData(
+        folder / "images.uint8",
+        details["count"],
+        image_size,
+        np.load(folder / "tags.npy"),
+        manifest.vocabulary,
+        manifest.fingerprint,
+    )
+
+
+def _check_shards(folder, manifest):
+    for shard in manifest.shards:
+        path = folder / shard["file"]
+        if not path.is_file():
+            raise FileNotFoundError(f"{folder / 'manifest.json'} names a shard that is missing: {shard['file']}")
+        if path.stat().st_size != shard["bytes"]:
+            raise ValueError(
+                f"shard {path} is damaged: the manifest says {shard['bytes']} bytes, it has {path.stat().st_size}. "
+                "Convert the pictures again with --overwrite"
+            )
+
+
+def _decode(folder, manifest, image_size, target, progress):
+    tag_count = len(manifest.vocabulary) if manifest.vocabulary else 0
+
+    def resized(encoded):
+        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        if manifest.image_size != image_size:
+            image = tf.image.resize(image, (image_size, image_size), "bicubic", antialias=True)
+            image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
+        return tf.ensure_shape(image, (image_size, image_size, 3))
+
+    def decoded(serialized):
+        record = parse(serialized, tag_count)
+        images = tf.map_fn(
+            resized, record["image"], fn_output_signature=tf.TensorSpec((image_size, image_size, 3), tf.uint8)
+        )
+        return images, tf.cast(record["tags"], tf.int8)
+
+    files = [str(folder / shard["file"]) for shard in manifest.shards]
+    dataset = tf.data.TFRecordDataset(files).batch(DECODE_BATCH).map(decoded, tf.data.AUTOTUNE).prefetch(2)
+    tags = []
+    bar = tqdm(total=manifest.count, desc=f"decoding at {image_size} px", unit=" pictures", disable=not progress)
+    try:
+        with bar, open(target / "images.uint8", "wb") as file:
+            for images, batch_tags in dataset.as_numpy_iterator():
+                file.write(images.tobytes())
+                tags.append(batch_tags)
+                bar.update(len(images))
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(f"a shard in {folder} is damaged: {error.message.splitlines()[0]}") from error
+    count = sum(map(len, tags))
+    if count != manifest.count:
+        raise ValueError(f"the shards in {folder} hold {count} records, their manifest says {manifest.count}")
+    np.save(target / "tags.npy", np.concatenate(tags))
+    (target / "details.json").write_text(json.dumps({"count": count, "image_size": image_size}))

@@ -1,0 +1,9 @@
+"""Published methods, each a module with `Config` (the paper's numbers), `build(config)` and `main()`.
+
+Run one as `python -m tfanime.recipes.wgan`. `tfanime.recipes.recipe` holds what they share.
+"""
+
+RECIPES = {
+    "dcgan": "DCGAN (Radford et al. 2016): transposed convolutions, batch norm, the non-saturating loss",
+    "wgan": "WGAN with weight clipping (Arjovsky et al. 2017): a critic instead of a discriminator, 5 steps to 1",
+}

@@ -1,0 +1,241 @@
+"""What all recipes share: their common flags, and the way from a config to a trained run folder."""
+
+import contextlib
+import dataclasses
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tfanime import command_line
+from tfanime.runs import RunFolder
+
+# Everything else decides what a step computes; these only decide how long and how it is reported.
+RESUMABLE = frozenset(("data", "run", "steps", "minutes", "epoch_steps", "sample_steps", "checkpoint_minutes"))
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """What every recipe can be told.
+
+    Args:
+        data: Folder of shards that `python -m tfanime.tfrecords` wrote. Default: drawn avatars, made on first use.
+        run: The run folder. One that exists already is resumed with its own settings; only the budget and the
+            reporting may change then. Default: runs/ and the recipe's name.
+        image_size: Height and width of the pictures, a power of two from 16; shards with larger pictures are resized.
+        batch_size: Pictures a critic step, over all devices.
+        seed: Seed of weights, latents and the order of the data.
+        steps: Total training steps (generator updates); a resumed run goes on to it.
+        minutes: Total minutes of training over all restarts, if that comes first. Default: no limit.
+        ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
+        precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.45x as fast
+            on such a CPU), float32 elsewhere. Weights are float32 always.
+        epoch_steps: Training steps from one line of metrics (and point in TensorBoard) to the next.
+        sample_steps: Training steps from one sheet of avatars to the next, rounded up to whole epochs.
+        checkpoint_minutes: Minutes from one checkpoint to the next.
+    """
+
+    data: str | None = None
+    run: str | None = None
+    image_size: int = 64
+    batch_size: int = 64
+    seed: int = 0
+    steps: int = 100_000
+    minutes: float | None = None
+    ema_half_life: float = 10_000
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    epoch_steps: int = 100
+    sample_steps: int = 500
+    checkpoint_minutes: float = 2
+
+    def __post_init__(self):
+        for name in ("batch_size", "steps", "epoch_steps", "sample_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1. Received: {getattr(self, name)}")
+        for name in ("minutes", "ema_half_life", "checkpoint_minutes"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise ValueError(f"--{name} must be above 0. Received: {getattr(self, name)}")
+        if self.image_size < 16 or self.image_size & (self.image_size - 1):
+            raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
+
+    @property
+    def pictures_per_step(self):
+        """Real pictures that a training step sees."""
+        return self.batch_size * getattr(self, "critic_steps", 1)
+
+
+def parse_config(config_class, name, description, arguments=None):
+    """Reads a recipe's command line. In a run folder that exists, the run's own settings are the defaults.
+
+    Args:
+        config_class: The recipe's `Config`.
+        name: The recipe's name.
+        description: Text for `--help`.
+        arguments: The arguments; default: those of this process.
+
+    Returns:
+        A `config_class`, with `run` and `precision` resolved.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    program = f"python -m tfanime.recipes.{name}"
+    run = RunFolder(_value_of("--run", arguments) or f"runs/{name}")
+    if run.config.is_file() and run.details.is_file() and run.load()["recipe"] == name:
+        arguments = ["--config", str(run.config), *arguments]
+    config = command_line.parse(
+        config_class,
+        program=program,
+        description=description,
+        epilog=f"""examples:
+  {program}                                          drawn avatars, into runs/{name}
+  {program} --data tfrecords/faces --run runs/a --minutes 60
+  {program} --run runs/a --minutes 120               the same run, for another hour
+  tensorboard --logdir runs                          losses and sheets of all runs
+""",
+        published=("tfanime.recipes", "published"),
+        arguments=arguments,
+    )
+    return dataclasses.replace(config, run=config.run or str(run.path), precision=resolve_precision(config.precision))
+
+
+def _value_of(flag, arguments):
+    for index, argument in enumerate(arguments):
+        if argument.startswith(f"{flag}="):
+            return argument.partition("=")[2]
+        if argument == flag and index + 1 < len(arguments):
+            return arguments[index + 1]
+    return None
+
+
+def resolve_precision(precision):
+    """`"auto"` as what it means on this machine; other values as they are."""
+    if precision != "auto":
+        return precision
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "float32"
+    with contextlib.suppress(OSError):  # Linux alone has this file
+        flags = Path("/proc/cpuinfo").read_text().split()
+        if "avx512_bf16" in flags or "amx_bf16" in flags:
+            return "mixed_bfloat16"
+    return "float32"
+
+
+@contextlib.contextmanager
+def precision_policy(precision):
+    """Layers made inside compute in `precision`; Keras' global policy is as before afterwards."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def train(config, build, name):
+    """Trains a recipe: opens the data and the run folder, resumes if there is something to resume, fits, reports.
+
+    Args:
+        config: The recipe's config, as `parse_config` returns it.
+        build: The recipe's `build`: config -> compiled `GAN`.
+        name: The recipe's name.
+
+    Returns:
+        The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
+    """
+    import keras
+    import tensorflow as tf
+
+    from tfanime import callbacks, data
+
+    run = RunFolder(config.run)
+    shards = config.data
+    if shards is None:
+        from tfanime.tfrecords.convert import default_shards
+
+        shards = default_shards(config.image_size)
+    faces = data.load(shards, config.image_size)
+    identity = {"fingerprint": faces.fingerprint, "count": faces.count}
+    run.start(name, config, identity, RESUMABLE)
+    with run.locked():
+        keras.utils.set_random_seed(config.seed)
+        strategy = tf.distribute.MirroredStrategy()
+        with strategy.scope(), precision_policy(config.precision):
+            gan = build(config)
+        budget = callbacks.Budget(config.steps, config.minutes)
+        checkpoints = callbacks.Checkpoints(run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds)
+        for callback in (budget, checkpoints):
+            callback.set_model(gan)
+        start = checkpoints.restore()
+        run.forget_after(start)
+        if budget.spent():
+            print(
+                f"{run.path} has spent its budget: step {start:,}, {float(budget.seconds) / 60:.1f} minutes. "
+                "Train on with a larger --steps or --minutes."
+            )
+            return 0
+        print(
+            f"{name}: {faces.count:,} pictures at {faces.image_size} px, {config.precision}, "
+            f"{strategy.num_replicas_in_sync} device(s), {'resumed at step ' + format(start, ',') if start else 'new'}"
+            f" -> {run.path}",
+            flush=True,
+        )
+        dataset = faces.batches(
+            config.batch_size, critic_steps=getattr(config, "critic_steps", 1), seed=config.seed, start=start
+        )
+        if not faces.vocabulary:
+            pictures = dataset
+        else:
+            pictures = dataset.map(lambda images, tags: images)
+        with _stopped_by_signals(gan) as received:
+            gan.fit(
+                pictures,
+                epochs=-(-(config.steps - start) // config.epoch_steps),
+                steps_per_epoch=config.epoch_steps,
+                shuffle=False,  # the data has its own order
+                verbose=0,
+                callbacks=[
+                    callbacks.StopOnNonFinite(run.checkpoints),
+                    budget,
+                    callbacks.RunLog(run, config.pictures_per_step, budget.seconds),
+                    callbacks.Samples(run, config.sample_steps),
+                    checkpoints,
+                    callbacks.Progress(budget, config.pictures_per_step),
+                ],
+            )
+        _report(run, gan, budget, config, start)
+        return 128 + received[0] if received else 0
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(model):
+    """Lets Ctrl-C and SIGTERM end the training after the step in progress, as if its budget were spent."""
+    received = []
+
+    def stop(number, frame):
+        received.append(number)
+        model.stop_training = True
+        signal.signal(number, before[number])  # a second one does what it always does
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(run, gan, budget, config, start):
+    step, seconds = gan.step, float(budget.seconds)
+    print(
+        f"step {step:,} after {seconds / 60:.1f} minutes of training "
+        f"({step * config.pictures_per_step / seconds:.0f} images/s)"
+        f"{f', {step - start:,} of them now' if start else ''}\n"
+        f"sheet:       {run.sample(step)}\n"
+        f"avatars:     python -m tfanime.generate {run.path} --seeds 0-63 --out avatars.png\n"
+        f"tensorboard: tensorboard --logdir {run.path}"
+    )

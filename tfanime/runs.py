@@ -1,0 +1,146 @@
+"""The run folder: everything a training leaves behind, and the only place that knows its paths.
+
+config.toml      the resolved settings; `--config RUN/config.toml` starts another run with them
+run.json         which recipe, on which data, by which version of tfanime
+metrics.jsonl    one line an epoch: step, seconds of training, losses, images/s
+checkpoints/     the newest checkpoints, `tf.train.Checkpoint`
+samples/         sheets of avatars, by step
+tensorboard/     event files
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import toml
+
+from tfanime import __version__
+from tfanime.files import replacing, require_writable_folder, write_text
+
+FORMAT = 1
+
+
+class RunFolder:
+    """A run folder, new or to be resumed.
+
+    Args:
+        path: Where it is or shall be.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    config = property(lambda self: self.path / "config.toml")
+    details = property(lambda self: self.path / "run.json")
+    metrics = property(lambda self: self.path / "metrics.jsonl")
+    checkpoints = property(lambda self: self.path / "checkpoints")
+    tensorboard = property(lambda self: self.path / "tensorboard")
+
+    def sample(self, step):
+        """The path of the sheet drawn after `step` steps."""
+        return self.path / "samples" / f"step-{step:08d}.png"
+
+    def load(self):
+        """What `run.json` says, a dictionary with `recipe`, `config`, `data` and `tfanime`.
+
+        Raises:
+            FileNotFoundError: This is no run folder.
+            ValueError: `run.json` cannot be read or has another format.
+        """
+        if not self.details.is_file():
+            raise FileNotFoundError(f"a run folder must hold run.json. Received: {str(self.path)!r}, which does not")
+        try:
+            details = json.loads(self.details.read_text(encoding="utf-8"))
+            if details["format"] != FORMAT:
+                raise ValueError(f"its format is {details['format']}, this version of tfanime reads {FORMAT}")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.details} must be a file that tfanime wrote: {error}") from error
+        return details
+
+    def start(self, recipe, config, data, resumable):
+        """Makes the folder, or checks that the run in it is the one to be continued.
+
+        Args:
+            recipe: Name of the recipe.
+            config: Its resolved config, a dataclass.
+            data: A dictionary that identifies the data, kept under `data`.
+            resumable: Names of the config's fields that a resumed run may change.
+
+        Raises:
+            OSError: The folder cannot be written.
+            ValueError: The folder holds something else: another recipe's run, other settings, other data.
+        """
+        values = dataclasses.asdict(config)
+        if self.details.is_file():
+            self._check(self.load(), recipe, values, data, resumable)
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise ValueError(f"run must be a new or empty folder, or a run folder. Received: {str(self.path)!r}")
+        require_writable_folder(self.path, "run")
+        details = {"format": FORMAT, "tfanime": __version__, "recipe": recipe, "config": values, "data": data}
+        write_text(self.details, json.dumps(details, indent=1) + "\n")
+        write_text(
+            self.config,
+            f"# python -m tfanime.recipes.{recipe} --config {self.config.name}\n"
+            + toml.dumps({name: value for name, value in values.items() if value is not None}),
+        )
+
+    def _check(self, details, recipe, values, data, resumable):
+        if details["recipe"] != recipe:
+            raise ValueError(
+                f"run must be a run folder of recipe {recipe!r} or a new one. Received: {str(self.path)!r}, "
+                f"a run of {details['recipe']!r}"
+            )
+        for name, old, new in (
+            *((f"--{name}", details["config"].get(name), value) for name, value in values.items()
+              if name not in resumable),
+            *((f"data's {name}", details["data"].get(name), value) for name, value in data.items()),
+        ):  # fmt: skip
+            if old != new:
+                raise ValueError(
+                    f"{name} must stay what it was when the run in {str(self.path)!r} began, {old!r}. "
+                    f"Received: {new!r}. Name a new folder with --run"
+                )
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps a second process from training in this folder.
+
+        Raises:
+            OSError: Another process does already.
+        """
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise OSError(
+                    f"run must not be in use. Received: {str(self.path)!r}, another process trains in it"
+                ) from error
+            yield
+
+    def append_metrics(self, values):
+        """Adds one line to `metrics.jsonl`."""
+        with open(self.metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def read_metrics(self):
+        """The lines of `metrics.jsonl` as dictionaries; a last line cut short by a kill is passed over."""
+        if not self.metrics.is_file():
+            return []
+        entries = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                entries.append(json.loads(line))
+        return entries
+
+    def forget_after(self, step):
+        """Drops what was written after the checkpoint that a resumed run starts from: those steps are made again."""
+        if self.metrics.is_file():
+            kept = [entry for entry in self.read_metrics() if entry["step"] <= step]
+            with replacing(self.metrics) as temporary:
+                temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+        for sheet in (self.path / "samples").glob("step-*.png"):
+            if int(sheet.stem.removeprefix("step-")) > step:
+                os.remove(sheet)

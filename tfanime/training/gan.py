@@ -1,0 +1,176 @@
+"""The game: a Keras model whose train step lets a generator and a discriminator play."""
+
+import keras
+import tensorflow as tf
+
+from tfanime.latents import Latents
+from tfanime.training.constraints import assign_each
+from tfanime.training.losses import LOSSES, Loss
+
+
+@keras.saving.register_keras_serializable("tfanime")
+class GAN(keras.Model):
+    """A generator and a discriminator, trained by `fit` on batches of pictures.
+
+    One training step is `critic_steps` updates of the discriminator, each on fresh pictures, and one of the generator.
+    The generator's last forward pass serves both its own update and the discriminator's, which sees those fakes first.
+    An exponential moving average of the generator's weights (`ema_generator`, in inference mode) is what to draw with.
+
+    Everything random is a function of (`seed`, step, place in the global batch); the step is the generator
+    optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs.
+
+    Args:
+        generator: `keras.Model`, latents `[batch, latents.size]` -> pictures `[batch, height, width, 3]` in [-1, 1].
+        discriminator: `keras.Model`, pictures -> logits `[batch]`.
+        latents: The `Latents` that the generator draws from.
+        ema_half_life: Images after which an old weight counts half in `ema_generator`; shorter in the beginning
+            (at most 5 % of the images seen; Karras et al. 2020's ramp).
+        seed: Seed of the latents.
+    """
+
+    def __init__(self, generator, discriminator, *, latents=None, ema_half_life=10_000, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        if not ema_half_life > 0:
+            raise ValueError(f"ema_half_life must be above 0 images. Received: {ema_half_life}")
+        self.generator = generator
+        self.discriminator = discriminator
+        self.latents = latents or Latents(size=generator.input_shape[-1])
+        if self.latents.size != generator.input_shape[-1]:
+            raise ValueError(
+                f"latents.size must be the generator's input, {generator.input_shape[-1]}. "
+                f"Received: {self.latents.size}"
+            )
+        self.ema_half_life = ema_half_life
+        self.seed = seed
+        self.ema_generator = keras.models.clone_model(generator)
+        self.ema_generator.set_weights(generator.get_weights())
+        self.ema_generator.trainable = False
+        self.built = True  # its networks are; Keras would otherwise trace a call to find out
+
+    def compile(self, generator_optimizer, discriminator_optimizer, loss, penalties=(), constraint=None, **kwargs):
+        """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
+
+        Args:
+            generator_optimizer: A Keras optimizer.
+            discriminator_optimizer: Another one.
+            loss: A name in `tfanime.training.losses.LOSSES`, or a `Loss`.
+            penalties: `Penalty`s that are added to the discriminator's loss.
+            constraint: Called with the discriminator's trainable weights after each of its updates, see
+                `tfanime.training.constraints`.
+            **kwargs: For `keras.Model.compile`: `jit_compile`, `run_eagerly`.
+
+        Raises:
+            ValueError: `loss` is not known.
+        """
+        if not isinstance(loss, Loss):
+            if loss not in LOSSES:
+                raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
+            loss = LOSSES[loss]
+        kwargs.setdefault("jit_compile", False)  # 0.7x on CPU; Keras' "auto" would switch it on
+        super().compile(optimizer=None, **kwargs)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        generator_optimizer.build(self.generator.trainable_variables)
+        discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.game = loss
+        self.penalties = tuple(penalties)
+        self.constraint = constraint
+
+    @property
+    def step(self):
+        """Training steps done so far, an int: the updates of the generator."""
+        return int(self.generator_optimizer.iterations.value.numpy())
+
+    def call(self, latents):
+        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from latents `[batch, size]`, by the averaged weights."""
+        return self.ema_generator(latents, training=False)
+
+    def train_step(self, data):
+        """One step of the game.
+
+        Args:
+            data: Pictures, float32 in [-1, 1], `[batch, height, width, 3]` for one critic step or
+                `[batch, critic_steps, height, width, 3]` for several.
+
+        Returns:
+            Scalars by name: both losses, the mean logits of the last critic step, the penalty where there is one.
+        """
+        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if images.shape.rank == 4:
+            images = images[:, None]
+        critic_steps = images.shape[1]
+        step = tf.cast(self.generator_optimizer.iterations.value, tf.int64)
+        for critic_step in range(critic_steps):
+            latents = self._latents(images.shape[0], step * critic_steps + critic_step)
+            if critic_step < critic_steps - 1:
+                fake_images = self.generator(latents, training=True)
+            else:
+                with tf.GradientTape() as generator_tape:
+                    fake_images = self.generator(latents, training=True)
+            logs = self._discriminator_update(images[:, critic_step], fake_images, step)
+        logs |= self._generator_update(fake_images, generator_tape)
+        self._average_generator(images.shape[0])
+        return logs
+
+    def _latents(self, count, draw):
+        # Every replica makes the whole batch's latents, which are small, and takes its own part: two devices then
+        # see what one would see.
+        replica = tf.distribute.get_replica_context()
+        latents = self.latents.batch(count * replica.num_replicas_in_sync, self.seed, draw)
+        begin = tf.cast(replica.replica_id_in_sync_group, tf.int32) * count
+        return tf.ensure_shape(latents[begin : begin + count], (count, self.latents.size))
+
+    def _apply(self, optimizer, gradients, variables):
+        # The optimizer sums over replicas, while the losses are means.
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        optimizer.apply([gradient / replicas for gradient in gradients], variables)
+
+    def _discriminator_update(self, real_images, fake_images, step):
+        variables = self.discriminator.trainable_variables
+        with tf.GradientTape() as tape:
+            real_logits = self.discriminator(real_images, training=True)
+            fake_logits = self.discriminator(tf.stop_gradient(fake_images), training=True)
+            loss = self.game.discriminator(real_logits, fake_logits)
+            penalties = [self._penalty(penalty, real_images, fake_images, step) for penalty in self.penalties]
+            total = tf.add_n([loss, *penalties])
+        self._apply(self.discriminator_optimizer, tape.gradient(total, variables), variables)
+        if self.constraint:
+            self.constraint(variables)
+        logs = {
+            "discriminator_loss": loss,
+            "real_logits": tf.reduce_mean(real_logits),
+            "fake_logits": tf.reduce_mean(fake_logits),
+        }
+        return logs | ({"penalty": tf.add_n(penalties)} if penalties else {})
+
+    def _penalty(self, penalty, real_images, fake_images, step):
+        def run():
+            value = penalty.function(lambda images: self.discriminator(images, training=True), real_images, fake_images)
+            return penalty.weight * penalty.every * value
+
+        if penalty.every == 1:
+            return run()
+        return tf.cond(step % penalty.every == 0, run, lambda: 0.0)
+
+    def _generator_update(self, fake_images, generator_tape):
+        with tf.GradientTape() as tape:
+            tape.watch(fake_images)
+            loss = self.game.generator(self.discriminator(fake_images, training=True))
+        variables = self.generator.trainable_variables
+        # The chain rule by hand: from the loss to the pictures, then through the pass that drew them.
+        gradients = generator_tape.gradient(fake_images, variables, output_gradients=tape.gradient(loss, fake_images))
+        self._apply(self.generator_optimizer, gradients, variables)
+        return {"generator_loss": loss}
+
+    def _average_generator(self, count):
+        batch = count * tf.distribute.get_replica_context().num_replicas_in_sync
+        seen = tf.cast(self.generator_optimizer.iterations.value, tf.float32) * batch
+        decay = 0.5 ** (batch / tf.minimum(float(self.ema_half_life), 0.05 * seen))
+
+        def average(mean, value):
+            if value.dtype.is_floating:
+                mean.assign_sub((1.0 - decay) * (mean - value))
+            else:  # a counter has no mean
+                mean.assign(value)
+
+        assign_each(average, self.ema_generator.weights, self.generator.weights)
