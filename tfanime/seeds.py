@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from tfanime.files import require_writable_folder
-from tfanime.images import grid, write_png
 
 MAX_SEEDS = 1_000_000
 MAX_SHEET = 10_000
@@ -103,6 +102,8 @@ def write_avatars(images, seeds, out):
         ValueError: `images` is no batch of RGB pictures, or its length is not that of `seeds`.
         OSError: `out` cannot be written.
     """
+    from tfanime.images import grid, write_png  # here, because it loads TensorFlow and reading seeds should not
+
     images = np.asarray(images)
     if len(images) != len(seeds):
         raise ValueError(f"images and seeds must have the same length. Received: {len(images)} and {len(seeds)}")
