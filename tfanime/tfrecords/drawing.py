@@ -13,6 +13,7 @@ import numpy as np
 STEPS = 7  # points a curve segment is cut into; more is not visible at 256 px
 SUBPIXEL_BITS = 4
 WHITE = (255, 255, 255)
+_HALF_PIXEL = 1 << (SUBPIXEL_BITS - 1)  # the centre of a pixel is a whole number to OpenCV
 
 
 def _bernstein(degree):
@@ -29,18 +30,19 @@ _CATMULL_ROM = 0.5 * np.stack(
 
 
 def curve(start, *segments):
-    """Bezier segments joined end to end.
+    """Bezier segments joined end to end; many curves at once where the coordinates are arrays.
 
     Args:
-        start: (x, y) of the first point.
+        start: (x, y) of the first point, or an array `[curves, 2]` of them.
         *segments: For each segment its one to three further control points: a line, a quadratic, a cubic.
 
     Returns:
-        float array `[points, 2]`.
+        float array `[points, 2]` or `[points, curves, 2]`.
     """
     pieces, last = [np.array([start], np.float64)], start
     for segment in segments:
-        pieces.append(_BERNSTEIN[len(segment)] @ np.array([last, *segment], np.float64))
+        control = np.array([last, *segment], np.float64)
+        pieces.append((_BERNSTEIN[len(segment)] @ control.reshape(len(control), -1)).reshape(-1, *control.shape[1:]))
         last = segment[-1]
     return np.concatenate(pieces)
 
@@ -59,28 +61,55 @@ def smooth(points, closed=False):
     return fine if closed else np.concatenate([fine, points[-1:]])
 
 
+def moved(points, x, y):
+    """`points` `[..., 2]`, shifted."""
+    return np.asarray(points, np.float64) + np.array((x, y))
+
+
+_CIRCLE = np.exp(1j * np.arange(24) * (math.tau / 24))
+
+
 def ellipse(centre, radii, turn=0.0):
     """An ellipse as 24 points `[24, 2]`; `turn` is in radians."""
-    angle = np.arange(24) * (math.tau / 24)
-    x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
-    cos, sin = math.cos(turn), math.sin(turn)
-    return np.stack([centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos], axis=1)
+    points = _CIRCLE.real * radii[0] + _CIRCLE.imag * (1j * radii[1])
+    return _as_points(points * complex(math.cos(turn), math.sin(turn)) + complex(*centre))
+
+
+def _as_complex(points):
+    """Points `[..., 2]` as complex numbers `[...]`, in which to turn is to multiply."""
+    return np.ascontiguousarray(points, np.float64).view(np.complex128)[..., 0]
+
+
+def _as_points(numbers):
+    return numbers[..., None].view(np.float64)
+
+
+@functools.lru_cache
+def _brush_profile(count, start, end):
+    along = np.linspace(0, 1, count)
+    least = np.where(along < 0.5, start, end)
+    return least + (1 - least) * np.sin(math.pi * along)
 
 
 def brush(points, width, start=0.0, end=0.0):
-    """A stroke of a brush along `points` `[count, 2]`: `width` in the middle, `start` and `end` of it at the ends."""
-    along = np.linspace(0, 1, len(points))
-    shape = np.where(along < 0.5, start + (1 - start) * np.sin(math.pi * along), 0)
-    shape = np.where(along >= 0.5, end + (1 - end) * np.sin(math.pi * along), shape)
-    tangent = np.gradient(points, axis=0)
-    normal = tangent[:, ::-1] * (-1, 1) / (np.hypot(tangent[:, 0], tangent[:, 1])[:, None] + 1e-9)
-    offset = normal * (0.5 * width * shape)[:, None]
-    return np.concatenate([points + offset, (points - offset)[::-1]])
+    """The outline of a stroke of a brush.
 
+    Args:
+        points: Array `[count, 2]`, or `[count, strokes, 2]`, along which it goes.
+        width: Its width in the middle.
+        start: The share of it at the beginning.
+        end: The share of it at the end.
 
-def mirrored(points):
-    """`points` `[count, 2]` on the other side of the y axis."""
-    return np.asarray(points) * (-1, 1)
+    Returns:
+        Array `[2 * count, 2]` or `[2 * count, strokes, 2]`.
+    """
+    line = _as_complex(points)
+    tangent = np.empty_like(line)
+    tangent[1:-1] = line[2:] - line[:-2]
+    tangent[0], tangent[-1] = line[1] - line[0], line[-1] - line[-2]
+    profile = (0.5j * width) * _brush_profile(len(line), start, end)
+    offset = tangent * profile.reshape(-1, *[1] * (line.ndim - 1)) / (np.abs(tangent) + 1e-9)
+    return _as_points(np.concatenate([line + offset, (line - offset)[::-1]]))
 
 
 def mix(colour, other, share):
@@ -89,8 +118,9 @@ def mix(colour, other, share):
 
 
 def shade(colour, amount):
-    """`colour` in shadow: darker, more saturated and cooler, as painters do it; `amount` in 0-1."""
-    return tuple(c * (1 - amount * w) for c, w in zip(colour, (0.95, 1.05, 0.78), strict=True))
+    """`colour` in shadow: darker, and its hue moved towards red or blue, as painters do it; `amount` in 0-1."""
+    weights = (0.72, 1.08, 1.1) if colour[0] > colour[2] + 12 else (1.12, 1.02, 0.72)
+    return tuple(c * (1 - amount * weight) for c, weight in zip(colour, weights, strict=True))
 
 
 def tint(colour, amount):
@@ -103,8 +133,14 @@ def _pixel_centres(side):
     return (np.arange(side, dtype=np.float32) + 0.5) / side
 
 
+_RAMP = np.linspace(0, 1, 256)[:, None, None]
+
+
 class Canvas:
     """A square picture with antialiased shapes, whose sides are 1 long: (0, 0) is the top left corner.
+
+    Shapes are polygons: an array `[count, 2]`, several of equal length `[count, polygons, 2]`, or a list of arrays.
+    Colours are (red, green, blue) in 0-255.
 
     Args:
         size: Side of the finished picture in pixels. It is painted at twice that, and at no less than 128.
@@ -115,71 +151,88 @@ class Canvas:
         self.side = size * max(2, -(-128 // size))
         self.pixels = np.zeros((self.side, self.side, 3), np.uint8)
 
-    def _fixed_point(self, points):
+    def _polygons(self, shape):
+        """The polygons of `shape` as fixed-point numbers, each `[count, 2]`."""
         scale = self.side * (1 << SUBPIXEL_BITS)
-        # A pixel's centre is a whole number to OpenCV. The clip keeps far points inside its 32 bits.
-        return np.rint(np.clip(points, -4, 5) * scale - (1 << SUBPIXEL_BITS) / 2).astype(np.int32)
+        if isinstance(shape, list):
+            return [(points * scale).astype(np.int32) - _HALF_PIXEL for points in shape]
+        fixed = (shape * scale).astype(np.int32) - _HALF_PIXEL
+        return [fixed] if fixed.ndim == 2 else list(np.ascontiguousarray(fixed.swapaxes(0, 1)))
 
-    def fill(self, points, colour):
-        """Fills the polygon `points` `[count, 2]` with `colour`."""
-        cv2.fillPoly(self.pixels, [self._fixed_point(points)], colour, cv2.LINE_AA, SUBPIXEL_BITS)
+    def fill(self, shape, colour):
+        """Fills `shape` with `colour`."""
+        for polygon in self._polygons(shape):
+            cv2.fillPoly(self.pixels, [polygon], colour, cv2.LINE_AA, SUBPIXEL_BITS)
 
-    def line(self, points, colour, width, closed=False):
-        """Draws a line `width` wide along `points` `[count, 2]`."""
+    def line(self, shape, colour, width, closed=False):
+        """Draws a line `width` wide along `shape`."""
         thickness = max(1, round(width * self.side))
-        cv2.polylines(self.pixels, [self._fixed_point(points)], closed, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.polylines(self.pixels, self._polygons(shape), closed, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
-    def mask(self, *polygons, soft=0.0):
-        """The share of each pixel that lies in one of `polygons`.
-
-        Args:
-            *polygons: Arrays `[count, 2]`.
-            soft: Width over which the edge is blurred.
-
-        Returns:
-            uint8 array `[side, side]` in 0-255.
-        """
+    def mask(self, shape):
+        """The share of each pixel that lies in `shape`, float32 `[side, side]` in 0-1, to clip paint with."""
         mask = np.zeros((self.side, self.side), np.uint8)
-        for points in polygons:
-            cv2.fillPoly(mask, [self._fixed_point(points)], 255, cv2.LINE_AA, SUBPIXEL_BITS)
-        if soft:
-            width = max(1, round(soft * self.side))
-            cv2.blur(mask, (width, width), mask)
-            cv2.blur(mask, (width, width), mask)
-        return mask
+        for polygon in self._polygons(shape):
+            cv2.fillPoly(mask, [polygon], 255, cv2.LINE_AA, SUBPIXEL_BITS)
+        return mask * np.float32(1 / 255)
 
-    def paint(self, mask, colour, opacity=1.0, clip=None, to=None, start=(0, 0), end=(0, 1)):
-        """Paints `colour` where `mask` is, in part where it is in part.
+    def paint(self, shape, colour, opacity=1.0, clip=None, soft=0.0, to=None, start=(0, 0), end=(0, 1)):
+        """Paints `shape` with transparency, within a mask, with a soft edge, or with a gradient.
 
         Args:
-            mask: uint8 array `[side, side]`, or a polygon `[count, 2]`.
-            colour: (red, green, blue) in 0-255.
-            opacity: 0-1, over the mask.
-            clip: A second mask; only where both are is painted.
+            shape: What is painted.
+            colour: Its colour.
+            opacity: 0-1.
+            clip: A `mask`: only there is painted.
+            soft: Width over which the edge is blurred.
             to: A second colour: the paint runs from `colour` at `start` to this at `end`.
             start: See `to`.
             end: See `to`.
         """
-        if mask.ndim == 2 and mask.shape[1] == 2:
-            mask = self.mask(mask)
-        x, y, width, height = cv2.boundingRect(mask)
-        if not width:
-            return
-        rows, columns = slice(y, y + height), slice(x, x + width)
-        alpha = mask[rows, columns].astype(np.float32)
-        if clip is not None:
-            alpha *= clip[rows, columns]
-            opacity /= 255
-        alpha *= opacity / 255
-        paint = np.array(colour, np.float32)
-        if to is not None:
-            centres = _pixel_centres(self.side)
-            direction = np.subtract(end, start)
-            direction = (direction / (direction @ direction)).astype(np.float32)
-            t = (centres[columns] - start[0]) * direction[0] + ((centres[rows] - start[1]) * direction[1])[:, None]
-            paint = paint + np.clip(t, 0, 1)[..., None] * (np.array(to, np.float32) - paint)
+        polygons = self._polygons(shape)
+        blur = max(1, round(soft * self.side)) if soft else 0
+        rows, columns = self._box(polygons, blur + 1)
         below = self.pixels[rows, columns]
-        self.pixels[rows, columns] = below + alpha[..., None] * (paint - below) + 0.5
+        if not below.size:
+            return
+        mask = np.zeros(below.shape[:2], np.uint8)
+        corner = (-columns.start << SUBPIXEL_BITS, -rows.start << SUBPIXEL_BITS)
+        for polygon in polygons:
+            cv2.fillPoly(mask, [polygon], 255, cv2.LINE_AA, SUBPIXEL_BITS, corner)
+        for _ in range(2 if blur else 0):
+            mask = cv2.blur(mask, (blur, blur))
+        weight = mask * np.float32(opacity / 255)
+        if clip is not None:
+            weight *= clip[rows, columns]
+        if to is None:
+            paint = np.empty_like(below)
+            paint[:] = [round(c) for c in colour]
+        else:
+            paint = self._gradient(rows, columns, colour, to, start, end)
+        self.pixels[rows, columns] = cv2.blendLinear(paint, below, weight, 1 - weight)
+
+    def _box(self, polygons, margin):
+        """The rows and columns of pixels that `polygons` reach, as two slices."""
+        points = polygons[0] if len(polygons) == 1 else np.concatenate(polygons)
+        left, top, width, height = cv2.boundingRect(points)
+        side = self.side
+
+        def pixels(first, length):
+            low = (first >> SUBPIXEL_BITS) - margin
+            high = ((first + length) >> SUBPIXEL_BITS) + margin + 2
+            return slice(min(max(low, 0), side), min(max(high, 0), side))
+
+        return pixels(top, height), pixels(left, width)
+
+    def _gradient(self, rows, columns, colour, to, start, end):
+        x, y = end[0] - start[0], end[1] - start[1]
+        factor = 255 / (x * x + y * y)
+        centres = _pixel_centres(self.side)
+        across = (centres[columns] - np.float32(start[0])) * np.float32(x * factor)
+        down = (centres[rows] - np.float32(start[1])) * np.float32(y * factor)
+        step = cv2.max(cv2.min(across + down[:, None], 255), 0).astype(np.uint8)
+        colours = np.array(colour) + _RAMP * np.subtract(to, colour)
+        return cv2.applyColorMap(step, np.rint(colours).astype(np.uint8))
 
     def finish(self):
         """The picture, uint8 `[size, size, 3]`."""
@@ -207,12 +260,11 @@ class Pose:
     nod: float = 0.0
 
     def __call__(self, points, depth=1.0):
-        """Places `points` `[count, 2]` on the canvas; `depth` is 1 for the face, 0 for what does not turn, below 0
+        """Places `points` `[..., 2]` on the canvas; `depth` is 1 for the face, 0 for what does not turn, below 0
         for what is behind."""
-        points = np.asarray(points, np.float64)
-        x, y = points[:, 0], points[:, 1]
+        place = _as_complex(points)
         # What is in the middle of the face is nearest and moves most: near side wide, far side narrow.
-        near = depth * np.maximum(0, 1 - (x / 1.5) ** 2)
-        x, y = x + self.turn * near, y + self.nod * near
-        cos, sin = self.scale * math.cos(self.tilt), self.scale * math.sin(self.tilt)
-        return np.stack([self.centre[0] + x * cos - y * sin, self.centre[1] + x * sin + y * cos], axis=1)
+        near = np.maximum(1 - np.square(place.real) * (1 / 2.25), 0)
+        turned = place + near * (depth * complex(self.turn, self.nod))
+        factor = self.scale * complex(math.cos(self.tilt), math.sin(self.tilt))
+        return _as_points(turned * factor + complex(*self.centre))

@@ -2,22 +2,21 @@
 
 import numpy as np
 
-from tfanime.tfrecords.drawing import WHITE, brush, curve, ellipse, mix, shade, smooth, tint
-from tfanime.tfrecords.drawing_look import any_colour, pick
+from tfanime.tfrecords.drawing import WHITE, brush, curve, ellipse, mix, moved, shade, smooth, tint
 
 
 def draw_background(canvas, look):
     """Fills the picture: a gradient, on most with a pattern."""
     random = look.chance("background")
-    first = any_colour(random, (0.04, 0.5), (0.6, 1.0))
-    second = mix(any_colour(random, (0.05, 0.6), (0.5, 1.0)), first, 0.4)
-    if random.random() < 0.15:
-        first, second = shade(first, 0.55), shade(second, 0.45)
+    first = random.colour((0.05, 0.42), (0.82, 1.0))
+    second = mix(random.colour((0.08, 0.6), (0.7, 1.0)), first, 0.35)
+    if random.random() < 0.12:
+        first, second = shade(first, 0.6), shade(second, 0.5)
     angle = random.uniform(0, np.pi)
     direction = np.array([np.cos(angle), np.sin(angle)]) * 0.6
-    everything = np.full((canvas.side, canvas.side), 255, np.uint8)
+    everything = np.array([(-0.1, -0.1), (1.1, -0.1), (1.1, 1.1), (-0.1, 1.1)])
     canvas.paint(everything, first, to=second, start=0.5 - direction, end=0.5 + direction)
-    pattern = pick(random, (None, None, _draw_dots, _draw_stripes, _draw_rays, _draw_bubbles, _draw_glow, _draw_checks))
+    pattern = random.pick((None, None, _draw_dots, _draw_stripes, _draw_rays, _draw_bubbles, _draw_glow, _draw_checks))
     if pattern:
         pattern(canvas, random, tint(first, random.uniform(0.35, 0.7)), random.uniform(0.4, 0.85))
 
@@ -25,52 +24,42 @@ def draw_background(canvas, look):
 def _draw_dots(canvas, random, colour, opacity):
     step, radius = random.uniform(0.1, 0.17), random.uniform(0.22, 0.34)
     offset = random.random()
-    dots = [
-        ellipse(((i + 0.5 * (j % 2) + offset) * step, (j + offset) * step), (radius * step, radius * step))
-        for i in range(-1, int(1 / step) + 1)
-        for j in range(-1, int(1 / step) + 1)
-    ]
-    canvas.paint(canvas.mask(*dots), colour, opacity)
+    row, column = np.mgrid[-1 : int(1 / step) + 1, -1 : int(1 / step) + 1].reshape(2, -1)
+    centres = np.stack([column + 0.5 * (row % 2) + offset, row + offset], 1) * step
+    dots = ellipse((0, 0), (radius * step, radius * step))[:, None] + centres
+    canvas.paint(dots, colour, opacity)
 
 
 def _draw_stripes(canvas, random, colour, opacity):
     step, slope = random.uniform(0.1, 0.2), random.uniform(-1, 1)
-    starts = np.arange(-1, 2, step)
-    canvas.paint(
-        canvas.mask(
-            *[np.array([(s, 0), (s + step / 2, 0), (s + step / 2 + slope, 1), (s + slope, 1)]) for s in starts]
-        ),
-        colour,
-        opacity,
-    )
+    x = np.arange(-1, 2, step)
+    corners = [(x, x * 0), (x + step / 2, x * 0), (x + step / 2 + slope, x * 0 + 1), (x + slope, x * 0 + 1)]
+    canvas.paint(np.stack([np.stack(corner, 1) for corner in corners]), colour, opacity)
 
 
 def _draw_rays(canvas, random, colour, opacity):
-    count, offset = int(random.integers(8, 15)), random.random()
-    angles = (np.arange(count) + offset) * (2 * np.pi / count)
-    centre, half = np.array([0.5, 0.5]), np.pi / count / 2
-    ends = [[(np.cos(a - half), np.sin(a - half)), (np.cos(a + half), np.sin(a + half))] for a in angles]
-    canvas.paint(
-        canvas.mask(*[np.array([centre, centre + e[0], centre + e[1]]) for e in np.array(ends)]), colour, opacity
-    )
+    count, offset = random.integer(8, 14), random.random()
+    middle, half = (np.arange(count) + offset) * (2 * np.pi / count), np.pi / count / 2
+    ends = [np.stack([0.5 + np.cos(angle), 0.5 + np.sin(angle)], 1) for angle in (middle - half, middle + half)]
+    canvas.paint(np.stack([np.full((count, 2), 0.5), *ends]), colour, opacity)
 
 
 def _draw_bubbles(canvas, random, colour, opacity):
     for _ in range(9):
         radius = random.uniform(0.03, 0.13)
-        bubble = ellipse(random.random(2), (radius, radius))
-        canvas.paint(canvas.mask(bubble, soft=0.015), tint(colour, random.random() * 0.6), opacity * 0.75)
+        bubble = ellipse((random.random(), random.random()), (radius, radius))
+        canvas.paint(bubble, tint(colour, random.random() * 0.6), opacity * 0.75, soft=0.015)
 
 
 def _draw_glow(canvas, random, colour, opacity):
-    canvas.paint(canvas.mask(ellipse((0.5, random.uniform(0.2, 0.6)), (0.4, 0.4)), soft=0.2), colour, opacity)
+    canvas.paint(ellipse((0.5, random.uniform(0.2, 0.6)), (0.4, 0.4)), colour, opacity, soft=0.2)
 
 
 def _draw_checks(canvas, random, colour, opacity):
     step = random.uniform(0.14, 0.22)
     bars = [np.array([(s, 0), (s + step / 2, 0), (s + step / 2, 1), (s, 1)]) for s in np.arange(-0.1, 1, step)]
-    canvas.paint(canvas.mask(*bars), colour, opacity * 0.5)
-    canvas.paint(canvas.mask(*[bar[:, ::-1] for bar in bars]), colour, opacity * 0.5)
+    canvas.paint(bars, colour, opacity * 0.5)
+    canvas.paint([bar[:, ::-1] for bar in bars], colour, opacity * 0.5)
 
 
 def draw_body(canvas, look):
@@ -79,8 +68,8 @@ def draw_body(canvas, look):
     slope, wide = random.uniform(1.72, 1.9), random.uniform(1.45, 1.75)
     shoulders = [(0.34, 1.5), (0.7, slope - 0.12), (wide, slope + 0.14), (wide + 0.3, 3.4)]
     torso = np.concatenate([smooth(shoulders), smooth([(-x, y) for x, y in shoulders[::-1]])])
-    style = pick(
-        random, (_draw_sailor_collar, _draw_shirt, _draw_round_neck, _draw_turtleneck, _draw_straps, _draw_hood)
+    style = random.pick(
+        (_draw_sailor_collar, _draw_shirt, _draw_round_neck, _draw_turtleneck, _draw_straps, _draw_hood)
     )
     if style is _draw_straps:
         canvas.fill(look.body(torso), look.skin)
@@ -94,7 +83,7 @@ def draw_body(canvas, look):
 def _draw_cloth(canvas, look, points, colour):
     placed = look.body(points)
     start, end = look.body([(0, 1.5), (0, 2.4)])
-    canvas.paint(canvas.mask(placed), colour, to=shade(colour, 0.22), start=start, end=end)
+    canvas.paint(placed, colour, to=shade(colour, 0.22), start=start, end=end)
     canvas.line(placed, shade(mix(colour, (90, 60, 90), 0.3), 0.55), 0.009, closed=True)
 
 
@@ -102,7 +91,7 @@ def _draw_neck(canvas, look):
     neck = smooth([(-0.33, 0.7), (-0.3, 1.3), (-0.42, 1.62), (0, 1.9), (0.42, 1.62), (0.3, 1.3), (0.33, 0.7)])
     placed = look.body(neck)
     mask = canvas.mask(placed)
-    canvas.paint(mask, look.skin)
+    canvas.fill(placed, look.skin)
     canvas.line(placed, look.skin_line, 0.009)
     shadow = look.head(smooth([(-0.8, 0.6), (-0.45, 1.16), (0.02, 1.46), (0.45, 1.18), (0.8, 0.6)]))
     canvas.paint(shadow, mix(look.skin_dark, (150, 80, 110), 0.2), 0.9, mask)
@@ -129,7 +118,7 @@ def _draw_shirt(canvas, look, random, slope, wide):
 def _draw_round_neck(canvas, look, random, slope, wide):
     trim = curve((-0.47, 1.56), ((-0.3, 2.06), (0.3, 2.06), (0.47, 1.56)))
     canvas.line(look.body(trim), look.accent, 0.03)
-    canvas.line(look.body(trim + (0, 0.06)), shade(look.cloth, 0.5), 0.009)
+    canvas.line(look.body(moved(trim, 0, 0.06)), shade(look.cloth, 0.5), 0.009)
 
 
 def _draw_turtleneck(canvas, look, random, slope, wide):
@@ -166,18 +155,16 @@ def draw_hat(canvas, look):
     if not look.has("hat"):
         return
     random = look.chance("hat")
-    colour = pick(
-        random, (any_colour(random, (0.3, 0.85), (0.35, 0.95)), (246, 244, 248), (58, 54, 70), (232, 204, 142))
-    )
-    band = any_colour(random, (0.5, 0.9), (0.4, 0.9))
-    pick(random, (_draw_brimmed_hat, _draw_beret, _draw_cap, _draw_knit_hat))(canvas, look, random, colour, band)
+    colour = random.pick((random.colour((0.3, 0.85), (0.35, 0.95)), (246, 244, 248), (58, 54, 70), (232, 204, 142)))
+    band = random.colour((0.5, 0.9), (0.4, 0.9))
+    random.pick((_draw_brimmed_hat, _draw_beret, _draw_cap, _draw_knit_hat))(canvas, look, random, colour, band)
 
 
 def _draw_felt(canvas, look, points, colour, depth=0.4):
     placed = look.head(points, depth)
     mask = canvas.mask(placed)
     start, end = look.head([(-0.9, -1.5), (0.9, -1.0)], depth)
-    canvas.paint(mask, tint(colour, 0.14), to=shade(colour, 0.24), start=start, end=end)
+    canvas.paint(placed, tint(colour, 0.14), to=shade(colour, 0.24), start=start, end=end)
     canvas.line(placed, shade(mix(colour, (80, 50, 70), 0.3), 0.6), 0.0105, closed=True)
     return mask
 
@@ -200,7 +187,7 @@ def _draw_brimmed_hat(canvas, look, random, colour, band):
 
 
 def _draw_beret(canvas, look, random, colour, band):
-    side = pick(random, (-1, 1))
+    side = random.pick((-1, 1))
     shape = np.array(
         [(-1.05, -0.95), (-1.3, -1.3), (-0.7, -1.78), (0.4, -1.86), (1.35, -1.5), (1.32, -1.0), (0.9, -0.92), (0, -1.1)]
     )
@@ -242,15 +229,14 @@ def draw_ribbon(canvas, look):
     if not look.has("ribbon"):
         return
     random = look.chance("ribbon")
-    colour = pick(
-        random,
+    colour = random.pick(
         (
             (214, 34, 52),
             (240, 96, 150),
             (60, 96, 210),
             (36, 34, 46),
             (250, 250, 252),
-            any_colour(random, (0.6, 0.9), (0.5, 0.95)),
+            random.colour((0.6, 0.9), (0.5, 0.95)),
         ),
     )
     if min(abs(a - b) for a, b in [(sum(colour), sum(look.hair))]) < 130:
@@ -258,7 +244,7 @@ def draw_ribbon(canvas, look):
     size = random.uniform(0.42, 0.55)
     pair = look.has("twin_tails") or random.random() < 0.25
     top = not pair and not look.has("hat") and random.random() < 0.3
-    side = pick(random, (-1, 1))
+    side = random.pick((-1, 1))
     y = -0.5 if look.has("hat") else random.uniform(-1.0, -0.8)
     for sign in (-1, 1) if pair else (side,):
         centre = (0.0, -1.5) if top else (sign * 1.06, y)

@@ -1,11 +1,11 @@
 """What is decided about an avatar before anything is drawn: its pose, its colours, and how chance is dealt out."""
 
 import colorsys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from tfanime.tfrecords.drawing import Pose, mix, shade, tint
+from tfanime.tfrecords.drawing import WHITE, Pose, mix, shade, tint
 
 HAIR_COLOURS = {
     "blonde": (246, 215, 122),
@@ -37,16 +37,61 @@ EYE_COLOURS = {
 SKINS = ((255, 234, 220), (255, 228, 210), (254, 222, 200), (250, 212, 186), (236, 190, 156), (198, 144, 112))
 SKIN_SHARES = (0.3, 0.28, 0.2, 0.12, 0.07, 0.03)
 
-# Each part has its own stream of chance, so that a hat put on changes nothing but the hat.
+# Each part has its own run of chance, so that a hat put on changes nothing but the hat. New parts go to the end.
 PARTS = (
-    "tags pose colours background body head eyes brows mouth nose fringe side_locks back_hair tails drills hat ribbon "
-    "glasses blush light"
-).split()
+    *("tags", "pose", "colours", "background", "body", "head", "eyes", "brows", "mouth", "nose", "fringe"),
+    *("side_locks", "back_hair", "tails", "drills", "hat", "ribbon", "glasses", "blush", "light"),
+)
+_NUMBERS_A_PART = 96
 
 
-def stream(seed, part):
-    """The `numpy.random.Generator` for one of `PARTS` of the avatar `seed`: the same numbers on any machine."""
-    return np.random.Generator(np.random.Philox(key=np.array([seed, PARTS.index(part)], np.uint64)))
+class Chance:
+    """A run of numbers in [0, 1) that are dealt out one after the other (a numpy Generator costs more than drawing).
+
+    Args:
+        numbers: Float array `[count]`.
+    """
+
+    def __init__(self, numbers):
+        self._numbers = iter(numbers.tolist())
+
+    def random(self):
+        """The next number in [0, 1)."""
+        return next(self._numbers)
+
+    def uniform(self, low, high, count=None):
+        """A number in [`low`, `high`), or an array of `count`."""
+        if count is None:
+            return low + (high - low) * next(self._numbers)
+        return low + (high - low) * np.array([next(self._numbers) for _ in range(count)])
+
+    def integer(self, low, high):
+        """A whole number from `low` to `high`, both included."""
+        return low + int((high - low + 1) * next(self._numbers))
+
+    def pick(self, choices, shares=None):
+        """One of `choices`, each as likely as its share; default: all equally."""
+        number = next(self._numbers)
+        if shares is None:
+            return choices[int(number * len(choices))]
+        for choice, share in zip(choices, shares, strict=True):
+            number -= share
+            if number < 0:
+                return choice
+        return choices[-1]
+
+    def colour(self, saturation, value):
+        """A colour of any hue; `saturation` and `value` are (low, high) in 0-1."""
+        hue, saturation, value = self.random(), self.uniform(*saturation), self.uniform(*value)
+        return tuple(255 * c for c in colorsys.hsv_to_rgb(hue, saturation, value))
+
+
+def numbers(seed, parts=None):
+    """The numbers in [0, 1) that decide avatar `seed`: float array `[parts, 96]`, the same on any machine.
+
+    `parts` is how many of `PARTS` are wanted, all by default; the first ones do not depend on it.
+    """
+    return np.random.Generator(np.random.Philox(key=seed)).random((parts or len(PARTS), _NUMBERS_A_PART))
 
 
 @dataclass(frozen=True)
@@ -54,7 +99,7 @@ class Look:
     """An avatar before it is drawn.
 
     Args:
-        seed: Its number.
+        numbers: What decides it beside the tags, `[parts, 96]`.
         tags: The names of the tags that hold.
         head: `Pose` of the head.
         body: `Pose` of neck and shoulders.
@@ -65,42 +110,29 @@ class Look:
         cloth: Colour of the clothes; `accent` is the second one.
     """
 
-    seed: int
-    tags: frozenset = field(default_factory=frozenset)
-    head: Pose = None
-    body: Pose = None
-    hair: tuple = ()
-    hair_dark: tuple = ()
-    hair_light: tuple = ()
-    hair_line: tuple = ()
-    skin: tuple = ()
-    skin_dark: tuple = ()
-    skin_line: tuple = ()
-    eye: tuple = ()
-    lash: tuple = ()
-    cloth: tuple = ()
-    accent: tuple = ()
+    numbers: np.ndarray
+    tags: frozenset
+    head: Pose
+    body: Pose
+    hair: tuple
+    hair_dark: tuple
+    hair_light: tuple
+    hair_line: tuple
+    skin: tuple
+    skin_dark: tuple
+    skin_line: tuple
+    eye: tuple
+    lash: tuple
+    cloth: tuple
+    accent: tuple
 
     def has(self, tag):
         """Whether `tag` holds."""
         return tag in self.tags
 
     def chance(self, part):
-        """The stream of chance for one of `PARTS`."""
-        return stream(self.seed, part)
-
-
-def pick(random, choices, shares=None):
-    """One of `choices`, each as likely as its share."""
-    if shares is None:
-        return choices[int(random.random() * len(choices))]
-    return choices[int(np.searchsorted(np.cumsum(shares), random.random() * sum(shares)).clip(0, len(choices) - 1))]
-
-
-def any_colour(random, saturation, value):
-    """A colour of any hue; `saturation` and `value` are (low, high) in 0-1."""
-    red, green, blue = colorsys.hsv_to_rgb(random.random(), random.uniform(*saturation), random.uniform(*value))
-    return (red * 255, green * 255, blue * 255)
+        """The run of chance for one of `PARTS`, from its beginning."""
+        return Chance(self.numbers[PARTS.index(part)])
 
 
 def _vary(random, colour, hue, value):
@@ -111,59 +143,49 @@ def _vary(random, colour, hue, value):
 
 
 def _colour_of(tags, part, palette):
-    return next(
-        (
-            palette[tag.removesuffix(part)]
-            for tag in sorted(tags)
-            if tag.endswith(part) and tag in {name + part for name in palette}
-        ),
-        None,
-    )
+    return next(colour for name, colour in palette.items() if name + part in tags)
 
 
 def decide(seed, tags):
-    """Decides the `Look` of avatar `seed` with `tags` (names; with one hair colour and one eye colour)."""
-    random = stream(seed, "colours")
+    """Decides the `Look` of avatar `seed` with `tags` (a frozenset of names; one hair colour and one eye colour)."""
+    chances = numbers(seed)
+    random = Chance(chances[PARTS.index("colours")])
     hair = _vary(random, _colour_of(tags, "_hair", HAIR_COLOURS), 0.014, 0.07)
     eye = _vary(random, _colour_of(tags, "_eyes", EYE_COLOURS), 0.012, 0.06)
-    skin = _vary(random, pick(random, SKINS, SKIN_SHARES), 0.006, 0.05)
-    depth = random.uniform(0.24, 0.38)
-    lines = random.uniform(0.55, 0.72)
-    bright = max(hair) / 255
-    hair_light = tint(hair, random.uniform(0.5, 0.75)) if bright > 0.45 else mix(hair, (170, 168, 206), 0.55)
-    skin_dark = mix(shade(skin, 0.16), (236, 130, 120), 0.16)
-    cloth = (
-        any_colour(random, (0.1, 0.75), (0.3, 1.0))
-        if random.random() < 0.7
-        else pick(random, ((250, 250, 252), (44, 48, 78), (60, 54, 60), (140, 36, 52)))
-    )
+    skin = _vary(random, random.pick(SKINS, SKIN_SHARES), 0.006, 0.05)
+    skin_dark = mix(skin, (226, 120, 104), random.uniform(0.22, 0.32))
+    depth, lines = random.uniform(0.2, 0.34), random.uniform(0.52, 0.68)
+    bright = max(hair)
+    white = min(hair) > 215  # with shadows as deep as others' it would be silver
+    hair_dark = mix(hair, (170, 164, 200), 0.55) if white else shade(hair, depth)
+    hair_light = tint(hair, random.uniform(0.5, 0.75)) if bright > 110 else mix(hair, (176, 176, 220), 0.6)
+    cloth = random.pick((WHITE, (44, 48, 78), (60, 54, 60), (150, 36, 52), None, None, None, None, None))
     return Look(
-        seed=seed,
-        tags=frozenset(tags),
-        **_decide_poses(seed, tags),
+        numbers=chances,
+        tags=tags,
+        **_decide_poses(Chance(chances[PARTS.index("pose")]), tags),
         hair=hair,
-        hair_dark=shade(hair, depth) if bright < 0.9 or min(hair) < 225 else (196, 196, 218),
+        hair_dark=hair_dark,
         hair_light=hair_light,
-        hair_line=shade(mix(hair, (70, 40, 70), 0.28), lines),
+        hair_line=shade(mix(hair, (80, 40, 60), 0.3), lines),
         skin=skin,
         skin_dark=skin_dark,
-        skin_line=mix(shade(skin_dark, 0.5), (110, 40, 40), 0.35),
+        skin_line=mix(shade(skin_dark, 0.5), (120, 50, 40), 0.4),
         eye=eye,
-        lash=mix(shade(hair, 0.85), (38, 22, 34), random.uniform(0.55, 1.0)),
-        cloth=cloth,
-        accent=any_colour(random, (0.45, 0.9), (0.45, 0.95)),
+        lash=mix(shade(hair, 0.8), (44, 24, 34), random.uniform(0.6, 1.0)),
+        cloth=cloth or random.colour((0.2, 0.75), (0.5, 1.0)),
+        accent=random.colour((0.45, 0.9), (0.45, 0.95)),
     )
 
 
-def _decide_poses(seed, tags):
-    random = stream(seed, "pose")
-    wide = "twin_tails" in tags or "hat" in tags or "drill_hair" in tags or "ponytail" in tags
-    scale = random.uniform(0.285, 0.33) - (0.022 if wide else 0)
-    tilt = random.uniform(-1, 1) * random.uniform(0, 0.26)
-    turn = random.uniform(-1, 1) * random.uniform(0, 0.27)
-    nod = random.uniform(-0.07, 0.09)
-    x = 0.5 + random.uniform(-0.04, 0.04) - turn * 0.08
-    y = 0.55 + random.uniform(-0.035, 0.03) + (0.035 if "hat" in tags else 0)
+def _decide_poses(random, tags):
+    wide = bool(tags & {"twin_tails", "hat", "drill_hair", "ponytail"})
+    scale = random.uniform(0.3, 0.35) - (0.025 if wide else 0)
+    tilt = random.uniform(-1, 1) * random.uniform(0.02, 0.28)
+    turn = random.uniform(-1, 1) * random.uniform(0.02, 0.28)
+    nod = random.uniform(-0.07, 0.08)
+    x = 0.5 + random.uniform(-0.04, 0.04) - turn * 0.1
+    y = 0.52 + random.uniform(-0.035, 0.03) + (0.05 if "hat" in tags else 0)
     return {
         "head": Pose((x, y), scale, tilt, turn, nod),
         "body": Pose((x - tilt * 0.1, y), scale, tilt * 0.25, turn * 0.5),

@@ -22,7 +22,7 @@ from tfanime.files import replacing, require_writable_folder
 from tfanime.tags import JIN34
 from tfanime.tfrecords import drawing_dress, drawing_hair, drawing_head
 from tfanime.tfrecords.drawing import Canvas
-from tfanime.tfrecords.drawing_look import decide, stream
+from tfanime.tfrecords.drawing_look import Chance, decide, numbers
 
 VERSION = 1  # of the style: to be raised with every change that changes a picture
 VOCABULARY = JIN34
@@ -39,7 +39,6 @@ _INDEPENDENT = {  # how often each tag holds
     "ribbon": 0.25,
     "glasses": 0.12,
 }
-_LENGTHS = (("long_hair", 0.45), ("short_hair", 0.3), (None, 0.25))
 
 
 def drawn_tags(seed):
@@ -56,13 +55,12 @@ def drawn_tags(seed):
     Raises:
         ValueError: `seed` is no such number.
     """
-    random = stream(_check_seed(seed), "tags")
+    random = Chance(numbers(_check_seed(seed), 1)[0])
     found = set()
     for group in VOCABULARY.groups:
         if group.exclusive:
-            found.add(group.tags[int(random.random() * len(group.tags))])
-    length = int(np.searchsorted(np.cumsum([share for _, share in _LENGTHS]), random.random(), side="right"))
-    found.add(_LENGTHS[min(length, 2)][0])
+            found.add(random.pick(group.tags))
+    found.add(random.pick(("long_hair", "short_hair", None), (0.45, 0.3, 0.25)))
     found |= {tag for tag, share in _INDEPENDENT.items() if random.random() < share}
     if "twin_tails" in found:
         found.discard("ponytail")
@@ -88,7 +86,7 @@ def draw(seed, tags=None, size=64):
     seed = _check_seed(seed)
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < SMALLEST_SIZE:
         raise ValueError(f"size must be a whole number of pixels, at least {SMALLEST_SIZE}. Received: {size!r}")
-    look = decide(seed, _complete(seed, tags))
+    look = decide(seed, frozenset(_complete(seed, tags)))
     canvas = Canvas(int(size))
     drawing_dress.draw_background(canvas, look)
     drawing_hair.draw_tails(canvas, look)
