@@ -21,18 +21,17 @@
 Importing this module loads neither TensorFlow nor NumPy, so that `--help` answers at once.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import importlib.resources
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import jsonargparse
-
-# TensorFlow's start-up messages would hide our one line; whoever wants them sets the variable.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 class UsageError(ValueError):
@@ -161,6 +160,36 @@ def run(main):
     except (ValueError, OSError, ImportError, ArithmeticError) as error:
         _complain(error)
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keeps what libraries print on stderr while they are imported from hiding the one line that is ours.
+
+        with quiet():
+            import tensorflow as tf
+
+    TensorFlow 2.21 prints its greetings before any log level is read, hence only the file descriptor can be turned
+    away. What was printed appears after all if the import fails, and always with `TFANIME_DEBUG=1`.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for what comes after the import
+    if _debugging():
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            printed.seek(0)
+            os.write(kept, printed.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _debugging():

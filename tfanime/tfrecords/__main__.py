@@ -39,7 +39,10 @@ def main(arguments=None):
     )
     from tfanime.tfrecords.convert import convert
 
-    manifest, fresh = convert(settings)
+    try:
+        manifest, fresh = convert(settings, settings.progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted: finished shards are kept, the same command goes on from them") from None
     if not fresh:
         print(f"{settings.out} is already complete: {manifest.count:,} records")
         return

@@ -10,6 +10,7 @@ import PIL
 from tqdm import tqdm
 
 import tfanime
+from tfanime.command_line import quiet
 from tfanime.files import replacing, require_writable_folder
 from tfanime.tfrecords.detect import DETECTORS
 from tfanime.tfrecords.manifest import FILE_NAME, Manifest
@@ -56,23 +57,26 @@ def convert(settings, progress=True):
         "versions": {"tfanime": tfanime.__version__, "pillow": PIL.__version__},
     }
     out = require_writable_folder(settings.out, "OUT")
-    from tfanime.tfrecords import shards  # loads TensorFlow, which bad arguments need not wait for
+    with quiet():
+        from tfanime.tfrecords import shards  # loads TensorFlow, which bad arguments need not wait for
 
     with shards.locked(out):
         folder = shards.ShardFolder(out)
-        if settings.overwrite:
+        complete, begun = (out / FILE_NAME).is_file(), folder.state(damaged_is_none=settings.overwrite)
+        if settings.overwrite and begun != state:
             folder.clear()
-        elif (out / FILE_NAME).is_file():
+        elif complete:
             manifest = Manifest.load(out)
             _require_same({"card": manifest.card, "listing": manifest.pictures.get("listing")}, state, out)
+            folder.require_shards(manifest)
             folder.end()
             return manifest, False
-        elif (begun := folder.state()) is not None:
+        elif begun is not None:
             _require_same(begun, state, out)
         elif folder.shards():
             raise ValueError(
-                f"OUT must be empty or hold an unfinished conversion. Received: {str(out)!r}, which has other shards "
-                "(--overwrite replaces them)"
+                f"OUT must be empty or hold an unfinished conversion. Received: {str(out)!r}, which has other shards; "
+                "--overwrite replaces them"
             )
         folder.begin(state)
         planned = shards.plan(source.ids, settings.name, settings.shard_records)

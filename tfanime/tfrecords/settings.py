@@ -39,6 +39,7 @@ class Settings:
         count: For `drawn`: how many avatars.
         seed: For `drawn`: the first avatar's seed; the others count up from it.
         workers: Number of processes. Default: one for each core. The shards are the same for any number.
+        progress: Show a progress bar.
         overwrite: Replace the shards in OUT that other settings or other pictures gave.
     """
 
@@ -47,7 +48,7 @@ class Settings:
     name: str | None = None
     detector: str = "none"
     faces: Literal["all", "best"] = "all"
-    threshold: float = 0.5
+    threshold: float = 0.8
     zoom: float = 1.5
     size: int = 96
     format: Literal["png", "jpeg"] = "png"
@@ -59,6 +60,7 @@ class Settings:
     count: int = 10_000
     seed: int = 0
     workers: int | None = None
+    progress: bool = True
     overwrite: bool = False
 
     def __post_init__(self):
@@ -86,14 +88,19 @@ class Settings:
         load_vocabulary(self.vocabulary)
 
     def card(self):
-        """What decides the contents of the shards, as plain values for the manifest: the flags without where they are
-        written, by how many processes, and how the machine calls the folders."""
+        """What decides the contents of the shards, as plain values for the manifest.
+
+        Left out is where they are written and how fast, and what has no effect: the zoom without a detector, for
+        instance. Folders go in by their last name, so that the same pictures give the same manifest anywhere.
+        """
         values = dataclasses.asdict(self)
-        for flag in ("out", "workers", "overwrite"):
-            del values[flag]
+        idle = ["out", "workers", "progress", "overwrite"]
+        idle += ["faces", "threshold", "zoom"] if self.detector == "none" else []
+        idle += ["tags"] if self.source == DRAWN else ["count", "seed"]
+        idle += ["quality"] if self.format == "png" else []
         values["source"] = self.source if self.source == DRAWN else Path(self.source).resolve().name
         values["tags"] = self.tags and Path(self.tags).name
-        return values
+        return {name: value for name, value in values.items() if name not in idle}
 
 
 def load_vocabulary(value):

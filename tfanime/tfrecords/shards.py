@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import struct
 from pathlib import Path
 
 import tensorflow as tf
@@ -73,8 +74,11 @@ class ShardFolder:
     def __init__(self, folder):
         self.folder = Path(folder)
 
-    def state(self):
+    def state(self, damaged_is_none=False):
         """What is being converted here, as `begin` was told; None if nothing is.
+
+        Args:
+            damaged_is_none: Whether to return None for a file that cannot be read.
 
         Raises:
             ValueError: The file that says so is damaged.
@@ -83,7 +87,24 @@ class ShardFolder:
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except ValueError as error:
-            raise ValueError(f"{path} must be JSON that tfanime wrote; --overwrite begins anew. {error}") from error
+            if damaged_is_none:
+                return None
+            raise ValueError(f"{path} must be JSON that tfanime wrote ({error}); --overwrite begins anew") from error
+
+    def require_shards(self, manifest):
+        """Checks that the shards of a manifest are there, whole.
+
+        Raises:
+            ValueError: One is missing or has another size.
+        """
+        for shard in manifest.shards:
+            path = self.folder / shard["file"]
+            size = path.stat().st_size if path.is_file() else None
+            if size != shard["bytes"]:
+                raise ValueError(
+                    f"{path} must have the {shard['bytes']} bytes that {FILE_NAME} says. Received: "
+                    f"{'no such file' if size is None else size}; --overwrite converts again"
+                )
 
     def shards(self):
         """All files here that are shards or belong to one."""
@@ -119,7 +140,12 @@ class ShardFolder:
 
     def records(self, name):
         """Yields the records of a finished shard, serialised."""
-        yield from tf.data.TFRecordDataset(str(self.folder / name)).as_numpy_iterator()
+        # Read by hand, because tf.data would look for accelerators first. A record is framed by its length (8 bytes),
+        # a checksum of that (4) and a checksum of the record (4).
+        with open(self.folder / name, "rb") as file:
+            while header := file.read(12):
+                yield file.read(struct.unpack("<Q", header[:8])[0])
+                file.seek(4, os.SEEK_CUR)
 
     def write(self, name, outcomes, tag_count, digest):
         """Writes a shard and its account.

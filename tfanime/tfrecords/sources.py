@@ -117,7 +117,7 @@ class DrawnSource:
         """The tags that the avatar is drawn from."""
         from tfanime.tfrecords import drawn
 
-        return " ".join(drawn.drawn_tags(_seed(id)))
+        return " ".join(JIN34.decode(drawn.drawn_tags(_seed(id))))
 
     def opener(self):
         """What the workers get of this source, see `FolderSource.opener`."""

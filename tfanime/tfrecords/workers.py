@@ -9,7 +9,9 @@ import os
 import signal
 import threading
 
-CHUNK = 16
+import cv2
+
+CHUNK = 4
 AHEAD = 4
 
 _convert = None
@@ -58,6 +60,7 @@ def outcomes(convert, tasks, workers):
 def _start(convert):
     global _convert
     _convert = convert
+    cv2.setNumThreads(1)  # the workers are the threads
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
