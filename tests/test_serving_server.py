@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -20,6 +21,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
     regression_pb2,
 )
+from tensorflow_serving.config import model_server_config_pb2
 from tiny_generator import HEIGHT, SIZE, WIDTH, save
 
 from tfanime.serving.models import latest_version, parse_model
@@ -447,13 +449,15 @@ def test_sigterm_under_load_loses_nothing(base_path, direct):
             loops = calibrated_loops(stub, 0.4)
             with ThreadPoolExecutor(4) as pool:
                 loads = [pool.submit(load, address, first) for first in range(4)]
-                time.sleep(0.3)
-                # More calls than the server has threads for models: some run, the others wait for their turn.
+                while len(answered) < 20:
+                    time.sleep(0.01)
+                # More calls than the server has threads for models. The first has an answer: the others have arrived,
+                # and some run while some wait for their turn.
                 slow = [
                     stub.Predict.future(predict_request(signature="slow", loops=tensor([loops + i])), timeout=60)
                     for i in range(6)
                 ]
-                time.sleep(0.5)
+                slow[0].result()
                 assert not all(call.done() for call in slow)
                 process.send_signal(signal.SIGTERM)
                 for i, call in enumerate(slow):
@@ -463,7 +467,6 @@ def test_sigterm_under_load_loses_nothing(base_path, direct):
             assert process.wait(30) == 0
             assert status(stub.Predict, predict_request(seed=SEED))[0] == "UNAVAILABLE"
     assert ended == ["UNAVAILABLE"] * 4  # refused; a call that was cut off would be CANCELLED or INTERNAL
-    assert len(answered) > 10
     for seed, image in answered:
         assert np.abs(image.astype(int) - expected[seed]).max() <= 1
 
@@ -520,6 +523,13 @@ def test_bad_command_lines_end_with_one_line(broken, base_path, capfd, arguments
     assert len(lines) == 1
     for word in words:
         assert word.format(**values) in lines[0]
+
+
+def test_the_example_for_tf_serving_is_one():
+    text = (Path(__file__).parent.parent / "serving" / "models.config").read_text()
+    config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert model.name == NAME and Path(model.base_path).is_absolute() and model.model_platform == "tensorflow"
 
 
 def test_latest_version_passes_over_what_is_no_version(base_path):
