@@ -21,6 +21,16 @@ def draw_background(canvas, look):
         pattern(canvas, random, tint(first, random.uniform(0.35, 0.7)), random.uniform(0.4, 0.85))
 
 
+def draw_light(canvas, look):
+    """Lays soft light over the finished picture, from one of its upper corners, and the colour of the surroundings."""
+    random = look.chance("light")
+    side, warm = random.random(), random.random()
+    glow = ellipse((0.15 + 0.7 * side, random.uniform(-0.1, 0.25)), (0.42, 0.42))
+    canvas.paint(glow, mix((255, 240, 214), (226, 238, 255), warm), random.uniform(0.0, 0.2), soft=0.22)
+    dusk = ellipse((1.1 - 1.2 * side, 1.05), (0.4, 0.4))
+    canvas.paint(dusk, mix((120, 70, 150), (190, 90, 80), warm), random.uniform(0.0, 0.16), soft=0.22)
+
+
 def _draw_dots(canvas, random, colour, opacity):
     step, radius = random.uniform(0.1, 0.17), random.uniform(0.22, 0.34)
     offset = random.random()

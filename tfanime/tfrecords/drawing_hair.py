@@ -13,10 +13,10 @@ BEHIND = -0.25  # the depth of what is behind the head
 def draw_back_hair(canvas, look):
     """Draws the hair behind head and neck; its length says whether it is long or short."""
     random = look.chance("back_hair")
-    wave, long = random.uniform(-0.02, 0.11), look.has("long_hair")
+    wave, long = random.uniform(-0.04, 0.16), look.has("long_hair")
     wide, low, count = random.random(), random.random(), 5 if long else 7
     if long:
-        bottom, width = 3.2, 1.34 + 0.3 * wide
+        bottom, width = 3.2, 1.3 + 0.42 * wide
     elif look.has("short_hair"):
         bottom, width = 0.72 + 0.24 * low, 1.16 + 0.12 * wide
     else:
@@ -298,10 +298,10 @@ def _draw_highlight(canvas, look, mask, random, puff):
 
 def _draw_strands(canvas, look, mask, random, valleys, tips, parting):
     """Draws the lines between locks, from each valley and past each tip towards the crown."""
-    whorl = np.array([parting * 0.6, -1.42])
     ends = np.concatenate([valleys[1:-1], tips * (0.97, 1) + (0, -0.12)])
-    long = np.array([0.0] * (len(valleys) - 2) + [0.25] * len(tips))
-    root = whorl + (ends - whorl) * (long + random.uniform(0.1, 0.5, len(ends)))[:, None]
+    whorls = np.stack([parting * 0.4 + ends[:, 0] * 0.45, ends[:, 0] * 0 - 1.4], 1)
+    least = np.array([0.05] * (len(valleys) - 2) + [0.3] * len(tips))
+    root = whorls + (ends - whorls) * (least + random.uniform(0.0, 0.45, len(ends)))[:, None]
     bend = (root + ends) / 2 + np.stack([0.1 * ends[:, 0], ends[:, 0] * 0 - 0.05], 1)
     strands = brush(look.head(curve(ends, (bend, root))), 0.012, 0.9, 0.0)
     canvas.paint(strands, look.hair_line, 0.75, mask)
@@ -317,7 +317,7 @@ def draw_side_locks(canvas, look):
         length = 1.1 + 0.8 * share
     else:
         length = 0.75 + 0.45 * share
-    width, inward, split = random.uniform(0.2, 0.32), random.uniform(-0.06, 0.12), random.random() < 0.6
+    width, inward, split = random.uniform(0.2, 0.34), random.uniform(-0.16, 0.14), random.random() < 0.6
     for side in SIDES:
         end = length * random.uniform(0.88, 1.12)
         tip = np.array((1.02 - inward, end))

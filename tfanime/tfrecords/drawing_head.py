@@ -79,7 +79,7 @@ def _draw_closed_mouth(canvas, look, random, width, y):
         points = curve((-width, y - 0.07), ((-width * 0.55, y + 0.08), (width * 0.55, y + 0.08), (width, y - 0.07)))
         dimples = [curve((s * width * 1.12, y - 0.11), ((s * width * 0.88, y - 0.03),)) for s in SIDES]
     else:
-        width, bend = width * 0.13, random.uniform(-0.01, 0.05)
+        width, bend = width * 0.13, random.uniform(-0.035, 0.03)
         points = curve((-width, y + bend * 0.6), ((0, y - bend), (width, y + bend * 0.6)))
         dimples = []
     canvas.fill([brush(look.head(stroke), 0.014, 0.5, 0.5) for stroke in (points, *dimples)], line)
@@ -89,8 +89,8 @@ def _draw_closed_mouth(canvas, look, random, width, y):
 
 def _draw_open_mouth(canvas, look, random, width, y):
     if look.has("smile"):
-        width *= 0.255
-        depth = random.uniform(0.2, 0.28)
+        width *= 0.235
+        depth = random.uniform(0.17, 0.25)
         lip = curve((-width, y - 0.09), ((-width * 0.4, y - 0.03), (width * 0.4, y - 0.03), (width, y - 0.09)))
         jaw = curve((width, y - 0.09), ((width * 0.8, y + depth), (-width * 0.8, y + depth), (-width, y - 0.09)))
     else:
@@ -168,7 +168,7 @@ def _draw_iris(canvas, look, place, opening, x, iris, pupil, glow, style):
 
 def _draw_lashes(canvas, look, place, upper, lower, lash, wing):
     reach = np.concatenate([[(-1.02, 0.24)], upper, [(1.16, -0.2 - wing * 0.3), (1.28, -0.12 - wing)]])
-    thickness = lash * np.concatenate([[0.3], np.linspace(0.9, 2.3, len(upper)), [1.7, 0.0]])
+    thickness = lash * np.concatenate([[0.15], 0.25 + 2 * np.linspace(0, 1, len(upper)) ** 0.6, [1.7, 0.0]])
     band = np.concatenate([reach - np.stack([thickness * 0.1, thickness], 1), moved(reach[::-1], 0, 0.06)])
     outer = np.array([(1.0, -0.2), (1.28, -0.34 - wing), (1.08, -0.02)])
     canvas.fill([place(band), place(outer)], look.lash)
@@ -196,23 +196,23 @@ def draw_glasses(canvas, look):
     if not look.has("glasses"):
         return
     random = look.chance("glasses")
-    power, squeeze, rim_from = random.pick(((1.0, 1.0, 0), (0.5, 0.9, 0), (0.62, 0.95, 14), (0.85, 0.92, 0)))
+    power, squeeze, half = random.pick(((1.0, 1.0, False), (0.5, 0.9, False), (0.62, 0.95, True), (0.85, 0.92, False)))
     colour = random.pick(
         ((60, 50, 62), (190, 50, 62), (128, 76, 50), (70, 76, 160), random.colour((0.5, 0.9), (0.3, 0.7)))
     )
-    width, height, line = random.uniform(0.39, 0.43), random.uniform(0.37, 0.42) * squeeze, random.uniform(0.009, 0.015)
+    width, height = random.uniform(0.4, 0.44), random.uniform(0.39, 0.43) * squeeze
+    line, opacity = random.uniform(0.009, 0.012), random.uniform(0.6, 0.75)  # stronger ones hide eyes from detectors
     y = 0.17
     angle = np.arange(28) * (2 * np.pi / 28)
     x, down = np.cos(angle), np.sin(angle)
     frame = np.stack([np.sign(x) * abs(x) ** power * width, np.sign(down) * abs(down) ** power * height], axis=1)
     for side in SIDES:
         rim = look.head(moved(frame, side * 0.475, y), 1.05)
-        canvas.paint(rim, (240, 248, 255), 0.1)
-        shine = np.array([(-0.26, -0.8), (-0.16, -0.8), (-0.3, -0.1), (-0.36, -0.2)]) * (1, height)
-        canvas.paint(look.head(moved(shine, side * 0.475, y)), WHITE, 0.55)
+        canvas.paint(rim, (240, 248, 255), 0.08)
+        shine = np.array([(0.3, 0.35), (0.34, 0.5), (0.14, 0.82), (0.05, 0.84)]) * (side * 0.9, height)
+        canvas.paint(look.head(moved(shine, side * 0.475, y)), WHITE, 0.5)
         # Half rims leave the upper edge out: there y is negative, in the second half of the points.
-        canvas.line(rim[: rim_from + 1] if rim_from else rim, colour, line, closed=not rim_from)
+        canvas.paint(brush(rim[:15] if half else np.concatenate([rim, rim[:1]]), line, 1, 1), colour, opacity)
     arms = [look.head([(side * 0.88, y - 0.06), (side * 1.1, y - 0.12)], 0.9) for side in SIDES]
     bridge = look.head(curve((-0.09, y - 0.04), ((0, y - 0.12), (0.09, y - 0.04))), 1.1)
-    for part in (*arms, bridge):
-        canvas.line(part, colour, line)
+    canvas.paint([brush(part, line, 1, 1) for part in (*arms, bridge)], colour, opacity)

@@ -180,7 +180,7 @@ def decide(seed, tags):
 
 def _decide_poses(random, tags):
     wide = bool(tags & {"twin_tails", "hat", "drill_hair", "ponytail"})
-    scale = random.uniform(0.3, 0.35) - (0.025 if wide else 0)
+    scale = random.uniform(0.282, 0.33) - (0.02 if wide else 0)
     tilt = random.uniform(-1, 1) * random.uniform(0.02, 0.28)
     turn = random.uniform(-1, 1) * random.uniform(0.02, 0.28)
     nod = random.uniform(-0.07, 0.08)

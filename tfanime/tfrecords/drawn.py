@@ -35,9 +35,9 @@ _INDEPENDENT = {  # how often each tag holds
     "blush": 0.4,
     "smile": 0.45,
     "open_mouth": 0.3,
-    "hat": 0.12,
+    "hat": 0.1,
     "ribbon": 0.25,
-    "glasses": 0.12,
+    "glasses": 0.1,
 }
 
 
@@ -105,6 +105,7 @@ def draw(seed, tags=None, size=64):
     drawing_hair.draw_drills(canvas, look)
     drawing_dress.draw_hat(canvas, look)
     drawing_dress.draw_ribbon(canvas, look)
+    drawing_dress.draw_light(canvas, look)
     return canvas.finish()
 
 
@@ -123,9 +124,12 @@ def _complete(seed, tags):
         raise ValueError(f"tags must be a list of names or {len(VOCABULARY)} values. Received the text: {tags!r}")
     if not isinstance(tags, Iterable):
         raise ValueError(f"tags must be a list of names or {len(VOCABULARY)} values. Received: {tags!r}")
-    tags = tags if isinstance(tags, np.ndarray) else list(tags)
-    if len(tags) and not isinstance(tags[0], str):
+    tags = list(tags)
+    texts = [isinstance(tag, str) for tag in tags]
+    if tags and not any(texts):
         tags = VOCABULARY.decode(tags)
+    elif not all(texts):
+        raise ValueError(f"tags must be names or values, not both. Received: {tags!r}")
     found = set(VOCABULARY.parse(",".join(tags)))
     for group in VOCABULARY.groups:
         if group.exclusive and not found.intersection(group.tags):
