@@ -270,5 +270,7 @@ class _Parser(jsonargparse.ArgumentParser):
 
 
 def _near(word, known):
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    # Compared without the dashes, which make all flags alike.
+    names = {option.lstrip("-"): option for option in known}
+    near = [names[name] for name in difflib.get_close_matches(word.lstrip("-"), names, n=3, cutoff=0.65)]
     return f". Did you mean {' or '.join(near)}?" if near else ""

@@ -5,9 +5,11 @@ import warnings
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tfanime.tfrecords.filters import Dropped, require_size
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
 
 def decode(data):
@@ -25,7 +27,7 @@ def decode(data):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF, many pixels: the picture decodes or it does not
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             frames = getattr(image, "n_frames", 1)
             image.load()
             turned = image.getexif().get(0x0112, 1) != 1
@@ -40,6 +42,8 @@ def decode(data):
             elif image.mode.startswith("I;16") or image.mode in ("I", "F"):
                 image = _from_deep(image)
             return image.convert("RGB"), plain
+    except UnidentifiedImageError as error:  # its message holds an address, which no two runs share
+        raise Dropped("unreadable", f"not one of {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders of foreign bytes raise anything; none of it may stop a conversion
         raise Dropped("unreadable", f"{type(error).__name__}: {error}") from error
 

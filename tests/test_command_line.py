@@ -1,0 +1,143 @@
+import errno
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from tfanime.command_line import UsageError, parse, published_names, published_path, quiet, run
+
+CARDS = ("tfanime.tfrecords", "cards")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a thing
+
+    Args:
+        data: Folder of shards.
+        steps: Total number of steps: all of them.
+        rate: Learning rate.
+    """
+
+    data: str
+    steps: int | None = None
+    rate: float = 5e-5
+    mode: Literal["plain", "fast"] = "plain"
+    overwrite: bool = False
+
+    def __post_init__(self):
+        if self.rate <= 0:
+            raise ValueError(f"--rate must be above 0. Received: {self.rate}")
+
+
+def parsed(*arguments):
+    return parse(
+        Config, program="python -m thing", published=CARDS, flag="--card", positional=("data",), arguments=arguments
+    )
+
+
+def test_defaults_and_types():
+    assert parsed("faces") == Config("faces")
+    assert parsed("faces", "--steps", "3", "--rate", "1", "--mode=fast") == Config("faces", 3, 1.0, "fast")
+
+
+@pytest.mark.parametrize(("words", "value"), [((), False), (("--overwrite",), True), (("--overwrite", "false"), False)])
+def test_a_bool_is_a_switch(words, value):
+    assert parsed("faces", *words).overwrite is value
+
+
+def test_flags_override_the_file_before_them(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text('steps = 7\nrate = 1e-3\nmode = "fast"\n')
+    assert parsed("faces", "--card", str(path), "--steps", "9") == Config("faces", 9, 1e-3, "fast")
+    assert parsed("faces", f"--card={path}").steps == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["faces", "--step", "3"], "Received: --step 3. Did you mean --steps?"),
+        (["faces", "--steps", "many"], "--steps must be int or null. Received: many"),
+        (["faces", "--mode", "slow"], "--mode must be one of 'plain', 'fast'. Received: slow"),
+        (["faces", "--rate", "-1"], "--rate must be above 0. Received: -1.0"),
+        (["faces", "--card", "nothing"], "anime_faces"),
+        ([], "required: data"),
+    ],
+)
+def test_usage_errors_are_one_line_and_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        parsed(*arguments)
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2 and len(lines) == 1
+    assert lines[0].startswith("error: ") and message in lines[0]
+
+
+@pytest.mark.parametrize(("text", "message"), [("stepz = 3", "'stepz'. Did you mean steps?"), ("steps =", "config")])
+def test_bad_files_are_refused(text, message, tmp_path, capsys):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(SystemExit) as end:
+        parsed("faces", "--card", str(tmp_path / "a.toml"))
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2 and len(lines) == 1 and message in lines[0]
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as end:
+        parsed("--help")
+    text = capsys.readouterr().out
+    assert end.value.code == 0 and "Total number of steps: all of them." in text and "default: 5e-05" in text
+
+
+def test_print_config_can_be_read_again(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        parsed("faces", "--steps", "3", "--print_config")
+    (tmp_path / "a.toml").write_text(capsys.readouterr().out)
+    assert parsed("faces", "--card", str(tmp_path / "a.toml")) == Config("faces", 3)
+
+
+def test_published_files_are_found_by_name():
+    assert "anime_faces" in published_names(CARDS)
+    assert published_path("anime_faces", CARDS, "--card") == published_path("anime_faces.toml", CARDS, "--card")
+    with pytest.raises(UsageError, match=r"--card must be .*anime_faces.*'nothing'"):
+        published_path("nothing", CARDS, "--card")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (ValueError("size must be\n 8"), 1, "error: size must be 8"),
+        (OSError(errno.ENOSPC, "No space left on device", "out"), 1, "error: No space left on device: 'out'"),
+        (UsageError("no"), 2, "error: no"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (ImportError("pip install x"), 1, "error: pip install x"),
+    ],
+)
+def test_foreseen_errors_become_one_line(error, status, line, capsys, monkeypatch):
+    monkeypatch.delenv("TFANIME_DEBUG", raising=False)
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert end.value.code == status and capsys.readouterr().err == line + "\n"
+
+
+def test_bugs_and_debugging_keep_the_traceback(monkeypatch):
+    with pytest.raises(KeyError):
+        run(lambda: {}["missing"])
+    monkeypatch.setenv("TFANIME_DEBUG", "1")
+    with pytest.raises(ValueError):
+        run(lambda: int("x"))
+
+
+def test_quiet_hides_greetings_and_shows_failures(capfd, monkeypatch):
+    monkeypatch.delenv("TFANIME_DEBUG", raising=False)
+    with quiet():
+        os.write(2, b"greeting")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(ImportError), quiet():
+        os.write(2, b"the cause")
+        raise ImportError
+    assert "the cause" in capfd.readouterr().err

@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+
+from tfanime.tags import JIN34, KONACHAN26, TagGroup, TagVocabulary
+
+
+def by_tag(vocabulary, words):
+    return dict(zip(vocabulary.tags, vocabulary.encode(words), strict=True))
+
+
+def test_sizes_are_in_the_names():
+    assert len(JIN34) == 34 and len(KONACHAN26) == 26
+
+
+def test_one_exclusive_tag_rules_out_its_group():
+    values = by_tag(JIN34, ["blue_hair", "smile"])
+    assert values["blue_hair"] == 1 and values["red_hair"] == -1
+    assert values["smile"] == 1 and values["hat"] == -1
+    assert values["blue_eyes"] == values["red_eyes"] == 0  # nobody said anything about the eyes
+
+
+def test_several_exclusive_tags_are_unknown_among_themselves():
+    values = by_tag(KONACHAN26, ["blue_hair", "red_hair"])
+    assert values["blue_hair"] == values["red_hair"] == 0 and values["green_hair"] == -1
+
+
+def test_aliases_and_unknown_words():
+    values = by_tag(JIN34, ["twintails", "gray_hair", "1girl"])
+    assert values["twin_tails"] == 1 and values["grey_hair"] == 1
+
+
+def test_decode_inverts_encode():
+    tags = ("pink_hair", "long_hair", "blush", "aqua_eyes")
+    assert JIN34.decode(JIN34.encode(tags)) == tags
+    with pytest.raises(ValueError, match="shape"):
+        JIN34.decode([1, 1])
+
+
+def test_parse_reads_what_people_type():
+    assert JIN34.parse(" Smile, Twin-Tails ,blond hair,") == ("blonde_hair", "twin_tails", "smile")
+
+
+def test_parse_is_strict_and_helpful():
+    with pytest.raises(ValueError, match=r"'smiel'\. Did you mean smile"):
+        JIN34.parse("smiel")
+    with pytest.raises(ValueError, match="hair_colour"):
+        JIN34.parse("red hair, blue hair")
+
+
+def test_sample_obeys_groups_and_priors():
+    vocabulary = TagVocabulary(
+        "two",
+        (TagGroup("colour", ("a", "b"), True), TagGroup("rest", ("c", "d"), False)),
+        priors={"a": 0.9, "b": 0.1, "c": 0.75},
+    )
+    drawn = vocabulary.sample(np.random.default_rng(0), 20_000)
+    assert drawn.shape == (20_000, 4) and set(np.unique(drawn)) == {-1, 1}
+    assert ((drawn[:, :2] > 0).sum(axis=1) == 1).all()
+    np.testing.assert_allclose((drawn > 0).mean(axis=0), [0.9, 0.1, 0.75, 0.25], atol=0.015)
+
+
+def test_json_round_trip():
+    for vocabulary in (JIN34, KONACHAN26):
+        again = TagVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))
+        assert again == vocabulary and again.encode(["red_hair"]).tolist() == vocabulary.encode(["red_hair"]).tolist()
+
+
+def test_vocabulary_refuses_shared_tags_and_strange_aliases():
+    with pytest.raises(ValueError, match="must not share"):
+        TagVocabulary("x", (TagGroup("g", ("a",), True), TagGroup("h", ("a",), False)))
+    with pytest.raises(ValueError, match="aliases must refer"):
+        TagVocabulary("x", (TagGroup("g", ("a",), True),), aliases={"z": "q"})

@@ -1,0 +1,213 @@
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from small_pictures import data_of, folder_of, noise
+
+from tfanime.tfrecords import convert as module
+from tfanime.tfrecords import drawn, shards
+from tfanime.tfrecords.convert import convert
+from tfanime.tfrecords.example import parse
+from tfanime.tfrecords.manifest import Manifest
+from tfanime.tfrecords.settings import Settings
+
+
+def settings(source, out, **flags):
+    return Settings(str(source), str(out), **{"name": "x", "size": 16, "shard_records": 10, "workers": 1, **flags})
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def records(folder, names):
+    manifest = Manifest.load(folder)
+    for shard in manifest.shards:
+        for record in tf.data.TFRecordDataset(str(folder / shard["file"])).as_numpy_iterator():
+            values = parse([record], len(manifest.vocabulary or ()), names)
+            yield [values[name].numpy()[0] for name in names]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """40 pictures of 24 px, two of them unreadable and one too small."""
+    folder = folder_of(tmp_path_factory.mktemp("source") / "faces", 40)
+    (folder / "0007.png").write_bytes(b"no picture")
+    (folder / "0008.png").write_bytes((folder / "0008.png").read_bytes()[:400])
+    (folder / "0009.png").write_bytes(data_of(noise(9, 7, 7)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def converted(faces, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    assert convert(settings(faces, out), progress=False)[1]
+    return out
+
+
+def test_manifest_accounts_for_every_picture(converted):
+    manifest = Manifest.load(converted)
+    assert manifest.count == 37 and sum(shard["count"] for shard in manifest.shards) == 37
+    pictures = manifest.pictures
+    assert (pictures["found"], pictures["kept"]) == (40, 37)
+    assert pictures["dropped"] == {"too_small": 1, "unreadable": 2}
+    assert (pictures["rows_without_picture"], pictures["pictures_without_row"]) == (1, 1)
+    assert manifest.tag_counts["smile"] == pictures["tags_known"]["smile"] == 36
+    assert manifest.tag_counts["hat"] == pictures["tags_known"]["hat"] == 0
+    assert manifest.detector["name"] == "none" and manifest.tagger["name"] == "sidecar"
+    assert manifest.card["size"] == 16 and manifest.vocabulary.name == "jin34"
+    for shard in manifest.shards:
+        assert os.path.getsize(converted / shard["file"]) == shard["bytes"]
+    with open(converted / "dropped.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["id"], row["reason"]) for row in rows] == [
+        ("0007.png", "unreadable"),
+        ("0008.png", "unreadable"),
+        ("0009.png", "too_small"),
+    ]
+    assert rows[2]["value"] == "7"
+
+
+def test_records_hold_picture_and_tags(converted, faces):
+    vocabulary = Manifest.load(converted).vocabulary
+    seen = set()
+    for id, image, tags in records(converted, ("id", "image", "tags")):
+        seen.add(id)
+        crop = np.asarray(Image.open(io.BytesIO(image)))
+        source = Image.open(faces / id.decode()).resize((16, 16), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(crop, source)
+        if id == b"0001.png":
+            assert not tags.any()
+        else:
+            assert ("blonde_hair" if int(id[:4]) % 2 else "blue_hair") in vocabulary.decode(tags)
+    assert len(seen) == 37
+
+
+def test_nothing_but_shards_and_accounts_is_left(converted):
+    assert sorted(contents(converted)) == ["dropped.csv", "manifest.json"] + [
+        f"x-{i:05d}-of-00004.tfrecord" for i in range(4)
+    ]
+
+
+def test_two_workers_give_the_same_bytes(converted, faces, tmp_path):
+    convert(settings(faces, tmp_path / "two", workers=2), progress=False)
+    assert contents(tmp_path / "two") == contents(converted)
+
+
+def test_a_second_call_finds_it_complete(converted, faces, monkeypatch):
+    before = contents(converted)
+    monkeypatch.setattr(module, "outcomes", None)  # nothing may be converted
+    manifest, fresh = convert(settings(faces, converted, workers=2), progress=False)
+    assert not fresh and manifest.count == 37 and contents(converted) == before
+
+
+def test_other_settings_or_pictures_need_overwrite(faces, tmp_path):
+    out, source = tmp_path / "out", tmp_path / "faces"
+    folder_of(source, 3)
+    convert(settings(source, out), progress=False)
+    before = contents(out)
+    with pytest.raises(ValueError, match=r"--size 16 \(now 12\).*--overwrite"):
+        convert(settings(source, out, size=12), progress=False)
+    noise(77).save(source / "new.png")
+    with pytest.raises(ValueError, match=r"other pictures.*--overwrite"):
+        convert(settings(source, out), progress=False)
+    assert contents(out) == before
+    (out / "mine.txt").write_text("")
+    assert convert(settings(source, out, overwrite=True), progress=False)[0].count == 4
+    assert (out / "mine.txt").is_file() and len(list(out.glob("*.tfrecord"))) == 1
+
+
+def test_missing_shards_are_noticed(faces, tmp_path):
+    convert(settings(faces, tmp_path / "out"), progress=False)
+    next((tmp_path / "out").glob("*.tfrecord")).unlink()
+    with pytest.raises(ValueError, match=r"no such file; --overwrite"):
+        convert(settings(faces, tmp_path / "out"), progress=False)
+
+
+def test_shards_of_nobody_are_not_overwritten(faces, tmp_path):
+    (tmp_path / "y-00000-of-00001.tfrecord").write_text("mine")
+    with pytest.raises(ValueError, match=r"OUT must be empty.*--overwrite"):
+        convert(settings(faces, tmp_path), progress=False)
+    assert contents(tmp_path) == {"y-00000-of-00001.tfrecord": b"mine"}
+
+
+def test_nothing_kept_is_an_error_that_leaves_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(b"no")
+    with pytest.raises(ValueError, match="Received: 1, dropped: unreadable 1"):
+        convert(settings(tmp_path / "in", tmp_path / "out"), progress=False)
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_a_disk_that_fills_up_costs_no_finished_shard(converted, faces, tmp_path, monkeypatch):
+    written, open_writer = [], shards.open_writer
+
+    def fills_up(path):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        return open_writer(path)
+
+    monkeypatch.setattr(shards, "open_writer", fills_up)
+    with pytest.raises(OSError, match="No space left on device"):
+        convert(settings(faces, tmp_path / "out"), progress=False)
+    kept = contents(tmp_path / "out")
+    assert [name for name in kept if name.startswith("x-")] == [
+        "x-00000-of-00004.tfrecord",
+        "x-00001-of-00004.tfrecord",
+    ]
+    assert not [name for name in kept if name.endswith(".part")]
+    with pytest.raises(ValueError, match=r"--size 16 \(now 20\)"):
+        convert(settings(faces, tmp_path / "out", size=20), progress=False)
+    convert(settings(faces, tmp_path / "out"), progress=False)
+    assert len(written) == 5 and contents(tmp_path / "out") == contents(converted)
+
+
+def test_kill_9_costs_no_finished_shard(tmp_path):
+    source, out = folder_of(tmp_path / "faces", 1500, size=40), tmp_path / "out"
+    flags = {"shard_records": 20, "workers": 2}
+    command = [sys.executable, "-m", "tfanime.tfrecords", str(source), str(out), "--name=x", "--size=16"]
+    process = subprocess.Popen(
+        [*command, "--shard_records=20", "--workers=2", "--progress=false"], stderr=subprocess.DEVNULL
+    )
+    finished = set()
+    while len(finished) < 3 and process.poll() is None:
+        time.sleep(0.005)
+        finished = {path.name for path in out.glob("*.tfrecord")} if out.exists() else finished
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert finished and not (out / "manifest.json").exists()
+    state = json.loads((out / shards.STATE).read_text())
+    times = {name: (out / name).stat().st_mtime_ns for name in finished if shards.ShardFolder(out).account(name)}
+    assert times and state["card"]["size"] == 16
+    convert(settings(source, out, **flags), progress=False)
+    assert {name: (out / name).stat().st_mtime_ns for name in times} == times
+    convert(settings(source, tmp_path / "whole", **flags | {"workers": 1}), progress=False)
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_pictures_without_tags_file_have_no_vocabulary(tmp_path):
+    (tmp_path / "in").mkdir()
+    noise().save(tmp_path / "in" / "a.png")
+    manifest, _ = convert(settings(tmp_path / "in", tmp_path / "out", size=24), progress=False)
+    assert manifest.vocabulary is None and manifest.tagger["name"] == "none"
+    ((image, tags),) = records(tmp_path / "out", ("image", "tags"))
+    assert tags.shape == (0,) and image == (tmp_path / "in" / "a.png").read_bytes()
+
+
+def test_drawn_avatars(tmp_path):
+    manifest, _ = convert(settings("drawn", tmp_path, count=3, seed=4, size=32), progress=False)
+    assert manifest.count == 3 and manifest.card["source"] == "drawn"
+    for id, image, tags in records(tmp_path, ("id", "image", "tags")):
+        seed = int(id.decode().rpartition("/")[2])
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(image))), drawn.draw(seed, size=32))
+        np.testing.assert_array_equal(tags, drawn.drawn_tags(seed))

@@ -1,0 +1,134 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_pictures import data_of, noise
+
+from tfanime.tfrecords.crop import centre_square, decode, encode, face_square
+from tfanime.tfrecords.filters import Dropped
+
+
+def stripes(width, height):
+    """Red is the column, green the row."""
+    rows, columns = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([columns, rows, 0 * rows], axis=-1).astype(np.uint8))
+
+
+@pytest.mark.parametrize("format", ["png", "bmp"])
+def test_lossless_formats_keep_their_pixels(format):
+    image, plain = decode(data_of(noise(1), format))
+    np.testing.assert_array_equal(image, noise(1))
+    assert plain is (format == "png")
+
+
+def test_jpeg_and_webp_are_close():
+    smooth = Image.fromarray(np.full((16, 16, 3), (200, 40, 90), np.uint8))
+    for format, plain in (("jpeg", True), ("webp", False)):
+        image, is_plain = decode(data_of(smooth, format))
+        assert is_plain is plain and np.abs(np.asarray(image).astype(int) - smooth).max() < 8
+
+
+def test_exif_orientation_turns_the_picture():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    image, plain = decode(data_of(stripes(10, 6), "png", exif=exif))
+    assert image.size == (6, 10) and not plain
+    np.testing.assert_array_equal(image, np.rot90(stripes(10, 6), -1))
+
+
+def test_transparency_lies_over_white():
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    half = Image.new("RGBA", (4, 4), (0, 0, 0, 127))
+    assert decode(data_of(clear))[0].getpixel((0, 0)) == (255, 255, 255)
+    assert decode(data_of(half))[0].getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_transparent_palette_and_keyed_colour():
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    assert decode(data_of(palette, "gif"))[0].getpixel((0, 0)) == (10, 20, 30)
+    image, plain = decode(data_of(palette, "png", transparency=1))
+    assert image.getpixel((0, 0)) == (255, 255, 255) and not plain
+    image, plain = decode(data_of(Image.new("RGB", (4, 4), (1, 2, 3)), "png", transparency=(1, 2, 3)))
+    assert image.getpixel((0, 0)) == (255, 255, 255) and not plain
+
+
+def test_first_frame_of_an_animation():
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    for format in ("gif", "png"):
+        image, plain = decode(data_of(frames[0], format, save_all=True, append_images=frames[1:]))
+        assert image.getpixel((0, 0)) == (255, 0, 0) and not plain
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "CMYK", "LA", "I;16", "YCbCr"])
+def test_odd_modes_become_rgb(mode):
+    if mode == "I;16":
+        source = Image.fromarray(np.full((4, 4), 65535, np.uint16))
+    else:
+        source = Image.new("RGB", (4, 4), "white").convert(mode)
+    image, plain = decode(data_of(source, "jpeg" if mode in ("CMYK", "YCbCr") else "png"))
+    assert image.mode == "RGB" and min(image.getpixel((1, 1))) >= 254
+    assert plain is (mode == "YCbCr")  # a JPEG of YCbCr is just a JPEG
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GIF89a", b"no picture", data_of(noise())[:300], data_of(noise(), "jpeg")[:700]]
+)
+def test_damaged_files_are_dropped_with_the_decoders_word(data):
+    with pytest.raises(Dropped) as drop:
+        decode(data)
+    assert drop.value.reason == "unreadable" and drop.value.value and " at 0x" not in drop.value.value
+
+
+def test_centre_square_is_central():
+    np.testing.assert_array_equal(centre_square(stripes(20, 10), 10), np.asarray(stripes(20, 10))[:, 5:15])
+
+
+def test_shrinking_is_antialiased():
+    lines = np.zeros((64, 64, 3), np.uint8)
+    lines[::2] = 255
+    small = np.asarray(centre_square(Image.fromarray(lines), 16)).astype(int)
+    assert np.abs(small[2:-2] - 127.5).max() < 6  # without a filter all of it would be 0 or 255
+
+
+def test_enlarging_more_than_twice_is_refused():
+    assert centre_square(noise(0, 10, 8), 16).size == (16, 16)
+    with pytest.raises(Dropped) as drop:
+        centre_square(noise(0, 10, 7), 16)
+    assert (drop.value.reason, drop.value.value) == ("too_small", 7)
+
+
+def test_face_is_zoomed_about_its_centre():
+    crop = face_square(stripes(100, 80), (40, 30, 60, 50), 2, 40)
+    np.testing.assert_array_equal(crop, np.asarray(stripes(100, 80))[20:60, 30:70])
+
+
+def test_face_of_an_oblong_box_takes_the_longer_side():
+    crop = face_square(stripes(100, 80), (40, 30, 60, 40), 1, 20)
+    np.testing.assert_array_equal(crop, np.asarray(stripes(100, 80))[25:45, 40:60])
+
+
+def test_face_at_the_edge_is_moved_inside():
+    crop = face_square(stripes(100, 80), (0, 60, 20, 80), 2, 40)
+    np.testing.assert_array_equal(crop, np.asarray(stripes(100, 80))[40:80, 0:40])
+
+
+def test_face_larger_than_the_picture_is_padded_with_its_edge():
+    crop = np.asarray(face_square(stripes(100, 30), (40, 5, 60, 25), 2, 40))
+    np.testing.assert_array_equal(crop[5:35], np.asarray(stripes(100, 30))[:, 30:70])
+    assert (crop[:5] == crop[5]).all() and (crop[35:] == crop[34]).all()
+
+
+def test_small_face_is_dropped():
+    with pytest.raises(Dropped) as drop:
+        face_square(stripes(100, 80), (40, 30, 50, 40), 1.5, 31)
+    assert (drop.value.reason, drop.value.value) == ("too_small", 15)
+
+
+def test_encode():
+    png = Image.open(io.BytesIO(encode(noise(3))))
+    assert png.format == "PNG"
+    np.testing.assert_array_equal(png, noise(3))
+    low, high = (encode(noise(3), "jpeg", quality) for quality in (30, 95))
+    assert Image.open(io.BytesIO(high)).format == "JPEG" and len(low) < len(high)
