@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from small_pictures import data_of, folder_of, noise
@@ -101,6 +103,21 @@ def test_a_picture_that_vanished_is_unreadable(tmp_path):
     with pytest.raises(Dropped) as drop:
         opener("a.png")
     assert drop.value.reason == "unreadable" and "FileNotFoundError" in drop.value.value
+
+
+def test_links_and_names_of_other_systems(tmp_path):
+    folder = tmp_path / "faces"
+    (folder / "a").mkdir(parents=True)
+    noise().save(folder / "a" / "1.png")
+    (folder / "a" / "round").symlink_to(folder)
+    (folder / "nothing.png").symlink_to(tmp_path / "missing.png")
+    odd = os.fsdecode(b"\xff.png")
+    noise().save(folder / odd)
+    source = FolderSource(folder)
+    assert source.ids == ["a/1.png", "nothing.png", odd]
+    for id in source.ids[1:]:
+        with pytest.raises(Dropped, match="unreadable"):
+            source.opener()(id)
 
 
 def test_drawn_avatars_come_with_their_tags():

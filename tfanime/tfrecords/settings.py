@@ -84,7 +84,7 @@ class Settings:
         if self.tags is not None and not Path(self.tags).is_file():
             raise ValueError(f"--tags must be an existing CSV file. Received: {self.tags!r}")
         object.__setattr__(self, "name", self.name or Path(self.out).resolve().name or "pictures")
-        object.__setattr__(self, "workers", self.workers or len(os.sched_getaffinity(0)))
+        object.__setattr__(self, "workers", self.workers or _cores())
         load_vocabulary(self.vocabulary)
 
     def card(self):
@@ -101,6 +101,11 @@ class Settings:
         values["source"] = self.source if self.source == DRAWN else Path(self.source).resolve().name
         values["tags"] = self.tags and Path(self.tags).name
         return {name: value for name, value in values.items() if name not in idle}
+
+
+def _cores():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_vocabulary(value):

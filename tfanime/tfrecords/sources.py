@@ -84,7 +84,10 @@ def open_file(folder, id):
         Dropped: `unreadable`.
     """
     try:
+        id.encode()
         data = (Path(folder) / id).read_bytes()
+    except UnicodeEncodeError as error:
+        raise Dropped("unreadable", "the file's name is not UTF-8") from error
     except OSError as error:
         raise Dropped("unreadable", f"{type(error).__name__}: {error.strerror}") from error
     image, plain = decode(data)
@@ -137,12 +140,20 @@ def _seed(id):
 
 def _pictures_below(folder):
     """Yields `(path relative to folder, bytes)` of every picture; hidden files and folders are passed over."""
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+
+    def fail(error):
+        raise error  # a folder that cannot be read would be lost without a word
+
+    seen = {os.path.realpath(folder)}
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=fail):
+        real = {name: os.path.realpath(os.path.join(parent, name)) for name in sorted(folders)}
+        folders[:] = [name for name in real if not name.startswith(".") and real[name] not in seen]
+        seen.update(real[name] for name in folders)  # links may lead round in circles
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 path = os.path.join(parent, name)
-                yield os.path.relpath(path, folder).replace(os.sep, "/"), os.path.getsize(path)
+                size = os.path.getsize(path) if os.path.exists(path) else -1  # a link to nothing is unreadable
+                yield os.path.relpath(path, folder).replace(os.sep, "/"), size
 
 
 def read_tags(path):
