@@ -111,8 +111,7 @@ def resolve_precision(precision):
     """`"auto"` as what it means on this machine; other values as they are."""
     if precision != "auto":
         return precision
-    import tensorflow as tf
-
+    tf = command_line.load_tensorflow()
     for gpu in tf.config.list_physical_devices("GPU"):
         capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
         return "mixed_bfloat16" if capability >= (8, 0) else "float32"
@@ -147,15 +146,15 @@ def train(config, build, name):
     Returns:
         The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
     """
+    tf = command_line.load_tensorflow()
     import keras
-    import tensorflow as tf
 
     from tfanime import callbacks, data
 
     run = RunFolder(config.run)
     shards = config.data
     if shards is None:
-        from tfanime.tfrecords.convert import default_shards
+        from tfanime.tfrecords.default import default_shards
 
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
@@ -187,13 +186,11 @@ def train(config, build, name):
         dataset = faces.batches(
             config.batch_size, critic_steps=getattr(config, "critic_steps", 1), seed=config.seed, start=start
         )
-        if not faces.vocabulary:
-            pictures = dataset
-        else:
-            pictures = dataset.map(lambda images, tags: images)
+        if faces.vocabulary:
+            dataset = dataset.map(lambda images, tags: images)
         with _stopped_by_signals(gan) as received:
             gan.fit(
-                pictures,
+                dataset,
                 epochs=-(-(config.steps - start) // config.epoch_steps),
                 steps_per_epoch=config.epoch_steps,
                 shuffle=False,  # the data has its own order

@@ -1,6 +1,5 @@
 """Constraints on the discriminator's weights: projections applied after each of its updates."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf

@@ -82,7 +82,7 @@ class GAN(keras.Model):
         return int(self.generator_optimizer.iterations.value.numpy())
 
     def call(self, latents):
-        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from latents `[batch, size]`, by the averaged weights."""
+        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from latents `[batch, size]`, with averaged weights."""
         return self.ema_generator(latents, training=False)
 
     def train_step(self, data):

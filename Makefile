@@ -1,0 +1,64 @@
+# make demo   sets up .venv, draws avatars, trains, exports, serves, and fetches avatars over gRPC
+# make test   sets up .venv and passes the tests
+# make bench  sets up .venv and measures speed
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+MINUTES ?= 4
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+setup: $(READY)
+
+# Pillow and OpenCV are pinned by the extra `faces`; without it the newest are fine.
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), \
+		f"tfanime needs Python 3.11, 3.12 or 3.13. Received: {sys.version.split()[0]}; name another with make PYTHON=..."'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --editable '.[faces,test,dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(RUN) -m tfanime.tfrecords drawn demo/shards --size 64 --count 10000
+	$(RUN) -m tfanime.recipes.dcgan --config dcgan_r1_32 --data demo/shards --run demo/run --minutes $(MINUTES)
+	$(RUN) -m tfanime.export demo/run demo/exports
+	$(RUN) -m tfanime.serving --model tfanime=demo/exports --port 0 > demo/server.log 2>&1 &
+	server=$$!
+	trap 'kill $$server 2>/dev/null || true' EXIT
+	for _ in $$(seq 120); do
+		grep -q '^serving' demo/server.log && break
+		kill -0 $$server 2>/dev/null || { cat demo/server.log; exit 1; }
+		sleep 0.5
+	done
+	address=$$(sed -n 's/^serving .* on //p' demo/server.log)
+	$(RUN) -m tfanime.serving.client --server "$$address" --model tfanime --seeds 0-63 --out demo/avatars.png
+	kill -TERM $$server
+	wait $$server
+	trap - EXIT
+	echo
+	echo "avatars from the server:  demo/avatars.png"
+	echo "the run:                  demo/run (sheets by step in demo/run/samples)"
+	echo "losses and sheets:        $(VENV)/bin/tensorboard --logdir demo/run"
+
+test: lint
+	$(RUN) -m pytest
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+bench: $(READY)
+	$(RUN) benchmarks/training.py
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info

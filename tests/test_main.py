@@ -1,0 +1,47 @@
+"""`python -m tfanime`, and that every command explains itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tfanime.__main__ import STAGES, main
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_lists_every_stage_in_order(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    positions = [text.index(f"python -m {module} ") for module, _ in STAGES]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize("module", [module for module, _ in STAGES])
+def test_help_teaches_without_loading_tensorflow(module):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{module!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_module({module!r}, run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "assert 'tensorflow' not in sys.modules, 'slow help'\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert "example" in result.stdout
+    assert f"python -m {module}" in result.stdout
+
+
+def test_an_argument_that_no_stage_has_is_one_line():
+    result = run("tfanime", "train")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "Received: train" in result.stderr
+
+
+def test_version():
+    assert run("tfanime", "--version").stdout.strip() == "0.1.0"

@@ -1,0 +1,53 @@
+"""The wheel carries the published recipes and cards, found by the same names as in a checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    (path,) = folder.glob("tfanime-*.whl")
+    return path
+
+
+def test_no_file_is_missing_and_none_is_a_stranger(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "tfanime").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == code
+    for folder, target in (("recipes", "tfanime/recipes/published"), ("tfrecords", "tfanime/tfrecords/cards")):
+        published = {f"{target}/{path.name}" for path in (ROOT / folder).glob("*.toml")}
+        assert published
+        assert {name for name in names if name.startswith(target)} == published
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("tfanime.recipes.dcgan", "--config", "dcgan_r1_64", "--print_config"), "r1_gamma = 0.3"),
+        (
+            ("tfanime.tfrecords", "here", "there", "--card", "anime_faces", "--print_config"),
+            'vocabulary = "konachan26"',
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", ["wheel", "checkout"])
+def test_published_names_are_found(wheel, tmp_path, arguments, line, place):
+    if place == "wheel":
+        zipfile.ZipFile(wheel).extractall(tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path if place == "wheel" else ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert line in result.stdout.splitlines()

@@ -1,0 +1,43 @@
+"""`python -m tfanime`: what can be run, in the order in which a picture passes."""
+
+import sys
+
+from tfanime import __version__, command_line
+from tfanime.recipes import RECIPES
+
+STAGES = (
+    ("tfanime.tfrecords", "1  pictures to shards: find, crop and tag the faces; or draw avatars"),
+    *((f"tfanime.recipes.{name}", f"2  train: {text}") for name, text in RECIPES.items()),
+    ("tfanime.generate", "3  avatars from a run or an exported model, as a sheet or single PNGs"),
+    ("tfanime.export", "4  a run's generator to a SavedModel"),
+    ("tfanime.serving", "5  an embedded server that speaks TensorFlow Serving's gRPC"),
+    ("tfanime.serving.client", "6  avatars from such a server"),
+)
+
+
+def main(arguments=None):
+    """Prints the stages; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments not in ([], ["--help"], ["-h"], ["--version"]):
+        raise command_line.UsageError(
+            f"tfanime takes no arguments but --help and --version; run a stage, such as `python -m {STAGES[0][0]}`. "
+            f"Received: {' '.join(arguments)}"
+        )
+    if arguments == ["--version"]:
+        print(__version__)
+        return 0
+    print(f"tfanime {__version__}: trains GANs that draw anime characters, and serves them.\n")
+    width = max(len(module) for module, _ in STAGES)
+    for module, text in STAGES:
+        print(f"  python -m {module:<{width}}  {text}")
+    print("\nEach explains itself with --help.")
+    return 0
+
+
+def console():
+    """The installed command `tfanime`."""
+    command_line.run(main)
+
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,174 @@
+"""Draws avatars from a run folder or a SavedModel. Run as `python -m tfanime.generate RUN --seeds 0-63 --out a.png`."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfanime import command_line
+from tfanime.runs import RunFolder
+
+
+class Generator:
+    """A trained generator: seeds to pictures.
+
+    Args:
+        draw: Seeds, int64 `[batch]` -> pictures, uint8 `[batch, height, width, 3]`.
+        network: The `keras.Model` behind it, latents -> pictures in [-1, 1]; None for a SavedModel.
+        latents: The `tfanime.latents.Latents` that it draws from; None for a SavedModel.
+        card: What is known of its origin, a dictionary.
+    """
+
+    def __init__(self, draw, network=None, latents=None, card=None):
+        self._draw = draw
+        self.network = network
+        self.latents = latents
+        self.card = card or {}
+
+    def images(self, seeds, batch=64, progress=False):
+        """Draws avatars.
+
+        Args:
+            seeds: Sequence of ints; a seed is the same avatar at any place and in any batch, within one grey level.
+            batch: Pictures drawn at once.
+            progress: Whether to show a progress bar.
+
+        Returns:
+            uint8 array `[len(seeds), height, width, 3]`.
+        """
+        import numpy as np
+        from tqdm import tqdm
+
+        seeds = np.asarray(seeds, np.int64)
+        parts = []
+        with tqdm(total=len(seeds), unit=" avatars", desc="drawing", disable=not progress) as bar:
+            for begin in range(0, len(seeds), batch):
+                parts.append(np.asarray(self._draw(seeds[begin : begin + batch])))
+                bar.update(len(parts[-1]))
+        return np.concatenate(parts)
+
+
+def open_generator(path):
+    """Opens what draws avatars.
+
+    Args:
+        path: A run folder, a SavedModel, or a folder of SavedModels by version (the highest is taken).
+
+    Returns:
+        A `Generator`.
+
+    Raises:
+        FileNotFoundError: There is nothing of the kind, or the run has no checkpoint yet.
+        ValueError: A file in it cannot be read.
+    """
+    path = Path(path)
+    if (path / "run.json").is_file():
+        return _from_run(RunFolder(path))
+    if not (path / "saved_model.pb").is_file():
+        path = latest_version(path)
+    return _from_saved_model(path)
+
+
+def latest_version(base):
+    """The highest numbered SavedModel below `base`, as TensorFlow Serving lays them out.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    base = Path(base)
+    versions = [entry for entry in base.iterdir() if entry.name.isdigit()] if base.is_dir() else []
+    versions = [entry for entry in versions if (entry / "saved_model.pb").is_file()]
+    if not versions:
+        raise FileNotFoundError(
+            f"model must be a run folder (with run.json), a SavedModel, or a folder of its versions. "
+            f"Received: {str(base)!r}, {'which is none of these' if base.is_dir() else 'which does not exist'}"
+        )
+    return max(versions, key=lambda entry: int(entry.name))
+
+
+def _from_run(run):
+    import tensorflow as tf
+
+    from tfanime.images import to_uint8
+    from tfanime.recipes.recipe import precision_policy
+
+    details = run.load()
+    recipe = importlib.import_module(f"tfanime.recipes.{details['recipe']}")
+    newest = tf.train.latest_checkpoint(str(run.checkpoints))
+    if newest is None:
+        raise FileNotFoundError(f"a run must have a checkpoint. Received: {str(run.path)!r}, which has none yet")
+    # float32 whatever it was trained in: with 8 bits of mantissa a picture would depend on the batch it is drawn in.
+    config = recipe.Config(**{**details["config"], "precision": "float32"})
+    with precision_policy("float32"):
+        gan = recipe.build(config)
+    tf.train.Checkpoint(gan=gan).restore(newest).expect_partial()
+    network = gan.ema_generator
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
+    def draw(seeds):
+        return to_uint8(network(gan.latents.from_seeds(seeds), training=False))
+
+    return Generator(draw, network, gan.latents, {**details, "step": gan.step})
+
+
+def _from_saved_model(path):
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(path))
+    if "images" not in model.signatures:
+        raise ValueError(
+            f"model must have the signature 'images'. Received: {str(path)!r} with {sorted(model.signatures)}"
+        )
+    signature = model.signatures["images"]
+
+    def draw(seeds, model=model):  # the signature alone does not keep the model's variables alive
+        return signature(seed=tf.constant(seeds))["images"]
+
+    return Generator(draw)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Draw avatars.
+
+    Args:
+        model: A run folder, a SavedModel, or a folder of SavedModels by version.
+        seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
+        out: A path that ends in .png for one sheet, or a folder for single PNGs.
+        batch: Pictures drawn at once.
+    """
+
+    model: str
+    seeds: str = "0-63"
+    out: str = "avatars.png"
+    batch: int = 64
+
+    def __post_init__(self):
+        if self.batch < 1:
+            raise ValueError(f"--batch must be at least 1. Received: {self.batch}")
+
+
+def main(arguments=None):
+    """Draws; `--help` lists the flags."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.generate",
+        description="Draw avatars from a trained run or an exported model.",
+        epilog="""examples:
+  python -m tfanime.generate runs/wgan --seeds 0-63 --out avatars.png
+  python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
+""",
+        positional=("model",),
+        arguments=arguments,
+    )
+    command_line.load_tensorflow()
+    from tfanime.seeds import parse_seeds, require_writable_out, write_avatars
+
+    seeds = parse_seeds(config.seeds)
+    require_writable_out(config.out, len(seeds))
+    images = open_generator(config.model).images(seeds, config.batch, progress=True)
+    write_avatars(images, seeds, config.out)
+    print(f"{len(images)} avatars: {config.out}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
