@@ -159,6 +159,10 @@ class Canvas:
         fixed = (shape * scale).astype(np.int32) - _HALF_PIXEL
         return [fixed] if fixed.ndim == 2 else list(np.ascontiguousarray(fixed.swapaxes(0, 1)))
 
+    def flood(self, colour, to, start, end):
+        """Paints everything with a gradient from `colour` at `start` to `to` at `end`."""
+        self.pixels[:] = self._gradient(slice(None), slice(None), colour, to, start, end)
+
     def fill(self, shape, colour):
         """Fills `shape` with `colour`."""
         for polygon in self._polygons(shape):

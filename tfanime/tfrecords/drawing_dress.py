@@ -14,8 +14,7 @@ def draw_background(canvas, look):
         first, second = shade(first, 0.6), shade(second, 0.5)
     angle = random.uniform(0, np.pi)
     direction = np.array([np.cos(angle), np.sin(angle)]) * 0.6
-    everything = np.array([(-0.1, -0.1), (1.1, -0.1), (1.1, 1.1), (-0.1, 1.1)])
-    canvas.paint(everything, first, to=second, start=0.5 - direction, end=0.5 + direction)
+    canvas.flood(first, second, 0.5 - direction, 0.5 + direction)
     pattern = random.pick((None, None, _draw_dots, _draw_stripes, _draw_rays, _draw_bubbles, _draw_glow, _draw_checks))
     if pattern:
         pattern(canvas, random, tint(first, random.uniform(0.35, 0.7)), random.uniform(0.4, 0.85))

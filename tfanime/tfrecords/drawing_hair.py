@@ -158,22 +158,25 @@ def draw_drills(canvas, look):
     x = random.uniform(1.16, 1.24) + (0.25 if look.has("twin_tails") else 0)
     top, bottom = random.uniform(-0.25, 0.0), random.uniform(1.6, 1.9)
     step = (bottom - top) / turns
-    for side in SIDES:
-        for i in reversed(range(turns)):
-            radius = width * (1.0 - 0.68 * (i / turns) ** 1.5) * (0.9 if i == 0 else 1)
-            y = top + step * (i + 0.5)
-            _draw_ring(canvas, look, (x - 0.02 * i) * side, y, radius, step * 0.74, slope * side)
+    for i in reversed(range(turns)):
+        radius = width * (1.0 - 0.68 * (i / turns) ** 1.5) * (0.9 if i == 0 else 1)
+        _draw_rings(canvas, look, x - 0.02 * i, top + step * (i + 0.5), radius, step * 0.74, slope)
 
 
-def _draw_ring(canvas, look, x, y, radius, height, slope):
+def _both_sides(points):
+    """`points` `[count, 2]` of the right side, and mirrored, as `[count, 2, 2]`."""
+    return np.stack([points * (-1, 1), points], axis=1)
+
+
+def _draw_rings(canvas, look, x, y, radius, height, slope):
     left, right = (x - radius, y + slope * 0.6), (x + radius, y - slope * 0.6)
     bulge = height * 0.75
     above = curve(left, ((x - radius * 1.1, left[1] - bulge), (x + radius * 0.5, right[1] - bulge * 1.2), right))
     below = curve(right, ((x + radius * 1.1, right[1] + bulge), (x - radius * 0.4, left[1] + bulge * 1.5), left))
-    outline = look.head(np.concatenate([above, below[1:]]), 0.2)
+    outline = look.head(_both_sides(np.concatenate([above, below[1:]])), 0.2)
     start, end = look.head([(0, y - height * 0.6), (0, y + height * 0.8)], 0)
     canvas.paint(outline, look.hair, to=look.hair_dark, start=start, end=end)
-    lit = look.head(moved(above * (0.6, 1), x * 0.4, height * 0.35), 0.2)
+    lit = look.head(_both_sides(moved(above * (0.6, 1), x * 0.4, height * 0.35)), 0.2)
     canvas.fill(brush(lit, 0.026), mix(look.hair, look.hair_light, 0.75))
     canvas.line(outline, look.hair_line, LINE, closed=True)
 
@@ -318,21 +321,28 @@ def draw_side_locks(canvas, look):
     else:
         length = 0.75 + 0.45 * share
     width, inward, split = random.uniform(0.2, 0.34), random.uniform(-0.16, 0.14), random.random() < 0.6
-    for side in SIDES:
-        end = length * random.uniform(0.88, 1.12)
-        tip = np.array((1.02 - inward, end))
-        outer = curve((1.12, -0.8), ((1.26, -0.1), (1.2, end * 0.55), tip))
-        inner = curve((1.02 - width * 0.5, -0.62), ((1.12 - width * 1.5, 0.25), (1.05 - width * 0.6, end * 0.7), tip))
-        _draw_lock(canvas, look, outer * (side, 1), inner * (side, 1))
-        if split:
-            tip = (1.22 - inward * 0.3, end * 0.8)
-            outer = curve((1.16, -0.5), ((1.28, 0.1), (1.3, end * 0.5), tip))
-            inner = curve((1.04, -0.5), ((1.06, 0.1), (1.16, end * 0.6), tip))
-            _draw_lock(canvas, look, outer * (side, 1), inner * (side, 1))
+    end = length * random.uniform(0.88, 1.12, 2)  # of the left and the right one
+    tip = _twice(1.02 - inward, end)
+    outer = curve(_twice(1.12, -0.8), (_twice(1.26, -0.1), _twice(1.2, end * 0.55), tip))
+    start = _twice(1.02 - width * 0.5, -0.62)
+    inner = curve(start, (_twice(1.12 - width * 1.5, 0.25), _twice(1.05 - width * 0.6, end * 0.7), tip))
+    _draw_locks(canvas, look, outer, inner)
+    if split:
+        tip = _twice(1.22 - inward * 0.3, end * 0.8)
+        outer = curve(_twice(1.16, -0.5), (_twice(1.28, 0.1), _twice(1.3, end * 0.5), tip))
+        inner = curve(_twice(1.04, -0.5), (_twice(1.06, 0.1), _twice(1.16, end * 0.6), tip))
+        _draw_locks(canvas, look, outer, inner)
 
 
-def _draw_lock(canvas, look, outer, inner):
-    outer, inner = look.head(outer), look.head(inner)
+def _twice(x, y):
+    """The point (x, y) for both sides, `[2, 2]`; each may be one number or two."""
+    return np.stack([np.broadcast_to(x, 2), np.broadcast_to(y, 2)], 1)
+
+
+def _draw_locks(canvas, look, outer, inner):
+    """Draws a lock on each side between its edges `[count, 2, 2]`, given as if both were on the right."""
+    sides = np.array([(-1, 1), (1, 1)])
+    outer, inner = look.head(outer * sides), look.head(inner * sides)
     outline = np.concatenate([outer, inner[::-1]])
     start, end = look.head([(0, -0.6), (0, 1.0)], 0)
     canvas.paint(outline, look.hair, to=mix(look.hair, look.hair_dark, 0.5), start=start, end=end)

@@ -125,16 +125,18 @@ def draw_eyes(canvas, look):
         "style": random.pick(("oval", "slit", "ring")),
         "y": random.uniform(0.1, 0.15),
     }
-    for side in SIDES:
-        _draw_eye(canvas, look, side, **shape)
+    _draw_both_eyes(canvas, look, **shape)
 
 
-def _draw_eye(canvas, look, side, width, height, slant, openness, iris, gaze, pupil, glint, glow, lash, wing, style, y):
-    frame = np.array([(side * width, -slant * height), (0, height)])
+def _draw_both_eyes(canvas, look, width, height, slant, openness, iris, gaze, pupil, glint, glow, lash, wing, style, y):
+    sides = np.array(SIDES)
 
-    def place(points):
-        """From the eye's own coordinates, x outwards: the eye reaches from -1 to 1 in both."""
-        return look.head(moved(np.asarray(points) @ frame, side * EYE_X, y))
+    def place(points, across=0.0):
+        """From an eye's own coordinates, in which it reaches from -1 to 1 and x is outwards, `[count, 2]`, to both
+        eyes, `[count, 2, 2]`; `across` moves to the right, which is outwards in one eye and inwards in the other."""
+        points = np.asarray(points)
+        x, down = points[:, :1] + sides * across, points[:, 1:]
+        return look.head(np.stack([sides * (EYE_X + width * x), y + height * (down - slant * x)], axis=2))
 
     top = 1 - 2 * openness
     upper = curve((-0.92, 0.15), ((-0.7, top - 0.12), (0.35, top - 0.5), (1.0, -0.12)))
@@ -142,36 +144,32 @@ def _draw_eye(canvas, look, side, width, height, slant, openness, iris, gaze, pu
     outline = place(np.concatenate([upper, lower[1:]]))
     opening = canvas.mask(outline)
     canvas.fill(outline, (253, 253, 255))
-
-    x = side * gaze + 0.02  # to the right is outwards in one eye and inwards in the other
-    _draw_iris(canvas, look, place, opening, x, iris, pupil, glow, style)
+    _draw_irises(canvas, look, place, opening, gaze, iris, pupil, glow, style)
     canvas.paint(place(np.concatenate([upper, moved(upper, 0, 0.3)[::-1]])), (40, 26, 60), 0.32, opening)
-    glints = [
-        ellipse((x + glint * side * iris * 0.42, -0.34), (iris * 0.36, 0.26)),
-        ellipse((x - glint * side * iris * 0.45, 0.5), (iris * 0.19, 0.14)),
-    ]
-    canvas.fill([place(points) for points in glints], WHITE)
+    canvas.fill(place(ellipse((0.02, -0.34), (iris * 0.36, 0.26)), gaze + glint * iris * 0.42), WHITE)
+    canvas.fill(place(ellipse((0.02, 0.5), (iris * 0.19, 0.14)), gaze - glint * iris * 0.45), WHITE)
     _draw_lashes(canvas, look, place, upper, lower, lash, wing)
 
 
-def _draw_iris(canvas, look, place, opening, x, iris, pupil, glow, style):
+def _draw_irises(canvas, look, place, opening, gaze, iris, pupil, glow, style):
     dark = mix(shade(look.eye, 0.66), (30, 14, 34), 0.3)
     light = tint(look.eye, 0.22)
-    canvas.paint(place(ellipse((x, 0.08), (iris, 0.92))), dark, 1, opening)
-    top, bottom = place([(x, -0.7), (x, 0.8)])
-    inside = place(ellipse((x, 0.1), (iris * 0.86, 0.83)))
+    canvas.paint(place(ellipse((0.02, 0.08), (iris, 0.92)), gaze), dark, 1, opening)
+    top, bottom = place([(0, -0.7), (0, 0.8)]).mean(axis=1)  # between the eyes: a gradient is the same along it
+    inside = place(ellipse((0.02, 0.1), (iris * 0.86, 0.83)), gaze)
     canvas.paint(inside, mix(look.eye, dark, 0.6), 1, opening, to=light, start=top, end=bottom)
     high, wide = {"oval": (0.4, 1.0), "slit": (0.54, 0.7), "ring": (0.34, 0.85)}[style]
-    canvas.paint(place(ellipse((x, 0.02), (iris * pupil * wide, high))), shade(dark, 0.4), 1, opening)
-    canvas.paint(place(ellipse((x, 0.62), (iris * 0.55, 0.22))), tint(look.eye, 0.6), glow, opening, soft=0.008)
+    canvas.paint(place(ellipse((0.02, 0.02), (iris * pupil * wide, high)), gaze), shade(dark, 0.4), 1, opening)
+    shine = place(ellipse((0.02, 0.62), (iris * 0.55, 0.22)), gaze)
+    canvas.paint(shine, tint(look.eye, 0.6), glow, opening, soft=0.008)
 
 
 def _draw_lashes(canvas, look, place, upper, lower, lash, wing):
     reach = np.concatenate([[(-1.02, 0.24)], upper, [(1.16, -0.2 - wing * 0.3), (1.28, -0.12 - wing)]])
     thickness = lash * np.concatenate([[0.15], 0.25 + 2 * np.linspace(0, 1, len(upper)) ** 0.6, [1.7, 0.0]])
     band = np.concatenate([reach - np.stack([thickness * 0.1, thickness], 1), moved(reach[::-1], 0, 0.06)])
-    outer = np.array([(1.0, -0.2), (1.28, -0.34 - wing), (1.08, -0.02)])
-    canvas.fill([place(band), place(outer)], look.lash)
+    canvas.fill(place(band), look.lash)
+    canvas.fill(place([(1.0, -0.2), (1.28, -0.34 - wing), (1.08, -0.02)]), look.lash)
     canvas.fill(brush(place(lower[1:12]), 0.011, 0.9, 0.2), mix(look.lash, look.skin_line, 0.35))
     canvas.fill(brush(place(moved(upper[3:], 0, -0.46)), 0.01), mix(look.skin_line, look.skin_dark, 0.35))
 
