@@ -81,6 +81,14 @@ def test_damaged_files_are_dropped_with_the_decoders_word(data):
     assert drop.value.reason == "unreadable" and drop.value.value and " at 0x" not in drop.value.value
 
 
+@pytest.mark.parametrize("format", ["png", "jpeg"])
+def test_damage_that_only_pillow_forgives_is_not_plain(format):
+    data = data_of(noise(), format)
+    data = data[:-2] + b"??" if format == "jpeg" else data[:-6] + b"?" + data[-5:]
+    image, plain = decode(data)
+    assert image.size == (24, 24) and not plain
+
+
 def test_centre_square_is_central():
     np.testing.assert_array_equal(centre_square(stripes(20, 10), 10), np.asarray(stripes(20, 10))[:, 5:15])
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tfanime.tfrecords.filters import Dropped, require_size
+from tfanime.tfrecords.whole import is_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
@@ -33,7 +34,7 @@ def decode(data):
             turned = image.getexif().get(0x0112, 1) != 1
             transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
             plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and frames == 1
-            plain = plain and not turned and not transparent
+            plain = plain and not turned and not transparent and is_whole(data)
             if turned:
                 image = ImageOps.exif_transpose(image)
             if transparent:

@@ -1,0 +1,40 @@
+import pytest
+import tensorflow as tf
+from small_pictures import data_of, noise
+
+from tfanime.tfrecords.whole import is_whole
+
+JPEG, PNG = data_of(noise(0, 64, 64), "jpeg"), data_of(noise(0, 64, 64))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+def test_jpegs_of_all_kinds_are_whole(options):
+    data = data_of(noise(0, 64, 64), "jpeg", **options)
+    assert is_whole(data) and is_whole(data + b"a tail") and is_whole(data[:2] + b"\xff" + data[2:])
+
+
+def test_png_is_whole():
+    assert is_whole(PNG) and is_whole(PNG + b"a tail")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        JPEG[:-2],
+        JPEG[:-1],
+        JPEG[:100],
+        JPEG[:-200] + b"\xff\xeb\x70\x00" + JPEG[-196:],  # a stray segment inside the scan
+        PNG[:-1],
+        PNG[:-14] + b"?" + PNG[-13:],  # a wrong checksum
+        PNG[:40],
+    ],
+)
+def test_what_tensorflow_refuses_is_not_whole(data):
+    assert not is_whole(data)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.io.decode_image(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", PNG[:8], data_of(noise(), "bmp"), b"text"])
+def test_anything_else_is_not_whole(data):
+    assert not is_whole(data)
