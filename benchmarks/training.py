@@ -7,21 +7,16 @@ Every figure is a ratio of rounds that alternate in one process, because machine
 the rounds' ratios counts, images/s are for orientation.
 """
 
+import itertools
 import statistics
 import tempfile
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfanime import command_line
-
-MODERN = {
-    "discriminator_norm": "none",
-    "minibatch_stddev": True,
-    "r1_gamma": 0.3,
-    "beta_1": 0.0,
-    "beta_2": 0.99,
-}
+from tfanime.command_line import published_path
 
 
 @dataclass(frozen=True)
@@ -232,7 +227,7 @@ def torch_step(config, dtype):
         layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU(True)]
     generator = nn.Sequential(*layers, nn.ConvTranspose2d(channels[0], 3, 4, 2, 1), nn.Tanh())
     layers = [nn.Conv2d(3, channels[0], 4, 2, 1), nn.LeakyReLU(0.2, True)]
-    for narrow, wide in zip(channels, channels[1:], strict=False):
+    for narrow, wide in itertools.pairwise(channels):
         layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, True)]
     discriminator = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4))
     optimizers = [
@@ -291,7 +286,11 @@ def main(arguments=None):
     precision = resolve_precision("auto")
     faces = data.load(default_shards(config.image_size))
     print("\n`fit` against the bare step\n\n| | images/s | of the bare step | waiting for data |\n|---|---|---|---|")
-    for name, changes in (("dcgan", {}), ("dcgan --config dcgan_r1_64", MODERN)):
+    modern = tomllib.loads(
+        Path(published_path("dcgan_r1_64", ("tfanime.recipes", "published"), "--config")).read_text()
+    )
+    modern.pop("image_size")
+    for name, changes in (("dcgan", {}), ("dcgan --config dcgan_r1_64", modern)):
         speed, ratio, waiting = fit_against_step(config, faces, precision, **changes)
         print(f"| {name}, {precision} | {speed:.0f} | {ratio:.3f} | {waiting:.2%} |", flush=True)
     if config.memory_steps:
