@@ -210,7 +210,7 @@ class Canvas:
             weight *= clip[rows, columns]
         if to is None:
             paint = np.empty_like(below)
-            paint[:] = [round(c) for c in colour]
+            cv2.rectangle(paint, (0, 0), mask.shape[::-1], colour, cv2.FILLED)  # much faster than numpy's broadcast
         else:
             paint = self._gradient(rows, columns, colour, to, start, end)
         self.pixels[rows, columns] = cv2.blendLinear(paint, below, weight, 1 - weight)

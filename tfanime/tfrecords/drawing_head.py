@@ -157,7 +157,7 @@ def _draw_irises(canvas, look, place, opening, gaze, iris, pupil, glow, style):
     canvas.paint(place(ellipse((0.02, 0.08), (iris, 0.92)), gaze), dark, 1, opening)
     top, bottom = place([(0, -0.7), (0, 0.8)]).mean(axis=1)  # between the eyes: a gradient is the same along it
     inside = place(ellipse((0.02, 0.1), (iris * 0.86, 0.83)), gaze)
-    canvas.paint(inside, mix(look.eye, dark, 0.6), 1, opening, to=light, start=top, end=bottom)
+    canvas.paint(inside, mix(look.eye, dark, 0.42), 1, opening, to=light, start=top, end=bottom)
     high, wide = {"oval": (0.4, 1.0), "slit": (0.54, 0.7), "ring": (0.34, 0.85)}[style]
     canvas.paint(place(ellipse((0.02, 0.02), (iris * pupil * wide, high)), gaze), shade(dark, 0.4), 1, opening)
     shine = place(ellipse((0.02, 0.62), (iris * 0.55, 0.22)), gaze)

@@ -8,7 +8,7 @@ import numpy as np
 from tfanime.tfrecords.drawing import WHITE, Pose, mix, shade, tint
 
 HAIR_COLOURS = {
-    "blonde": (246, 215, 122),
+    "blonde": (252, 222, 130),
     "brown": (134, 88, 62),
     "black": (58, 52, 66),
     "blue": (74, 112, 208),
@@ -158,6 +158,7 @@ def decide(seed, tags):
     bright = max(hair)
     white = min(hair) > 215  # with shadows as deep as others' it would be silver
     hair_dark = mix(hair, (170, 164, 200), 0.55) if white else shade(hair, depth)
+    lines *= 0.78 if min(hair) > 185 else 1  # dark lines would make fine white hair grey
     hair_light = tint(hair, random.uniform(0.5, 0.75)) if bright > 110 else mix(hair, (176, 176, 220), 0.6)
     cloth = random.pick((WHITE, (44, 48, 78), (60, 54, 60), (150, 36, 52), None, None, None, None, None))
     return Look(
