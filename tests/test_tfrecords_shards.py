@@ -98,6 +98,7 @@ def test_clear_removes_only_its_own(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     folder.begin({"a": 1})
     folder.write(NAME, OUTCOMES, 2, hashlib.sha256())
+    (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "other.tfrecord").write_text("mine")
     assert folder.state() == {"a": 1}
