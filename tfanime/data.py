@@ -8,6 +8,7 @@ Memory stays flat however large the set is: the operating system's page cache is
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,8 @@ class FaceData:
         with open(self.path, "rb", buffering=0) as file:
             for image, index in zip(images, indices.flat, strict=True):
                 # Not a memory map: its pages would count as this process's memory and grow with the data.
-                os.preadv(file.fileno(), [image.reshape(-1)], int(index) * image.size)
+                if os.preadv(file.fileno(), [image.reshape(-1)], int(index) * image.size) != image.size:
+                    raise ValueError(f"{self.path} must hold {self.count} pictures, number {index} is cut off")
         return images.reshape(*indices.shape, *shape)
 
     def indices(self, seed, step, batch_size):
@@ -76,7 +78,10 @@ class FaceData:
         positions = np.arange(step * batch_size, (step + 1) * batch_size)
         epochs = positions // self.count
         return np.concatenate(
-            [_permutation(self.count, seed, epoch)[positions[epochs == epoch] % self.count] for epoch in set(epochs)]
+            [
+                _permutation(self.count, seed, epoch)[positions[epochs == epoch] % self.count]
+                for epoch in np.unique(epochs)
+            ]
         )
 
     def batches(self, batch_size, *, critic_steps=1, seed=0, start=0):
@@ -123,10 +128,11 @@ def _permutation(count, seed, epoch):
     # The stream asks for the same epoch's order at every step; keeping the newest one costs 8 bytes a picture.
     global _last_permutation
     key = (count, seed, int(epoch))
-    if _last_permutation[0] != key:
-        generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, int(epoch)]))
-        _last_permutation = (key, generator.permutation(count))
-    return _last_permutation[1]
+    newest = _last_permutation  # read once: several streams may run in threads of their own
+    if newest[0] != key:
+        generator = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, epoch], np.uint64)))
+        _last_permutation = newest = (key, generator.permutation(count))
+    return newest[1]
 
 
 def load(shards, image_size=None, *, progress=True):
@@ -146,25 +152,28 @@ def load(shards, image_size=None, *, progress=True):
         ValueError: `image_size` is above the shards', or a shard is damaged.
     """
     manifest = Manifest.load(shards)
-    image_size = image_size or manifest.image_size
+    image_size = manifest.image_size if image_size is None else image_size
     if not 1 <= image_size <= manifest.image_size:
         raise ValueError(
-            f"image_size must be at most that of the shards in {str(shards)!r}, {manifest.image_size}. "
-            f"Received: {image_size}. Larger pictures need another conversion, with --size {image_size}"
+            f"image_size must be from 1 to that of the shards in {str(shards)!r}, {manifest.image_size}. "
+            f"Received: {image_size}. Larger pictures need another conversion, with a larger --size"
         )
     _check_shards(Path(shards), manifest)
     folder = cache_folder() / "decoded" / f"{manifest.fingerprint[:32]}-{image_size}"
     if not folder.is_dir():
         try:
             with replacing(folder) as temporary:
-                temporary.mkdir()
+                temporary.mkdir(exist_ok=True)  # a killed process of the same number may have left one
                 _decode(Path(shards), manifest, image_size, temporary, progress)
         except OSError:
             if not folder.is_dir():  # otherwise another process was faster, and made the same
                 raise
     details = json.loads((folder / "details.json").read_text())
+    path = folder / "images.uint8"
+    if path.stat().st_size != details["count"] * image_size**2 * 3:
+        raise ValueError(f"{path} is damaged. Remove the folder {folder}; it will be made again")
     return FaceData(
-        folder / "images.uint8",
+        path,
         details["count"],
         image_size,
         np.load(folder / "tags.npy"),
@@ -213,7 +222,8 @@ def _decode(folder, manifest, image_size, target, progress):
                 tags.append(batch_tags)
                 bar.update(len(images))
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise ValueError(f"a shard in {folder} is damaged: {error.message.splitlines()[0]}") from error
+        cause = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", error.message.splitlines()[0])  # without the graph's names
+        raise ValueError(f"a shard in {folder} is damaged: {cause}") from error
     count = sum(map(len, tags))
     if count != manifest.count:
         raise ValueError(f"the shards in {folder} hold {count} records, their manifest says {manifest.count}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 
@@ -17,7 +18,7 @@ def assign_each(assign, variables, *arguments):
     """
 
     def native(variable):
-        return variable.value if hasattr(variable, "constraint") else variable
+        return variable.value if isinstance(variable, keras.Variable) else variable
 
     def merged(strategy):
         for variable, *others in zip(variables, *arguments, strict=True):

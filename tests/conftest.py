@@ -1,0 +1,39 @@
+"""What all tests share: a cache folder of their own, two devices, and a small set of shards."""
+
+import sys
+
+import pytest
+
+
+def pytest_collection_finish(session):
+    # Devices can only be configured before TensorFlow looks for them. Test modules that need no TensorFlow have not
+    # imported it by now, and need not wait for it.
+    if "tensorflow" in sys.modules:
+        tensorflow = sys.modules["tensorflow"]
+        device = tensorflow.config.list_physical_devices("CPU")[0]
+        devices = [tensorflow.config.LogicalDeviceConfiguration()] * 2
+        try:
+            tensorflow.config.set_logical_device_configuration(device, devices)
+        except RuntimeError as error:
+            raise pytest.UsageError("a test module must make no tensor or variable while it is imported") from error
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """The folder for what can be made again, instead of the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFANIME_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory):
+    """A folder of two shards with 48 drawn avatars of 32 px and their tags."""
+    from tfanime.tfrecords.convert import convert
+    from tfanime.tfrecords.settings import Settings
+
+    folder = tmp_path_factory.mktemp("shards") / "drawn"
+    settings = Settings("drawn", str(folder), count=48, size=32, shard_records=24, workers=1)
+    convert(settings, progress=False)
+    return folder

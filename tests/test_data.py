@@ -1,0 +1,218 @@
+import dataclasses
+import io
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfanime import data
+from tfanime.tfrecords.example import features
+from tfanime.tfrecords.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def faces(shards):
+    return data.load(shards, progress=False)
+
+
+@pytest.fixture(scope="module")
+def records(shards):
+    """What the shards hold, read by other means: (uint8 [48, 32, 32, 3], tags [48, n])."""
+    manifest = Manifest.load(shards)
+    files = [str(shards / shard["file"]) for shard in manifest.shards]
+    schema = features(len(manifest.vocabulary))
+    parsed = [tf.io.parse_single_example(record, schema) for record in tf.data.TFRecordDataset(files)]
+    images = [np.asarray(Image.open(io.BytesIO(record["image"].numpy())).convert("RGB")) for record in parsed]
+    return np.stack(images), np.stack([record["tags"].numpy() for record in parsed])
+
+
+def damaged(shards, folder, change):
+    """A copy of the shards whose first shard's bytes are `change(bytes)`, under another fingerprint."""
+    shutil.copytree(shards, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    path = folder / manifest["shards"][0]["file"]
+    path.write_bytes(change(bytearray(path.read_bytes())))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"fingerprint": folder.name.ljust(64, "0")}))
+    return folder
+
+
+def decoded_folders(cache):
+    return sorted(path.name for path in (cache / "decoded").iterdir())
+
+
+def test_pictures_and_tags_are_those_of_the_shards(faces, records):
+    images, tags = records
+    assert faces.count == 48 and faces.image_size == 32
+    np.testing.assert_array_equal(faces.images(np.arange(48)), images)
+    np.testing.assert_array_equal(faces.images([[3, 47], [0, 3]]), images[[[3, 47], [0, 3]]])
+    np.testing.assert_array_equal(faces.tags, tags)
+    assert faces.tags.dtype == np.int8 and {-1, 1} <= set(np.unique(tags)) <= {-1, 0, 1}
+    assert faces.vocabulary.name == "jin34" and tags.shape[1] == len(faces.vocabulary)
+
+
+def test_a_smaller_size_is_resized_with_antialiasing(shards, records):
+    small = data.load(shards, 16, progress=False).images(np.arange(48))
+    assert small.shape == (48, 16, 16, 3) and small.dtype == np.uint8
+    # Bicubic with the kernel stretched to the scale, here by Pillow, which rounds between its two passes.
+    expected = np.stack([np.asarray(Image.fromarray(image).resize((16, 16), Image.BICUBIC)) for image in records[0]])
+    assert np.abs(small.astype(int) - expected).mean() < 0.5
+    picked = tf.image.resize(records[0], (16, 16), "bicubic", antialias=False)
+    assert np.abs(small - picked.numpy().clip(0, 255)).mean() > 2
+
+
+def test_the_decoded_pictures_are_kept(shards, faces, cache, monkeypatch):
+    monkeypatch.setattr(data, "_decode", None)
+    again = data.load(shards, progress=False)
+    assert again.path == faces.path and again.path.is_relative_to(cache)
+    np.testing.assert_array_equal(again.tags, faces.tags)
+
+
+def test_every_epoch_is_a_permutation_and_no_two_are_alike(faces):
+    order = faces.indices(seed=5, step=0, batch_size=48 * 20).reshape(20, 48)  # 20 epochs
+    np.testing.assert_array_equal(np.sort(order), np.tile(np.arange(48), (20, 1)))
+    assert len({tuple(epoch) for epoch in order}) == 20
+    assert tuple(order[0]) != tuple(range(48))
+
+
+def test_steps_follow_on_across_epochs(faces):
+    order = faces.indices(seed=5, step=0, batch_size=48 * 20)
+    for size in (1, 7, 32, 100):
+        steps = 48 * 20 // size
+        parts = [faces.indices(5, step, size) for step in range(steps)]
+        np.testing.assert_array_equal(np.concatenate(parts), order[: steps * size])
+
+
+def test_the_order_is_a_function_of_seed_and_step(faces):
+    first = faces.indices(5, 3, 16)
+    faces.indices(6, 100, 16)  # nothing that was asked for in between matters
+    np.testing.assert_array_equal(faces.indices(5, 3, 16), first)
+    seeds = [0, 1, -1, -2, 2**63, 2**64 - 3]
+    assert len({tuple(faces.indices(seed, 0, 48)) for seed in seeds}) == len(seeds)
+
+
+def test_batches_hold_the_pictures_of_their_step(faces, records):
+    images, tags = records
+    elements = list(faces.batches(20, critic_steps=3, seed=4).take(4).as_numpy_iterator())
+    order = faces.indices(4, 0, 4 * 3 * 20).reshape(4, 3, 20)  # step, critic step, place in the batch
+    for step, (batch, batch_tags) in enumerate(elements):
+        assert batch.shape == (20, 3, 32, 32, 3) and batch.dtype == np.float32
+        assert batch_tags.shape == (20, 3, tags.shape[1]) and batch_tags.dtype == np.float32
+        for critic_step in range(3):
+            indices = order[step, critic_step]
+            np.testing.assert_array_equal(np.round((batch[:, critic_step] + 1) * 127.5), images[indices])
+            np.testing.assert_array_equal(batch_tags[:, critic_step], tags[indices])
+    assert elements[0][0].min() >= -1 and elements[0][0].max() <= 1
+
+
+def test_shapes_are_known_before_the_first_batch(faces):
+    images, tags = faces.batches(20, critic_steps=3).element_spec
+    assert images.shape == (20, 3, 32, 32, 3) and tags.shape == (20, 3, len(faces.vocabulary))
+
+
+def test_start_goes_on_where_a_run_stopped(faces):
+    undisturbed = list(faces.batches(16, critic_steps=2, seed=1).take(6).as_numpy_iterator())
+    resumed = list(faces.batches(16, critic_steps=2, seed=1, start=4).take(2).as_numpy_iterator())
+    for (images, tags), (images_again, tags_again) in zip(undisturbed[4:], resumed, strict=True):
+        np.testing.assert_array_equal(images, images_again)
+        np.testing.assert_array_equal(tags, tags_again)
+
+
+def test_without_a_vocabulary_there_are_no_tags(faces):
+    untagged = dataclasses.replace(faces, vocabulary=None, tags=np.zeros((48, 0), np.int8))
+    assert untagged.batches(4).element_spec.shape == (4, 1, 32, 32, 3)
+    assert next(iter(untagged.batches(4))).shape == (4, 1, 32, 32, 3)
+
+
+def test_a_batch_larger_than_the_data_is_refused(faces):
+    with pytest.raises(ValueError, match=r"batch_size must be at most the number of pictures, 48. Received: 49"):
+        faces.batches(49)
+
+
+@pytest.mark.parametrize("image_size", [33, 0, -1])
+def test_a_size_that_the_shards_do_not_have_is_refused(shards, image_size):
+    with pytest.raises(ValueError, match=rf"image_size must be from 1 to .* 32\. Received: {image_size}\. .*--size"):
+        data.load(shards, image_size)
+
+
+def test_a_missing_folder_manifest_or_shard_is_named(shards, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"existing folder. Received: '.*nowhere'"):
+        data.load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"must hold manifest.json"):
+        data.load(tmp_path)
+    folder = damaged(shards, tmp_path / "missing", bytes)
+    shard = min(folder.glob("*.tfrecord"))
+    shard.unlink()
+    with pytest.raises(FileNotFoundError, match=f"a shard that is missing: {shard.name}"):
+        data.load(folder)
+
+
+def test_a_truncated_shard_is_refused(shards, tmp_path, cache):
+    folder = damaged(shards, tmp_path / "truncated", lambda content: content[:-100])
+    with pytest.raises(ValueError, match=r"shard .* is damaged: the manifest says .* --overwrite"):
+        data.load(folder, progress=False)
+    assert not [name for name in decoded_folders(cache) if "truncated" in name]
+
+
+def test_flipped_bits_in_a_shard_are_noticed(shards, tmp_path, cache):
+    def flip(content):
+        content[len(content) // 2] ^= 1
+        return content
+
+    folder = damaged(shards, tmp_path / "flipped", flip)
+    with pytest.raises(ValueError, match=f"a shard in {folder} is damaged: corrupted record at [0-9]+$"):
+        data.load(folder, progress=False)
+    assert not [name for name in decoded_folders(cache) if "flipped" in name]
+
+
+def test_a_picture_that_cannot_be_decoded_is_noticed(shards, tmp_path):
+    folder = tmp_path / "undecodable"
+    shutil.copytree(shards, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    path = folder / manifest["shards"][0]["file"]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        tags = tf.train.Feature(int64_list=tf.train.Int64List(value=[-1] * 34))
+        image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"\x89PNG\r\n\x1a\n and no more"]))
+        record = tf.train.Example(features=tf.train.Features(feature={"tags": tags, "image": image}))
+        writer.write(record.SerializeToString())
+    manifest["shards"][0]["bytes"] = path.stat().st_size
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"fingerprint": "undecodable".ljust(64, "0")}))
+    with pytest.raises(ValueError, match=r"a shard in .* is damaged"):
+        data.load(folder, progress=False)
+
+
+def test_a_killed_decoding_leaves_nothing_that_counts(shards, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+
+    class Killed(BaseException):
+        pass
+
+    class Killing(data.tqdm):
+        def update(self, count):
+            raise Killed
+
+    # Stands for kill -9: ends in the middle, half of the pictures written, and nothing is cleaned up.
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(data, "tqdm", Killing)
+        patch.setattr(data, "DECODE_BATCH", 24)
+        patch.setattr("tfanime.files.shutil.rmtree", lambda *arguments, **options: None)
+        data.load(shards, 16)
+    (left,) = (tmp_path / "decoded").iterdir()
+    assert left.name.endswith(".part") and (left / "images.uint8").exists()
+    # The numbers of processes repeat, in containers nearly always: this one's is that of the killed one.
+    faces = data.load(shards, 16, progress=False)
+    assert faces.images(range(48)).std() > 10
+    assert [path.name for path in (tmp_path / "decoded").iterdir()] == [faces.path.parent.name]
+
+
+def test_a_decoded_file_cut_off_later_is_refused(shards, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+    faces = data.load(shards, 8, progress=False)
+    os.truncate(faces.path, 47 * 8 * 8 * 3 + 5)
+    with pytest.raises(ValueError, match="must hold 48 pictures, number 47 is cut off"):
+        faces.images([0, 47])
+    with pytest.raises(ValueError, match=r"images.uint8 is damaged. Remove the folder"):
+        data.load(shards, 8)

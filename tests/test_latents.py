@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanime.latents import Latents
+
+SEEDS = [7, 0, 2**63 - 1, -5, 2**40, *range(100, 111)]
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_a_seed_is_the_same_bits_in_any_batch_and_in_a_graph(distribution):
+    latents = Latents(5, distribution)
+    whole = latents.from_seeds(np.array(SEEDS)).numpy()
+    assert whole.shape == (16, 5) and whole.dtype == np.float32
+    for size in (1, 3):
+        parts = [latents.from_seeds(np.array(SEEDS[begin : begin + size])) for begin in range(0, 16, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    compiled = tf.function(latents.from_seeds, input_signature=[tf.TensorSpec([None], tf.int64)])
+    np.testing.assert_array_equal(compiled(tf.constant(SEEDS, tf.int64)), whole)
+    np.testing.assert_array_equal(compiled(tf.constant(SEEDS[3:4], tf.int64)), whole[3:4])
+    assert len(np.unique(whole)) == whole.size
+
+
+def test_the_numbers_stay_what_they_are():
+    # Seeds name avatars: a change here changes every avatar of every model.
+    np.testing.assert_allclose(Latents(3).from_seeds([12])[0], [0.41689163, -0.13400733, 0.1123467], rtol=1e-6)
+    np.testing.assert_allclose(
+        Latents(3, "uniform").from_seeds([12])[0], [0.81714916, -0.4010017, 0.5795889], rtol=1e-6
+    )
+
+
+def test_no_seeds_are_no_latents():
+    assert Latents(3).from_seeds([]).shape == (0, 3)
+
+
+def test_a_batch_is_a_function_of_seed_and_step():
+    latents = Latents(4)
+    first = latents.batch(6, 3, 10).numpy()
+    latents.batch(6, 3, 11)
+    np.testing.assert_array_equal(latents.batch(6, 3, tf.constant(10, tf.int64)), first)
+    np.testing.assert_array_equal(tf.function(latents.batch)(6, 3, tf.constant(10, tf.int64)), first)
+    assert not np.intersect1d(first, latents.batch(6, 3, 11)).size
+    assert not np.intersect1d(first, latents.batch(6, 4, 10)).size
+
+
+def test_distributions():
+    normal = Latents(200).batch(500, 0, 0).numpy()
+    assert abs(normal.mean()) < 0.01 and abs(normal.std() - 1) < 0.01 and abs((normal**4).mean() - 3) < 0.1
+    uniform = Latents(200, "uniform").batch(500, 0, 0).numpy()
+    assert -1 <= uniform.min() < -0.999 and 0.999 < uniform.max() < 1
+    assert abs(uniform.mean()) < 0.01 and abs(uniform.std() - 1 / np.sqrt(3)) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0}, "size must be at least 1. Received: 0"),
+        ({"distribution": "cauchy"}, "distribution must be one of .*normal.*uniform.* Received: 'cauchy'"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Latents(**arguments)
