@@ -50,3 +50,11 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("TFANIME_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
     assert files.cache_folder() == tmp_path / "x" / "tfanime"
+
+
+def test_a_locked_folder_takes_one_process_at_a_time(tmp_path):
+    again = files.locked(tmp_path, "run")
+    with files.locked(tmp_path, "run"), pytest.raises(BlockingIOError, match="run must not be in use"), again:
+        pass
+    with files.locked(tmp_path, "run"):  # free again
+        pass

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tfanime.tags import JIN34
-from tfanime.tfrecords import drawn
+from tfanime.tfrecords import drawing_dress, drawing_hair, drawn
 from tfanime.tfrecords.drawing_look import EYE_COLOURS, HAIR_COLOURS
 from tfanime.tfrecords.drawn import draw, draw_folder, drawn_tags
 
@@ -92,6 +92,25 @@ def test_every_independent_tag_can_be_seen(tag):
         without, with_tag = draw(seed, PLAIN).astype(int), draw(seed, (*PLAIN, tag)).astype(int)
         changed = (np.abs(with_tag - without).max(axis=2) > 24).mean()
         assert least < changed < 0.9, seed
+
+
+@pytest.mark.parametrize(
+    ("tag", "module", "part"),
+    [
+        ("hat", drawing_dress, "draw_hat"),
+        ("ribbon", drawing_dress, "draw_ribbon"),
+        ("twin_tails", drawing_hair, "draw_tails"),
+        ("ponytail", drawing_hair, "draw_tails"),
+        ("drill_hair", drawing_hair, "draw_drills"),
+    ],
+)
+def test_what_is_around_the_head_is_drawn_and_not_hidden(tag, module, part, monkeypatch):
+    # These also make the head a little smaller, which alone would pass the test above.
+    images = [draw(seed, (*PLAIN, tag)).astype(int) for seed in range(5)]
+    monkeypatch.setattr(module, part, lambda canvas, look: None)
+    for seed, image in enumerate(images):
+        changed = (np.abs(image - draw(seed, (*PLAIN, tag))).max(axis=2) > 24).mean()
+        assert changed > 0.03, seed
 
 
 def test_tags_change_only_what_they_say():

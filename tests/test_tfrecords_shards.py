@@ -119,10 +119,3 @@ def test_a_damaged_state_names_the_way_out(tmp_path):
     with pytest.raises(ValueError, match="--overwrite"):
         shards.ShardFolder(tmp_path).state()
     assert shards.ShardFolder(tmp_path).state(damaged_is_none=True) is None
-
-
-def test_a_folder_takes_one_conversion_at_a_time(tmp_path):
-    with shards.locked(tmp_path), pytest.raises(BlockingIOError, match="OUT must be free"), shards.locked(tmp_path):
-        pass
-    with shards.locked(tmp_path):
-        pass

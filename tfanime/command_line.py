@@ -172,7 +172,7 @@ def quiet():
     TensorFlow 2.21 prints its greetings before any log level is read, hence only the file descriptor can be turned
     away. What was printed appears after all if the import fails, and always with `TFANIME_DEBUG=1`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for what comes after the import
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes after the import; errors are raised anyway
     if _debugging():
         yield
         return
@@ -190,6 +190,15 @@ def quiet():
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def load_tensorflow():
+    """Imports TensorFlow and looks for its devices, without the lines that it greets with. Returns the module."""
+    with quiet():
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
+    return tensorflow
 
 
 def _debugging():

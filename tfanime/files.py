@@ -1,6 +1,7 @@
 """Files that are whole or absent, and the folder for what can be made again."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -68,6 +69,30 @@ def require_writable_folder(path, argument):
             error.errno, f"{argument} must be a folder that can be written ({error.strerror}). Received", str(path)
         ) from error
     return path
+
+
+@contextlib.contextmanager
+def locked(folder, argument):
+    """Holds a folder against a second process that would write in it; ends with the process, however that ends.
+
+    Args:
+        folder: The folder; it exists.
+        argument: The name of the argument that it came from, for the message.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"{argument} must not be in use. Received: {str(folder)!r}, in which another process is writing"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def cache_folder():

@@ -10,7 +10,6 @@ tensorboard/     event files
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -103,22 +102,6 @@ class RunFolder:
                     f"{name} must stay what it was when the run in {str(self.path)!r} began, {old!r}. "
                     f"Received: {new!r}. Name a new folder with --run"
                 )
-
-    @contextlib.contextmanager
-    def locked(self):
-        """Keeps a second process from training in this folder.
-
-        Raises:
-            OSError: Another process does already.
-        """
-        with open(self.path / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise OSError(
-                    f"run must not be in use. Received: {str(self.path)!r}, another process trains in it"
-                ) from error
-            yield
 
     def append_metrics(self, values):
         """Adds one line to `metrics.jsonl`."""

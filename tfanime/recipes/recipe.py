@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfanime import command_line
+from tfanime.files import locked
 from tfanime.runs import RunFolder
 
 # Everything else decides what a step computes; these only decide how long and how it is reported.
@@ -158,9 +159,9 @@ def train(config, build, name):
 
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
-    identity = {"fingerprint": faces.fingerprint, "count": faces.count}
+    identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     run.start(name, config, identity, RESUMABLE)
-    with run.locked():
+    with locked(run.path, "run"):
         keras.utils.set_random_seed(config.seed)
         strategy = tf.distribute.MirroredStrategy()
         with strategy.scope(), precision_policy(config.precision):

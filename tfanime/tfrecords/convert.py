@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 import tfanime
 from tfanime.command_line import quiet
-from tfanime.files import replacing, require_writable_folder
+from tfanime.files import locked, replacing, require_writable_folder
 from tfanime.tfrecords.detect import DETECTORS
 from tfanime.tfrecords.manifest import FILE_NAME, Manifest
 from tfanime.tfrecords.pictures import PictureConverter
@@ -60,7 +60,7 @@ def convert(settings, progress=True):
     with quiet():
         from tfanime.tfrecords import shards  # loads TensorFlow, which bad arguments need not wait for
 
-    with shards.locked(out):
+    with locked(out, "OUT"):
         folder = shards.ShardFolder(out)
         complete, begun = (out / FILE_NAME).is_file(), folder.state(damaged_is_none=settings.overwrite)
         if settings.overwrite and begun != state:

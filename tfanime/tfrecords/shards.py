@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -18,26 +17,6 @@ from tfanime.tfrecords.manifest import FILE_NAME
 
 STATE = "conversion.json"
 SHARD = re.compile(r"\.?.+-\d{5}-of-\d{5}\.tfrecord(\.json)?")
-
-
-@contextlib.contextmanager
-def locked(folder):
-    """Holds a folder against a second conversion into it; the lock ends with the process, however that ends.
-
-    Raises:
-        BlockingIOError: Another process holds it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(
-                f"OUT must be free. Received: {str(folder)!r}, into which another process is converting"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def plan(ids, name, shard_records):
