@@ -199,10 +199,10 @@ def test_unfit_arguments_are_named(arguments, message):
 def test_draw_folder_writes_pictures_and_their_tags(tmp_path):
     folder = tmp_path / "faces"
     draw_folder(folder, 6, size=32, seed=40, workers=2, progress=False)
-    assert sorted(path.name for path in folder.iterdir()) == [*(f"{i:08d}.png" for i in range(6)), "tags.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == [*(f"{i:08d}.png" for i in range(40, 46)), "tags.csv"]
     with open(folder / "tags.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["file"] for row in rows] == [f"{i:08d}.png" for i in range(6)]
+    assert [row["file"] for row in rows] == [f"{i:08d}.png" for i in range(40, 46)]
     for i, row in enumerate(rows):
         np.testing.assert_array_equal(np.asarray(Image.open(folder / row["file"])), draw(40 + i, size=32))
         np.testing.assert_array_equal(JIN34.encode(row["tags"].split()), drawn_tags(40 + i))
@@ -215,6 +215,8 @@ def test_draw_folder_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "draw_file", lambda job: calls.append(job[1]))
     draw_folder(tmp_path, 4, size=32, workers=0, progress=False)
     assert calls == [2, 3]
+    with pytest.raises(ValueError, match="size must be that of the pictures"):
+        draw_folder(tmp_path, 4, size=64, workers=0, progress=False)
     assert (tmp_path / "00000001.png").stat().st_mtime_ns == before
 
 

@@ -94,8 +94,8 @@ def _draw_open_mouth(canvas, look, random, width, y):
         lip = curve((-width, y - 0.09), ((-width * 0.4, y - 0.03), (width * 0.4, y - 0.03), (width, y - 0.09)))
         jaw = curve((width, y - 0.09), ((width * 0.8, y + depth), (-width * 0.8, y + depth), (-width, y - 0.09)))
     else:
-        width *= random.uniform(0.12, 0.16)
-        depth = random.uniform(0.12, 0.18)
+        width *= random.uniform(0.15, 0.19)
+        depth = random.uniform(0.15, 0.21)
         lip = curve((-width, y + 0.02), ((-width * 0.8, y - 0.1), (width * 0.8, y - 0.1), (width, y + 0.02)))
         jaw = curve((width, y + 0.02), ((width * 0.95, y + depth), (-width * 0.95, y + depth), (-width, y + 0.02)))
     outline = look.head(np.concatenate([lip, jaw[1:]]))

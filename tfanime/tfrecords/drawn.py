@@ -3,7 +3,7 @@
     image = draw(seed=7, tags=["blonde_hair", "twin_tails", "smile"], size=128)
 
 A picture is a pure function of (seed, tags, size): the seed gives face, pose, light, clothes and background, the tags
-what they say. The same seed with other tags is the same person with another hat.
+what they say. The same seed with other tags is the same person, say with a hat (and a step back, to make room for it).
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import csv
 import io
 import multiprocessing
 from collections.abc import Iterable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -140,8 +139,8 @@ def _complete(seed, tags):
 def draw_folder(folder, count, size=64, seed=0, workers=2, progress=True):
     """Draws `count` avatars into a folder of pictures with a table of their tags, `tags.csv`.
 
-    The pictures are `00000000.png` and on, of the seeds `seed` and on. Pictures that are there already are kept,
-    hence an interrupted call is taken up where it was; `tags.csv` (columns `file` and `tags`, the latter separated by
+    A picture is named after its seed, `00000000.png` and on. Pictures that are there already are kept, hence an
+    interrupted call is taken up where it was, and a folder can be made larger; `tags.csv` (columns `file` and `tags`, the latter separated by
     spaces) is written last. A script that calls this with `workers` > 0 needs `if __name__ == "__main__":`.
 
     Args:
@@ -153,7 +152,7 @@ def draw_folder(folder, count, size=64, seed=0, workers=2, progress=True):
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: `count`, `size` or `seed` is unfit.
+        ValueError: `count`, `size`, `seed` or `workers` is unfit, or the folder has pictures of another size.
         OSError: The folder cannot be written.
     """
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
@@ -164,12 +163,27 @@ def draw_folder(folder, count, size=64, seed=0, workers=2, progress=True):
     _check_seed(seed + count - 1)
     draw(seed, size=size)  # an unfit size shall not be found by a worker
     folder = require_writable_folder(folder, "folder")
-    names = [f"{index:08d}.png" for index in range(count)]
-    jobs = [(folder / name, seed + i, size) for i, name in enumerate(names) if not (folder / name).exists()]
+    seeds = range(seed, seed + count)
+    jobs = [(folder / _name(one), one, size) for one in seeds if not _is_drawn(folder / _name(one), size)]
     with _mapper(min(workers, len(jobs))) as mapper:
         for _ in tqdm(mapper(draw_file, jobs), total=len(jobs), unit="picture", disable=not progress):
             pass
-    _write_table(folder / "tags.csv", names, seed)
+    _write_table(folder / "tags.csv", seeds)
+
+
+def _name(seed):
+    return f"{seed:08d}.png"
+
+
+def _is_drawn(path, size):
+    if not path.exists():
+        return False
+    with Image.open(path) as image:
+        if image.size != (size, size):
+            raise ValueError(
+                f"size must be that of the pictures in the folder. Received: {size}, and {path}: {image.size}"
+            )
+    return True
 
 
 @contextlib.contextmanager
@@ -196,9 +210,9 @@ def draw_file(job):
         temporary.write_bytes(buffer.getvalue())
 
 
-def _write_table(path, names, seed):
-    with replacing(Path(path)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+def _write_table(path, seeds):
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "tags"])
-        for index, name in enumerate(names):
-            writer.writerow([name, " ".join(VOCABULARY.decode(drawn_tags(seed + index)))])
+        for seed in seeds:
+            writer.writerow([_name(seed), " ".join(VOCABULARY.decode(drawn_tags(seed)))])
