@@ -1,6 +1,8 @@
 """Checkpoints from which a training goes on as if nothing had happened."""
 
+import shutil
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -46,6 +48,7 @@ class Checkpoints(keras.callbacks.Callback):
 
         Raises:
             FloatingPointError: A weight is not finite: such a checkpoint could not be resumed from.
+            OSError: The disk is full, for instance; older checkpoints stay.
         """
         for network in (self.model.generator, self.model.discriminator, self.model.ema_generator):
             for weight in network.weights:
@@ -54,7 +57,15 @@ class Checkpoints(keras.callbacks.Callback):
                         f"weights must be finite. Received: {weight.path} is not, at step {self.model.step}. "
                         f"The last good checkpoint is {self.manager.latest_checkpoint or 'none'}"
                     )
-        self.manager.save(checkpoint_number=self.model.step)
+        try:
+            self.manager.save(checkpoint_number=self.model.step)
+        except tf.errors.OpError as error:  # TensorFlow has its own exceptions for what the system refuses
+            for remains in Path(self.folder).glob("*_temp"):
+                shutil.rmtree(remains, ignore_errors=True)
+            raise OSError(
+                f"a checkpoint cannot be written into {self.folder}: {error.message}. The last good one is "
+                f"{self.manager.latest_checkpoint or 'none'}; make room and run the same command again"
+            ) from error
         self._saved = time.monotonic(), self.model.step
 
     def on_train_begin(self, logs=None):

@@ -17,6 +17,7 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, budget, images_per_step):
         super().__init__()
         self.budget = budget
+        self.bar = None
         self.images_per_step = images_per_step
 
     def on_train_begin(self, logs=None):
@@ -45,4 +46,9 @@ class Progress(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.bar.total = max(self.model.step, 1)
         self.bar.update(self.model.step - self.bar.n)
-        self.bar.close()
+        self.close()
+
+    def close(self):
+        """Ends the line, also where the training broke off."""
+        if self.bar is not None:
+            self.bar.close()

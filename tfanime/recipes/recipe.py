@@ -189,7 +189,8 @@ def train(config, build, name):
         )
         if faces.vocabulary:
             dataset = dataset.map(lambda images, tags: images)
-        with _stopped_by_signals(gan) as received:
+        progress = callbacks.Progress(budget, config.pictures_per_step)
+        with _stopped_by_signals(gan) as received, contextlib.closing(progress):
             gan.fit(
                 dataset,
                 epochs=-(-(config.steps - start) // config.epoch_steps),
@@ -202,7 +203,7 @@ def train(config, build, name):
                     callbacks.RunLog(run, config.pictures_per_step, budget.seconds),
                     callbacks.Samples(run, config.sample_steps),
                     checkpoints,
-                    callbacks.Progress(budget, config.pictures_per_step),
+                    progress,
                 ],
             )
         _report(run, gan, budget, config, start)
