@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tfanime import __version__, command_line
 from tfanime.files import replacing, require_writable_folder
-from tfanime.generate import open_generator
+from tfanime.generate import open_generator, versions
 from tfanime.runs import RunFolder
 
 
@@ -37,8 +37,7 @@ def export(run, out_dir):
     RunFolder(run).load()
     out_dir = require_writable_folder(out_dir, "out_dir")
     generator = open_generator(run)
-    versions = [int(entry.name) for entry in out_dir.iterdir() if entry.name.isdigit()]
-    target = out_dir / str(max(versions, default=0) + 1)
+    target = out_dir / str(max(versions(out_dir), default=0) + 1)
     with replacing(target) as temporary:
         _write(generator, temporary)
         (temporary / "assets").mkdir(exist_ok=True)

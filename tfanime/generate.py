@@ -1,6 +1,7 @@
 """Draws avatars from a run folder or a SavedModel. Run as `python -m tfanime.generate RUN --seeds 0-63 --out a.png`."""
 
 import importlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,26 +64,30 @@ def open_generator(path):
     path = Path(path)
     if (path / "run.json").is_file():
         return _from_run(RunFolder(path))
-    if not (path / "saved_model.pb").is_file():
-        path = latest_version(path)
-    return _from_saved_model(path)
-
-
-def latest_version(base):
-    """The highest numbered SavedModel below `base`, as TensorFlow Serving lays them out.
-
-    Raises:
-        FileNotFoundError: There is none.
-    """
-    base = Path(base)
-    versions = [entry for entry in base.iterdir() if entry.name.isdigit()] if base.is_dir() else []
-    versions = [entry for entry in versions if (entry / "saved_model.pb").is_file()]
-    if not versions:
+    if (path / "saved_model.pb").is_file():
+        return _from_saved_model(path)
+    found = {version: folder for version, folder in versions(path).items() if (folder / "saved_model.pb").is_file()}
+    if not found:
         raise FileNotFoundError(
             f"model must be a run folder (with run.json), a SavedModel, or a folder of its versions. "
-            f"Received: {str(base)!r}, {'which is none of these' if base.is_dir() else 'which does not exist'}"
+            f"Received: {str(path)!r}, {'which is none of these' if path.is_dir() else 'which does not exist'}"
         )
-    return max(versions, key=lambda entry: int(entry.name))
+    return _from_saved_model(found[max(found)])
+
+
+def versions(base):
+    """The versions of an exported model, as TensorFlow Serving lays them out.
+
+    Args:
+        base: The folder that holds them.
+
+    Returns:
+        A dictionary from version to folder: those whose name is a whole number, since an export in the making has
+        another name. Empty if `base` is no folder.
+    """
+    base = Path(base)
+    folders = [entry for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else []
+    return {int(folder.name): folder for folder in folders if re.fullmatch(r"[0-9]{1,18}", folder.name)}
 
 
 def _from_run(run):

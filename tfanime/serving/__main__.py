@@ -6,7 +6,7 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from tfanime.command_line import parse, run
+from tfanime.command_line import load_tensorflow, parse, run
 
 DESCRIPTION = """\
 Serve exported generators over gRPC, in TensorFlow Serving's protocol.
@@ -67,6 +67,7 @@ def main(arguments=None):
         Config, program="python -m tfanime.serving", description=DESCRIPTION, epilog=EPILOG, arguments=arguments
     )
     # Here and not above: TensorFlow takes seconds, and --help and typing errors should not.
+    load_tensorflow()
     from tfanime.serving.models import Models, latest_version, load, parse_model
     from tfanime.serving.server import Server
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import grpc
 import numpy as np
 
-from tfanime.command_line import parse, run
+from tfanime.command_line import load_tensorflow, parse, run
 from tfanime.seeds import is_sheet, parse_seeds, require_writable_out, write_avatars
 
 MIB = 2**20
@@ -231,6 +231,7 @@ def main(arguments=None):
 
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))
+    load_tensorflow()
     sheet = []
     options = {"timeout": config.timeout, "retries": config.retries, "batch": config.batch}
     with (

@@ -9,6 +9,7 @@ import grpc
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfanime.generate import versions
 from tfanime.serving.signatures import Signature
 from tfanime.serving.status import StatusError, invalid_argument
 
@@ -36,8 +37,6 @@ def parse_model(text):
 def latest_version(base_path):
     """The highest version below `base_path`.
 
-    A version is a folder whose name is a whole number; an export in the making has another name.
-
     Args:
         base_path: The folder that holds a model's versions.
 
@@ -50,18 +49,14 @@ def latest_version(base_path):
     base_path = Path(base_path)
     if not base_path.is_dir():
         raise NotADirectoryError(f"the base path of a model must be a folder. Received: {base_path}")
-    versions = [
-        (int(folder.name), folder)
-        for folder in base_path.iterdir()
-        if re.fullmatch(r"[0-9]{1,18}", folder.name) and folder.is_dir()
-    ]
-    if not versions:
+    found = versions(base_path)
+    if not found:
         inside = ", ".join(sorted(entry.name for entry in base_path.iterdir())[:5]) or "nothing"
         raise FileNotFoundError(
             f"the base path of a model must hold a folder named by a version number, such as {base_path / '1'} "
             f"(python -m tfanime.export makes it). Received: {base_path} with {inside}"
         )
-    return max(versions)
+    return max(found.items())
 
 
 @dataclass(frozen=True)

@@ -98,10 +98,10 @@ class GAN(keras.Model):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         if images.shape.rank == 4:
             images = images[:, None]
-        critic_steps = images.shape[1]
+        count, critic_steps = self._count(images), images.shape[1]
         step = tf.cast(self.generator_optimizer.iterations.value, tf.int64)
         for critic_step in range(critic_steps):
-            latents = self._latents(images.shape[0], step * critic_steps + critic_step)
+            latents = self._latents(count, step * critic_steps + critic_step)
             if critic_step < critic_steps - 1:
                 fake_images = self.generator(latents, training=True)
             else:
@@ -109,8 +109,18 @@ class GAN(keras.Model):
                     fake_images = self.generator(latents, training=True)
             logs = self._discriminator_update(images[:, critic_step], fake_images, step)
         logs |= self._generator_update(fake_images, generator_tape)
-        self._average_generator(images.shape[0])
+        self._average_generator(count)
         return logs
+
+    def _count(self, images):
+        if images.shape[0] is not None:
+            return images.shape[0]
+        if tf.distribute.get_replica_context().num_replicas_in_sync > 1:
+            raise ValueError(
+                "batches must have one known size when several devices share them: "
+                f"`dataset.batch(size, drop_remainder=True)`. Received: shape {images.shape}"
+            )
+        return tf.shape(images)[0]
 
     def _latents(self, count, draw):
         # Every replica makes the whole batch's latents, which are small, and takes its own part: two devices then
@@ -118,12 +128,14 @@ class GAN(keras.Model):
         replica = tf.distribute.get_replica_context()
         latents = self.latents.batch(count * replica.num_replicas_in_sync, self.seed, draw)
         begin = tf.cast(replica.replica_id_in_sync_group, tf.int32) * count
-        return tf.ensure_shape(latents[begin : begin + count], (count, self.latents.size))
+        return latents[begin : begin + count]
 
     def _apply(self, optimizer, gradients, variables):
         # The optimizer sums over replicas, while the losses are means.
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        # A weight that the loss does not reach has no gradient, and the optimizer passes it over.
+        gradients = [None if gradient is None else gradient / replicas for gradient in gradients]
+        optimizer.apply(gradients, variables)
 
     def _discriminator_update(self, real_images, fake_images, step):
         variables = self.discriminator.trainable_variables
@@ -163,7 +175,7 @@ class GAN(keras.Model):
         return {"generator_loss": loss}
 
     def _average_generator(self, count):
-        batch = count * tf.distribute.get_replica_context().num_replicas_in_sync
+        batch = tf.cast(count * tf.distribute.get_replica_context().num_replicas_in_sync, tf.float32)
         seen = tf.cast(self.generator_optimizer.iterations.value, tf.float32) * batch
         decay = 0.5 ** (batch / tf.minimum(float(self.ema_half_life), 0.05 * seen))
 
