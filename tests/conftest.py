@@ -37,3 +37,11 @@ def shards(tmp_path_factory):
     settings = Settings("drawn", str(folder), count=48, size=32, shard_records=24, workers=1)
     convert(settings, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def two_devices():
+    """A strategy over two devices. One for all tests: a second one's collective operations would clash with its own."""
+    import tensorflow
+
+    return tensorflow.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -14,12 +14,11 @@ def test_weights_outside_are_clipped_and_others_are_left(kind):
     np.testing.assert_array_equal(variables[1].numpy(), [[0.25], [-0.25]])
 
 
-def test_in_a_graph_on_two_devices():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+def test_in_a_graph_on_two_devices(two_devices):
+    with two_devices.scope():
         variable = keras.Variable([3.0, -0.1])
-    strategy.run(tf.function(lambda: WeightClipping(1.0)([variable])))
-    for copy in strategy.experimental_local_results(variable.value):
+    two_devices.run(tf.function(lambda: WeightClipping(1.0)([variable])))
+    for copy in two_devices.experimental_local_results(variable.value):
         np.testing.assert_array_equal(copy.numpy(), np.float32([1.0, -0.1]))
 
 

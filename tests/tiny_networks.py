@@ -14,7 +14,7 @@ LATENTS = 3
 def generator(seed=1, norm=False):
     """Latents [batch, 3] -> pictures [batch, 4, 4, 3]; with `norm`, through synchronized batch norm."""
     x = latents = layers.Input((LATENTS,))
-    x = layers.Dense(8, kernel_initializer=keras.initializers.GlorotNormal(seed))(x)
+    x = layers.Dense(8, use_bias=not norm, kernel_initializer=keras.initializers.GlorotNormal(seed))(x)
     if norm:
         x = layers.BatchNormalization(synchronized=True)(x)
     x = layers.LeakyReLU(0.2)(x)
