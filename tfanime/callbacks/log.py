@@ -7,6 +7,16 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+# TensorBoard lays out what stands before the slash as a section; other names stand alone.
+SECTIONS = {
+    "discriminator_loss": "loss/discriminator",
+    "generator_loss": "loss/generator",
+    "penalty": "loss/penalty",
+    "real_logits": "logits/real",
+    "fake_logits": "logits/fake",
+    "images_per_second": "speed/images_per_second",
+}
+
 
 class RunLog(keras.callbacks.Callback):
     """Averages the logs of every step over an epoch and writes them, with images a second.
@@ -53,7 +63,7 @@ class RunLog(keras.callbacks.Callback):
         self.run.append_metrics({"step": step, "seconds": round(float(self.seconds), 3), **logs})
         with self.writer.as_default(step):
             for name, value in logs.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(SECTIONS.get(name, name), value)
 
     def on_train_end(self, logs=None):
         self.writer.close()
