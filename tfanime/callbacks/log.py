@@ -36,12 +36,13 @@ class RunLog(keras.callbacks.Callback):
         self.seconds = seconds
 
     def on_train_begin(self, logs=None):
-        step = self.model.step
-        if step:
-            # TensorBoard then drops what a killed process had written after the checkpoint.
-            writer = EventFileWriter(str(self.run.tensorboard))
-            writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START), wall_time=time.time()))
-            writer.close()
+        # From its second such event on, TensorBoard drops what is there of that step and later ones: what a killed
+        # process had written after the checkpoint.
+        start = Event(step=self.model.step + 1, wall_time=time.time())
+        start.session_log.status = SessionLog.START
+        writer = EventFileWriter(str(self.run.tensorboard))
+        writer.add_event(start)
+        writer.close()
         self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -1,0 +1,78 @@
+from types import SimpleNamespace
+
+import pytest
+import tensorflow as tf
+
+from tfanime.callbacks import Budget, budget
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(budget.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def attached(step=0, **options):
+    callback = Budget(**options)
+    callback.set_model(SimpleNamespace(step=step, stop_training=False))
+    return callback
+
+
+def run(callback, clock, steps, seconds_each):
+    """Steps until the callback stops the training, as `fit` does; how many there were."""
+    callback.on_train_begin()
+    for done in range(steps):
+        if callback.model.stop_training:
+            return done
+        clock.now += seconds_each
+        callback.model.step += 1
+        callback.on_train_batch_end(0, {})
+    return steps
+
+
+def test_steps_are_a_total(clock):
+    assert run(attached(steps=5), clock, 100, 1) == 5
+    assert run(attached(steps=5, step=3), clock, 100, 1) == 2
+
+
+def test_minutes_are_a_total_over_restarts(clock):
+    first = attached(steps=1000, minutes=1)
+    assert run(first, clock, 4, 10) == 4
+    clock.now += 10_000  # between two sessions nothing is trained
+    resumed = attached(steps=1000, minutes=1, step=4, seconds=tf.Variable(first.seconds))
+    assert float(resumed.seconds) == 40
+    assert run(resumed, clock, 100, 10) == 2
+    assert float(resumed.seconds) == 60 and resumed.spent()
+
+
+def test_whichever_comes_first(clock):
+    assert run(attached(steps=3, minutes=1), clock, 100, 1) == 3
+    assert run(attached(steps=300, minutes=1), clock, 100, 30) == 2
+
+
+def test_spent():
+    assert not attached(steps=5, step=4).spent() and attached(steps=5, step=5).spent()
+    assert not attached(steps=5, minutes=1, seconds=tf.Variable(59.9, dtype=tf.float64)).spent()
+    assert attached(steps=5, minutes=1, seconds=tf.Variable(60.0, dtype=tf.float64)).spent()
+
+
+def test_expected_steps():
+    assert attached(steps=500, step=7).expected_steps(3.0) == 500
+    timed = attached(steps=500, step=7, minutes=2, seconds=tf.Variable(20.0, dtype=tf.float64))
+    assert timed.expected_steps(2.0) == 7 + 100 * 2
+    assert timed.expected_steps(100.0) == 500
+    assert timed.expected_steps(0.0) == 500  # no pace is known yet
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, r"steps must be at least 1. Received: 0"),
+        ({"steps": 1, "minutes": 0}, r"minutes must be above 0. Received: 0"),
+        ({"steps": 1, "minutes": float("nan")}, r"minutes must be above 0. Received: nan"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        Budget(**options)

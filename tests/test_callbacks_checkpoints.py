@@ -1,0 +1,152 @@
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_networks
+
+from tfanime.callbacks import Budget, Checkpoints, checkpoints
+from tfanime.training import Penalty
+from tfanime.training.penalties import r1
+
+IMAGES = tiny_networks.pictures(8, 4, 2)
+
+
+def new_gan():
+    """A GAN with everything that has a state: moments, batch norm, averages, a penalty at every third step."""
+    gan = tiny_networks.gan(
+        optimizer=lambda rate: keras.optimizers.Adam(rate, 0.5), rate=0.01, norm=True, seed=3, ema_half_life=50
+    )
+    gan.penalties = (Penalty(r1, 0.5, every=3),)
+    return gan
+
+
+def train(gan, folder, until):
+    """Trains on the pictures of the steps that are left, and leaves a checkpoint."""
+    callback = Checkpoints(folder, seconds=tf.Variable(0.0))
+    callback.set_model(gan)
+    start = callback.restore()
+    dataset = tf.data.Dataset.range(start, until).map(lambda step: tf.convert_to_tensor(IMAGES)[step])
+    gan.fit(dataset, shuffle=False, verbose=0, callbacks=[callback])
+    return start
+
+
+def state(gan):
+    """All that a step changes, by name."""
+    optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+    variables = [*gan.weights, *(variable for optimizer in optimizers for variable in optimizer.variables)]
+    return [variable.numpy() for variable in variables]
+
+
+def attached(folder, step=0, **options):
+    gan = tiny_networks.gan()
+    gan.generator_optimizer.iterations.assign(step)
+    callback = Checkpoints(folder, **options)
+    callback.set_model(gan)
+    return callback
+
+
+def saved_at(callback, *steps):
+    for step in steps:
+        callback.model.generator_optimizer.iterations.assign(step)
+        callback.save()
+
+
+def test_steps_and_more_after_a_restart_are_the_steps_at_once(tmp_path):
+    undisturbed = new_gan()
+    train(undisturbed, tmp_path / "undisturbed", 8)
+    first = new_gan()
+    assert train(first, tmp_path / "resumed", 5) == 0
+    resumed = new_gan()
+    for variable in (*resumed.weights, *resumed.generator_optimizer.variables):  # all of it comes from the checkpoint
+        variable.assign(np.ones(variable.shape))
+    assert train(resumed, tmp_path / "resumed", 8) == 5
+    assert resumed.step == 8
+    assert len(state(resumed)) == len(state(undisturbed)) > 40
+    for mine, theirs in zip(state(resumed), state(undisturbed), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert any((mine != theirs).any() for mine, theirs in zip(state(first), state(undisturbed), strict=True))
+
+
+def test_a_new_training_starts_at_nothing(tmp_path):
+    assert attached(tmp_path).restore() == 0
+
+
+def test_other_objects_are_saved_too(tmp_path):
+    seconds = tf.Variable(12.5, dtype=tf.float64)
+    saved_at(attached(tmp_path, seconds=seconds), 3)
+    restored = Budget(steps=10)
+    callback = attached(tmp_path, seconds=restored.seconds)
+    assert callback.restore() == 3 and float(restored.seconds) == 12.5
+
+
+def test_a_moved_folder_can_be_resumed(tmp_path):
+    saved_at(attached(tmp_path / "here"), 3)
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert attached(tmp_path / "there").restore() == 3
+
+
+def test_the_newest_are_kept(tmp_path):
+    saved_at(attached(tmp_path, keep=2), 1, 2, 3)
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-2.index", "ckpt-3.index"]
+    resumed = attached(tmp_path, keep=2)
+    resumed.restore()
+    saved_at(resumed, 4)
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-3.index", "ckpt-4.index"]
+
+
+def test_a_checkpoint_cut_short_is_ignored(tmp_path):
+    saved_at(attached(tmp_path), 3)
+    # A kill while the next one is written: its files, whole or not, but not yet the name of the newest.
+    for suffix in (".data-00000-of-00001", ".index"):
+        whole = (tmp_path / f"ckpt-3{suffix}").read_bytes()
+        (tmp_path / f"ckpt-9{suffix}").write_bytes(whole[: len(whole) // 2])
+    callback = attached(tmp_path)
+    assert callback.restore() == 3
+    saved_at(callback, 9)
+    assert attached(tmp_path).restore() == 9
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator", "ema_generator"])
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, network):
+    callback = attached(tmp_path)
+    saved_at(callback, 3)
+    weight = getattr(callback.model, network).weights[0]
+    weight.assign(np.full(weight.shape, np.inf))
+    with pytest.raises(FloatingPointError, match=rf"{weight.path} is not, at step 4.*checkpoint is .*ckpt-3$"):
+        saved_at(callback, 4)
+    assert attached(tmp_path).restore() == 3
+
+
+def test_when_it_saves(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock.now)
+    callback = attached(tmp_path, every_minutes=1)
+    callback.save = lambda: (
+        saves.append(callback.model.step) or setattr(callback, "_saved", (clock.now, callback.model.step))
+    )
+    saves = []
+    callback.on_train_begin()
+    for step in range(1, 8):
+        clock.now += 25
+        callback.model.generator_optimizer.iterations.assign(step)
+        callback.on_train_batch_end(0, {})
+    assert saves == [3, 6]
+    callback.on_train_end()
+    callback.on_train_end()  # there is nothing new any more
+    assert saves == [3, 6, 7]
+
+
+def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monkeypatch):
+    callback = attached(tmp_path)
+    saved_at(callback, 3)
+
+    def full(checkpoint_number):
+        (tmp_path / f"ckpt-{checkpoint_number}_temp").mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(callback.manager, "save", full)
+    with pytest.raises(OSError, match=r"cannot be written into .*No space left on device.* good one is .*ckpt-3; make"):
+        saved_at(callback, 4)
+    assert not list(tmp_path.glob("*_temp")) and attached(tmp_path).restore() == 3

@@ -1,0 +1,56 @@
+from types import SimpleNamespace
+
+import pytest
+import tensorflow as tf
+
+from tfanime.callbacks import Budget, Progress, progress
+
+
+def train(monkeypatch, count, *, start=0, seconds_each=1.0, **budget):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    model = SimpleNamespace(step=start)
+    budget = Budget(seconds=tf.Variable(0.0, dtype=tf.float64), **budget)
+    callback = Progress(budget, images_per_step=32)
+    for each in (budget, callback):
+        each.set_model(model)
+    callback.on_train_begin()
+    for _ in range(count):
+        clock.now += seconds_each
+        model.step += 1
+        budget.seconds.assign_add(seconds_each)
+        callback.on_train_batch_end(0, {"discriminator_loss": 0.5, "generator_loss": 2.25})
+    return callback
+
+
+def test_what_the_bar_says(monkeypatch, capsys):
+    callback = train(monkeypatch, 5, start=10, steps=100)
+    assert callback.bar.n == 15 and callback.bar.total == 100 and callback.bar.initial == 10
+    assert callback.bar.postfix == "32 images/s, D 0.500, G 2.250"
+    callback.on_train_end()
+    assert "15/15" in capsys.readouterr().err.splitlines()[-1].rsplit("\r", 1)[-1]
+
+
+def test_the_total_follows_the_minutes(monkeypatch, capsys):
+    callback = train(monkeypatch, 5, steps=100, minutes=1, seconds_each=2.0)
+    assert callback.bar.total == 30
+    callback.on_train_end()
+    assert callback.bar.total == callback.bar.n == 5
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_training_of_hardly_a_step(monkeypatch, capsys, steps):
+    train(monkeypatch, steps, steps=3).on_train_end()
+    assert capsys.readouterr().err
+
+
+def test_the_pace_leaves_out_the_first_step(monkeypatch, capsys):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    callback = train(monkeypatch, 1, steps=100, seconds_each=60.0)
+    assert callback.bar.postfix.startswith("0 images/s")
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 62.0)
+    callback.model.step += 4
+    callback.on_train_batch_end(0, {"discriminator_loss": 0.5, "generator_loss": 2.25})
+    assert callback.bar.postfix.startswith("64 images/s")  # 4 steps of 32 in 2 seconds
+    callback.on_train_end()

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_networks
+from PIL import Image
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
+from tfanime.callbacks import Samples
+from tfanime.images import grid, to_uint8
+from tfanime.runs import RunFolder
+
+
+def sheets(run):
+    return {int(path.stem[5:]): np.asarray(Image.open(path)) for path in (run.path / "samples").iterdir()}
+
+
+def test_the_same_seeds_again_and_again(tmp_path):
+    run, gan = RunFolder(tmp_path), tiny_networks.gan()
+    callback = Samples(run, every=4, seeds=[5, 3, 9])
+    dataset = tf.data.Dataset.from_tensor_slices(tiny_networks.pictures(9, 4)).repeat()
+    gan.fit(dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[callback])
+    drawn = sheets(run)
+    assert sorted(drawn) == [6, 9]  # 4 and 8, looked at when an epoch of 3 steps ends
+    expected = to_uint8(gan.ema_generator(gan.latents.from_seeds([5, 3, 9]), training=False)).numpy()
+    np.testing.assert_array_equal(drawn[9], grid(expected))
+    assert (drawn[6] != drawn[9]).any()
+    events = EventAccumulator(str(run.tensorboard)).Reload()
+    assert [event.step for event in events.Tensors("samples")] == [6, 9]
+
+
+def test_a_last_sheet_is_always_drawn_and_none_twice(tmp_path):
+    run, gan = RunFolder(tmp_path), tiny_networks.gan()
+    callback = Samples(run, every=100, seeds=range(2))
+    callback.set_model(gan)
+    gan.generator_optimizer.iterations.assign(110)
+    callback.on_train_begin()
+    gan.generator_optimizer.iterations.assign(190)
+    callback.on_epoch_end(0)
+    assert not run.sample(190).exists()
+    gan.generator_optimizer.iterations.assign(200)
+    callback.on_epoch_end(1)
+    assert sorted(sheets(run)) == [200]
+    run.sample(200).unlink()
+    callback.on_train_end()
+    assert not run.sample(200).exists()
+    callback.on_train_begin()
+    gan.generator_optimizer.iterations.assign(203)
+    callback.on_train_end()
+    assert sorted(sheets(run)) == [203]
+
+
+def test_bad_arguments(tmp_path):
+    with pytest.raises(ValueError, match=r"every must be at least 1. Received: 0"):
+        Samples(RunFolder(tmp_path), every=0)
