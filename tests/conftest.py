@@ -45,3 +45,20 @@ def two_devices():
     import tensorflow
 
     return tensorflow.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def run_folder(shards, tmp_path_factory):
+    """A run of recipe dcgan after two steps: 16 px, uniform latents, trained in low precision. Only to be read."""
+    import tensorflow
+
+    from tfanime.recipes import dcgan
+
+    folder = tmp_path_factory.mktemp("runs") / "dcgan"
+    one_device = tensorflow.distribute.MirroredStrategy(["CPU:0"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tensorflow.distribute, "MirroredStrategy", lambda: one_device)
+        flags = "--image_size=16 --channels=4 --latent_size=5 --batch_size=4 --steps=2 --learning_rate=0.5"
+        flags += f" --latent_distribution=uniform --precision=mixed_bfloat16 --data={shards} --run={folder}"
+        assert dcgan.main(flags.split()) == 0
+    return folder

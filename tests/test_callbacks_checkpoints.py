@@ -87,6 +87,22 @@ def test_a_moved_folder_can_be_resumed(tmp_path):
     assert attached(tmp_path / "there").restore() == 3
 
 
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    saved_at(attached(tmp_path), 3)
+    path = tmp_path / "ckpt-3.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match=r"ckpt-3 must be a whole checkpoint of this run's networks: "):
+        attached(tmp_path).restore()
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
+    saved_at(attached(tmp_path), 3)
+    callback = Checkpoints(tmp_path)
+    callback.set_model(tiny_networks.gan(norm=True))
+    with pytest.raises(ValueError, match=r"ckpt-3 must be a whole checkpoint of this run's networks: "):
+        callback.restore()
+
+
 def test_the_newest_are_kept(tmp_path):
     saved_at(attached(tmp_path, keep=2), 1, 2, 3)
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-2.index", "ckpt-3.index"]

@@ -121,6 +121,15 @@ def test_start_goes_on_where_a_run_stopped(faces):
         np.testing.assert_array_equal(tags, tags_again)
 
 
+def test_devices_share_a_batch(faces, two_devices):
+    whole, tags = next(iter(faces.batches(6, critic_steps=2)))
+    halves, halves_of_tags = next(iter(two_devices.experimental_distribute_dataset(faces.batches(6, critic_steps=2))))
+    halves = two_devices.experimental_local_results(halves)
+    assert [half.shape for half in halves] == [(3, 2, 32, 32, 3)] * 2
+    np.testing.assert_array_equal(np.concatenate(halves), whole)
+    np.testing.assert_array_equal(np.concatenate(two_devices.experimental_local_results(halves_of_tags)), tags)
+
+
 def test_without_a_vocabulary_there_are_no_tags(faces):
     untagged = dataclasses.replace(faces, vocabulary=None, tags=np.zeros((48, 0), np.int8))
     assert untagged.batches(4).element_spec.shape == (4, 1, 32, 32, 3)

@@ -93,6 +93,7 @@ def versions(base):
 def _from_run(run):
     import tensorflow as tf
 
+    from tfanime.callbacks.checkpoints import load
     from tfanime.images import to_uint8
     from tfanime.recipes.recipe import precision_policy
 
@@ -105,7 +106,7 @@ def _from_run(run):
     config = recipe.Config(**{**details["config"], "precision": "float32"})
     with precision_policy("float32"):
         gan = recipe.build(config)
-    tf.train.Checkpoint(gan=gan).restore(newest).expect_partial()
+    load(newest, gan=gan)
     network = gan.ema_generator
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])

@@ -59,8 +59,8 @@ class RunFolder:
             raise ValueError(f"{self.details} must be a file that tfanime wrote: {error}") from error
         return details
 
-    def start(self, recipe, config, data, resumable):
-        """Makes the folder, or checks that the run in it is the one to be continued.
+    def check(self, recipe, config, data, resumable):
+        """Checks that the folder is new, or that the run in it is the one to be continued. Writes nothing.
 
         Args:
             recipe: Name of the recipe.
@@ -69,39 +69,49 @@ class RunFolder:
             resumable: Names of the config's fields that a resumed run may change.
 
         Raises:
-            OSError: The folder cannot be written.
             ValueError: The folder holds something else: another recipe's run, other settings, other data.
         """
-        values = dataclasses.asdict(config)
-        if self.details.is_file():
-            self._check(self.load(), recipe, values, data, resumable)
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise ValueError(f"run must be a new or empty folder, or a run folder. Received: {str(self.path)!r}")
-        require_writable_folder(self.path, "run")
-        details = {"format": FORMAT, "tfanime": __version__, "recipe": recipe, "config": values, "data": data}
-        write_text(self.details, json.dumps(details, indent=1) + "\n")
-        write_text(
-            self.config,
-            f"# python -m tfanime.recipes.{recipe} --config {self.config.name}\n"
-            + toml.dumps({name: value for name, value in values.items() if value is not None}),
-        )
-
-    def _check(self, details, recipe, values, data, resumable):
+        if not self.details.is_file():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise ValueError(f"run must be a new or empty folder, or a run folder. Received: {str(self.path)!r}")
+            return
+        details = self.load()
         if details["recipe"] != recipe:
             raise ValueError(
                 f"run must be a run folder of recipe {recipe!r} or a new one. Received: {str(self.path)!r}, "
                 f"a run of {details['recipe']!r}"
             )
-        for name, old, new in (
-            *((f"--{name}", details["config"].get(name), value) for name, value in values.items()
-              if name not in resumable),
-            *((f"data's {name}", details["data"].get(name), value) for name, value in data.items()),
-        ):  # fmt: skip
+        # What an older version did not know was then what it is by default now, or not looked at.
+        settings = (
+            (f"--{field.name}", details["config"].get(field.name, field.default), getattr(config, field.name))
+            for field in dataclasses.fields(config)
+            if field.name not in resumable
+        )
+        identity = ((f"data's {name}", details["data"].get(name, value), value) for name, value in data.items())
+        for name, old, new in (*settings, *identity):
             if old != new:
                 raise ValueError(
                     f"{name} must stay what it was when the run in {str(self.path)!r} began, {old!r}. "
                     f"Received: {new!r}. Name a new folder with --run"
                 )
+
+    def start(self, recipe, config, data, resumable):
+        """Makes the folder, or notes with which settings the run in it is continued; see `check`.
+
+        Raises:
+            OSError: The folder cannot be written.
+            ValueError: The folder holds something else.
+        """
+        self.check(recipe, config, data, resumable)
+        require_writable_folder(self.path, "run")
+        values = dataclasses.asdict(config)
+        details = {"format": FORMAT, "tfanime": __version__, "recipe": recipe, "config": values, "data": data}
+        write_text(self.details, json.dumps(details, indent=1) + "\n")
+        write_text(
+            self.config,
+            f"# python -m tfanime.recipes.{recipe} --config {self.config.name}\n"
+            + toml.dumps({name: value for name, value in values.items() if value is not None and name != "run"}),
+        )
 
     def append_metrics(self, values):
         """Adds one line to `metrics.jsonl`."""
@@ -124,6 +134,6 @@ class RunFolder:
             kept = [entry for entry in self.read_metrics() if entry["step"] <= step]
             with replacing(self.metrics) as temporary:
                 temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
-        for sheet in (self.path / "samples").glob("step-*.png"):
+        for sheet in (self.path / "samples").glob(f"step-{'[0-9]' * 8}.png"):
             if int(sheet.stem.removeprefix("step-")) > step:
                 os.remove(sheet)

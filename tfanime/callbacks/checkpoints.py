@@ -1,5 +1,6 @@
 """Checkpoints from which a training goes on as if nothing had happened."""
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -7,6 +8,23 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+
+
+def load(path, **objects):
+    """Loads objects from a checkpoint, which may hold more than these.
+
+    Args:
+        path: The checkpoint, such as `RUN/checkpoints/ckpt-100`.
+        **objects: What `Checkpoints` saved under these names; its model is `gan`.
+
+    Raises:
+        ValueError: The checkpoint is damaged, or is one of other objects.
+    """
+    try:
+        tf.train.Checkpoint(**objects).restore(path).assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError) as error:
+        cause = re.sub(r"\{\{.*?\}\} ?", "", str(error))[:200]  # without the graph's names
+        raise ValueError(f"{path} must be a whole checkpoint of this run's networks: {cause}") from error
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -38,9 +56,12 @@ class Checkpoints(keras.callbacks.Callback):
 
         Returns:
             The step it was written at, 0 without one.
+
+        Raises:
+            ValueError: It cannot be loaded, see `load`.
         """
         if self.manager.latest_checkpoint:
-            self.manager.checkpoint.restore(self.manager.latest_checkpoint).assert_existing_objects_matched()
+            load(self.manager.latest_checkpoint, gan=self.model, **self.objects)
         return self.model.step
 
     def save(self):

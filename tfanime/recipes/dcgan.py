@@ -43,15 +43,22 @@ class Config(RecipeConfig):
     beta_1: float = 0.5
     beta_2: float = 0.999
 
+    def __post_init__(self):
+        super().__post_init__()
+        self.require("at least 1", lambda value: value >= 1, "latent_size", "channels", "kernel_size", "r1_every")
+        self.require("at least 0", lambda value: value >= 0, "r1_gamma")
+        self.require("above 0", lambda value: value > 0, "learning_rate")
+        self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2")
+        if self.r1_gamma and self.discriminator_norm == "batch":
+            # The penalty's gradient would be the whole batch's, not a picture's.
+            raise ValueError("--discriminator_norm must be none with --r1_gamma above 0. Received: batch")
+
 
 def build(config):
     """The networks and their game, compiled. Call it under a strategy's scope.
 
     Returns:
         A `tfanime.training.GAN`.
-
-    Raises:
-        ValueError: R1 with batch norm in the discriminator: its gradient would be the whole batch's, not a picture's.
     """
     import keras
 
@@ -60,8 +67,6 @@ def build(config):
     from tfanime.training import GAN, Penalty
     from tfanime.training.penalties import r1
 
-    if config.r1_gamma and config.discriminator_norm == "batch":
-        raise ValueError("--discriminator_norm must be none with --r1_gamma above 0. Received: batch")
     generator = dcgan.generator(config.image_size, config.latent_size, config.channels, config.kernel_size)
     discriminator = dcgan.discriminator(
         config.image_size, config.channels, config.kernel_size, config.discriminator_norm, config.minibatch_stddev

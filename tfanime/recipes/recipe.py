@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.files import locked
+from tfanime.files import locked, require_writable_folder
 from tfanime.runs import RunFolder
 
 # Everything else decides what a step computes; these only decide how long and how it is reported.
@@ -51,14 +51,22 @@ class RecipeConfig:
     checkpoint_minutes: float = 2
 
     def __post_init__(self):
-        for name in ("batch_size", "steps", "epoch_steps", "sample_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be at least 1. Received: {getattr(self, name)}")
-        for name in ("minutes", "ema_half_life", "checkpoint_minutes"):
-            if getattr(self, name) is not None and not getattr(self, name) > 0:
-                raise ValueError(f"--{name} must be above 0. Received: {getattr(self, name)}")
+        self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps", "sample_steps")
+        self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes")
+        self.require("above 0", lambda value: value is None or value > 0, "minutes")
+        self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
         if self.image_size < 16 or self.image_size & (self.image_size - 1):
             raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
+
+    def require(self, rule, holds, *names):
+        """Refuses settings for whose value `holds` is not true.
+
+        Raises:
+            ValueError: The message names the flag, the rule and the value.
+        """
+        for name in names:
+            if not holds(getattr(self, name)):
+                raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
 
     @property
     def pictures_per_step(self):
@@ -100,12 +108,13 @@ def parse_config(config_class, name, description, arguments=None):
 
 
 def _value_of(flag, arguments):
+    value = None
     for index, argument in enumerate(arguments):
         if argument.startswith(f"{flag}="):
-            return argument.partition("=")[2]
-        if argument == flag and index + 1 < len(arguments):
-            return arguments[index + 1]
-    return None
+            value = argument.partition("=")[2]
+        elif argument == flag and index + 1 < len(arguments):
+            value = arguments[index + 1]
+    return value  # the last one counts
 
 
 def resolve_precision(precision):
@@ -160,12 +169,20 @@ def train(config, build, name):
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
     identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
-    run.start(name, config, identity, RESUMABLE)
-    with locked(run.path, "run"):
+    run.check(name, config, identity, RESUMABLE)
+    with locked(require_writable_folder(run.path, "run"), "run"):
         keras.utils.set_random_seed(config.seed)
         strategy = tf.distribute.MirroredStrategy()
         with strategy.scope(), precision_policy(config.precision):
             gan = build(config)
+        if config.batch_size > faces.count:
+            raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
+        if config.batch_size % strategy.num_replicas_in_sync:
+            raise ValueError(
+                f"--batch_size must be a multiple of the {strategy.num_replicas_in_sync} devices. "
+                f"Received: {config.batch_size}"
+            )
+        run.start(name, config, identity, RESUMABLE)  # settings that cannot be built have left no trace
         budget = callbacks.Budget(config.steps, config.minutes)
         checkpoints = callbacks.Checkpoints(run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds)
         for callback in (budget, checkpoints):

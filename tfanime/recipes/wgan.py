@@ -33,8 +33,8 @@ class Config(RecipeConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.critic_steps < 1:
-            raise ValueError(f"--critic_steps must be at least 1. Received: {self.critic_steps}")
+        self.require("at least 1", lambda value: value >= 1, "latent_size", "channels", "kernel_size", "critic_steps")
+        self.require("above 0", lambda value: value > 0, "clip", "learning_rate")
 
 
 def build(config):

@@ -1,0 +1,80 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanime.latents import Latents
+from tfanime.models.layers import MinibatchStddev
+from tfanime.recipes import dcgan
+from tfanime.recipes.recipe import RecipeConfig
+from tfanime.training import Penalty
+from tfanime.training.penalties import r1
+
+TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
+
+
+def built(**options):
+    return dcgan.build(dcgan.Config(**TINY | options))
+
+
+def layers(network, kind):
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+def test_the_papers_numbers():
+    gan = dcgan.build(dcgan.Config(channels=2))
+    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert isinstance(optimizer, keras.optimizers.Adam)
+        assert float(optimizer.learning_rate) == np.float32(2e-4)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
+    assert gan.constraint is None and not gan.penalties and gan.latents == Latents(100)
+    np.testing.assert_allclose(gan.game.generator(tf.zeros(2)), np.log(2), rtol=1e-6)
+    assert layers(gan.discriminator, keras.layers.BatchNormalization)
+
+
+READ = {
+    "image_size": (32, lambda gan: gan.generator.output_shape == (None, 32, 32, 3)),
+    "seed": (7, lambda gan: gan.seed == 7),
+    "ema_half_life": (9.0, lambda gan: gan.ema_half_life == 9.0),
+    "latent_size": (6, lambda gan: gan.latents == Latents(6)),
+    "latent_distribution": ("uniform", lambda gan: gan.latents == Latents(4, "uniform")),
+    "channels": (3, lambda gan: gan.discriminator.layers[1].filters == 3),
+    "kernel_size": (5, lambda gan: gan.discriminator.layers[1].kernel_size == (5, 5)),
+    "discriminator_norm": ("none", lambda gan: not layers(gan.discriminator, keras.layers.BatchNormalization)),
+    "minibatch_stddev": (True, lambda gan: layers(gan.discriminator, MinibatchStddev)),
+    "r1_gamma": (0.5, lambda gan: gan.penalties == (Penalty(r1, 0.5, 8),)),
+    "r1_every": (3, lambda gan: gan.penalties == (Penalty(r1, 0.1, 3),)),
+    "learning_rate": (0.25, lambda gan: float(gan.discriminator_optimizer.learning_rate) == 0.25),
+    "beta_1": (0.25, lambda gan: gan.discriminator_optimizer.beta_1 == gan.generator_optimizer.beta_1 == 0.25),
+    "beta_2": (0.75, lambda gan: gan.discriminator_optimizer.beta_2 == gan.generator_optimizer.beta_2 == 0.75),
+}
+
+
+@pytest.mark.parametrize("flag", READ)
+def test_each_flag_is_read(flag):
+    value, holds = READ[flag]
+    options = {"r1_gamma": 0.1, "discriminator_norm": "none"} if flag.startswith("r1") else {}
+    assert holds(built(**options | {flag: value}))
+
+
+def test_no_flag_is_left_out():
+    own = {field.name for field in dataclasses.fields(dcgan.Config)}
+    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    assert own <= set(READ)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"r1_gamma": 0.3}, r"--discriminator_norm must be none with --r1_gamma above 0. Received: batch"),
+        ({"r1_gamma": -1}, r"--r1_gamma must be at least 0. Received: -1"),
+        ({"r1_every": 0}, r"--r1_every must be at least 1. Received: 0"),
+        ({"beta_1": 1.0}, r"--beta_1 must be from 0 to below 1. Received: 1.0"),
+        ({"latent_size": 0}, r"--latent_size must be at least 1. Received: 0"),
+    ],
+)
+def test_bad_settings(options, message):
+    with pytest.raises(ValueError, match=message):
+        dcgan.Config(**options)

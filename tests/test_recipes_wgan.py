@@ -1,0 +1,67 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanime.latents import Latents
+from tfanime.recipes import wgan
+from tfanime.recipes.recipe import RecipeConfig
+from tfanime.training.constraints import WeightClipping
+
+TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
+
+
+def built(**options):
+    return wgan.build(wgan.Config(**TINY | options))
+
+
+def test_the_papers_numbers():
+    gan = wgan.build(wgan.Config(channels=2))
+    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert isinstance(optimizer, keras.optimizers.RMSprop) and optimizer.momentum == 0
+        assert float(optimizer.learning_rate) == np.float32(5e-5) and optimizer.rho == 0.99
+    assert gan.constraint == WeightClipping(0.01) and not gan.penalties
+    assert gan.game.generator(tf.constant([1.0, 3.0])) == -2
+    assert wgan.Config().critic_steps == 5 and wgan.Config().batch_size == 64
+    assert wgan.Config().pictures_per_step == 5 * 64
+
+
+def test_weights_stay_inside_the_bound():
+    gan = built()
+    outside = gan.discriminator.trainable_weights[0]
+    assert np.abs(outside.numpy()).max() > 0.01
+    images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 2, 16, 16, 3)).astype(np.float32)
+    gan.fit(tf.data.Dataset.from_tensor_slices(images), shuffle=False, verbose=0)
+    largest = [np.abs(weight.numpy()).max() for weight in gan.discriminator.trainable_weights]
+    assert max(largest) == np.float32(0.01)
+    assert np.abs(gan.generator.trainable_weights[0].numpy()).max() > 0.01
+
+
+# Every flag of its own, with what it changes. Those of `RecipeConfig` that `build` does not read are in
+# test_recipes_recipe.py.
+READ = {
+    "image_size": (32, lambda gan: gan.generator.output_shape == (None, 32, 32, 3)),
+    "seed": (7, lambda gan: gan.seed == 7),
+    "ema_half_life": (9.0, lambda gan: gan.ema_half_life == 9.0),
+    "latent_size": (6, lambda gan: gan.latents == Latents(6)),
+    "channels": (3, lambda gan: [gan.generator, gan.discriminator][1].layers[1].filters == 3),
+    "kernel_size": (5, lambda gan: gan.discriminator.layers[1].kernel_size == (5, 5)),
+    "critic_steps": (2, lambda gan: True),  # of the data: `pictures_per_step` below
+    "clip": (0.5, lambda gan: gan.constraint == WeightClipping(0.5)),
+    "learning_rate": (0.25, lambda gan: float(gan.discriminator_optimizer.learning_rate) == 0.25),
+}
+
+
+@pytest.mark.parametrize("flag", READ)
+def test_each_flag_is_read(flag):
+    value, holds = READ[flag]
+    assert holds(built(**{flag: value}))
+    assert wgan.Config(**TINY, critic_steps=3).pictures_per_step == 12
+
+
+def test_no_flag_is_left_out():
+    own = {field.name for field in dataclasses.fields(wgan.Config)}
+    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    assert own <= set(READ)
