@@ -172,7 +172,9 @@ def test_flipped_bits_in_a_shard_are_noticed(shards, tmp_path, cache):
         return content
 
     folder = damaged(shards, tmp_path / "flipped", flip)
-    with pytest.raises(ValueError, match=f"a shard in {folder} is damaged: corrupted record at [0-9]+$"):
+    with pytest.raises(
+        ValueError, match=rf"shard {folder}/drawn-0000\d-of-00002.tfrecord is damaged: corrupted record at [0-9]+"
+    ):
         data.load(folder, progress=False)
     assert not [name for name in decoded_folders(cache) if "flipped" in name]
 
@@ -189,7 +191,7 @@ def test_a_picture_that_cannot_be_decoded_is_noticed(shards, tmp_path):
         writer.write(record.SerializeToString())
     manifest["shards"][0]["bytes"] = path.stat().st_size
     (folder / "manifest.json").write_text(json.dumps(manifest | {"fingerprint": "undecodable".ljust(64, "0")}))
-    with pytest.raises(ValueError, match=r"a shard in .* is damaged"):
+    with pytest.raises(ValueError, match=r"shard .* is damaged"):
         data.load(folder, progress=False)
 
 

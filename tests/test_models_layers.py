@@ -18,11 +18,20 @@ def images(count, seed=0):
     return np.random.default_rng(seed).normal(size=(count, 3, 2, 5)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("count", "group_size", "size"), [(8, 4, 4), (8, 2, 2), (6, 4, 6), (3, 4, 3), (4, 1, 1)])
+@pytest.mark.parametrize(
+    ("count", "group_size", "size"), [(8, 4, 4), (8, 2, 2), (6, 4, 3), (3, 4, 3), (5, 4, 1), (4, 1, 1)]
+)
 def test_against_numpy(count, group_size, size):
     batch = images(count) * np.arange(1, count + 1)[:, None, None, None]  # groups of unequal variety
     result = MinibatchStddev(group_size)(batch.astype(np.float32)).numpy()
     np.testing.assert_allclose(result, expected(batch, size), rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_of_unknown_size_is_treated_alike():
+    layer = MinibatchStddev()
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, 3, 2, 5])])
+    for count in (8, 6, 5):
+        np.testing.assert_allclose(unknown(images(count)), layer(images(count)), rtol=1e-6)
 
 
 def test_two_halves_give_what_the_whole_gives():

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfanime.latents import Latents
 from tfanime.recipes import wgan
-from tfanime.recipes.recipe import RecipeConfig
+from tfanime.recipes.recipe import RecipeConfig, train
 from tfanime.training.constraints import WeightClipping
 
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
@@ -48,7 +48,6 @@ READ = {
     "latent_size": (6, lambda gan: gan.latents == Latents(6)),
     "channels": (3, lambda gan: [gan.generator, gan.discriminator][1].layers[1].filters == 3),
     "kernel_size": (5, lambda gan: gan.discriminator.layers[1].kernel_size == (5, 5)),
-    "critic_steps": (2, lambda gan: True),  # of the data: `pictures_per_step` below
     "clip": (0.5, lambda gan: gan.constraint == WeightClipping(0.5)),
     "learning_rate": (0.25, lambda gan: float(gan.discriminator_optimizer.learning_rate) == 0.25),
 }
@@ -58,10 +57,36 @@ READ = {
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
-    assert wgan.Config(**TINY, critic_steps=3).pictures_per_step == 12
+
+
+def test_critic_steps_are_the_datas(shards, tmp_path, monkeypatch):
+    one_device = tf.distribute.MirroredStrategy(["CPU:0"])  # of the tests' two
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: one_device)
+    options = {**TINY, "critic_steps": 3, "steps": 2, "epoch_steps": 1, "precision": "float32"}
+    config = wgan.Config(**options, data=str(shards), run=str(tmp_path / "run"))
+    assert config.pictures_per_step == 12
+    assert train(config, wgan.build, "wgan") == 0
+    checkpoint = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(tmp_path / "run" / "checkpoints")))
+    counts = {
+        name: int(checkpoint.get_tensor(f"gan/{name}_optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE"))
+        for name in ("generator", "discriminator")
+    }
+    assert counts == {"generator": 2, "discriminator": 6}
 
 
 def test_no_flag_is_left_out():
     own = {field.name for field in dataclasses.fields(wgan.Config)}
     own -= {field.name for field in dataclasses.fields(RecipeConfig)}
-    assert own <= set(READ)
+    assert own - {"critic_steps"} <= set(READ)  # which is the data's: `test_critic_steps_are_the_datas`
+
+
+def test_one_update_is_that_of_the_authors_framework():
+    # theta -= rate * g / (sqrt(v) + 1e-8), v = .99 v + .01 g**2 (PyTorch's RMSprop), with gradients as small as a
+    # clipped critic's
+    gradient = np.array([1e-2, -1e-5, 3e-6], np.float32)
+    weight = keras.Variable(np.zeros(3, np.float32))
+    optimizer = built().discriminator_optimizer
+    optimizer = type(optimizer).from_config(optimizer.get_config())
+    optimizer.apply([tf.constant(gradient)], [weight])
+    expected = -5e-5 * gradient / (np.sqrt(0.01 * gradient**2) + 1e-8)
+    np.testing.assert_allclose(weight.numpy(), expected, rtol=0.05)

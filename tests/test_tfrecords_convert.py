@@ -195,6 +195,19 @@ def test_kill_9_costs_no_finished_shard(tmp_path):
     assert contents(out) == contents(tmp_path / "whole")
 
 
+def test_words_that_are_no_tag_are_counted_and_a_foreign_vocabulary_is_refused(tmp_path):
+    folder = folder_of(tmp_path / "in", 3)
+    (folder / "tags.csv").write_text(
+        "file,tags\n0000.png,smile greenish_eyes\n0001.png,greenish_eyes blond_haar\n0002.png,smile\n"
+    )
+    manifest, _ = convert(settings(folder, tmp_path / "out"), progress=False)
+    assert manifest.pictures["unknown_words"] == {"greenish_eyes": 2, "blond_haar": 1}
+    (folder / "tags.csv").write_text("file,tags\n0000.png,blonde_haar\n0001.png,greenish_eyes\n")
+    with pytest.raises(ValueError, match=r"none of blonde_haar, greenish_eyes \(near: blonde_hair\)"):
+        convert(settings(folder, tmp_path / "other"), progress=False)
+    assert not (tmp_path / "other").exists()
+
+
 def test_pictures_without_tags_file_have_no_vocabulary(tmp_path):
     (tmp_path / "in").mkdir()
     noise().save(tmp_path / "in" / "a.png")

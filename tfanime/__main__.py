@@ -6,12 +6,12 @@ from tfanime import __version__, command_line
 from tfanime.recipes import RECIPES
 
 STAGES = (
-    ("tfanime.tfrecords", "1  pictures to shards: find, crop and tag the faces; or draw avatars"),
-    *((f"tfanime.recipes.{name}", f"2  train: {text}") for name, text in RECIPES.items()),
-    ("tfanime.generate", "3  avatars from a run or an exported model, as a sheet or single PNGs"),
-    ("tfanime.export", "4  a run's generator to a SavedModel"),
-    ("tfanime.serving", "5  an embedded server that speaks TensorFlow Serving's gRPC"),
-    ("tfanime.serving.client", "6  avatars from such a server"),
+    ("tfanime.tfrecords", "pictures to shards: find, crop and tag the faces; or draw avatars"),
+    *((f"tfanime.recipes.{name}", f"train: {text}") for name, text in RECIPES.items()),
+    ("tfanime.generate", "avatars from a run or an exported model, as a sheet or single PNGs"),
+    ("tfanime.export", "a run's generator to a SavedModel"),
+    ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC"),
+    ("tfanime.serving.client", "avatars from such a server"),
 )
 
 

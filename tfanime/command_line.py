@@ -29,6 +29,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import jsonargparse
@@ -129,6 +130,10 @@ def published_path(value, published, flag):
         UsageError: There is neither; the message lists the published names.
     """
     if Path(value).is_file():
+        try:
+            tomllib.loads(Path(value).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UsageError(f"{flag} must be a file in TOML. Received: {value!r}: {error}") from error
         return str(value)
     package, folder = published
     if value.removesuffix(".toml") in published_names(published):

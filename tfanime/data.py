@@ -228,9 +228,19 @@ def _decode(folder, manifest, image_size, target, progress):
                 bar.update(len(images))
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         cause = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", error.message.splitlines()[0])  # without the graph's names
-        raise ValueError(f"a shard in {folder} is damaged: {cause}") from error
+        damaged = next(filter(_is_damaged, files), folder)
+        raise ValueError(f"shard {damaged} is damaged: {cause}. Convert the pictures again with --overwrite") from error
     count = sum(map(len, tags))
     if count != manifest.count:
         raise ValueError(f"the shards in {folder} hold {count} records, their manifest says {manifest.count}")
     np.save(target / "tags.npy", np.concatenate(tags))
     (target / "details.json").write_text(json.dumps({"count": count, "image_size": image_size}))
+
+
+def _is_damaged(file):
+    try:
+        for _ in tf.data.TFRecordDataset(file):
+            pass
+    except tf.errors.DataLossError:
+        return True
+    return False

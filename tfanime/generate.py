@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfanime import command_line
 from tfanime.runs import RunFolder
+from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
 
 
 class Generator:
@@ -25,27 +26,31 @@ class Generator:
         self.latents = latents
         self.card = card or {}
 
-    def images(self, seeds, batch=64, progress=False):
+    def images(self, seeds, batch=64):
         """Draws avatars.
 
         Args:
             seeds: Sequence of ints; a seed is the same avatar at any place and in any batch, within one grey level.
             batch: Pictures drawn at once.
-            progress: Whether to show a progress bar.
 
         Returns:
             uint8 array `[len(seeds), height, width, 3]`.
         """
         import numpy as np
-        from tqdm import tqdm
 
-        seeds = np.asarray(seeds, np.int64)
-        parts = []
-        with tqdm(total=len(seeds), unit=" avatars", desc="drawing", disable=not progress) as bar:
-            for begin in range(0, len(seeds), batch):
-                parts.append(np.asarray(self._draw(seeds[begin : begin + batch])))
-                bar.update(len(parts[-1]))
-        return np.concatenate(parts)
+        return np.concatenate([images for _, images in self.images_in_batches(seeds, batch)])
+
+    def images_in_batches(self, seeds, batch=64):
+        """Like `images`, for lists that are long.
+
+        Yields:
+            `(seeds, images)`: at most `batch` seeds and their avatars, uint8 `[len(seeds), height, width, 3]`.
+        """
+        import numpy as np
+
+        for begin in range(0, len(seeds), batch):
+            part = seeds[begin : begin + batch]
+            yield part, np.asarray(self._draw(np.asarray(part, np.int64)))
 
 
 def open_generator(path):
@@ -149,6 +154,7 @@ class Config:
     batch: int = 64
 
     def __post_init__(self):
+        parse_seeds(self.seeds)
         if self.batch < 1:
             raise ValueError(f"--batch must be at least 1. Received: {self.batch}")
 
@@ -167,13 +173,11 @@ def main(arguments=None):
         arguments=arguments,
     )
     command_line.load_tensorflow()
-    from tfanime.seeds import parse_seeds, require_writable_out, write_avatars
-
     seeds = parse_seeds(config.seeds)
+    generator = open_generator(config.model)
     require_writable_out(config.out, len(seeds))
-    images = open_generator(config.model).images(seeds, config.batch, progress=True)
-    write_avatars(images, seeds, config.out)
-    print(f"{len(images)} avatars: {config.out}")
+    write_in_batches(generator.images_in_batches(seeds, config.batch), seeds, config.out)
+    print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 
 if __name__ == "__main__":

@@ -68,10 +68,12 @@ def require_writable_out(out, count):
         count: How many avatars there will be.
 
     Raises:
-        ValueError: More avatars than a sheet holds (`MAX_SHEET`).
+        ValueError: More avatars than a sheet holds (`MAX_SHEET`), or another kind of picture than PNG.
         OSError: `out` cannot be written.
     """
     out = Path(out)
+    if out.suffix.lower() in (".jpg", ".jpeg", ".webp", ".gif", ".bmp"):
+        raise ValueError(f"out must end in .png, or be a folder. Received: {out}")
     if not is_sheet(out):
         require_writable_folder(out, "out")
         return
@@ -115,3 +117,25 @@ def write_avatars(images, seeds, out):
     for path, image in zip(paths, images, strict=True):
         write_png(path, image)
     return paths
+
+
+def write_in_batches(batches, seeds, out):
+    """Writes avatars as they come, with a progress bar; a folder keeps those that were there before an interruption.
+
+    Args:
+        batches: Iterable of `(seeds, images)`, some at a time.
+        seeds: All seeds, in the same order.
+        out: As for `write_avatars`. A sheet is written at the end.
+    """
+    from tqdm import tqdm
+
+    sheet = []
+    with tqdm(total=len(seeds), unit=" avatars", disable=None if len(seeds) > 64 else True) as bar:
+        for part, images in batches:
+            if is_sheet(out):
+                sheet.append(images)
+            else:
+                write_avatars(images, part, out)
+            bar.update(len(part))
+    if sheet:
+        write_avatars(np.concatenate(sheet), seeds, out)

@@ -12,7 +12,7 @@ class MinibatchStddev(keras.layers.Layer):
     and channel, averaged to one number a group, repeated over the group's pictures and places.
 
     Args:
-        group_size: Pictures a group; a batch that it does not divide is one group.
+        group_size: Most pictures a group; the largest number up to it that divides the batch is taken.
 
     Input and output: `[batch, height, width, channels]` -> `[batch, height, width, channels + 1]`.
     """
@@ -25,7 +25,12 @@ class MinibatchStddev(keras.layers.Layer):
 
     def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)
-        size = self.group_size if isinstance(batch, int) and batch % self.group_size == 0 else batch
+        size = 1  # a batch of unknown size is looked at when it is there
+        for candidate in range(2, self.group_size + 1):
+            if isinstance(batch, int):
+                size = candidate if batch % candidate == 0 else size
+            else:
+                size = ops.where(batch % candidate == 0, candidate, size)
         # Neighbours in the batch form a group, so that replicas, which get halves of it, form the same groups.
         grouped = ops.reshape(ops.cast(inputs, "float32"), (-1, size, height, width, channels))
         deviations = ops.sqrt(ops.var(grouped, axis=1) + 1e-8)  # [groups, height, width, channels]

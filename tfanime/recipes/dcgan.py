@@ -59,8 +59,12 @@ def build(config):
 
     Returns:
         A `tfanime.training.GAN`.
+
+    Raises:
+        ValueError: With minibatch standard deviation, groups of four pictures would be cut between devices.
     """
     import keras
+    import tensorflow as tf
 
     from tfanime.latents import Latents
     from tfanime.models import dcgan
@@ -71,6 +75,13 @@ def build(config):
     discriminator = dcgan.discriminator(
         config.image_size, config.channels, config.kernel_size, config.discriminator_norm, config.minibatch_stddev
     )
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if config.minibatch_stddev and config.batch_size // replicas % 4:
+        # Groups of four pictures must not be cut, or several devices would not compute what one does.
+        raise ValueError(
+            f"--batch_size must be a multiple of {4 * replicas} with --minibatch_stddev on {replicas} device(s). "
+            f"Received: {config.batch_size}"
+        )
     gan = GAN(
         generator,
         discriminator,

@@ -57,10 +57,11 @@ def build(config):
         ema_half_life=config.ema_half_life,
         seed=config.seed,
     )
-    # rho .99 and epsilon 1e-8 as in the authors' framework; Keras' own are .9 and 1e-7.
+    # rho .99 as in the authors' framework. There 1e-8 is added to the root of the mean square, here epsilon is added
+    # under the root: 1e-16 is the same where gradients vanish.
     gan.compile(
-        generator_optimizer=keras.optimizers.RMSprop(config.learning_rate, rho=0.99, epsilon=1e-8),
-        discriminator_optimizer=keras.optimizers.RMSprop(config.learning_rate, rho=0.99, epsilon=1e-8),
+        generator_optimizer=keras.optimizers.RMSprop(config.learning_rate, rho=0.99, epsilon=1e-16),
+        discriminator_optimizer=keras.optimizers.RMSprop(config.learning_rate, rho=0.99, epsilon=1e-16),
         loss="wasserstein",
         constraint=WeightClipping(config.clip),
     )

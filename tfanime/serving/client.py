@@ -17,13 +17,18 @@ import grpc
 import numpy as np
 
 from tfanime.command_line import load_tensorflow, parse, run
-from tfanime.seeds import is_sheet, parse_seeds, require_writable_out, write_avatars
+from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
 
 MIB = 2**20
 FIRST_PAUSE = 0.1  # seconds before the first retry; each further pause is twice as long
 LONGEST_PAUSE = 5.0
 
-# What a status means for a caller in Python; the others are RuntimeErrors.
+
+class ServerError(RuntimeError, OSError):
+    """The server failed, or sent something else than was asked for. An `OSError`, as a lost connection is one."""
+
+
+# What a status means for a caller in Python; the others are `ServerError`s.
 _EXCEPTIONS = {
     grpc.StatusCode.INVALID_ARGUMENT: ValueError,
     grpc.StatusCode.NOT_FOUND: ValueError,
@@ -91,7 +96,7 @@ class AvatarClient:
             ValueError: The server refused the request (no such model, signature ...), or `seeds` are none.
             ConnectionError: No server answered, `retries` times.
             TimeoutError: A request took more than `timeout` seconds.
-            RuntimeError: The server failed, or sent something else than was asked for.
+            ServerError: The server failed, or sent something else than was asked for.
         """
         return np.concatenate([images for _, images in self.generate_in_batches(seeds)])
 
@@ -104,7 +109,7 @@ class AvatarClient:
         for part in self._parts(seeds):
             images = self._predict("images", "images", part)
             if images.dtype != np.uint8 or images.ndim != 4:
-                raise RuntimeError(
+                raise ServerError(
                     f"server {self.server} must send images as uint8 [batch, height, width, 3]. "
                     f"Received: {images.dtype} {images.shape}"
                 )
@@ -158,9 +163,9 @@ class AvatarClient:
         try:
             array = tf.make_ndarray(response.outputs[output])
         except (ValueError, TypeError) as error:
-            raise RuntimeError(f"server {self.server} must send a tensor {output}. Received: {error}") from error
+            raise ServerError(f"server {self.server} must send a tensor {output}. Received: {error}") from error
         if array.shape[:1] != (len(seeds),):
-            raise RuntimeError(
+            raise ServerError(
                 f"server {self.server} must send one {output} a seed. Received: {array.shape} for {len(seeds)} seeds"
             )
         return array
@@ -176,7 +181,7 @@ class AvatarClient:
                 wait = pause * random.uniform(0.5, 1.0)
                 late = time.monotonic() + wait >= deadline
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or not retries_left or late:
-                    kind = _EXCEPTIONS.get(error.code(), RuntimeError)
+                    kind = _EXCEPTIONS.get(error.code(), ServerError)
                     raise kind(
                         f"server {self.server}, model {self.model!r}: {error.details()} ({error.code().name})"
                     ) from error
@@ -227,25 +232,12 @@ def main(arguments=None):
         epilog=EPILOG,
         arguments=arguments,
     )
-    from tqdm import tqdm
-
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))
     load_tensorflow()
-    sheet = []
     options = {"timeout": config.timeout, "retries": config.retries, "batch": config.batch}
-    with (
-        AvatarClient(config.server, config.model, **options) as client,
-        tqdm(total=len(seeds), unit="avatar", disable=None if len(seeds) > config.batch else True) as progress,
-    ):
-        for part, images in client.generate_in_batches(seeds):
-            if is_sheet(config.out):
-                sheet.append(images)
-            else:
-                write_avatars(images, part, config.out)
-            progress.update(len(part))
-    if sheet:
-        write_avatars(np.concatenate(sheet), seeds, config.out)
+    with AvatarClient(config.server, config.model, **options) as client:
+        write_in_batches(client.generate_in_batches(seeds), seeds, config.out)
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 

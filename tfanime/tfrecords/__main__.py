@@ -62,6 +62,12 @@ def summary(manifest, settings):
                 f"tags     {pictures['rows_without_picture']:,} rows without a picture, "
                 f"{pictures['pictures_without_row']:,} pictures without a row"
             )
+        unknown = pictures["unknown_words"]
+        if unknown:
+            words = ", ".join(f"{word} {count:,}" for word, count in list(unknown.items())[:8])
+            words += ", ..." if len(unknown) > 8 else ""
+            text = f"not in vocabulary {manifest.vocabulary.name}: {words}"
+            lines += textwrap.wrap(text, 100, initial_indent="tags     ", subsequent_indent="         ")
         known = [
             f"{group.name} {max(pictures['tags_known'][tag] for tag in group.tags) / manifest.count:.1%}"
             for group in manifest.vocabulary.groups

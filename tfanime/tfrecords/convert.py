@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import difflib
 import hashlib
 import itertools
 import sys
@@ -49,6 +50,7 @@ def convert(settings, progress=True):
     if settings.tagger == "none" or source.used_words is None:
         vocabulary = None
     tagger = TAGGERS["none"]() if vocabulary is None else TAGGERS[settings.tagger](vocabulary, source.used_words)
+    unknown_words = _unknown_words(vocabulary, source.used_words)
     detector = {"name": settings.detector, "version": DETECTORS[settings.detector]().version}
     state = {
         "card": settings.card(),
@@ -127,6 +129,7 @@ def convert(settings, progress=True):
                 "dropped": dict(sorted(lost.items())),
                 "rows_without_picture": source.rows_without_picture,
                 "pictures_without_row": source.pictures_without_row,
+                "unknown_words": unknown_words,
                 "tags_known": _by_tag(vocabulary, accounts, "known"),
                 "listing": source.listing,
             },
@@ -153,6 +156,24 @@ def _require_same(before, now, out):
             f"OUT must be empty or hold shards of the same settings and pictures. Received: {str(out)!r}, made with "
             f"{', '.join(changed)}; --overwrite replaces them"
         )
+
+
+def _unknown_words(vocabulary, used_words):
+    """The words of the tags file that are no tag of the vocabulary, with their rows, the most frequent first.
+
+    Raises:
+        ValueError: None of its words is a tag: the vocabulary is the wrong one.
+    """
+    if vocabulary is None:
+        return {}
+    unknown = {word: count for word, count in used_words.items() if vocabulary.canonical(word) is None}
+    if unknown and len(unknown) == len(used_words):
+        near = difflib.get_close_matches(next(iter(unknown)), vocabulary.tags, n=3)
+        raise ValueError(
+            f"--vocabulary must have tags that the tags file has. Received: {vocabulary.name!r}, which has none of "
+            f"{', '.join(list(unknown)[:5])}{f' (near: {near[0]})' if near else ''}"
+        )
+    return dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _counting(stream, bar):

@@ -26,7 +26,7 @@ class Manifest:
         detector: `{"name", "version"}`.
         tagger: `{"name", "version"}`.
         pictures: What became of the pictures: `{"found", "kept", "dropped": {reason: count},
-            "rows_without_picture", "pictures_without_row"}`.
+            "rows_without_picture", "pictures_without_row", "unknown_words": {word: rows}, ...}`.
         card: The resolved settings of the conversion.
         tfanime: Version that wrote it.
     """

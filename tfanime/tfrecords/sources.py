@@ -1,5 +1,6 @@
 """Where pictures come from: a folder tree with its tags file, or seeds of drawn avatars."""
 
+import collections
 import csv
 import functools
 import hashlib
@@ -30,7 +31,7 @@ class FolderSource:
         words: For each id that has a row in the tags file, its tags as written there.
         rows_without_picture: How many rows of the tags file name no picture.
         pictures_without_row: How many pictures have no row there.
-        used_words: All words in the tags file; None without a tags file.
+        used_words: How many rows of the tags file have each word; None without a tags file.
         listing: SHA-256 (hex) over ids, file sizes and rows: what `resume` compares.
 
     Raises:
@@ -55,7 +56,8 @@ class FolderSource:
         if path.is_file():
             rows = read_tags(path)
             self.words, self.rows_without_picture = match_tags(rows, self.ids)
-            self.used_words = sorted({word for text in rows.values() for word in split(text)})
+            words = (word for text in rows.values() for word in set(split(text)))
+            self.used_words = dict(sorted(collections.Counter(words).items()))
         self.pictures_without_row = len(self.ids) - len(self.words)
         digest = hashlib.sha256()
         for name, size in files:
@@ -110,7 +112,7 @@ class DrawnSource:
 
         self.ids = [f"drawn/{number:010d}" for number in range(seed, seed + count)]
         self.size = size
-        self.used_words = list(JIN34.tags)
+        self.used_words = dict.fromkeys(JIN34.tags, count)
         self.listing = hashlib.sha256(f"drawn {drawn.VERSION} {count} {seed} {size}".encode()).hexdigest()
 
     def __len__(self):

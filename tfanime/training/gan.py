@@ -6,9 +6,9 @@ import tensorflow as tf
 from tfanime.latents import Latents
 from tfanime.training.constraints import assign_each
 from tfanime.training.losses import LOSSES, Loss
+from tfanime.training.penalties import Penalty
 
 
-@keras.saving.register_keras_serializable("tfanime")
 class GAN(keras.Model):
     """A generator and a discriminator, trained by `fit` on batches of pictures.
 
@@ -17,12 +17,16 @@ class GAN(keras.Model):
     An exponential moving average of the generator's weights (`ema_generator`, in inference mode) is what to draw with.
 
     Everything random is a function of (`seed`, step, place in the global batch); the step is the generator
-    optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs.
+    optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs. What to keep of a
+    trained game is `ema_generator.save("generator.keras")`.
+
+    Under a `tf.distribute.MirroredStrategy` several devices compute what one would.
 
     Args:
-        generator: `keras.Model`, latents `[batch, latents.size]` -> pictures `[batch, height, width, 3]` in [-1, 1].
-        discriminator: `keras.Model`, pictures -> logits `[batch]`.
-        latents: The `Latents` that the generator draws from.
+        generator: Functional or sequential `keras.Model`, latents `[batch, latents.size]` -> pictures
+            `[batch, height, width, 3]` in [-1, 1].
+        discriminator: Built `keras.Model`, pictures -> logits `[batch]`.
+        latents: The `Latents` that the generator draws from; default: N(0, 1) of the generator's input size.
         ema_half_life: Images after which an old weight counts half in `ema_generator`; shorter in the beginning
             (at most 5 % of the images seen; Karras et al. 2020's ramp).
         seed: Seed of the latents.
@@ -32,6 +36,11 @@ class GAN(keras.Model):
         super().__init__(**kwargs)
         if not ema_half_life > 0:
             raise ValueError(f"ema_half_life must be above 0 images. Received: {ema_half_life}")
+        if not -(2**63) <= seed < 2**63:
+            raise ValueError(f"seed must fit into 64 bits. Received: {seed}")
+        for name, network in (("generator", generator), ("discriminator", discriminator)):
+            if not network.built:
+                raise ValueError(f"{name} must be built: call it once, or give it an Input. Received: {network}")
         self.generator = generator
         self.discriminator = discriminator
         self.latents = latents or Latents(size=generator.input_shape[-1])
@@ -60,13 +69,20 @@ class GAN(keras.Model):
             **kwargs: For `keras.Model.compile`: `jit_compile`, `run_eagerly`.
 
         Raises:
-            ValueError: `loss` is not known.
+            ValueError: `loss` is not known, a penalty is no `Penalty`, or one optimizer is given for both networks.
         """
         if not isinstance(loss, Loss):
             if loss not in LOSSES:
                 raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
             loss = LOSSES[loss]
         kwargs.setdefault("jit_compile", False)  # 0.7x on CPU; Keras' "auto" would switch it on
+        if generator_optimizer is discriminator_optimizer:
+            raise ValueError(
+                "generator_optimizer and discriminator_optimizer must be two. Received: the same one twice"
+            )
+        for penalty in penalties:
+            if not isinstance(penalty, Penalty):
+                raise ValueError(f"penalties must be Penalty(function, weight, every). Received: {penalty!r}")
         super().compile(optimizer=None, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -111,6 +127,10 @@ class GAN(keras.Model):
         logs |= self._generator_update(fake_images, generator_tape)
         self._average_generator(count)
         return logs
+
+    def test_step(self, data):
+        """A game has no loss to validate: judge its pictures instead, in a callback."""
+        raise NotImplementedError("a GAN cannot be evaluated by its losses: leave validation_data out")
 
     def _count(self, images):
         if images.shape[0] is not None:
