@@ -34,8 +34,8 @@ class Config:
 
     image_size: int = 64
     batch_size: int = 64
-    rounds: int = 7
-    steps: int = 24
+    rounds: int = 5
+    steps: int = 16  # a multiple of 8: a lazy penalty then runs as often in every round
     memory_steps: int = 5_000
     torch: bool = True
 
