@@ -29,9 +29,11 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 demo: $(READY)
-	$(RUN) -m tfanime.tfrecords drawn demo/shards --size 64 --count 10000
-	$(RUN) -m tfanime.recipes.dcgan --config dcgan_r1_32 --data demo/shards --run demo/run --minutes $(MINUTES)
-	$(RUN) -m tfanime.export demo/run demo/exports
+	@step() { echo; echo "> $$*"; "$$@"; }
+	step $(RUN) -m tfanime.tfrecords drawn demo/shards --size 64 --count 10000
+	step $(RUN) -m tfanime.recipes.dcgan --config dcgan_r1_32 --data demo/shards --run demo/run --minutes $(MINUTES)
+	step $(RUN) -m tfanime.export demo/run demo/exports
+	echo; echo "> $(RUN) -m tfanime.serving --model tfanime=demo/exports --port 0 &"
 	$(RUN) -m tfanime.serving --model tfanime=demo/exports --port 0 > demo/server.log 2>&1 &
 	server=$$!
 	trap 'kill $$server 2>/dev/null || true' EXIT
@@ -40,8 +42,9 @@ demo: $(READY)
 		kill -0 $$server 2>/dev/null || { cat demo/server.log; exit 1; }
 		sleep 0.5
 	done
+	cat demo/server.log
 	address=$$(sed -n 's/^serving .* on //p' demo/server.log)
-	$(RUN) -m tfanime.serving.client --server "$$address" --model tfanime --seeds 0-63 --out demo/avatars.png
+	step $(RUN) -m tfanime.serving.client --server "$$address" --model tfanime --seeds 0-63 --out demo/avatars.png
 	kill -TERM $$server
 	wait $$server
 	trap - EXIT
