@@ -30,7 +30,7 @@ class RecipeConfig:
         steps: Total training steps (generator updates); a resumed run goes on to it.
         minutes: Total minutes of training over all restarts, if that comes first. Default: no limit.
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
-        precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.45x as fast
+        precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.57x as fast
             on such a CPU), float32 elsewhere. Weights are float32 always.
         epoch_steps: Training steps from one line of metrics (and point in TensorBoard) to the next.
         sample_steps: Training steps from one sheet of avatars to the next, rounded up to whole epochs.
