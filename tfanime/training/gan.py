@@ -75,7 +75,8 @@ class GAN(keras.Model):
             if loss not in LOSSES:
                 raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
             loss = LOSSES[loss]
-        kwargs.setdefault("jit_compile", False)  # 0.68x on a CPU (docs/speed.md), not measured on a GPU; Keras' "auto" would switch it on
+        # 0.68x on a CPU (docs/speed.md), not measured on a GPU; Keras' "auto" would switch it on.
+        kwargs.setdefault("jit_compile", False)
         if generator_optimizer is discriminator_optimizer:
             raise ValueError(
                 "generator_optimizer and discriminator_optimizer must be two. Received: the same one twice"
