@@ -1,6 +1,8 @@
 """Tags: which words describe a face, how they exclude each other, and how they become numbers."""
 
 import difflib
+import functools
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,27 +47,56 @@ class TagVocabulary:
     priors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
-        duplicates = sorted({tag for tag in self.tags if self.tags.count(tag) > 1})
+        spellings = [_spelling(tag) for tag in self.tags]
+        duplicates = sorted({tag for tag in self.tags if spellings.count(_spelling(tag)) > 1})
         if duplicates:
             raise ValueError(f"groups must not share a tag. Received in vocabulary {self.name!r}: {duplicates}")
         for mapping, targets in (("aliases", self.aliases.values()), ("priors", self.priors)):
             strangers = sorted(set(targets) - set(self.tags))
             if strangers:
                 raise ValueError(f"{mapping} must refer to tags of vocabulary {self.name!r}. Received: {strangers}")
+        taken = sorted(
+            alias
+            for alias, tag in self.aliases.items()
+            if _spelling(alias) in spellings and _spelling(alias) != _spelling(tag)
+        )
+        if taken:
+            raise ValueError(f"aliases must not be other tags of vocabulary {self.name!r}. Received: {taken}")
 
-    @property
+    @functools.cached_property
     def tags(self):
         """All tags, in order, as a tuple of strings."""
         return tuple(tag for group in self.groups for tag in group.tags)
+
+    @functools.cached_property
+    def slices(self):
+        """Where each group's tags are in the vector: pairs `(TagGroup, slice)`, in order, as a tuple."""
+        ends = itertools.accumulate(len(group.tags) for group in self.groups)
+        return tuple((group, slice(end - len(group.tags), end)) for group, end in zip(self.groups, ends, strict=True))
 
     def __len__(self):
         return len(self.tags)
 
     def canonical(self, text):
         """The tag that `text` stands for ("Twin Tails" -> `twin_tails`), or None if the vocabulary has no such tag."""
-        word = re.sub(r"[\s_\-]+", "_", text.strip().lower())
-        word = self.aliases.get(word, word)
-        return word if word in self.tags else None
+        position = self._positions.get(_spelling(text))
+        return None if position is None else self.tags[position]
+
+    @functools.cached_property
+    def _positions(self):
+        """From the spelling of each tag and alias to the tag's place in the vector."""
+        positions = {_spelling(tag): position for position, tag in enumerate(self.tags)}
+        return positions | {_spelling(alias): positions[_spelling(tag)] for alias, tag in self.aliases.items()}
+
+    @functools.cached_property
+    def _group_numbers(self):
+        """For each place in the vector, which group it belongs to."""
+        return [number for number, group in enumerate(self.groups) for _ in group.tags]
+
+    @functools.cached_property
+    def _wordless(self):
+        """What `encode` makes of no words at all."""
+        return np.array([0 if group.exclusive else -1 for group in self.groups for _ in group.tags], np.int8)
 
     def parse(self, text):
         """Reads what a person typed: tags separated by commas, such as `"blonde hair, twin tails, smile"`.
@@ -103,17 +134,17 @@ class TagVocabulary:
         Returns:
             int8 array `[len(self)]` of +1, -1 and 0, see the class.
         """
-        found = {self.canonical(tag) for tag in tags}
-        values = []
-        for group in self.groups:
-            present = [tag in found for tag in group.tags]
-            if not group.exclusive or sum(present) == 1:
-                values += [1 if here else -1 for here in present]
-            elif not any(present):
-                values += [0] * len(present)
-            else:
-                values += [0 if here else -1 for here in present]
-        return np.array(values, np.int8)
+        named = {}
+        for word in tags:
+            position = self._positions.get(_spelling(word))
+            if position is not None:
+                named.setdefault(self._group_numbers[position], set()).add(position)
+        values = self._wordless.copy()
+        for number, positions in named.items():
+            group, where = self.slices[number]
+            values[where] = -1
+            values[list(positions)] = 0 if group.exclusive and len(positions) > 1 else 1
+        return values
 
     def decode(self, values):
         """The names of the tags whose value in `values` (`[len(self)]`) is positive."""
@@ -159,6 +190,12 @@ class TagVocabulary:
         """The inverse of `to_json`."""
         groups = tuple(TagGroup(group["name"], tuple(group["tags"]), group["exclusive"]) for group in values["groups"])
         return cls(values["name"], groups, values.get("aliases", {}), values.get("priors", {}))
+
+
+@functools.lru_cache(maxsize=16_384)  # boards repeat a few thousand words for ever
+def _spelling(text):
+    """What is compared of a word: lower case, one underscore for every run of spaces, hyphens and underscores."""
+    return re.sub(r"[\s_\-]+", "_", text.strip().lower())
 
 
 def _colours(names, part):
