@@ -1,125 +1,97 @@
-"""Detectors: where the faces of a picture are.
+"""Detectors: where the faces of a picture are, and the flags that say which detector and how.
 
-A new detector is one function here, which returns a `Detector`, and one entry in `DETECTORS`.
+A new detector is one function, from `DetectSettings` to a `Detector`, and one entry in `DETECTORS`.
 """
 
-import importlib.metadata
-from collections.abc import Callable
+import importlib.util
 from dataclasses import dataclass
-
-import PIL
-from PIL import Image, ImageDraw
+from typing import Literal
 
 import tfanime
+from tfanime.tfrecords.detect_animeface import animeface, test_face
+from tfanime.tfrecords.detect_cascade import cascade_path, lbpcascade
+from tfanime.tfrecords.detect_onnx import model_path, onnx
+from tfanime.tfrecords.detection import Detection, Detector
+
+__all__ = ["DEFAULT", "DETECTORS", "DetectSettings", "Detection", "Detector", "detector_name", "test_face"]
+
+DEFAULT = "animeface"
 
 
-@dataclass(frozen=True)
-class Detection:
-    """One face in a picture.
-
-    Args:
-        box: (left, top, right, bottom) in pixels.
-        score: Likelihood, 0 to 1.
-        points: (x, y) of `tfanime.tfrecords.face.POINT_NAMES` in pixels; empty where the detector gives none.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    points: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Detector:
-    """A detector that is ready.
+@dataclass(frozen=True, kw_only=True)
+class DetectSettings:
+    """Which detector finds the faces, and how.
 
     Args:
-        version: Version of what detects.
-        find: From an RGB `PIL.Image` to a list of `Detection`s; None if every picture is a face already.
+        detector: What finds the faces: `animeface` (needs `pip install 'tfanime[faces]'`), `lbpcascade` (needs
+            --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
+            face already). Default: animeface, for `drawn` none.
+        faces: Keep all faces of a picture, or the best one.
+        threshold: Least likelihood of a face, 0 to 1, on the detector's own scale.
+        detect_size: Longer side, in pixels, to which a picture is shrunk before the detector looks; 0: never. Crops
+            are cut from the whole picture anyway. An `onnx` model of fixed input size has its own.
+        cascade: For `lbpcascade`: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
+            TFANIME_CASCADE.
+        detector_model: For `onnx`: a face detector of YOLO's form, as an ONNX file.
     """
 
-    version: str
-    find: Callable | None
+    detector: str | None = None
+    faces: Literal["all", "best"] = "all"
+    threshold: float = 0.8
+    detect_size: int = 512
+    cascade: str | None = None
+    detector_model: str | None = None
+
+    def rules(self):
+        """Yields `(flag, holds, rule)` of each rule.
+
+        Raises:
+            ValueError: The chosen detector needs a file that is not named.
+            FileNotFoundError: That file does not exist.
+        """
+        yield "detector", self.detector is None or self.detector in DETECTORS, f"one of {', '.join(DETECTORS)}"
+        yield "faces", self.faces in ("all", "best"), "one of all, best"
+        yield "threshold", 0 <= self.threshold <= 1, "between 0 and 1"
+        yield "detect_size", self.detect_size == 0 or self.detect_size >= 32, "at least 32 (pixels), or 0"
+        if self.detector == "lbpcascade":
+            cascade_path(self)
+        if self.detector == "onnx":
+            model_path(self)
+
+    def idle(self):
+        """Yields the fields that have no effect; for the files the detector's version speaks, a hash of them."""
+        yield from ("cascade", "detector_model")
+        if self.detector == "none":
+            yield from ("faces", "threshold", "detect_size")
 
 
-def none():
+def detector_name(settings):
+    """The name of the detector that the settings mean.
+
+    Args:
+        settings: `DetectSettings` that have the field `source` too.
+
+    Returns:
+        A key of `DETECTORS`: `settings.detector`, or its default.
+
+    Raises:
+        ImportError: The default is not installed.
+    """
+    if settings.detector is not None:
+        return settings.detector
+    if settings.source == "drawn":
+        return "none"
+    if importlib.util.find_spec(DEFAULT) is None:
+        raise ImportError(
+            f"--detector {DEFAULT}, the default, is not installed: pip install 'tfanime[faces]', or take "
+            "--detector lbpcascade --cascade FILE, or --detector none for pictures that are faces already"
+        )
+    return DEFAULT
+
+
+def none(settings):
     """For pictures that are cropped already."""
     return Detector(tfanime.__version__, None)
 
 
-def animeface():
-    """nagadomi's animeface (2009), by way of the `animeface` package.
-
-    It names the eyes as the character has them: `left_eye` is on the right of the picture.
-
-    Raises:
-        ImportError: It is not installed, or it finds nothing here.
-    """
-    try:
-        import animeface as package
-    except ImportError as error:
-        raise ImportError(
-            "--detector animeface needs the package animeface, which is not installed: pip install 'tfanime[faces]'"
-        ) from error
-
-    def find(image):
-        return [_from_animeface(face) for face in package.detect(image)]
-
-    # It reads the memory of Pillow's pictures, and where Pillow has arranged that anew it finds nothing, silently.
-    if not find(test_face()):
-        raise ImportError(
-            f"--detector animeface must find the face of its self-test. Received: no face, with Pillow "
-            f"{PIL.__version__}; it works with Pillow below 12: pip install 'tfanime[faces]'"
-        )
-    return Detector(importlib.metadata.version("animeface"), find)
-
-
-def _from_animeface(face):
-    def centre(box):
-        return (box.x + box.width / 2, box.y + box.height / 2)
-
-    box = face.face.pos
-    return Detection(
-        (float(box.x), float(box.y), float(box.x + box.width), float(box.y + box.height)),
-        float(face.likelihood),
-        (
-            centre(face.left_eye.pos),
-            centre(face.right_eye.pos),
-            centre(face.mouth.pos),
-            (float(face.nose.pos.x), float(face.nose.pos.y)),
-            (float(face.chin.pos.x), float(face.chin.pos.y)),
-        ),
-    )
-
-
-def test_face(size=192):
-    """Draws the plain face that a detector must find: brown hair, blue eyes, nothing else.
-
-    Args:
-        size: Side in pixels.
-
-    Returns:
-        RGB `PIL.Image`.
-    """
-    image = Image.new("RGB", (4 * size, 4 * size), (200, 220, 240))
-    draw = ImageDraw.Draw(image)
-    unit = 4 * size / 128
-
-    def at(*coordinates):
-        return [value * unit for value in coordinates]
-
-    hair, skin = (110, 70, 40), (255, 224, 200)
-    draw.ellipse(at(20, 8, 108, 112), hair)
-    draw.ellipse(at(30, 30, 98, 114), skin)
-    draw.polygon(at(30, 70, 98, 70, 64, 122), skin)
-    draw.pieslice(at(24, 14, 104, 92), 180, 360, hair)
-    for x in (47, 81):
-        draw.ellipse(at(x - 9, 58, x + 9, 82), (40, 20, 20))
-        draw.ellipse(at(x - 8, 60, x + 8, 82), (250, 250, 250))
-        draw.ellipse(at(x - 7, 60, x + 7, 82), (30, 60, 140))
-        draw.ellipse(at(x - 3, 64, x + 3, 76), (10, 10, 30))
-        draw.ellipse(at(x - 5, 62, x - 1, 67), (255, 255, 255))
-    draw.line(at(56, 100, 64, 102, 72, 100), (160, 60, 60), round(1.5 * unit))
-    return image.resize((size, size), Image.Resampling.LANCZOS)
-
-
-DETECTORS = {"none": none, "animeface": animeface}
+DETECTORS = {"animeface": animeface, "lbpcascade": lbpcascade, "onnx": onnx, "none": none}
