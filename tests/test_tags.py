@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -29,6 +30,55 @@ def test_several_exclusive_tags_are_unknown_among_themselves():
 def test_aliases_and_unknown_words():
     values = by_tag(JIN34, ["twintails", "gray_hair", "1girl"])
     assert values["twin_tails"] == 1 and values["grey_hair"] == 1
+
+
+@pytest.mark.parametrize("vocabulary", [JIN34, KONACHAN26])
+def test_every_alias_stands_for_its_tag_alone(vocabulary):
+    for alias, tag in vocabulary.aliases.items():
+        assert vocabulary.canonical(alias) == tag and vocabulary.decode(vocabulary.encode([alias])) == (tag,)
+
+
+@pytest.mark.parametrize(
+    ("words", "tags"),
+    [
+        ("teal_hair light_blue_eyes", ("aqua_hair", "blue_eyes")),
+        ("low_twintails twin_drills side_ponytail", ("twin_tails", "drill_hair", "ponytail")),
+        ("witch_hat hair_ribbon semi-rimless_eyewear", ("hat", "ribbon", "glasses")),
+        (":D very_long_hair :o full-face_blush", ("long_hair", "blush", "smile", "open_mouth")),
+        ("light_brown_hair brown_hair", ("brown_hair",)),
+        # What an alias must not say: these are other things than hats, glasses, blush, ribbons and yellow eyes.
+        ("unworn_hat headwear helmet sunglasses eyewear_on_head blush_stickers hair_bow hazel_eyes", ()),
+        ("hatsune_miku", ()),
+    ],
+)
+def test_words_of_a_board(words, tags):
+    assert JIN34.decode(JIN34.encode(words.split())) == tags
+
+
+def test_silver_is_a_colour_of_its_own_in_one_vocabulary_only():
+    assert JIN34.canonical("silver_hair") == "silver_hair" and KONACHAN26.canonical("silver_hair") == "gray_hair"
+
+
+def test_spelling_does_not_matter_nor_does_that_of_the_vocabulary():
+    vocabulary = TagVocabulary("x", (TagGroup("g", ("T-Shirt", "hat"), False),), aliases={"Tee Shirt": "T-Shirt"})
+    assert [vocabulary.canonical(text) for text in (" t_shirt", "TEE-shirt", "T  -Shirt", "shirt")] == [
+        "T-Shirt",
+        "T-Shirt",
+        "T-Shirt",
+        None,
+    ]
+    assert vocabulary.encode(["tee_shirt"]).tolist() == [1, -1]
+
+
+def test_a_tag_said_twice_is_one_tag():
+    assert (
+        KONACHAN26.encode(["gray_hair", "grey_hair", "silver_hair"]).tolist()
+        == KONACHAN26.encode(["gray_hair"]).tolist()
+    )
+
+
+def test_slices_cover_the_vector_in_order():
+    assert [JIN34.tags[where] for _, where in JIN34.slices] == [group.tags for group in JIN34.groups]
 
 
 def test_decode_inverts_encode():
@@ -72,3 +122,13 @@ def test_vocabulary_refuses_shared_tags_and_strange_aliases():
         TagVocabulary("x", (TagGroup("g", ("a",), True), TagGroup("h", ("a",), False)))
     with pytest.raises(ValueError, match="aliases must refer"):
         TagVocabulary("x", (TagGroup("g", ("a",), True),), aliases={"z": "q"})
+    with pytest.raises(ValueError, match=r"aliases must not be other tags.*\['b'\]"):
+        TagVocabulary("x", (TagGroup("g", ("a", "b"), True),), aliases={"b": "a"})
+    with pytest.raises(ValueError, match="must not share"):
+        TagVocabulary("x", (TagGroup("g", ("a_b",), True), TagGroup("h", ("A b",), False)))
+
+
+def test_pickling_keeps_the_vocabulary():
+    JIN34.encode(["smile"])  # fills what is remembered
+    again = pickle.loads(pickle.dumps(JIN34))
+    assert again == JIN34 and again.encode(["smile"]).tolist() == JIN34.encode(["smile"]).tolist()

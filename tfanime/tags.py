@@ -202,6 +202,34 @@ def _colours(names, part):
     return tuple(f"{name}_{part}" for name in names.split())
 
 
+def _aliases(**words):
+    """Aliases from the words that stand for each tag, separated by spaces."""
+    return {alias: tag for tag, aliases in words.items() for alias in aliases.split()}
+
+
+# Words of Danbooru and boards like it, and of networks trained on them; docs/tags.md says where they are from. An alias
+# means that the tag is true: sunglasses are no glasses, an unworn hat is no hat, hazel eyes may be yellow or brown.
+HAIR_COLOURS = {
+    "aqua_hair": "cyan_hair teal_hair turquoise_hair",
+    "blonde_hair": "blond_hair blonde blond gold_hair golden_hair yellow_hair platinum_blonde_hair",
+    "blue_hair": "light_blue_hair dark_blue_hair",
+    "brown_hair": "brunette chocolate_hair light_brown_hair",
+    "pink_hair": "magenta_hair",
+    "purple_hair": "violet_hair lavender_hair light_purple_hair",
+    "red_hair": "redhead",
+}
+HAIR_LENGTHS = {
+    "long_hair": "very_long_hair absurdly_long_hair extremely_long_hair",
+    "short_hair": "very_short_hair short_hair_with_long_locks",
+}
+EYE_COLOURS = {
+    "aqua_eyes": "cyan_eyes teal_eyes turquoise_eyes",
+    "blue_eyes": "light_blue_eyes",
+    "brown_eyes": "light_brown_eyes",
+    "purple_eyes": "violet_eyes light_purple_eyes",
+    "yellow_eyes": "amber_eyes gold_eyes golden_eyes",
+}
+
 JIN34 = TagVocabulary(
     # Jin et al. 2017 (arXiv 1708.05509), table 1: 34 tags, in the authors' order.
     "jin34",
@@ -219,18 +247,26 @@ JIN34 = TagVocabulary(
             exclusive=True,
         ),
     ),
-    aliases={
-        "twintails": "twin_tails",
-        "drills": "drill_hair",
-        "drill": "drill_hair",
-        "twin_drills": "drill_hair",
-        "gray_hair": "grey_hair",
-        "blond_hair": "blonde_hair",
-        "violet_hair": "purple_hair",
-        "violet_eyes": "purple_eyes",
-        "hair_ribbon": "ribbon",
-        "headwear": "hat",
-    },
+    aliases=_aliases(
+        **HAIR_COLOURS,
+        **HAIR_LENGTHS,
+        **EYE_COLOURS,
+        grey_hair="gray_hair",
+        twin_tails="twintails twintail pigtails low_twintails short_twintails",
+        drill_hair="twin_drills drills drill",
+        ponytail="high_ponytail low_ponytail side_ponytail short_ponytail long_ponytail braided_ponytail "
+        "folded_ponytail",
+        blush="blushing light_blush nose_blush full-face_blush",
+        smile="smiling light_smile slight_smile faint_smile grin grinning smirk :) :d ;) ;d",
+        open_mouth="mouth_open :o",
+        hat="beret witch_hat mob_cap baseball_cap peaked_cap military_hat sailor_hat cabbie_hat nurse_cap beanie "
+        "santa_hat straw_hat sun_hat top_hat mini_hat tokin_hat black_hat white_hat red_hat blue_hat green_hat "
+        "brown_hat",
+        ribbon="hair_ribbon neck_ribbon tress_ribbon black_ribbon white_ribbon red_ribbon blue_ribbon green_ribbon "
+        "pink_ribbon purple_ribbon yellow_ribbon",
+        glasses="megane bespectacled semi-rimless_eyewear under-rim_eyewear semi-rimless_glasses under-rim_glasses "
+        "round_glasses black-framed_glasses red-framed_glasses",
+    ),
 )
 
 KONACHAN26 = TagVocabulary(
@@ -249,13 +285,14 @@ KONACHAN26 = TagVocabulary(
             exclusive=True,
         ),
     ),
-    aliases={
-        "grey_hair": "gray_hair",
-        "silver_hair": "gray_hair",
-        "blond_hair": "blonde_hair",
-        "grey_eyes": "gray_eyes",
-        "heterochromia": "bicolored_eyes",
-    },
+    aliases=_aliases(
+        **HAIR_COLOURS,
+        **HAIR_LENGTHS,
+        **EYE_COLOURS,
+        gray_hair="grey_hair silver_hair",
+        gray_eyes="grey_eyes silver_eyes",
+        bicolored_eyes="heterochromia odd_eye",
+    ),
 )
 
 VOCABULARIES = {vocabulary.name: vocabulary for vocabulary in (JIN34, KONACHAN26)}

@@ -6,9 +6,9 @@ A tagger is a callable object with `name` and `version`; a new one is one class 
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,7 @@ from PIL import Image
 import tfanime
 from tfanime.tags import VOCABULARIES, TagVocabulary
 from tfanime.tfrecords.detect import Detection
+from tfanime.tfrecords.onnx_tagger import OnnxTagger, OnnxTaggerSettings
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _colours(vocabulary, settings, used_words):
     return ColourTagger(vocabulary, settings, used_words)
 
 
-TAGGERS = {"sidecar": SidecarTagger, "colours": _colours}
+TAGGERS = {"sidecar": SidecarTagger, "colours": _colours, "onnx": OnnxTagger}
 
 
 class Chain:
@@ -173,7 +174,7 @@ def tagger_names(text):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggingSettings:
+class TaggingSettings(OnnxTaggerSettings):
     """How faces get their tags
 
     Args:
@@ -181,46 +182,27 @@ class TaggingSettings:
             rules. `sidecar`: what people said (the tags file, or a file beside each picture). `colours`: hair and eye
             colour measured in the crop. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
         vocabulary: Which tags are kept: `jin34`, `konachan26`, `none`, or a JSON or TOML file of a vocabulary.
-        tagger_model: For `onnx`: the network's ONNX file.
-        tagger_tags: For `onnx`: its outputs' names in order: a text file with one a line, a CSV with a column `name`,
-            or a JSON list.
-        tagger_size: For `onnx`: side of the network's input in pixels. Default: what the file says.
-        tagger_layout: For `onnx`: whether the channels are the input's last axis or its second. Default: what the file
-            says.
-        tagger_channels: For `onnx`: order of the channels.
-        tagger_mean: For `onnx`: what is subtracted from the pixels 0 to 255: one number, or three separated by commas
-            in the order of --tagger_channels.
-        tagger_scale: For `onnx`: what the difference is divided by, such as 255 for a network that wants 0 to 1.
-        tagger_activation: For `onnx`: `sigmoid` where the network gives logits.
-        tagger_threshold: For `onnx`: probability from which on a tag holds, 0 to 1.
     """
 
     tagger: str = "sidecar"
     vocabulary: str = "jin34"
-    tagger_model: str | None = None
-    tagger_tags: str | None = None
-    tagger_size: int | None = None
-    tagger_layout: Literal["NHWC", "NCHW"] | None = None
-    tagger_channels: Literal["RGB", "BGR"] = "RGB"
-    tagger_mean: str = "0"
-    tagger_scale: float = 1.0
-    tagger_activation: Literal["none", "sigmoid"] = "none"
-    tagger_threshold: float = 0.5
 
     def rules(self):
-        """Yields `(flag, whether it holds, rule)`; raises ValueError where a file says more of what is wrong."""
+        """Yields `(flag, whether its rule holds, the rule)`; raises ValueError or FileNotFoundError for wrong files."""
         names = tagger_names(self.tagger)
         known = names == ("none",) or (set(names) <= set(TAGGERS) and len(set(names)) == len(names))
         yield "tagger", known, f"none, or some of {', '.join(TAGGERS)}, each once, separated by commas"
         load_vocabulary(self.vocabulary)
+        if "tagger_model" not in self.idle():
+            yield from OnnxTaggerSettings.rules(self)
 
     def idle(self):
         """Yields the names of the fields that have no effect on the shards."""
         untagged = self.tagger == "none" or self.vocabulary == "none"
         if untagged:
-            yield from ("vocabulary",) if self.tagger == "none" else ("tagger",)
+            yield "vocabulary" if self.tagger == "none" else "tagger"
         if untagged or "onnx" not in tagger_names(self.tagger):
-            yield from (name for name in TaggingSettings.__dataclass_fields__ if name.startswith("tagger_"))
+            yield from (field.name for field in fields(OnnxTaggerSettings))
 
 
 def load_vocabulary(value):
