@@ -13,8 +13,7 @@ import tensorflow as tf
 from PIL import Image
 from small_pictures import data_of, folder_of, noise
 
-from tfanime.tfrecords import convert as module
-from tfanime.tfrecords import drawn, shards
+from tfanime.tfrecords import drawn, runners, shards
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.example import parse
 from tfanime.tfrecords.manifest import Manifest
@@ -22,7 +21,8 @@ from tfanime.tfrecords.settings import Settings
 
 
 def settings(source, out, **flags):
-    return Settings(str(source), str(out), **{"name": "x", "size": 16, "shard_records": 10, "workers": 1, **flags})
+    flags = {"name": "x", "size": 16, "shard_records": 10, "workers": 1, "detector": "none"} | flags
+    return Settings(str(source), str(out), **flags)
 
 
 def contents(folder):
@@ -63,7 +63,7 @@ def test_manifest_accounts_for_every_picture(converted):
     assert (pictures["rows_without_picture"], pictures["pictures_without_row"]) == (1, 1)
     assert manifest.tag_counts["smile"] == pictures["tags_known"]["smile"] == 36
     assert manifest.tag_counts["hat"] == pictures["tags_known"]["hat"] == 0
-    assert manifest.detector["name"] == "none" and manifest.tagger["name"] == "sidecar"
+    assert manifest.detector["name"] == "none" and [tagger["name"] for tagger in manifest.taggers] == ["sidecar"]
     assert manifest.card["size"] == 16 and manifest.vocabulary.name == "jin34"
     for shard in manifest.shards:
         assert os.path.getsize(converted / shard["file"]) == shard["bytes"]
@@ -93,8 +93,12 @@ def test_records_hold_picture_and_tags(converted, faces):
 
 
 def test_nothing_but_shards_and_accounts_is_left(converted):
-    assert sorted(contents(converted)) == ["dropped.csv", "manifest.json"] + [
-        f"x-{i:05d}-of-00004.tfrecord" for i in range(4)
+    assert sorted(contents(converted)) == [
+        "dropped.csv",
+        "dropped.tfrecord",
+        "manifest.json",
+        "report.html",
+        *(f"x-{i:05d}-of-00004.tfrecord" for i in range(4)),
     ]
 
 
@@ -105,7 +109,7 @@ def test_two_workers_give_the_same_bytes(converted, faces, tmp_path):
 
 def test_a_second_call_finds_it_complete(converted, faces, monkeypatch):
     before = contents(converted)
-    monkeypatch.setattr(module, "outcomes", None)  # nothing may be converted
+    monkeypatch.setattr(runners, "outcomes", None)  # nothing may be converted
     manifest, fresh = convert(settings(faces, converted, workers=2), progress=False)
     assert not fresh and manifest.count == 37 and contents(converted) == before
 
@@ -123,7 +127,7 @@ def test_other_settings_or_pictures_need_overwrite(faces, tmp_path):
     assert contents(out) == before
     (out / "mine.txt").write_text("")
     assert convert(settings(source, out, overwrite=True), progress=False)[0].count == 4
-    assert (out / "mine.txt").is_file() and len(list(out.glob("*.tfrecord"))) == 1
+    assert (out / "mine.txt").is_file() and len(list(out.glob("x-*.tfrecord"))) == 1
 
 
 def test_missing_shards_are_noticed(faces, tmp_path):
@@ -169,13 +173,22 @@ def test_a_disk_that_fills_up_costs_no_finished_shard(converted, faces, tmp_path
     with pytest.raises(ValueError, match=r"--size 16 \(now 20\)"):
         convert(settings(faces, tmp_path / "out", size=20), progress=False)
     convert(settings(faces, tmp_path / "out"), progress=False)
-    assert len(written) == 5 and contents(tmp_path / "out") == contents(converted)
+    assert len(written) == 6 and contents(tmp_path / "out") == contents(converted)
 
 
 def test_kill_9_costs_no_finished_shard(tmp_path):
     source, out = folder_of(tmp_path / "faces", 1500, size=40), tmp_path / "out"
     flags = {"shard_records": 20, "workers": 2}
-    command = [sys.executable, "-m", "tfanime.tfrecords", str(source), str(out), "--name=x", "--size=16"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfanime.tfrecords",
+        str(source),
+        str(out),
+        "--name=x",
+        "--size=16",
+        "--detector=none",
+    ]
     process = subprocess.Popen(
         [*command, "--shard_records=20", "--workers=2", "--progress=false"], stderr=subprocess.DEVNULL
     )
@@ -212,7 +225,7 @@ def test_pictures_without_tags_file_have_no_vocabulary(tmp_path):
     (tmp_path / "in").mkdir()
     noise().save(tmp_path / "in" / "a.png")
     manifest, _ = convert(settings(tmp_path / "in", tmp_path / "out", size=24), progress=False)
-    assert manifest.vocabulary is None and manifest.tagger["name"] == "none"
+    assert manifest.vocabulary is None and manifest.taggers == []
     ((image, tags),) = records(tmp_path / "out", ("image", "tags"))
     assert tags.shape == (0,) and image == (tmp_path / "in" / "a.png").read_bytes()
 
@@ -224,3 +237,102 @@ def test_drawn_avatars(tmp_path):
         seed = int(id.decode().rpartition("/")[2])
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(image))), drawn.draw(seed, size=32))
         np.testing.assert_array_equal(tags, drawn.drawn_tags(seed))
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """120 pictures of which every third repeats an earlier number, smaller and as JPEG."""
+    folder = tmp_path_factory.mktemp("repeated") / "faces"
+    folder.mkdir()
+    for number in range(120):
+        image = Image.fromarray(np.asarray(drawn.draw(number - number % 3, size=64)))
+        image.resize((64 - number % 3 * 8,) * 2).save(folder / f"{number:03d}.jpg", quality=95 - number % 3 * 10)
+    return folder
+
+
+def repeated_settings(source, out, **flags):
+    return settings(source, out, **{"size": 32, "duplicates": 4, "tagger": "none", "holdout": 0.1} | flags)
+
+
+def test_of_near_duplicates_the_first_in_the_order_is_kept(repeated, tmp_path):
+    manifest, _ = convert(repeated_settings(repeated, tmp_path), progress=False)
+    with open(tmp_path / "dropped.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["reason"] for row in rows} == {"duplicate"} and manifest.pictures["dropped_faces"]["duplicate"] == len(
+        rows
+    )
+    assert 70 <= len(rows) <= 80  # two of each three; a hash may fail to see one
+    for row in rows:
+        earlier, _, bits = row["value"].rpartition(" ")
+        assert int(row["id"][:3]) // 3 == int(earlier[:3]) // 3 and int(bits.strip("()")) <= 4
+        assert shards.order_of(earlier) < shards.order_of(row["id"])
+    everything, _ = convert(repeated_settings(repeated, tmp_path, duplicates=-1, overwrite=True), progress=False)
+    assert everything.count + everything.holdout["count"] == 120
+
+
+def test_holdout_has_its_own_shards_and_shares_no_face(repeated, tmp_path):
+    manifest, _ = convert(repeated_settings(repeated, tmp_path), progress=False)
+    assert manifest.holdout["count"] > 0 and manifest.split("holdout").count == manifest.holdout["count"]
+    assert manifest.count + manifest.holdout["count"] == manifest.pictures["kept"]
+    ids = [{id for (id,) in records_of(tmp_path, manifest.split(name), ["id"])} for name in ("train", "holdout")]
+    assert len(ids[0]) == manifest.count and len(ids[1]) == manifest.holdout["count"] and not ids[0] & ids[1]
+    assert manifest.fingerprint != manifest.holdout["fingerprint"]
+
+
+def records_of(folder, manifest, names):
+    for shard in manifest.shards:
+        for record in tf.data.TFRecordDataset(str(folder / shard["file"])).as_numpy_iterator():
+            values = parse([record], len(manifest.vocabulary or ()), names)
+            yield [values[name].numpy()[0] for name in names]
+
+
+def test_duplicates_are_the_same_after_an_interruption(repeated, tmp_path, monkeypatch):
+    convert(repeated_settings(repeated, tmp_path / "whole"), progress=False)
+    open_writer = shards.open_writer
+
+    def fails_at_the_sixth(path):
+        if "00003-of" in path:
+            raise OSError(28, "No space left on device")
+        return open_writer(path)
+
+    monkeypatch.setattr(shards, "open_writer", fails_at_the_sixth)
+    with pytest.raises(OSError, match="No space"):
+        convert(repeated_settings(repeated, tmp_path / "cut"), progress=False)
+    assert len(list((tmp_path / "cut").glob("*.tfrecord"))) == 4
+    monkeypatch.undo()
+    convert(repeated_settings(repeated, tmp_path / "cut", workers=2), progress=False)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_a_change_that_keeps_the_size_is_noticed_on_resume(tmp_path, monkeypatch):
+    source = folder_of(tmp_path / "faces", 30)
+    open_writer = shards.open_writer
+
+    def fails(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shards, "open_writer", fails)
+    with pytest.raises(OSError, match="No space"):
+        convert(settings(source, tmp_path / "out"), progress=False)
+    monkeypatch.setattr(shards, "open_writer", open_writer)
+    os.utime(source / "0003.png", ns=(1, 1))
+    with pytest.raises(ValueError, match="other pictures or tags"):
+        convert(settings(source, tmp_path / "out"), progress=False)
+
+
+def test_which_tagger_gave_which_tag_is_in_the_manifest(tmp_path):
+    folder = folder_of(tmp_path / "in", 6)
+    manifest, _ = convert(settings(folder, tmp_path / "out", tagger="sidecar,colours"), progress=False)
+    sidecar, colours = manifest.taggers
+    assert (sidecar["name"], colours["name"]) == ("sidecar", "colours")
+    assert sidecar["holds"]["smile"] == 5 and colours["known"]["smile"] == 0
+    assert sidecar["holds"]["blue_hair"] == 3 and sidecar["known"]["blonde_hair"] == 5
+    assert manifest.tag_counts["blue_hair"] == sidecar["holds"]["blue_hair"] + colours["holds"]["blue_hair"]
+
+
+def test_a_missing_report_is_made_again(faces, tmp_path):
+    convert(settings(faces, tmp_path), progress=False)
+    before = contents(tmp_path)
+    (tmp_path / "report.html").unlink()
+    assert not convert(settings(faces, tmp_path), progress=False)[1]
+    assert contents(tmp_path) == before

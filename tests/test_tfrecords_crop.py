@@ -1,11 +1,12 @@
 import io
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_pictures import data_of, noise
 
-from tfanime.tfrecords.crop import centre_square, decode, encode, face_square
+from tfanime.tfrecords.crop import Region, centre_square, decode, encode, face_square, resize, thumbnail
 from tfanime.tfrecords.filters import Dropped
 
 
@@ -89,49 +90,70 @@ def test_damage_that_only_pillow_forgives_is_not_plain(format):
     assert image.size == (24, 24) and not plain
 
 
+@pytest.mark.parametrize("size", [(20, 21), (20_000, 20_000)])
+def test_too_many_pixels_are_not_decoded(size):
+    header = data_of(noise())
+    width, height = (side.to_bytes(4, "big") for side in size)
+    chunk = b"IHDR" + width + height + header[24:29]
+    data = header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
+    with pytest.raises(Dropped) as drop:
+        decode(data, 400)
+    assert drop.value.reason == "too_large" and drop.value.value
+    if size == (20, 21):
+        assert drop.value.value == "20x21"
+
+
 def test_centre_square_is_central():
-    np.testing.assert_array_equal(centre_square(stripes(20, 10), 10), np.asarray(stripes(20, 10))[:, 5:15])
+    region = centre_square(stripes(20, 10))
+    np.testing.assert_array_equal(region.image, np.asarray(stripes(20, 10))[:, 5:15])
+    assert (region.left, region.top, region.side) == (5, 0, 10)
+    square = stripes(9, 9)
+    assert centre_square(square).image is square
 
 
 def test_shrinking_is_antialiased():
     lines = np.zeros((64, 64, 3), np.uint8)
     lines[::2] = 255
-    small = np.asarray(centre_square(Image.fromarray(lines), 16)).astype(int)
+    small = np.asarray(resize(Region(Image.fromarray(lines), 0, 0), 16, 1)).astype(int)
     assert np.abs(small[2:-2] - 127.5).max() < 6  # without a filter all of it would be 0 or 255
 
 
-def test_enlarging_more_than_twice_is_refused():
-    assert centre_square(noise(0, 10, 8), 16).size == (16, 16)
+def test_enlarging_beyond_the_limit_is_refused():
+    assert resize(centre_square(noise(0, 10, 8)), 16, 2.0).size == (16, 16)
     with pytest.raises(Dropped) as drop:
-        centre_square(noise(0, 10, 7), 16)
-    assert (drop.value.reason, drop.value.value) == ("too_small", 7)
+        resize(centre_square(noise(0, 10, 7)), 16, 2.0)
+    assert (drop.value.reason, drop.value.value, drop.value.image.size) == ("too_small", 7, (7, 7))
+    assert resize(centre_square(noise(0, 10, 7)), 16, 2.5).size == (16, 16)
 
 
 def test_face_is_zoomed_about_its_centre():
-    crop = face_square(stripes(100, 80), (40, 30, 60, 50), 2, 40)
-    np.testing.assert_array_equal(crop, np.asarray(stripes(100, 80))[20:60, 30:70])
+    region = face_square(stripes(100, 80), (40, 30, 60, 50), 2)
+    np.testing.assert_array_equal(region.image, np.asarray(stripes(100, 80))[20:60, 30:70])
+    assert (region.left, region.top, region.side) == (30, 20, 40)
 
 
 def test_face_of_an_oblong_box_takes_the_longer_side():
-    crop = face_square(stripes(100, 80), (40, 30, 60, 40), 1, 20)
+    crop = face_square(stripes(100, 80), (40, 30, 60, 40), 1).image
     np.testing.assert_array_equal(crop, np.asarray(stripes(100, 80))[25:45, 40:60])
 
 
 def test_face_at_the_edge_is_moved_inside():
-    crop = face_square(stripes(100, 80), (0, 60, 20, 80), 2, 40)
+    crop = face_square(stripes(100, 80), (0, 60, 20, 80), 2).image
     np.testing.assert_array_equal(crop, np.asarray(stripes(100, 80))[40:80, 0:40])
 
 
 def test_face_larger_than_the_picture_is_padded_with_its_edge():
-    crop = np.asarray(face_square(stripes(100, 30), (40, 5, 60, 25), 2, 40))
+    region = face_square(stripes(100, 30), (40, 5, 60, 25), 2)
+    crop = np.asarray(region.image)
+    assert (region.left, region.top) == (30, -5)
     np.testing.assert_array_equal(crop[5:35], np.asarray(stripes(100, 30))[:, 30:70])
     assert (crop[:5] == crop[5]).all() and (crop[35:] == crop[34]).all()
 
 
-def test_small_face_is_dropped():
-    with pytest.raises(Dropped) as drop:
-        face_square(stripes(100, 80), (40, 30, 50, 40), 1.5, 31)
-    assert (drop.value.reason, drop.value.value) == ("too_small", 15)
+def test_thumbnails_are_small_jpegs():
+    picture = Image.open(io.BytesIO(thumbnail(noise(0, 400, 200))))
+    assert (picture.format, picture.size) == ("JPEG", (96, 48))
+    assert Image.open(io.BytesIO(thumbnail(Image.new("L", (5, 7))))).size == (5, 7)
 
 
 def test_encode():

@@ -5,7 +5,15 @@ from tfanime.tfrecords.example import features, parse, serialize
 from tfanime.tfrecords.face import Face
 
 FULL = Face(
-    "a/b.jpg#1", b"\x00png", (1, -1, 0), (1.5, 2.0, 3.0, 4.0), 0.5, tuple((float(i), i + 0.5) for i in range(5))
+    "a/b.jpg#1",
+    b"\x00png",
+    (1, -1, 0),
+    box=(1.5, 2.0, 3.0, 4.0),
+    score=0.5,
+    points=tuple((float(i), i + 0.5) for i in range(5)),
+    picture_size=(640, 480),
+    sharpness=812.5,
+    chroma=14.25,
 )
 BARE = Face("c.jpg", b"other", (0, 0, 0))
 
@@ -17,6 +25,9 @@ def test_what_is_written_is_read():
     np.testing.assert_array_equal(read["tags"], [[1, -1, 0], [0, 0, 0]])
     assert read["face/box"].to_list() == [[1.5, 2, 3, 4], []]
     assert read["face/score"].to_list() == [[0.5], []]
+    np.testing.assert_array_equal(read["picture/size"], [[640, 480], [0, 0]])
+    np.testing.assert_array_equal(read["face/sharpness"], [812.5, 0])
+    np.testing.assert_array_equal(read["face/chroma"], [14.25, 0])
     assert read["face/points"].to_list() == [[0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5], []]
 
 

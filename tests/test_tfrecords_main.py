@@ -16,10 +16,10 @@ def ended(arguments):
 
 def test_the_account_is_printed(tmp_path, capfd):
     source = folder_of(tmp_path / "faces", 4)
-    arguments = [source, tmp_path / "out", "--size", "24", "--workers", "1"]
+    arguments = [source, tmp_path / "out", "--size", "24", "--workers", "1", "--detector", "none"]
     assert ended(arguments) == 0
     text = capfd.readouterr().out
-    assert "found    4 pictures" in text and "1 rows without a picture, 1 pictures without a row" in text
+    assert "found    4 pictures" in text and "1 rows without a picture, 1 pictures without tags" in text
     assert "hair_colour 75.0%" in text
     assert f"python -m tfanime.recipes.wgan --data {tmp_path / 'out'}" in text
     assert ended(arguments) == 0
@@ -46,7 +46,7 @@ def test_bad_input_is_one_line(arguments, status, message, tmp_path, monkeypatch
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "bad.toml").write_text("sise = 3\n")
-    assert ended([*arguments, "--workers=1", "--progress=false"]) == status
+    assert ended([*arguments, "--workers=1", "--progress=false", "--detector=none"]) == status
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
 

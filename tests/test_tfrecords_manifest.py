@@ -12,10 +12,16 @@ MANIFEST = Manifest(
     count=3,
     shards=[{"file": "x-00000-of-00001.tfrecord", "count": 3, "bytes": 99}],
     fingerprint="ab",
+    holdout={
+        "count": 1,
+        "shards": [{"file": "x-holdout-00000-of-00001.tfrecord"}],
+        "fingerprint": "cd",
+        "tag_counts": {},
+    },
     vocabulary=JIN34,
     tag_counts={"smile": 2},
     detector={"name": "none", "version": "1"},
-    tagger={"name": "sidecar", "version": "1"},
+    taggers=[{"name": "sidecar", "version": "1", "holds": {}, "known": {}}],
     pictures={"found": 3, "kept": 3, "dropped": {}},
     card={"size": 16},
     tfanime="0",
@@ -26,6 +32,16 @@ MANIFEST = Manifest(
 def test_round_trip(tmp_path, manifest):
     manifest.save(tmp_path)
     assert Manifest.load(tmp_path) == manifest
+
+
+def test_splits():
+    assert MANIFEST.split("train") is MANIFEST
+    held_out = MANIFEST.split("holdout")
+    assert (held_out.count, held_out.fingerprint, held_out.image_size) == (1, "cd", 16)
+    assert held_out.shards == MANIFEST.holdout["shards"]
+    for manifest, name in ((MANIFEST, "test"), (held_out, "holdout")):
+        with pytest.raises(ValueError, match=f"split must be train.*'{name}'.*--holdout"):
+            manifest.split(name)
 
 
 def test_missing_folder_and_unfinished_conversion(tmp_path):

@@ -9,15 +9,24 @@ from small_pictures import data_of, noise
 from tfanime.tags import KONACHAN26
 from tfanime.tfrecords import detect
 from tfanime.tfrecords.filters import Dropped
-from tfanime.tfrecords.pictures import PictureConverter
+from tfanime.tfrecords.pictures import Drop, PictureConverter
 from tfanime.tfrecords.settings import Settings
-from tfanime.tfrecords.sources import FolderSource
-from tfanime.tfrecords.tagging import NoTagger, SidecarTagger
+from tfanime.tfrecords.sources import FolderSource, Picture
+from tfanime.tfrecords.tagging import Chain, SidecarTagger
 
 
-def converter(image, data=None, tagger=None, **flags):
-    settings = Settings("faces", "out", **{"size": 24, **flags})
-    return PictureConverter(settings, lambda id: (image, data), tagger or NoTagger())
+NOBODY = Chain(None, ())
+SIDECAR = Chain(KONACHAN26, (SidecarTagger(KONACHAN26),))
+
+
+def converter(image, data=None, tagger=NOBODY, excluded=(), **flags):
+    settings = Settings("faces", "out", **{"size": 24, "detector": "none", **flags})
+    return PictureConverter(settings, lambda id, words: Picture(image, data, words), tagger, frozenset(excluded))
+
+
+def told(outcome):
+    """The drops without their thumbnails."""
+    return tuple((drop.id, drop.reason, drop.value) for drop in outcome.drops)
 
 
 def pixels(face):
@@ -38,19 +47,32 @@ def test_other_sizes_and_formats_are_encoded_anew():
 
 
 def test_tags_are_plain_integers():
-    (face,) = converter(noise(), tagger=SidecarTagger(KONACHAN26))("a", "red_hair").faces
+    (face,) = converter(noise(), tagger=SIDECAR)("a", "red_hair").faces
     assert face.tags == tuple(KONACHAN26.encode(["red_hair"]).tolist()) and type(face.tags[0]) is int
+    assert face.givers[0] == 0 and type(face.givers[0]) is int
 
 
 def test_drops_are_outcomes():
     outcome = converter(noise(0, 8, 8))("a.png", None)
-    assert outcome.faces == () and outcome.drops == (("a.png", "too_small", "8"),)
+    assert outcome.faces == () and told(outcome) == (("a.png", "too_small", "8"),)
+    assert Image.open(io.BytesIO(outcome.drops[0].thumbnail)).size == (8, 8)
 
-    def unreadable(id):
+    def unreadable(id, words):
         raise Dropped("unreadable", "cut short")
 
-    outcome = PictureConverter(Settings("faces", "out"), unreadable, NoTagger())("b.png", None)
-    assert outcome.drops == (("b.png", "unreadable", "cut short"),)
+    outcome = PictureConverter(Settings("faces", "out", detector="none"), unreadable, NOBODY)("b.png", None)
+    assert outcome.drops == (Drop("b.png", "unreadable", "cut short"),)
+
+
+def test_grey_and_blurred_faces_are_dropped_and_measured():
+    grey = noise(0, 24, 24).convert("L").convert("RGB")
+    assert converter(grey)("a", None).drops[0].reason == "grey"
+    smooth = Image.linear_gradient("L").resize((24, 24))
+    colours = Image.merge("RGB", (smooth, smooth.rotate(90), smooth.rotate(180)))
+    assert converter(colours)("a", None).drops[0].reason == "blurred"
+    (face,) = converter(colours, sharpness=0)("a", None).faces
+    assert 0 < face.sharpness < 50 and face.chroma > 2 and face.picture_size == (24, 24) and face.hash is not None
+    assert converter(colours, sharpness=0, duplicates=-1)("a", None).faces[0].hash is None
 
 
 @pytest.fixture
@@ -62,7 +84,7 @@ def three_faces(monkeypatch):
         detect.Detection((10, 10, 14, 14), 0.85),
         detect.Detection((20, 20, 60, 60), 0.3),
     ]
-    monkeypatch.setitem(detect.DETECTORS, "three", lambda: detect.Detector("1", lambda image: list(found)))
+    monkeypatch.setitem(detect.DETECTORS, "three", lambda settings: detect.Detector("1", lambda image: list(found)))
     return found
 
 
@@ -70,7 +92,7 @@ def test_all_faces_best_first(three_faces):
     outcome = converter(noise(0, 100, 100), detector="three", zoom=1.0)("a", None)
     assert [(face.id, face.score) for face in outcome.faces] == [("a", 0.99), ("a#1", 0.9)]
     assert outcome.faces[0].points == ((1.0, 2.0),) * 5 and outcome.faces[0].box == (50, 50, 90, 90)
-    assert outcome.drops == (("a#2", "too_small", "4"),)
+    assert told(outcome) == (("a#2", "too_small", "4"),)
 
 
 def test_best_face_only(three_faces):
@@ -79,10 +101,31 @@ def test_best_face_only(three_faces):
 
 
 def test_no_face_above_the_threshold(three_faces):
-    assert converter(noise(), detector="three", threshold=1.0)("a", None).drops == (("a", "no_face", "0"),)
+    outcome = converter(noise(), detector="three", threshold=1.0)("a", None)
+    assert told(outcome) == (("a", "no_face", "0"),) and outcome.drops[0].thumbnail
+
+
+def test_excluded_faces_are_left_out_and_do_not_renumber_the_others(three_faces):
+    image = noise(0, 100, 100)
+    outcome = converter(image, detector="three", zoom=1.0, excluded=["a#1"])("a", None)
+    assert [face.id for face in outcome.faces] == ["a"]
+    assert told(outcome) == (("a#1", "excluded", ""), ("a#2", "too_small", "4"))
+
+
+def test_taggers_see_where_the_crop_lies(three_faces):
+    seen = []
+
+    def tagger(sight):
+        seen.append(sight)
+        return np.zeros(0, np.int8), np.zeros(0, np.int8)
+
+    converter(noise(0, 100, 100), tagger=tagger, detector="three", zoom=1.0)("a", "red_hair")
+    assert [sight.region for sight in seen] == [(50, 50, 40), (0, 0, 40)]
+    assert seen[0].words == "red_hair" and seen[0].crop.size == (24, 24) and seen[0].detection.score == 0.99
 
 
 def test_a_converter_crosses_processes(tmp_path):
     noise().save(tmp_path / "a.png")
-    before = PictureConverter(Settings("f", "o", size=24), FolderSource(tmp_path).opener(), SidecarTagger(KONACHAN26))
+    settings = Settings("f", "o", size=24, detector="none")
+    before = PictureConverter(settings, FolderSource(tmp_path).opener(), SIDECAR)
     assert pickle.loads(pickle.dumps(before))("a.png", "red_hair") == before("a.png", "red_hair")

@@ -4,14 +4,16 @@ import pytest
 
 from tfanime.command_line import parse, published_names, published_path
 from tfanime.tags import JIN34, KONACHAN26
-from tfanime.tfrecords.settings import Settings, load_vocabulary
+from tfanime.tfrecords.settings import Settings
+from tfanime.tfrecords.tagging import load_vocabulary
 
 CARDS = ("tfanime.tfrecords", "cards")
 
 
 def test_defaults(tmp_path):
     settings = Settings("faces", str(tmp_path / "mine"))
-    assert settings.name == "mine" and settings.workers >= 1
+    assert settings.name == "mine" and settings.workers >= 1 and settings.detector == "animeface"
+    assert Settings("drawn", "out").detector == "none"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,16 @@ def test_defaults(tmp_path):
         ("tagger", "me"),
         ("vocabulary", "words"),
         ("tags", "no.csv"),
+        ("enlarge", 0.5),
+        ("max_pixels", 10**12),
+        ("sharpness", -1.0),
+        ("chroma", -1.0),
+        ("duplicates", 8),
+        ("holdout", 0.6),
+        ("beam_options", "--x"),
+        ("detect_size", 8),
+        ("exclude", "no.txt"),
+        ("min_year", 3),
     ],
 )
 def test_each_rule_names_the_flag_and_the_value(wrong, value):
@@ -38,11 +50,13 @@ def test_each_rule_names_the_flag_and_the_value(wrong, value):
 
 
 def test_card_holds_what_has_an_effect():
-    card = Settings("/somewhere/faces", "out", workers=3, overwrite=True, zoom=2.0).card()
+    flags = {"detector": "none", "workers": 3, "overwrite": True, "zoom": 2.0, "runner": "DirectRunner"}
+    card = Settings("/somewhere/faces", "out", **flags).card()
     assert card["source"] == "faces" and card["size"] == 96
-    assert not {"out", "workers", "overwrite", "zoom", "count"} & set(card)
+    assert not {"out", "workers", "overwrite", "zoom", "count", "runner", "threshold", "tagger_model"} & set(card)
     assert Settings("faces", "out", detector="animeface", zoom=2.0).card()["zoom"] == 2.0
     assert Settings("drawn", "out", count=3).card()["count"] == 3
+    assert "duplicates" in card and "duplicates" not in Settings("drawn", "out").card()
     assert json.loads(json.dumps(card)) == card
 
 

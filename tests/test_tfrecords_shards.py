@@ -8,55 +8,92 @@ import tensorflow as tf
 from tfanime.tfrecords import shards
 from tfanime.tfrecords.example import serialize
 from tfanime.tfrecords.face import Face
-from tfanime.tfrecords.pictures import Outcome
+from tfanime.tfrecords.pictures import Drop, Outcome
 
 NAME = "x-00000-of-00001.tfrecord"
 OUTCOMES = [
-    Outcome("a", (Face("a", b"1", (1, -1)), Face("a#1", b"2", (1, 0))), (("a#2", "too_small", "3"),)),
-    Outcome("b", (), (("b", "no_face", "0"),)),
-    Outcome("c", (Face("c", b"3" * 5000, (0, 0)),), ()),
+    Outcome(
+        "a",
+        (Face("a", b"1", (1, -1), (0, 1)), Face("a#1", b"2", (1, 0), (1, -1))),
+        (Drop("a#2", "too_small", "3", b"jpeg"),),
+    ),
+    Outcome("b", (), (Drop("b", "no_face", "0", b"another"), Drop("b#1", "no_face", "0", b"third"))),
+    Outcome("c", (Face("c", b"3" * 5000, (0, 0), (-1, -1)),), ()),
 ]
+FILED = [[("a", 7), ("a#1", 8)], [], [("c", 9)]]
+
+
+def write(folder):
+    return folder.write(NAME, zip(OUTCOMES, FILED, strict=True), tag_count=2, tagger_count=2, thumbnails=1)
 
 
 def test_plan_divides_the_hashed_order_evenly():
     ids = [f"{number}.jpg" for number in range(1000)]
     plan = shards.plan(ids, "x", 300)
-    assert list(plan) == [f"x-{index:05d}-of-00003.tfrecord" for index in range(3)]
-    assert [len(part) for part in plan.values()] == [333, 333, 334]
-    flat = [id for part in plan.values() for id in part]
+    assert [shard.file for shard in plan] == [f"x-{index:05d}-of-00003.tfrecord" for index in range(3)]
+    assert [len(shard.ids) for shard in plan] == [333, 333, 334]
+    flat = [id for shard in plan for id in shard.ids]
     assert flat == sorted(ids, key=lambda id: hashlib.sha256(id.encode()).digest())
     assert shards.plan(ids[::-1], "x", 300) == plan
-    assert list(shards.plan(ids[:2], "x", 300)) == ["x-00000-of-00001.tfrecord"]
+    assert [shard.file for shard in shards.plan(ids[:2], "x", 300)] == ["x-00000-of-00001.tfrecord"]
+
+
+def test_holdout_is_decided_by_each_picture_alone():
+    ids = [f"{number}.jpg" for number in range(2000)]
+
+    def held_out(ids, holdout=0.1):
+        plan = shards.plan(ids, "x", 100, holdout)
+        assert sorted(id for shard in plan for id in shard.ids) == sorted(ids)
+        assert [shard.split for shard in plan] == sorted(shard.split for shard in plan)
+        assert all(("-holdout-" in shard.file) == (shard.split == "holdout") for shard in plan)
+        return {id for shard in plan if shard.split == "holdout" for id in shard.ids}
+
+    assert 150 < len(held_out(ids)) < 250
+    assert held_out(ids[:500]) == held_out(ids) & set(ids[:500])
+    assert held_out(ids, 0.05) < held_out(ids) and held_out(ids, 0.0) == set()
 
 
 def test_account_and_records(tmp_path):
-    folder, digest = shards.ShardFolder(tmp_path), hashlib.sha256()
-    account = folder.write(NAME, OUTCOMES, 2, digest)
+    folder = shards.ShardFolder(tmp_path)
+    account = write(folder)
+    records = [serialize(face) for outcome in OUTCOMES for face in outcome.faces]
     assert account == {
         "file": NAME,
         "count": 3,
         "bytes": os.path.getsize(tmp_path / NAME),
+        "sha256": hashlib.sha256(b"".join(records)).hexdigest(),
         "kept": 2,
-        "holds": [2, 0],
-        "known": [2, 1],
-        "drops": [["a#2", "too_small", "3"], ["b", "no_face", "0"]],
+        "holds": [[1, 0], [1, 0]],
+        "known": [[1, 0], [1, 1]],
+        "drops": [
+            ["a#2", "too_small", "3", "anBlZw=="],
+            ["b", "no_face", "0", "YW5vdGhlcg=="],
+            ["b#1", "no_face", "0", ""],
+        ],
         "lost": ["no_face"],
+        "filed": [["a", 7], ["a#1", 8], ["c", 9]],
     }
-    records = [serialize(face) for outcome in OUTCOMES for face in outcome.faces]
-    assert (
-        list(folder.records(NAME)) == records == list(tf.data.TFRecordDataset(str(tmp_path / NAME)).as_numpy_iterator())
-    )
-    assert digest.hexdigest() == hashlib.sha256(b"".join(records)).hexdigest()
+    assert records == list(tf.data.TFRecordDataset(str(tmp_path / NAME)).as_numpy_iterator())
     assert folder.account(NAME) == account
+
+
+def test_what_is_dropped_is_listed_and_shown(tmp_path):
+    folder = shards.ShardFolder(tmp_path)
+    folder.write_dropped([write(folder)])
+    assert (tmp_path / "dropped.csv").read_text() == "id,reason,value\na#2,too_small,3\nb,no_face,0\nb#1,no_face,0\n"
+    shown = list(tf.data.TFRecordDataset(str(tmp_path / "dropped.tfrecord")).as_numpy_iterator())
+    values = [tf.train.Example.FromString(record).features.feature for record in shown]
+    assert [value["id"].bytes_list.value[0] for value in values] == [b"a#2", b"b"]
+    assert [value["image"].bytes_list.value[0] for value in values] == [b"jpeg", b"another"]
 
 
 def test_a_shard_without_its_account_or_cut_short_is_not_finished(tmp_path):
     folder = shards.ShardFolder(tmp_path)
-    folder.write(NAME, OUTCOMES, 2, hashlib.sha256())
+    write(folder)
     with open(tmp_path / NAME, "rb+") as file:
         file.truncate(100)
     assert folder.account(NAME) is None
-    folder.write(NAME, OUTCOMES, 2, hashlib.sha256())
+    write(folder)
     (tmp_path / f".{NAME}.json").unlink()
     assert folder.account(NAME) is None
 
@@ -90,15 +127,16 @@ class FullDisk:
 def test_a_full_disk_is_one_error_and_leaves_nothing_half(tmp_path, monkeypatch, error):
     monkeypatch.setattr(shards, "open_writer", lambda path: FullDisk(path, error))
     with pytest.raises(OSError, match=r"OUT must .*No space left on device; finished shards are kept"):
-        shards.ShardFolder(tmp_path).write(NAME, OUTCOMES, 2, hashlib.sha256())
+        write(shards.ShardFolder(tmp_path))
     assert os.listdir(tmp_path) == []
 
 
 def test_clear_removes_only_its_own(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     folder.begin({"a": 1})
-    folder.write(NAME, OUTCOMES, 2, hashlib.sha256())
-    (tmp_path / "manifest.json").write_text("{}")
+    write(folder)
+    for name in ("manifest.json", "dropped.csv", "dropped.tfrecord", "report.html"):
+        (tmp_path / name).write_text("{}")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "other.tfrecord").write_text("mine")
     assert folder.state() == {"a": 1}

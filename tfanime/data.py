@@ -138,13 +138,14 @@ def _permutation(count, seed, epoch):
     return newest[1]
 
 
-def load(shards, image_size=None, *, progress=True):
+def load(shards, image_size=None, *, split="train", progress=True):
     """Opens a folder of shards for training, decoding it on first use.
 
     Args:
         shards: Folder that `python -m tfanime.tfrecords` wrote.
         image_size: Height and width to train at; default: that of the shards. A smaller one is made by antialiased
             (bicubic) resizing.
+        split: `"train"`, or `"holdout"` for the faces that `--holdout` kept from training.
         progress: Whether to show a progress bar while decoding.
 
     Returns:
@@ -152,9 +153,9 @@ def load(shards, image_size=None, *, progress=True):
 
     Raises:
         FileNotFoundError: There is no such folder, manifest or shard.
-        ValueError: `image_size` is above the shards', or a shard is damaged.
+        ValueError: `image_size` is above the shards', there is no such split, or a shard is damaged.
     """
-    manifest = Manifest.load(shards)
+    manifest = Manifest.load(shards).split(split)
     image_size = manifest.image_size if image_size is None else image_size
     if not 1 <= image_size <= manifest.image_size:
         raise ValueError(

@@ -4,24 +4,31 @@ import textwrap
 from pathlib import Path
 
 from tfanime.command_line import parse, run
+from tfanime.tfrecords.filters import REASONS
 from tfanime.tfrecords.settings import DRAWN, Settings
 
 DESCRIPTION = """\
-Turns a folder of pictures into shards of TFRecords: finds the faces, crops them square, tags them, and accounts for
-every picture in manifest.json and dropped.csv. An interrupted conversion goes on when the same command runs again.
+Turns a folder of pictures into shards of TFRecords: finds the faces, crops them square, leaves out what is of no use,
+tags the rest, and accounts for every picture in report.html, manifest.json and dropped.csv. An interrupted conversion
+goes on when the same command runs again.
 """
 EPILOG = """\
 examples:
-  python -m tfanime.tfrecords faces/ tfrecords/faces --size 96
-      pictures that are face crops already; tags from faces/tags.csv if it is there
-  python -m tfanime.tfrecords illustrations/ tfrecords/mine --card illustrations
-      full illustrations: animeface finds the faces, each is zoomed out by 1.5 and resized
+  python -m tfanime.tfrecords illustrations/ tfrecords/mine --size 128 --holdout 0.05
+      full illustrations: animeface finds the faces, each is zoomed out by 1.5 and resized; 5 % held out for judging
+  python -m tfanime.tfrecords faces/ tfrecords/faces --detector none --tagger sidecar,colours
+      pictures that are face crops already; tags from faces/tags.csv, colours that it does not name are measured
+  python -m tfanime.tfrecords gallery-dl/danbooru tfrecords/danbooru --card danbooru
+      what gallery-dl downloaded, with the tags, ratings and scores beside it
+  python -m tfanime.tfrecords illustrations/ tfrecords/mine --size 128 --exclude exclude.txt --overwrite
+      again, without the faces that were ticked in report.html
   python -m tfanime.tfrecords drawn tfrecords/drawn --count 10000 --size 64
       avatars that tfanime draws, with their true tags; needs no picture at all
 
-tags.csv has the columns file,tags: `2.jpg,blonde_hair pink_eyes`. A row belongs to the picture with that path below
-SOURCE or below SOURCE/images, or, if it is a bare name, to the only picture so called anywhere. Rows without a
-picture and pictures without a row are counted, no error.
+Tags: a row of tags.csv (columns file,tags: `2.jpg,blonde_hair pink_eyes`; a row belongs to the picture with that path
+below SOURCE or below SOURCE/images, or, if it is a bare name, to the only picture so called anywhere); or a file beside
+the picture, X.jpg.json as gallery-dl writes it, or X.txt. Rows without a picture and pictures without tags are counted,
+no error.
 """
 
 
@@ -51,34 +58,56 @@ def main(arguments=None):
 
 def summary(manifest, settings):
     """The account of a conversion in a few lines of text."""
-    pictures = manifest.pictures
+    pictures, out = manifest.pictures, Path(settings.out)
+    held_out = manifest.holdout["count"] if manifest.holdout else 0
     lines = [f"found    {pictures['found']:,} pictures"]
-    lines.append(f"kept     {pictures['kept']:,}, {manifest.count:,} faces of {manifest.image_size} px")
-    for reason, count in pictures["dropped"].items():
-        lines.append(f"dropped  {count:,} {reason}")
+    faces = manifest.count + held_out
+    lines.append(f"kept     {pictures['kept']:,}, {faces:,} faces of {manifest.image_size} px")
+    if manifest.holdout:
+        lines.append(f"split    {manifest.count:,} faces to train on, {held_out:,} held out")
+    for reason, count in pictures["dropped_faces"].items():
+        lines.append(f"dropped  {count:,} {reason}: {REASONS[reason]}")
+    if 2 * pictures["dropped"].get("no_face", 0) >= pictures["found"]:
+        lines.append("         most have no face; pictures that are faces already want --detector none")
+    if pictures["exclude_without_picture"]:
+        lines.append(f"exclude  {pictures['exclude_without_picture']:,} lines of --exclude name nothing")
     if manifest.vocabulary:
-        if pictures["rows_without_picture"] or pictures["pictures_without_row"]:
-            lines.append(
-                f"tags     {pictures['rows_without_picture']:,} rows without a picture, "
-                f"{pictures['pictures_without_row']:,} pictures without a row"
-            )
-        unknown = pictures["unknown_words"]
-        if unknown:
-            words = ", ".join(f"{word} {count:,}" for word, count in list(unknown.items())[:8])
-            words += ", ..." if len(unknown) > 8 else ""
-            text = f"not in vocabulary {manifest.vocabulary.name}: {words}"
-            lines += textwrap.wrap(text, 100, initial_indent="tags     ", subsequent_indent="         ")
-        known = [
-            f"{group.name} {max(pictures['tags_known'][tag] for tag in group.tags) / manifest.count:.1%}"
-            for group in manifest.vocabulary.groups
-        ]
-        lines += textwrap.wrap(f"known in the faces: {', '.join(known)}", 100, initial_indent="tags     ")
+        lines += _tags(manifest, faces)
     elif settings.tagger != "none" and settings.vocabulary != "none" and settings.source != DRAWN:
-        lines.append("tags     none: SOURCE has no tags.csv and --tags names no file")
-    size = sum(shard["bytes"] for shard in manifest.shards) / 1e6
-    lines.append(f"written  {len(manifest.shards)} shards, {size:,.1f} MB, in {Path(settings.out)}")
-    lines.append(f"next     python -m tfanime.recipes.wgan --data {Path(settings.out)}")
+        lines.append("tags     none: SOURCE has no tags.csv, no files beside its pictures, and --tags names no file")
+    shards = [*manifest.shards, *(manifest.holdout["shards"] if manifest.holdout else ())]
+    size = sum(shard["bytes"] for shard in shards) / 1e6
+    lines.append(f"written  {len(shards)} shards, {size:,.1f} MB, in {out}")
+    lines.append(f"look at  {out / 'report.html'}")
+    lines.append(f"next     python -m tfanime.recipes.wgan --data {out}")
     return "\n".join(lines)
+
+
+def _tags(manifest, faces):
+    """The lines about tags."""
+    pictures = manifest.pictures
+    if pictures["rows_without_picture"] or pictures["pictures_without_row"]:
+        yield (
+            f"tags     {pictures['rows_without_picture']:,} rows without a picture, "
+            f"{pictures['pictures_without_row']:,} pictures without tags of their own"
+        )
+    unknown = pictures["unknown_words"]
+    if unknown:
+        words = ", ".join(f"{word} {count:,}" for word, count in list(unknown.items())[:8])
+        words += ", ..." if len(unknown) > 8 else ""
+        yield _wrapped(f"not in vocabulary {manifest.vocabulary.name}: {words}")
+    known = [
+        f"{group.name} {max(pictures['tags_known'][tag] for tag in group.tags) / faces:.1%}"
+        for group in manifest.vocabulary.groups
+    ]
+    yield _wrapped(f"known in the faces: {', '.join(known)}")
+    if len(manifest.taggers) > 1:
+        given = [f"{tagger['name']} {sum(tagger['holds'].values()):,}" for tagger in manifest.taggers]
+        yield _wrapped(f"given: {', '.join(given)}")
+
+
+def _wrapped(text):
+    return "\n".join(textwrap.wrap(text, 100, initial_indent="tags     ", subsequent_indent="         "))
 
 
 if __name__ == "__main__":

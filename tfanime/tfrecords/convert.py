@@ -1,33 +1,78 @@
 """The converter: a folder of pictures, or seeds of drawn avatars, to a folder of shards with its manifest."""
 
 import collections
-import csv
 import difflib
 import hashlib
 import itertools
-import sys
+from dataclasses import dataclass
 
+import cv2
+import imagehash
 import PIL
-from tqdm import tqdm
 
 import tfanime
 from tfanime.command_line import quiet
-from tfanime.files import locked, replacing, require_writable_folder
+from tfanime.files import locked, require_writable_folder
+from tfanime.tags import TagVocabulary
 from tfanime.tfrecords.detect import DETECTORS
 from tfanime.tfrecords.manifest import FILE_NAME, Manifest
 from tfanime.tfrecords.pictures import PictureConverter
-from tfanime.tfrecords.settings import DRAWN, load_vocabulary
+from tfanime.tfrecords.settings import DRAWN, Settings
 from tfanime.tfrecords.sources import DrawnSource, FolderSource
-from tfanime.tfrecords.tagging import TAGGERS
-from tfanime.tfrecords.workers import outcomes
+from tfanime.tfrecords.tagging import load_vocabulary, make_tagger, tagger_names
 
-DROPPED = "dropped.csv"
+
+@dataclass(frozen=True)
+class Conversion:
+    """What is to be done, settled before the first picture is opened.
+
+    Args:
+        settings: The `Settings`.
+        source: The source of the pictures.
+        vocabulary: The `TagVocabulary`, None for shards without tags.
+        converter: The `PictureConverter`.
+        state: What decides the shards, as plain values: a conversion goes on only where it is the same.
+        unknown_words: The words of the tags file that are no tag, with the number of their rows.
+    """
+
+    settings: Settings
+    source: FolderSource | DrawnSource
+    vocabulary: TagVocabulary | None
+    converter: PictureConverter
+    state: dict
+    unknown_words: dict
+
+    @classmethod
+    def of(cls, settings):
+        """Looks at the source and readies detector and taggers; see `convert` for what it raises."""
+        source = _source(settings)
+        vocabulary = load_vocabulary(settings.vocabulary)
+        if settings.tagger == "none" or (tagger_names(settings.tagger) == ("sidecar",) and source.sidecars is None):
+            vocabulary = None
+        tagger = make_tagger(vocabulary, settings, source.used_words)
+        state = {
+            "card": settings.card(),
+            "vocabulary": vocabulary.to_json() if vocabulary else None,
+            "listing": source.listing,
+            "times": source.times,
+            "detector": {"name": settings.detector, "version": DETECTORS[settings.detector](settings).version},
+            "taggers": [{"name": each.name, "version": each.version} for each in tagger.taggers],
+            "versions": {
+                "tfanime": tfanime.__version__,
+                "pillow": PIL.__version__,
+                "opencv": cv2.__version__,
+                "imagehash": imagehash.__version__,
+            },
+        }
+        converter = PictureConverter(settings, source.opener(settings.max_pixels), tagger, source.excluded_faces)
+        return cls(settings, source, vocabulary, converter, state, _unknown_words(vocabulary, source.used_words))
 
 
 def convert(settings, progress=True):
     """Converts pictures to shards; goes on where an earlier call with the same settings was cut short.
 
-    The shards depend on the pictures and `settings.card()` alone, not on the number of workers or of interruptions.
+    The shards depend on the pictures and `settings.card()` alone, not on the number of workers, the runner or
+    interruptions.
 
     Args:
         settings: The `Settings`.
@@ -40,117 +85,90 @@ def convert(settings, progress=True):
         ValueError: The source holds no picture or nothing is kept, a file is not what it should be, or OUT holds
             shards of other settings or other pictures.
         OSError: The source does not exist, OUT cannot be written, or the disk is full.
-        ImportError: The detector is not installed.
+        ImportError: The detector, a tagger or the runner is not installed.
     """
-    if settings.source == DRAWN:
-        source = DrawnSource(settings.count, settings.seed, settings.size)
-    else:
-        source = FolderSource(settings.source, settings.tags)
-    vocabulary = load_vocabulary(settings.vocabulary)
-    if settings.tagger == "none" or source.used_words is None:
-        vocabulary = None
-    tagger = TAGGERS["none"]() if vocabulary is None else TAGGERS[settings.tagger](vocabulary, source.used_words)
-    unknown_words = _unknown_words(vocabulary, source.used_words)
-    detector = {"name": settings.detector, "version": DETECTORS[settings.detector]().version}
-    state = {
-        "card": settings.card(),
-        "listing": source.listing,
-        "detector": detector,
-        "versions": {"tfanime": tfanime.__version__, "pillow": PIL.__version__},
-    }
+    conversion = Conversion.of(settings)
     out = require_writable_folder(settings.out, "OUT")
     with quiet():
-        from tfanime.tfrecords import shards  # loads TensorFlow, which bad arguments need not wait for
+        # These load TensorFlow, which bad arguments need not wait for.
+        from tfanime.tfrecords import report, shards
+        from tfanime.tfrecords.runners import runner
 
+        run = runner(settings.runner)
     with locked(out, "OUT"):
         folder = shards.ShardFolder(out)
-        complete, begun = (out / FILE_NAME).is_file(), folder.state(damaged_is_none=settings.overwrite)
-        if settings.overwrite and begun != state:
-            folder.clear()
-        elif complete:
-            manifest = Manifest.load(out)
-            _require_same({"card": manifest.card, "listing": manifest.pictures.get("listing")}, state, out)
-            folder.require_shards(manifest)
-            folder.end()
-            return manifest, False
-        elif begun is not None:
-            _require_same(begun, state, out)
-        elif folder.shards():
-            raise ValueError(
-                f"OUT must be empty or hold an unfinished conversion. Received: {str(out)!r}, which has other shards; "
-                "--overwrite replaces them"
-            )
-        folder.begin(state)
-        planned = shards.plan(source.ids, settings.name, settings.shard_records)
-        accounts = {name: account for name in planned if (account := folder.account(name))}
-        converter = PictureConverter(settings, source.opener(), tagger)
-        tasks = ((id, source.words_of(id)) for name, ids in planned.items() if name not in accounts for id in ids)
-        stream = outcomes(converter, tasks, settings.workers)
-        digest = hashlib.sha256()
-        bar = tqdm(
-            total=len(source),
-            initial=sum(len(planned[name]) for name in accounts),
-            unit=" pictures",
-            desc="drawing" if settings.source == DRAWN else "converting",
-            disable=not progress,
-            mininterval=0.5 if sys.stderr.isatty() else 10,
-        )
-        with bar:
-            for name, ids in planned.items():
-                if name in accounts:
-                    for record in folder.records(name):
-                        digest.update(record)
-                else:
-                    counted = _counting(itertools.islice(stream, len(ids)), bar)
-                    accounts[name] = folder.write(name, counted, len(vocabulary or ()), digest)
-        accounts = [accounts[name] for name in planned]
-        kept = sum(account["kept"] for account in accounts)
-        lost = collections.Counter(reason for account in accounts for reason in account["lost"])
-        if not kept:
-            folder.clear()
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in lost.most_common())
-            raise ValueError(
-                f"SOURCE must hold a picture that can be kept. Received: {len(source)}, dropped: {reasons}"
-            )
-        _write_drops(out / DROPPED, accounts)
-        manifest = Manifest(
-            name=settings.name,
-            image_size=settings.size,
-            count=sum(account["count"] for account in accounts),
-            shards=[{key: account[key] for key in ("file", "count", "bytes")} for account in accounts],
-            fingerprint=digest.hexdigest(),
-            vocabulary=vocabulary,
-            tag_counts=_by_tag(vocabulary, accounts, "holds"),
-            detector=detector,
-            tagger={"name": tagger.name, "version": tagger.version},
-            pictures={
-                "found": len(source),
-                "kept": kept,
-                "dropped": dict(sorted(lost.items())),
-                "rows_without_picture": source.rows_without_picture,
-                "pictures_without_row": source.pictures_without_row,
-                "unknown_words": unknown_words,
-                "tags_known": _by_tag(vocabulary, accounts, "known"),
-                "listing": source.listing,
-            },
-            card=settings.card(),
-            tfanime=tfanime.__version__,
-        )
-        manifest.save(out)
+        finished = _finished(folder, conversion)
+        if finished is None:
+            folder.begin(conversion.state)
+            plan = shards.plan(conversion.source.ids, settings.name, settings.shard_records, settings.holdout)
+            accounts = run(conversion, folder, plan, progress)
+            manifest = _manifest(conversion, plan, accounts)
+            if not manifest.count:
+                folder.clear()
+                raise ValueError(_nothing_kept(manifest))
+            folder.write_dropped(accounts)
+            manifest.save(out)
+        else:
+            manifest = finished
         folder.end()
-        return manifest, True
+        if not (out / shards.REPORT).is_file():
+            report.write(out)
+        return manifest, finished is None
+
+
+def _source(settings):
+    if settings.source == DRAWN:
+        return DrawnSource(settings.count, settings.seed, settings.size)
+    return FolderSource(
+        settings.source,
+        settings.tags,
+        ratings=settings.ratings,
+        min_year=settings.min_year,
+        min_score=settings.min_score,
+        exclude=settings.exclude,
+    )
+
+
+def _finished(folder, conversion):
+    """The manifest if the folder is complete; None if the conversion shall begin or go on there.
+
+    Raises:
+        ValueError: The folder holds something else.
+    """
+    overwrite, state = conversion.settings.overwrite, conversion.state
+    out, begun = folder.folder, folder.state(damaged_is_none=overwrite)
+    complete = (out / FILE_NAME).is_file()
+    if overwrite and begun != state:
+        folder.clear()
+    elif complete:
+        manifest = Manifest.load(out)
+        before = {"card": manifest.card, "listing": manifest.pictures.get("listing")}
+        _require_same(before, state, out)
+        folder.require_shards(manifest)
+        return manifest
+    elif begun is not None:
+        _require_same(begun, state, out)
+    elif folder.shards():
+        raise ValueError(
+            f"OUT must be empty or hold an unfinished conversion. Received: {str(out)!r}, which has other shards; "
+            "--overwrite replaces them"
+        )
+    return None
 
 
 def _require_same(before, now, out):
     """Refuses to go on in a folder of other shards, and says what differs."""
+    flags = sorted(before["card"].keys() | now["card"].keys())
     changed = [
-        f"--{key} {before['card'].get(key)} (now {value})"
-        for key, value in now["card"].items()
-        if before["card"].get(key) != value
+        f"--{flag} {before['card'].get(flag, 'not given')} (now {now['card'].get(flag, 'not given')})"
+        for flag in flags
+        if before["card"].get(flag) != now["card"].get(flag)
     ]
-    if before["listing"] != now["listing"] and not changed:
+    if not changed and any(before.get(key, now[key]) != now[key] for key in ("listing", "times")):
         changed.append("other pictures or tags than SOURCE has now")
-    changed += [f"another {key}" for key in ("detector", "versions") if before.get(key, now[key]) != now[key]]
+    for key in ("vocabulary", "detector", "taggers", "versions"):
+        if before.get(key, now[key]) != now[key]:
+            changed.append(f"other {key}" if key.endswith("s") else f"another {key}")
     if changed:
         raise ValueError(
             f"OUT must be empty or hold shards of the same settings and pictures. Received: {str(out)!r}, made with "
@@ -164,7 +182,7 @@ def _unknown_words(vocabulary, used_words):
     Raises:
         ValueError: None of its words is a tag: the vocabulary is the wrong one.
     """
-    if vocabulary is None:
+    if vocabulary is None or used_words is None:
         return {}
     unknown = {word: count for word, count in used_words.items() if vocabulary.canonical(word) is None}
     if unknown and len(unknown) == len(used_words):
@@ -176,22 +194,77 @@ def _unknown_words(vocabulary, used_words):
     return dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _counting(stream, bar):
-    for outcome in stream:
-        bar.update()
-        yield outcome
+def _manifest(conversion, plan, accounts):
+    """Sums the accounts of all shards up."""
+    settings, source, vocabulary = conversion.settings, conversion.source, conversion.vocabulary
+    tags = vocabulary.tags if vocabulary else ()
+    splits = {
+        split: _split(tags, [account for shard, account in zip(plan, accounts, strict=True) if shard.split == split])
+        for split in ("train", "holdout")
+    }
+    taggers = [
+        tagger | {key: _by_tag(tags, (account[key][number] for account in accounts)) for key in ("holds", "known")}
+        for number, tagger in enumerate(conversion.state["taggers"])
+    ]
+    known = (values for account in accounts for values in account["known"])
+    return Manifest(
+        name=settings.name,
+        image_size=settings.size,
+        **splits["train"],
+        holdout=splits["holdout"] if settings.holdout else None,
+        vocabulary=vocabulary,
+        detector=conversion.state["detector"],
+        taggers=taggers,
+        pictures={
+            "found": len(source),
+            "kept": sum(account["kept"] for account in accounts),
+            "dropped": _count(reason for account in accounts for reason in account["lost"]),
+            "dropped_faces": _count(drop[1] for account in accounts for drop in account["drops"]),
+            "rows_without_picture": source.rows_without_picture,
+            "pictures_without_row": source.pictures_without_row,
+            "exclude_without_picture": source.exclude_without_picture,
+            "unknown_words": conversion.unknown_words,
+            "tags_known": _by_tag(tags, known),
+            "listing": source.listing,
+        },
+        card=conversion.state["card"],
+        tfanime=tfanime.__version__,
+    )
 
 
-def _by_tag(vocabulary, accounts, key):
-    """Sums a shard's counts by tag over all shards."""
-    if vocabulary is None:
-        return {}
-    return {tag: sum(account[key][index] for account in accounts) for index, tag in enumerate(vocabulary.tags)}
+def _split(tags, accounts):
+    """What a manifest says of one split."""
+    digest = hashlib.sha256("".join(account["sha256"] for account in accounts).encode())
+    holds = (values for account in accounts for values in account["holds"])
+    return {
+        "count": sum(account["count"] for account in accounts),
+        "shards": [{key: account[key] for key in ("file", "count", "bytes", "sha256")} for account in accounts],
+        "fingerprint": digest.hexdigest(),
+        "tag_counts": _by_tag(tags, holds),
+    }
 
 
-def _write_drops(path, accounts):
-    """Writes which picture or face was left out, why, and what was measured."""
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", errors="replace", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("id", "reason", "value"))
-        writer.writerows(sorted(tuple(drop) for account in accounts for drop in account["drops"]))
+def _by_tag(tags, rows):
+    """Sums rows of one number a tag."""
+    return dict(zip(tags, map(sum, itertools.zip_longest(*rows, [0] * len(tags))), strict=True))
+
+
+def _count(reasons):
+    return dict(sorted(collections.Counter(reasons).items()))
+
+
+def _nothing_kept(manifest):
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest.pictures["dropped"].items())
+    held_out = f", held out: {manifest.holdout['count']:,}" if manifest.holdout else ""
+    return (
+        f"SOURCE must hold a picture that can be kept. Received: {manifest.pictures['found']:,}, dropped: "
+        f"{reasons or 'none'}{held_out}{_hint(manifest)}"
+    )
+
+
+def _hint(manifest):
+    """What to try where most pictures seem to be faces already."""
+    lost = manifest.pictures["dropped"].get("no_face", 0)
+    if 2 * lost < manifest.pictures["found"]:
+        return ""
+    return "; pictures that are faces already want --detector none"

@@ -2,38 +2,82 @@
 
 import io
 import warnings
+from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tfanime.tfrecords.filters import Dropped, require_size
+from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.whole import is_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
 
-def decode(data):
+@dataclass(frozen=True, kw_only=True)
+class CropSettings:
+    """What a crop is
+
+    Args:
+        zoom: Side of the crop relative to the face that was found, about its centre (Jin et al. 2017: 1.5).
+        size: Height and width of every crop, in pixels, at least 8.
+        enlarge: By how much a crop may be enlarged at most; smaller faces are left out.
+        max_pixels: Most pixels of a picture; larger ones are left out before they are decoded.
+        format: How crops are stored. A picture that is a crop of the right size already keeps its own bytes.
+        quality: Quality of JPEG crops, 1 to 100.
+    """
+
+    zoom: float = 1.5
+    size: int = 96
+    enlarge: float = 2.0
+    max_pixels: int = 100_000_000
+    format: Literal["png", "jpeg"] = "png"
+    quality: int = 95
+
+    def rules(self):
+        """Yields `(flag, whether its rule holds, the rule)`."""
+        yield "zoom", 0 < self.zoom <= 10, "above 0 and at most 10"
+        yield "size", self.size >= 8, "at least 8 (pixels)"
+        yield "enlarge", self.enlarge >= 1, "at least 1"
+        most = 2 * Image.MAX_IMAGE_PIXELS  # where Pillow itself refuses
+        yield "max_pixels", 64 <= self.max_pixels <= most, f"between 64 and {most}"
+        yield "quality", 1 <= self.quality <= 100, "between 1 and 100"
+
+    def idle(self):
+        """Yields the fields that have no effect."""
+        if self.source == "drawn" or self.detector == "none":
+            yield "zoom"
+        if self.source == "drawn":
+            yield from ("enlarge", "max_pixels")
+        if self.format == "png":
+            yield "quality"
+
+
+def decode(data, max_pixels=CropSettings.max_pixels):
     """Decodes a picture as a person sees it: first frame, turned as EXIF says, transparency over white.
 
     Args:
         data: The file's bytes.
+        max_pixels: Most pixels; more are not decoded.
 
     Returns:
         `(image, plain)`: an RGB `PIL.Image`, and whether `data` is a JPEG or PNG which any decoder shows as just that.
 
     Raises:
-        Dropped: `unreadable`, with the decoder's message.
+        Dropped: `unreadable`, with the decoder's message; `too_large`, with width and height.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF, many pixels: the picture decodes or it does not
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            frames = getattr(image, "n_frames", 1)
+            if image.width * image.height > max_pixels:
+                raise Dropped("too_large", f"{image.width}x{image.height}")
+            frames = getattr(image, "is_animated", False)  # not n_frames, which reads every frame
             image.load()
             turned = image.getexif().get(0x0112, 1) != 1
             transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
-            plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and frames == 1
+            plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not frames
             plain = plain and not turned and not transparent and is_whole(data)
             if turned:
                 image = ImageOps.exif_transpose(image)
@@ -43,6 +87,10 @@ def decode(data):
             elif image.mode.startswith("I;16") or image.mode in ("I", "F"):
                 image = _from_deep(image)
             return image.convert("RGB"), plain
+    except Dropped:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Dropped("too_large", str(error)) from error
     except UnidentifiedImageError as error:  # its message holds an address, which no two runs share
         raise Dropped("unreadable", f"not one of {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders of foreign bytes raise anything; none of it may stop a conversion
@@ -56,24 +104,39 @@ def _from_deep(image):
     return Image.fromarray(np.uint8(np.clip(values / top * 255, 0, 255)))
 
 
-def centre_square(image, size):
-    """The largest square in the middle of a picture, at `size` pixels.
+@dataclass(frozen=True)
+class Region:
+    """The square of a picture that becomes a crop, at the picture's own resolution.
+
+    Args:
+        image: Square RGB `PIL.Image`.
+        left, top: Where its corner lies in the picture, in pixels; may be negative where the picture is smaller.
+    """
+
+    image: Image.Image
+    left: int
+    top: int
+
+    @property
+    def side(self):
+        """Its side in pixels."""
+        return self.image.width
+
+
+def centre_square(image):
+    """The largest square in the middle of a picture, as a `Region`.
 
     Args:
         image: RGB `PIL.Image`.
-        size: Side of the result, in pixels.
-
-    Raises:
-        Dropped: `too_small`.
     """
     side = min(image.size)
-    require_size(side, size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return _resize(image.crop((left, top, left + side, top + side)), size)
+    whole = image.size == (side, side)
+    return Region(image if whole else image.crop((left, top, left + side, top + side)), left, top)
 
 
-def face_square(image, box, zoom, size):
-    """The square about a face, moved so that it lies inside the picture, at `size` pixels.
+def face_square(image, box, zoom):
+    """The square about a face, moved so that it lies inside the picture.
 
     Where the picture is smaller than the square, its outermost pixels are repeated outwards.
 
@@ -81,21 +144,20 @@ def face_square(image, box, zoom, size):
         image: RGB `PIL.Image`.
         box: (left, top, right, bottom) of the face, in pixels.
         zoom: Side of the square relative to the longer side of the box.
-        size: Side of the result, in pixels.
 
-    Raises:
-        Dropped: `too_small`.
+    Returns:
+        The `Region`.
     """
     left, top, right, bottom = box
     side = max(1, round(zoom * max(right - left, bottom - top)))
-    require_size(side, size)
     left = _inside(round((left + right - side) / 2), side, image.width)
     top = _inside(round((top + bottom - side) / 2), side, image.height)
     border = [max(0, -top), max(0, top + side - image.height), max(0, -left), max(0, left + side - image.width)]
     if not any(border):
-        return _resize(image.crop((left, top, left + side, top + side)), size)
+        return Region(image.crop((left, top, left + side, top + side)), left, top)
     seen = image.crop((max(0, left), max(0, top), min(image.width, left + side), min(image.height, top + side)))
-    return _resize(Image.fromarray(cv2.copyMakeBorder(np.asarray(seen), *border, cv2.BORDER_REPLICATE)), size)
+    padded = cv2.copyMakeBorder(np.asarray(seen), *border, cv2.BORDER_REPLICATE)
+    return Region(Image.fromarray(padded), left, top)
 
 
 def _inside(start, side, extent):
@@ -103,9 +165,39 @@ def _inside(start, side, extent):
     return min(max(start, min(0, extent - side)), max(0, extent - side))
 
 
-def _resize(image, size):
+def resize(region, size, enlarge):
+    """The crop: a region at `size` pixels.
+
+    Args:
+        region: The `Region`.
+        size: Side of the result, in pixels.
+        enlarge: By how much it may be enlarged at most: a crop that holds less detail than the others is left out.
+
+    Returns:
+        Square RGB `PIL.Image`.
+
+    Raises:
+        Dropped: `too_small`, with the region's side.
+    """
+    if region.side * enlarge < size:
+        raise Dropped("too_small", region.side, region.image)
     # Pillow's Lanczos widens its kernel when it shrinks a picture, hence it is antialiased.
-    return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.LANCZOS)
+    return region.image if region.side == size else region.image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def thumbnail(image, size=96):
+    """A small JPEG of what is left out, for the report.
+
+    Args:
+        image: `PIL.Image`.
+        size: Longer side at most, in pixels.
+
+    Returns:
+        Its bytes.
+    """
+    image = image.convert("RGB")
+    image.thumbnail((size, size))
+    return encode(image, "jpeg", 80)
 
 
 def encode(image, format="png", quality=95):

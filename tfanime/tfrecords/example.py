@@ -29,7 +29,8 @@ def features(tag_count):
 
     Returns:
         A dictionary: `id` and `image` scalar strings, `tags` int64 `[tag_count]` (+1 holds, -1 does not, 0 unknown),
-        `face/box`, `face/score` and `face/points` ragged floats, see `Face`.
+        `face/box`, `face/score` and `face/points` ragged floats, `picture/size` int64 `[2]` (width, height),
+        `face/sharpness` and `face/chroma` scalar floats, see `Face`.
     """
     return {
         "id": tf.io.FixedLenFeature([], tf.string),
@@ -38,6 +39,9 @@ def features(tag_count):
         "face/box": tf.io.RaggedFeature(tf.float32),
         "face/score": tf.io.RaggedFeature(tf.float32),
         "face/points": tf.io.RaggedFeature(tf.float32),
+        "picture/size": tf.io.FixedLenFeature([2], tf.int64),
+        "face/sharpness": tf.io.FixedLenFeature([], tf.float32),
+        "face/chroma": tf.io.FixedLenFeature([], tf.float32),
     }
 
 
@@ -50,7 +54,25 @@ def serialize(face: Face):
         "face/box": _floats(face.box),
         "face/score": _floats([] if face.score is None else [face.score]),
         "face/points": _floats([coordinate for point in face.points for coordinate in point]),
+        "picture/size": _integers(face.picture_size),
+        "face/sharpness": _floats([face.sharpness]),
+        "face/chroma": _floats([face.chroma]),
     }
+    return _example(values)
+
+
+def serialize_drop(drop):
+    """Turns a `Drop` with its thumbnail into the bytes of an example, for `dropped.tfrecord`."""
+    values = {
+        "id": _bytes(drop.id.encode(errors="replace")),
+        "reason": _bytes(drop.reason.encode()),
+        "value": _bytes(drop.value.encode(errors="replace")),
+        "image": _bytes(drop.thumbnail),
+    }
+    return _example(values)
+
+
+def _example(values):
     return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString(deterministic=True)
 
 

@@ -1,11 +1,55 @@
-"""Which pictures and faces are left out, and why."""
+"""Which pictures and faces are left out, and why: the reasons, what is measured, and the thresholds."""
+
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import imagehash
+import numpy as np
+from PIL import Image
 
 REASONS = {
+    "excluded": "the exclude list names it",
+    "rating": "its rating is not among --ratings",
+    "old": "older than --min_year, or of an unknown year",
+    "low_score": "its score is below --min_score, or unknown",
     "unreadable": "the file is no picture, cut short or damaged",
-    "too_small": "the crop would be enlarged more than twice",
+    "too_large": "more than --max_pixels: a decompression bomb, or nothing to find faces in one by one",
     "no_face": "the detector finds no face",
+    "too_small": "the crop would be enlarged more than --enlarge times",
+    "grey": "nearly without colours: chroma below --chroma",
+    "blurred": "without edges: sharpness below --sharpness",
+    "duplicate": "nearly the same as an earlier face: within --duplicates bits of its perceptual hash",
 }
-MOST_ENLARGEMENT = 2.0
+MEASURED_SIZE = 96  # pixels; what is measured at one size does not depend on --size
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterSettings:
+    """Which faces are left out
+
+    Args:
+        sharpness: Least variance of the Laplacian, on the grey crop at 96 px with values 0 to 255; 0 keeps blurred
+            faces.
+        chroma: Least spread of the colours: standard deviation of (a*, b*) of CIELAB; 0 keeps grey faces.
+        duplicates: A face is dropped if its perceptual hash of 64 bits differs from that of an earlier face in at most
+            this many, 0 to 7; -1 keeps duplicates.
+    """
+
+    sharpness: float = 50.0
+    chroma: float = 2.0
+    duplicates: int = 4
+
+    def rules(self):
+        """Yields `(flag, whether its rule holds, the rule)`."""
+        yield "sharpness", self.sharpness >= 0, "at least 0"
+        yield "chroma", self.chroma >= 0, "at least 0"
+        yield "duplicates", -1 <= self.duplicates <= 7, "between 0 and 7 (bits), or -1"
+
+    def idle(self):
+        """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""
+        if self.source == "drawn":
+            yield from ("sharpness", "chroma", "duplicates")
 
 
 class Dropped(Exception):
@@ -14,35 +58,78 @@ class Dropped(Exception):
     Args:
         reason: A key of `REASONS`.
         value: What was measured, for the account: a side in pixels, a decoder's message.
+        image: RGB `PIL.Image` of what is left out, for the report; None where there is none.
     """
 
-    def __init__(self, reason, value=""):
+    def __init__(self, reason, value="", image=None):
         if reason not in REASONS:
             raise ValueError(f"reason must be one of {', '.join(REASONS)}. Received: {reason!r}")
         super().__init__(reason, value)
         self.reason = reason
         self.value = value
+        self.image = image
 
 
-def require_size(side, size):
-    """Drops a crop that would be enlarged more than twice: it holds less detail than the others.
+@dataclass(frozen=True)
+class Measures:
+    """What is measured of a face, on its square at 96 px.
 
     Args:
-        side: Side of the crop before it is resized, in pixels.
-        size: Side that it shall have.
+        sharpness: Variance of the Laplacian of the grey values (Pech-Pacheco et al. 2000, "LAP4").
+        chroma: Standard deviation of (a*, b*) of CIELAB over the pixels: 0 for a grey or evenly tinted picture.
+        hash: Perceptual hash, 64 bits, as an int (`imagehash.phash`); None where nobody asked.
+    """
+
+    sharpness: float
+    chroma: float
+    hash: int | None
+
+
+def measure(region, hashed):
+    """Measures a face.
+
+    Args:
+        region: Square RGB `PIL.Image`.
+        hashed: Whether to compute the perceptual hash.
+
+    Returns:
+        The `Measures`; rounded, so that they are equal wherever they are written.
+    """
+    shrunk = region.width > MEASURED_SIZE
+    pixels = cv2.resize(
+        np.asarray(region),
+        (MEASURED_SIZE, MEASURED_SIZE),
+        interpolation=cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR,
+    )
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA)
+    colours = cv2.cvtColor(np.float32(small) / 255, cv2.COLOR_RGB2Lab)[..., 1:]
+    return Measures(
+        sharpness=round(float(cv2.Laplacian(grey, cv2.CV_64F).var()), 2),
+        chroma=round(float(np.sqrt(colours.var(axis=(0, 1), dtype=np.float64).sum())), 2),
+        hash=_hash(grey) if hashed else None,
+    )
+
+
+def _hash(grey):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bits = imagehash.phash(Image.fromarray(grey)).hash
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def require_quality(measures, settings, image):
+    """Drops a face that is grey or blurred.
+
+    Args:
+        measures: Its `Measures`.
+        settings: The `FilterSettings`.
+        image: The face, for the report.
 
     Raises:
-        Dropped: `too_small`, with the side.
+        Dropped: `grey` or `blurred`, with what was measured.
     """
-    if side * MOST_ENLARGEMENT < size:
-        raise Dropped("too_small", side)
-
-
-def require_faces(detections):
-    """Drops a picture without a face.
-
-    Raises:
-        Dropped: `no_face`.
-    """
-    if not detections:
-        raise Dropped("no_face", 0)
+    if measures.chroma < settings.chroma:
+        raise Dropped("grey", measures.chroma, image)
+    if measures.sharpness < settings.sharpness:
+        raise Dropped("blurred", measures.sharpness, image)

@@ -1,13 +1,13 @@
 """`manifest.json`: what a folder of shards holds and how it was made."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from tfanime.files import write_text
 from tfanime.tags import TagVocabulary
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = "manifest.json"
 
 
@@ -18,15 +18,20 @@ class Manifest:
     Args:
         name: Name of the data set, from its card.
         image_size: Height and width of every picture, in pixels.
-        count: Number of records in all shards.
-        shards: One `{"file", "count", "bytes"}` a shard, in order.
-        fingerprint: SHA-256 (hex) over all records in order: equal fingerprints mean equal data.
+        count: Number of records to train on.
+        shards: One `{"file", "count", "bytes", "sha256"}` a shard to train on, in order; the hash is that of its
+            records one after another.
+        fingerprint: SHA-256 (hex) over the shards' hashes in order: equal fingerprints mean equal data.
+        holdout: `{"count", "shards", "fingerprint", "tag_counts"}` of what is held out for judging, or None.
         vocabulary: The `TagVocabulary` of the records' `tags`, or None for shards without tags.
-        tag_counts: For each tag, in how many records it holds.
+        tag_counts: For each tag, in how many records to train on it holds.
         detector: `{"name", "version"}`.
-        tagger: `{"name", "version"}`.
-        pictures: What became of the pictures: `{"found", "kept", "dropped": {reason: count},
-            "rows_without_picture", "pictures_without_row", "unknown_words": {word: rows}, ...}`.
+        taggers: `{"name", "version", "holds": {tag: count}, "known": {tag: count}}` of each tagger in the order in
+            which they were asked: in how many records of both splits it said that the tag holds, and that it does or
+            does not.
+        pictures: What became of the pictures, those held out included: `{"found", "kept", "dropped": {reason: count},
+            "dropped_faces": {reason: count}, "tags_known": {tag: count}, "rows_without_picture", ...}`. A picture is
+            counted under the first of its faces' reasons if none of them is kept.
         card: The resolved settings of the conversion.
         tfanime: Version that wrote it.
     """
@@ -36,14 +41,33 @@ class Manifest:
     count: int
     shards: list
     fingerprint: str
+    holdout: dict | None
     vocabulary: TagVocabulary | None
     tag_counts: dict
     detector: dict
-    tagger: dict
+    taggers: list
     pictures: dict
     card: dict
     tfanime: str
     format: int = field(default=FORMAT)
+
+    def split(self, name):
+        """The manifest as it would be if there were but one split.
+
+        Args:
+            name: `"train"` or `"holdout"`.
+
+        Raises:
+            ValueError: There is no such split.
+        """
+        if name == "train":
+            return self
+        if name == "holdout" and self.holdout:
+            return replace(self, **self.holdout, holdout=None)
+        raise ValueError(
+            f"split must be {'train or holdout' if self.holdout else 'train'} for shards {self.name!r}. Received: "
+            f"{name!r}; the converter's --holdout 0.05 holds out 5 % of the pictures"
+        )
 
     def save(self, folder):
         """Writes `manifest.json` into `folder` through a temporary file."""

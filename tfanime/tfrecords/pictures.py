@@ -3,10 +3,36 @@
 import functools
 from dataclasses import dataclass
 
-from tfanime.tfrecords.crop import centre_square, encode, face_square
+from tfanime.tfrecords.crop import centre_square, encode, face_square, resize, thumbnail
 from tfanime.tfrecords.detect import DETECTORS
 from tfanime.tfrecords.face import Face
-from tfanime.tfrecords.filters import Dropped, require_faces
+from tfanime.tfrecords.filters import Dropped, measure, require_quality
+from tfanime.tfrecords.tagging import Sight
+
+PASSED_OVER = ("excluded", "rating", "old", "low_score")  # left out unseen: the report has no picture of them
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A picture or face that is left out.
+
+    Args:
+        id: Its id.
+        reason: A key of `tfanime.tfrecords.filters.REASONS`.
+        value: What was measured, as text.
+        thumbnail: A small JPEG of it; empty where there is nothing to see.
+    """
+
+    id: str
+    reason: str
+    value: str
+    thumbnail: bytes = b""
+
+    @classmethod
+    def of(cls, id, dropped):
+        """What a raised `Dropped` says of the picture or face `id`."""
+        image = None if dropped.image is None else thumbnail(dropped.image)
+        return cls(id, dropped.reason, str(dropped.value), image or b"")
 
 
 @dataclass(frozen=True)
@@ -16,7 +42,7 @@ class Outcome:
     Args:
         id: Its id.
         faces: The `Face`s that are kept.
-        drops: `(id, reason, value)` of each face that is not, or of the picture itself.
+        drops: The `Drop` of each face that is not, or of the picture itself.
     """
 
     id: str
@@ -29,18 +55,23 @@ class PictureConverter:
 
     Args:
         settings: The `Settings`.
-        opener: From a picture's id to `(image, bytes or None)`, of a source's `opener()`.
-        tagger: The tagger, see `tfanime.tfrecords.tagging`.
+        opener: From a picture's id and words to a `tfanime.tfrecords.sources.Picture`, of a source's `opener()`.
+        tagger: The `tfanime.tfrecords.tagging.Chain`.
+        excluded: Ids of faces that are left out.
     """
 
-    def __init__(self, settings, opener, tagger):
+    def __init__(self, settings, opener, tagger, excluded=frozenset()):
         self.settings = settings
         self.opener = opener
         self.tagger = tagger
+        self.excluded = excluded
 
     @functools.cached_property
     def _find(self):
-        return DETECTORS[self.settings.detector]().find
+        return DETECTORS[self.settings.detector](self.settings).find
+
+    def __getstate__(self):  # a detector stays in its process
+        return {name: value for name, value in vars(self).items() if name != "_find"}
 
     def __call__(self, id, words):
         """Decodes, detects, crops, tags and encodes.
@@ -53,39 +84,54 @@ class PictureConverter:
             An `Outcome`; nothing that a picture holds makes this fail.
         """
         try:
-            image, data = self.opener(id)
-            crops = self._crops(image, data)
-        except Dropped as drop:
-            return Outcome(id, (), ((id, drop.reason, str(drop.value)),))
+            picture = self.opener(id, words)
+            detections = self._detections(picture.image)
+        except Dropped as dropped:
+            return Outcome(id, (), (Drop.of(id, dropped),))
         faces, drops = [], []
-        for number, (detection, make) in enumerate(crops):
+        for number, detection in enumerate(detections):
             face_id = f"{id}#{number}" if number else id
             try:
-                crop, data = make()
-            except Dropped as drop:
-                drops.append((face_id, drop.reason, str(drop.value)))
-                continue
-            tags = tuple(int(value) for value in self.tagger(crop, words))
-            data = data or encode(crop, self.settings.format, self.settings.quality)
-            if detection is None:
-                faces.append(Face(face_id, data, tags))
-            else:
-                faces.append(Face(face_id, data, tags, detection.box, detection.score, detection.points))
+                faces.append(self._face(face_id, picture, detection))
+            except Dropped as dropped:
+                drops.append(Drop.of(face_id, dropped))
         return Outcome(id, tuple(faces), tuple(drops))
 
-    def _crops(self, image, data):
-        """Pairs of a detection and a function that makes its crop."""
-        settings = self.settings
+    def _detections(self, image):
+        """The faces of a picture, the likeliest first; `[None]` if it is a face already."""
         if self._find is None:
-            if image.size == (settings.size, settings.size):
-                return [(None, lambda: (image, data))]
-            return [(None, lambda: (centre_square(image, settings.size), None))]
-        found = [detection for detection in self._find(image) if detection.score >= settings.threshold]
+            return [None]
+        found = [detection for detection in self._find(image) if detection.score >= self.settings.threshold]
+        if not found:
+            raise Dropped("no_face", 0, image)
         found.sort(key=lambda detection: (-detection.score, detection.box))
-        require_faces(found)
-        if settings.faces == "best":
-            found = found[:1]
-        return [
-            (detection, lambda box=detection.box: (face_square(image, box, settings.zoom, settings.size), None))
-            for detection in found
-        ]
+        return found[:1] if self.settings.faces == "best" else found
+
+    def _face(self, id, picture, detection):
+        settings = self.settings
+        if id in self.excluded:
+            raise Dropped("excluded")
+        image, data = picture.image, picture.data
+        region = centre_square(image) if detection is None else face_square(image, detection.box, settings.zoom)
+        crop = resize(region, settings.size, settings.enlarge)
+        drawn = settings.source == "drawn"
+        measures = measure(region.image, hashed=settings.duplicates >= 0 and not drawn)
+        if not drawn:
+            require_quality(measures, settings, region.image)
+        place = None if detection is None else (region.left, region.top, region.side)
+        tags, givers = self.tagger(Sight(crop, detection, picture.words, place))
+        if data is None or crop is not image:
+            data = encode(crop, settings.format, settings.quality)
+        return Face(
+            id,
+            data,
+            tuple(int(value) for value in tags),
+            tuple(int(value) for value in givers),
+            box=detection.box if detection else (),
+            score=detection.score if detection else None,
+            points=detection.points if detection else (),
+            picture_size=image.size,
+            sharpness=measures.sharpness,
+            chroma=measures.chroma,
+            hash=measures.hash,
+        )

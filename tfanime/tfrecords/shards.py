@@ -1,43 +1,90 @@
 """The folder of shards while it is being made: what is finished, what is left, and how a shard is written."""
 
+import base64
+import bisect
+import collections
 import contextlib
+import csv
 import errno
 import hashlib
+import itertools
 import json
-import os
 import re
-import struct
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from tfanime.files import replacing, write_text
-from tfanime.tfrecords.example import serialize
+from tfanime.tfrecords.example import serialize, serialize_drop
 from tfanime.tfrecords.manifest import FILE_NAME
+from tfanime.tfrecords.pictures import Drop
 
 STATE = "conversion.json"
+DROPPED = "dropped.csv"
+DROPPED_SAMPLE = "dropped.tfrecord"
+REPORT = "report.html"
+SHOWN = 48  # thumbnails of what is left out, for each reason
+ENCODED = {"encoding": "utf-8", "errors": "replace", "newline": ""}
 SHARD = re.compile(r"\.?.+-\d{5}-of-\d{5}\.tfrecord(\.json)?")
 
 
-def plan(ids, name, shard_records):
+@dataclass(frozen=True)
+class PlannedShard:
+    """A shard to be written.
+
+    Args:
+        file: Its file name.
+        split: `"train"` or `"holdout"`.
+        ids: The ids of its pictures, in order.
+    """
+
+    file: str
+    split: str
+    ids: tuple
+
+
+def order_of(id):
+    """Where a picture stands among all pictures: the SHA-256 of its id.
+
+    It mixes the pictures for good and depends on nothing else.
+    """
+    return hashlib.sha256(id.encode(errors="surrogateescape")).digest()
+
+
+def plan(ids, name, shard_records, holdout=0.0):
     """Divides pictures into shards: contiguous, even ranges of their hashed order.
 
-    The order is that of the SHA-256 of the ids, which mixes the pictures for good and depends on nothing else.
+    The pictures whose hash, read as a fraction of all hashes, is below `holdout` are held out. A picture therefore
+    stays on its side when others are added.
 
     Args:
         ids: The pictures' ids.
         name: Name of the data set.
         shard_records: About how many pictures a shard has.
+        holdout: Share of the pictures to hold out, 0 to below 1.
 
     Returns:
-        A dictionary from the shard's file name to its ids, in order.
+        A list of `PlannedShard`s; those held out come first, because their hashes do.
     """
-    ids = sorted(ids, key=lambda id: hashlib.sha256(id.encode(errors="surrogateescape")).digest())
+    ordered = sorted((order_of(id), id) for id in ids)
+    kept_out = bisect.bisect_left(ordered, round(holdout * 2**64), key=lambda pair: int.from_bytes(pair[0][:8], "big"))
+    ids = [id for _, id in ordered]
+    return [
+        *_even(ids[:kept_out], f"{name}-holdout", "holdout", shard_records),
+        *_even(ids[kept_out:], name, "train", shard_records),
+    ]
+
+
+def _even(ids, name, split, shard_records):
+    if not ids:
+        return []
     count = max(1, round(len(ids) / shard_records))
     bounds = [len(ids) * index // count for index in range(count + 1)]
-    return {
-        f"{name}-{index:05d}-of-{count:05d}.tfrecord": ids[bounds[index] : bounds[index + 1]] for index in range(count)
-    }
+    files = [f"{name}-{index:05d}-of-{count:05d}.tfrecord" for index in range(count)]
+    ranges = itertools.pairwise(bounds)
+    return [PlannedShard(file, split, tuple(ids[low:high])) for file, (low, high) in zip(files, ranges, strict=True)]
 
 
 class ShardFolder:
@@ -76,7 +123,7 @@ class ShardFolder:
         Raises:
             ValueError: One is missing or has another size.
         """
-        for shard in manifest.shards:
+        for shard in [*manifest.shards, *(manifest.holdout or {}).get("shards", ())]:
             path = self.folder / shard["file"]
             size = path.stat().st_size if path.is_file() else None
             if size != shard["bytes"]:
@@ -90,10 +137,10 @@ class ShardFolder:
         return sorted(path for path in self.folder.iterdir() if SHARD.fullmatch(path.name))
 
     def clear(self):
-        """Removes the shards, their accounts and the manifest, and nothing else."""
+        """Removes what a conversion writes, and nothing else."""
         # The manifest goes first: a folder with a manifest is complete at every moment.
-        for path in (self.folder / FILE_NAME, self.folder / STATE, *self.shards()):
-            path.unlink(missing_ok=True)
+        for name in (FILE_NAME, STATE, REPORT, DROPPED, DROPPED_SAMPLE, *self.shards()):
+            (self.folder / name).unlink(missing_ok=True)
 
     def begin(self, state):
         """Notes what is being converted, and removes what a killed process left half written."""
@@ -117,50 +164,74 @@ class ShardFolder:
         except (OSError, ValueError, KeyError):
             return None
 
-    def records(self, name):
-        """Yields the records of a finished shard, serialised."""
-        # Read by hand, because tf.data would look for accelerators first. A record is framed by its length (8 bytes),
-        # a checksum of that (4) and a checksum of the record (4).
-        with open(self.folder / name, "rb") as file:
-            while header := file.read(12):
-                yield file.read(struct.unpack("<Q", header[:8])[0])
-                file.seek(4, os.SEEK_CUR)
+    def write_dropped(self, accounts):
+        """Writes which picture or face was left out, why, and what was measured; and a sample of them to look at.
 
-    def write(self, name, outcomes, tag_count, digest):
+        Args:
+            accounts: The accounts of all shards, in order.
+        """
+        path = self.folder / DROPPED
+        with _as_os_errors(self.folder):
+            with replacing(path) as temporary, open(temporary, "w", **ENCODED) as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(("id", "reason", "value"))
+                writer.writerows(sorted(tuple(drop[:3]) for account in accounts for drop in account["drops"]))
+            shown = collections.Counter()
+            with replacing(self.folder / DROPPED_SAMPLE) as temporary, open_writer(str(temporary)) as writer:
+                for id, reason, value, picture in (drop for account in accounts for drop in account["drops"]):
+                    if picture and shown[reason] < SHOWN:
+                        shown[reason] += 1
+                        writer.write(serialize_drop(Drop(id, reason, value, base64.b64decode(picture))))
+
+    def write(self, file, outcomes, tag_count, tagger_count, thumbnails):
         """Writes a shard and its account.
 
         Args:
-            name: Its file name.
-            outcomes: Iterable of the `Outcome`s of its pictures, in order.
+            file: Its file name.
+            outcomes: Iterable of pairs of an `Outcome` of one of its pictures, in order, and what `filed` shall have.
             tag_count: Length of the vocabulary.
-            digest: A `hashlib` object that is updated with every record.
+            tagger_count: Number of taggers.
+            thumbnails: How many thumbnails to keep for each reason why something is left out.
 
         Returns:
-            The account: a dictionary of `file`, `count` (records), `bytes`, `kept` (pictures), `holds` and `known`
-            (for each tag, in how many records its value is +1, and is not 0), `drops` (`[id, reason, value]`) and
-            `lost` (the reasons of the pictures of which nothing is kept).
+            The account: a dictionary of `file`, `count` (records), `bytes`, `sha256` (of the records), `kept`
+            (pictures), `known` and `holds` (for each tagger and tag, in how many records it gave a value, and +1),
+            `drops` (`[id, reason, value, thumbnail]`, base64), `lost` (the reasons of the pictures of which nothing is
+            kept) and `filed` (`[id, hash]` of each face that duplicates are sought among).
 
         Raises:
             OSError: The disk is full, for instance; what was written of this shard is removed.
         """
-        account = {"file": name, "count": 0, "bytes": 0, "kept": 0, "drops": [], "lost": []}
-        holds, known = [0] * tag_count, [0] * tag_count
+        account = {"file": file, "count": 0, "bytes": 0, "kept": 0, "drops": [], "lost": [], "filed": []}
+        known, holds = np.zeros((2, tagger_count, tag_count), int)
+        digest, shown = hashlib.sha256(), collections.Counter()
         with _as_os_errors(self.folder):
-            with replacing(self.folder / name) as temporary, open_writer(str(temporary)) as writer:
-                for outcome in outcomes:
+            with replacing(self.folder / file) as temporary, open_writer(str(temporary)) as writer:
+                for outcome, filed in outcomes:
                     for face in outcome.faces:
                         record = serialize(face)
                         writer.write(record)
                         digest.update(record)
-                        for index, value in enumerate(face.tags):
-                            holds[index] += value > 0
-                            known[index] += value != 0
+                        for index, (value, giver) in enumerate(zip(face.tags, face.givers, strict=True)):
+                            if value:
+                                known[giver, index] += 1
+                                holds[giver, index] += value > 0
                     account["count"] += len(outcome.faces)
                     account["kept"] += bool(outcome.faces)
-                    account["drops"] += [list(drop) for drop in outcome.drops]
-                    account["lost"] += [] if outcome.faces else [outcome.drops[0][1]]
-            account |= {"bytes": (self.folder / name).stat().st_size, "holds": holds, "known": known}
-            write_text(self.folder / f".{name}.json", json.dumps(account) + "\n")
+                    account["filed"] += [list(pair) for pair in filed]
+                    account["lost"] += [] if outcome.faces else [outcome.drops[0].reason]
+                    for drop in outcome.drops:
+                        show = bool(drop.thumbnail) and shown[drop.reason] < thumbnails
+                        shown[drop.reason] += show
+                        picture = base64.b64encode(drop.thumbnail).decode() if show else ""
+                        account["drops"].append([drop.id, drop.reason, drop.value, picture])
+            account |= {
+                "bytes": (self.folder / file).stat().st_size,
+                "sha256": digest.hexdigest(),
+                "known": known.tolist(),
+                "holds": holds.tolist(),
+            }
+            write_text(self.folder / f".{file}.json", json.dumps(account) + "\n")
         return account
 
 

@@ -1,0 +1,67 @@
+import sys
+
+import pytest
+from small_pictures import folder_of, noise
+
+from tfanime.tfrecords import beam
+from tfanime.tfrecords.convert import convert
+from tfanime.tfrecords.settings import Settings
+
+pytest.importorskip("apache_beam", reason="the extra `beam` is not installed")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """60 pictures, among them some that are unreadable, too small, or nearly the same as another."""
+    folder = folder_of(tmp_path_factory.mktemp("beam") / "faces", 60)
+    for number in range(0, 60, 7):
+        noise(number).save(folder / f"again-{number}.png", optimize=True)
+        noise(number).save(folder / f"thrice-{number}.bmp")
+    (folder / "0005.png").write_bytes(b"no picture")
+    noise(0, 7, 7).save(folder / "small.png")
+    return folder
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_beam_gives_the_same_folder_byte_for_byte(source, tmp_path, workers):
+    flags = {"name": "x", "size": 16, "shard_records": 20, "detector": "none", "holdout": 0.2, "progress": False}
+    manifest, _ = convert(Settings(str(source), str(tmp_path / "local"), workers=1, **flags), progress=False)
+    assert set(manifest.pictures["dropped"]) == {"duplicate", "too_small", "unreadable"}
+    settings = Settings(str(source), str(tmp_path / "beam"), workers=workers, runner="DirectRunner", **flags)
+    convert(settings, progress=False)
+    assert contents(tmp_path / "beam") == contents(tmp_path / "local")
+
+
+def test_drawn_avatars_are_the_same(tmp_path):
+    flags = {"name": "x", "size": 24, "count": 12, "shard_records": 5, "workers": 1}
+    convert(Settings("drawn", str(tmp_path / "local"), **flags), progress=False)
+    convert(Settings("drawn", str(tmp_path / "beam"), runner="DirectRunner", **flags), progress=False)
+    assert contents(tmp_path / "beam") == contents(tmp_path / "local")
+
+
+def test_unknown_runners_are_refused():
+    with pytest.raises(ValueError, match=r"--runner must be local or one of .*FlinkRunner.*Received: 'MyRunner'"):
+        beam.beam_runner("MyRunner")
+    for name in ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner"):
+        assert callable(beam.beam_runner(name))
+
+
+def test_without_beam_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(beam, "beam", None)
+    with pytest.raises(ImportError, match=r"tfanime\[beam\]"):
+        beam.beam_runner("DirectRunner")
+
+
+def test_the_local_runner_does_without_beam(tmp_path):
+    import subprocess
+
+    program = (
+        "import sys; sys.modules['apache_beam'] = None\n"
+        "from tfanime.tfrecords.__main__ import main\n"
+        f"main(['drawn', {str(tmp_path)!r}, '--count=2', '--size=16', '--workers=1', '--progress=false'])"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -1,0 +1,122 @@
+"""What runs a conversion: processes of this machine, or Apache Beam.
+
+A runner is a function `(conversion, folder, plan, progress)` that writes every planned shard with its account into the
+`ShardFolder` and returns the accounts in the plan's order.
+"""
+
+import dataclasses
+import functools
+import io
+import itertools
+import math
+import sys
+
+from PIL import Image
+from tqdm import tqdm
+
+from tfanime.tfrecords.crop import thumbnail
+from tfanime.tfrecords.duplicates import DuplicateIndex
+from tfanime.tfrecords.pictures import Drop
+from tfanime.tfrecords.settings import DRAWN
+from tfanime.tfrecords.shards import SHOWN
+from tfanime.tfrecords.workers import outcomes
+
+
+def runner(name):
+    """The runner that `--runner` names.
+
+    Raises:
+        ImportError: It is one of Beam's, which is not installed.
+        ValueError: There is no such runner.
+    """
+    if name == "local":
+        return local
+    from tfanime.tfrecords.beam import beam_runner
+
+    return beam_runner(name)
+
+
+def local(conversion, folder, plan, progress):
+    """Converts with a pool of processes on this machine; shards that are finished already are kept."""
+    settings = conversion.settings
+    finished = {shard.file: account for shard in plan if (account := folder.account(shard.file))}
+    tasks = ((id, conversion.source.words_of(id)) for shard in plan if shard.file not in finished for id in shard.ids)
+    stream = outcomes(conversion.converter, tasks, settings.workers)
+    index = DuplicateIndex(-1 if settings.source == DRAWN else settings.duplicates)
+    write = shard_writer(conversion, folder, len(plan))
+    accounts = []
+    bar = tqdm(
+        total=len(conversion.source),
+        initial=sum(len(shard.ids) for shard in plan if shard.file in finished),
+        unit=" pictures",
+        desc="drawing" if settings.source == DRAWN else "converting",
+        disable=not progress,
+        mininterval=0.5 if sys.stderr.isatty() else 10,
+    )
+    with bar:
+        for shard in plan:
+            if shard.file in finished:
+                account = finished[shard.file]
+                for id, hash in account["filed"]:
+                    index.add(id, hash)
+            else:
+                some = _counting(itertools.islice(stream, len(shard.ids)), bar)
+                account = write(shard.file, (_sifted(each, index) for each in some))
+            account["filed"] = []  # the index has them
+            accounts.append(account)
+    return accounts
+
+
+def shard_writer(conversion, folder, shard_count):
+    """What writes the shards of a conversion; can be pickled.
+
+    Args:
+        conversion: The `Conversion`.
+        folder: The `ShardFolder`.
+        shard_count: How many shards there are: each shows its part of what is left out.
+
+    Returns:
+        A function from a file name, and an iterable of pairs of an `Outcome` without duplicates, in order, and what was
+        filed of it, to the shard's account.
+    """
+    return functools.partial(
+        folder.write,
+        tag_count=len(conversion.vocabulary or ()),
+        tagger_count=len(conversion.converter.tagger.taggers),
+        thumbnails=math.ceil(SHOWN / shard_count),
+    )
+
+
+def without(outcome, duplicates):
+    """An outcome without its duplicates.
+
+    Args:
+        outcome: The `Outcome`.
+        duplicates: `Duplicate`s by the id of the face that is one.
+
+    Returns:
+        An `Outcome`.
+    """
+    if not duplicates:
+        return outcome
+    drops = tuple(
+        Drop(face.id, "duplicate", str(duplicates[face.id]), thumbnail(Image.open(io.BytesIO(face.image))))
+        for face in outcome.faces
+        if face.id in duplicates
+    )
+    faces = tuple(face for face in outcome.faces if face.id not in duplicates)
+    return dataclasses.replace(outcome, faces=faces, drops=outcome.drops + drops)
+
+
+def _sifted(outcome, index):
+    """`(outcome without duplicates, what was filed)`."""
+    if index.distance < 0:
+        return outcome, ()
+    found = {face.id: duplicate for face in outcome.faces if (duplicate := index.add(face.id, face.hash))}
+    return without(outcome, found), [(face.id, face.hash) for face in outcome.faces]
+
+
+def _counting(stream, bar):
+    for outcome in stream:
+        bar.update()
+        yield outcome
