@@ -65,6 +65,8 @@ def test_a_file_without_a_cascade_is_refused(tmp_path, text):
 def test_the_score_grows_with_the_weight_from_0_to_1():
     scores = [detect_cascade.likelihood(weight) for weight in (-3, 0, 1, 2, 4, 1000)]
     assert scores == sorted(scores) and scores[0] >= 0 and scores[-1] <= 1
+    # The default threshold drops the weights below 1.1, a third of the wrong boxes and 3 % of the right ones.
+    assert detect_cascade.likelihood(1.0) < DetectSettings().threshold < detect_cascade.likelihood(1.2)
 
 
 @needs_cascades
