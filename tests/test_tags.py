@@ -1,5 +1,7 @@
 import json
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +134,15 @@ def test_pickling_keeps_the_vocabulary():
     JIN34.encode(["smile"])  # fills what is remembered
     again = pickle.loads(pickle.dumps(JIN34))
     assert again == JIN34 and again.encode(["smile"]).tolist() == JIN34.encode(["smile"]).tolist()
+
+
+def test_the_documentation_lists_every_tag_and_alias():
+    text = (Path(__file__).parents[1] / "docs" / "tags.md").read_text(encoding="utf-8")
+    for vocabulary in (JIN34, KONACHAN26):
+        for alias, tag in vocabulary.aliases.items():
+            assert re.search(rf"^\| `{tag}` \|.*`{re.escape(alias)}`", text, re.MULTILINE), (tag, alias)
+        for group in vocabulary.groups:
+            row = re.search(rf"`{vocabulary.name}` \|.*?^\| {group.name}(, exclusive)? \| (.*?) \|$", text, re.M | re.S)
+            words = row[2].replace(" (`_hair`)", "").replace(" (`_eyes`)", "").split()
+            suffix = {"hair_colour": "_hair", "eye_colour": "_eyes"}.get(group.name, "")
+            assert tuple(word + suffix for word in words) == group.tags and bool(row[1]) == group.exclusive

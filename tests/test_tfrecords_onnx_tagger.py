@@ -1,6 +1,9 @@
 import json
 import pickle
+import re
 import sys
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -159,13 +162,16 @@ def test_threshold(settings, tmp_path):
     assert at(0.5) == [1, -1, -1, 1, 0]
     assert at(0.7) == [0, 0, 0, -1, 0]  # no colour is likely, no hat is not likely
     assert at(0.05) == [1, -1, -1, 1, 0]  # one colour, though all are above
+    model = constant(tmp_path / "constant.onnx", [0.6, 0.2, 0.7, 0.1])
+    assert at(0.5) == [-1, -1, 1, -1, 0]  # the likeliest of two
 
 
 def test_aliases_the_likeliest_counts_and_spelling_does_not(settings, tmp_path):
-    model = constant(tmp_path / "constant.onnx", [0.1, 0.9, 0.5, 0.7, 0.2])
     tags = ("red_hair", "crimson hair", "Green-Hair", "SMILE", "rating:safe")
-    found = values(settings(model, tags, tagger_size=8, tagger_threshold=0.6))
-    assert found == {"red_hair": 1, "green_hair": -1, "blue_hair": -1, "hat": 0, "smile": 1}
+    for outputs in ([0.1, 0.9, 0.5, 0.7, 0.2], [0.9, 0.1, 0.5, 0.7, 0.2]):
+        model = constant(tmp_path / "constant.onnx", outputs)
+        found = values(settings(model, tags, tagger_size=8, tagger_threshold=0.6))
+        assert found == {"red_hair": 1, "green_hair": -1, "blue_hair": -1, "hat": 0, "smile": 1}
 
 
 def test_a_tag_list_of_each_kind(settings, tmp_path):
@@ -301,3 +307,13 @@ def test_its_flags_count_only_where_it_is_asked(settings):
     assert not list(settings().idle())
     assert "tagger_mean" in TaggingSettings(**{**vars(settings()), "tagger": "sidecar"}).idle()
     assert {"tagger", "tagger_model"} <= set(TaggingSettings(**{**vars(settings()), "vocabulary": "none"}).idle())
+
+
+def test_the_cards_of_the_documentation(settings):
+    text = (Path(__file__).parents[1] / "docs" / "tags.md").read_text(encoding="utf-8")
+    cards = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    cards = [card for card in cards if "tagger" in card]
+    assert len(cards) == 3
+    for card in cards:
+        files = {name: getattr(settings(), name) for name in ("tagger_model", "tagger_tags")}
+        assert all(holds for _, holds, _ in TaggingSettings(**{**card, **files}).rules())

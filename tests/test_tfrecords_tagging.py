@@ -65,6 +65,10 @@ def test_independent_tags_that_nobody_looked_for_are_unknown():
     assert values["red_hair"] == 1 and values["blue_hair"] == -1  # exclusive: ruled out, though in no row
 
 
+def test_a_tags_file_without_a_word_says_nothing_of_independent_tags():
+    assert not SidecarTagger(JIN34, used_words=[])(sight("")).any()
+
+
 def test_a_file_beside_each_picture_makes_what_is_missing_absent():
     values = by_tag(SidecarTagger(JIN34, used_words=None), "red_hair")
     assert values["glasses"] == -1 and values["blue_eyes"] == 0
@@ -82,6 +86,11 @@ def test_a_later_tagger_decides_between_several_but_brings_in_no_other():
     assert chained(several, [0, -1, 0, 0, 0]) == ([0, 0, -1, 0, 0], [-1, -1, 0, -1, -1])
     third = chained(several, [-1, -1, 1, 0, 0], [1, -1, -1, 0, 0])
     assert third == ([1, -1, -1, 0, 0], [2, 2, 0, -1, -1])
+
+
+def test_a_tagger_that_leaves_zeros_beside_its_choice_makes_no_second_choice_possible():
+    assert chained([1, 0, -1, 0, 0], [-1, 1, -1, 0, 0]) == ([1, 0, -1, 0, 0], [0, -1, 0, -1, -1])
+    assert chained([0, 0, -1, 0, 0], [1, 0, 0, 0, 0]) == ([1, 0, -1, 0, 0], [1, -1, 0, -1, -1])
 
 
 def test_independent_tags_are_decided_one_by_one():

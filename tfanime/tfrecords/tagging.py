@@ -144,10 +144,9 @@ def _newly_known(known, said):
     """Which values of an exclusive group a later tagger may set, as bools: see `Chain`."""
     if not known.any():
         return said != 0
-    open_between = known == 0
-    if (known > 0).any() or not (said[open_between] > 0).any():
-        return np.zeros(len(known), bool)
-    return open_between & (said != 0)
+    open_between = (known == 0) & (said != 0)
+    decides = not (known > 0).any() and (said[open_between] > 0).any()
+    return open_between & decides
 
 
 def make_tagger(vocabulary, settings, used_words):
