@@ -1,4 +1,7 @@
+import dataclasses
+import json
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -7,34 +10,67 @@ from small_pictures import data_of, folder_of, noise
 from tfanime.tags import JIN34
 from tfanime.tfrecords import drawn
 from tfanime.tfrecords.filters import Dropped
-from tfanime.tfrecords.sources import DrawnSource, FolderSource, match_tags, read_tags
+from tfanime.tfrecords.sources import DrawnSource, FolderSource, SourceSettings
+
+EXPLICIT = '{"rating": "explicit"}'
 
 
-def test_a_tree_is_walked_in_sorted_order(tmp_path):
-    for name in ("b.PNG", "a/z.jpg", "a/b/c.webp", ".hidden/x.png", ".x.png", "notes.txt", "c.gif", "d.bmp"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    assert FolderSource(tmp_path).ids == ["a/b/c.webp", "a/z.jpg", "b.PNG", "c.gif", "d.bmp"]
+def beside(folder, **files):
+    """Pictures `a.png`, `b.png`, ... and the files given, `a__png__json` for `a.png.json`."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        name = name.replace("__", ".")
+        (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
+        noise().save(folder / f"{name[0]}.png")
+    return folder
+
+
+def dropped(source, id, words=None):
+    with pytest.raises(Dropped) as caught:
+        source.opener()(id, words)
+    return caught.value.reason, caught.value.value
 
 
 def test_rows_and_pictures_without_each_other_are_counted(tmp_path):
     source = FolderSource(folder_of(tmp_path / "faces", 5))
-    assert len(source) == 5
+    assert len(source) == 5 and source.sidecars == "csv"
     assert source.rows_without_picture == 1 and source.pictures_without_row == 1
     assert source.words_of("0001.png") is None and source.words_of("0002.png") == "blue_hair smile"
     assert sorted(source.used_words) == ["blonde_hair", "blue_hair", "red_hair", "smile"]
 
 
-def test_listing_depends_on_pictures_and_rows(tmp_path):
+def test_a_file_beside_a_picture_is_as_good_as_a_row(tmp_path):
+    folder = folder_of(tmp_path / "faces", 5)
+    (folder / "0001.png.txt").write_text("smile")
+    source = FolderSource(folder)
+    assert source.sidecars == "csv,txt" and source.pictures_without_row == 0
+
+
+def test_listing_depends_on_pictures_rows_files_beside_them_and_exclude_list(tmp_path):
     folder = folder_of(tmp_path / "faces", 3)
-    listing = FolderSource(folder).listing
-    assert FolderSource(folder).listing == listing
-    (folder / "tags.csv").write_text((folder / "tags.csv").read_text().replace("blue", "red"))
-    assert FolderSource(folder).listing != listing
-    other = FolderSource(folder).listing
-    noise(9, 30, 30).save(folder / "9.png")
-    assert FolderSource(folder).listing != other
+    exclude = tmp_path / "exclude.txt"
+    exclude.write_text("")
+    listings = [FolderSource(folder).listing]
+    assert FolderSource(folder).listing == listings[0] == FolderSource(folder, exclude=exclude).listing
+    for change in (
+        lambda: (folder / "tags.csv").write_text((folder / "tags.csv").read_text().replace("blue", "pink")),
+        lambda: noise(9, 30, 30).save(folder / "9.png"),
+        lambda: (folder / "9.png.json").write_text("{}"),
+        lambda: exclude.write_text("0001.png"),
+        lambda: exclude.write_text("0002.png"),
+    ):
+        change()
+        listings.append(FolderSource(folder, exclude=exclude).listing)
+    assert len(set(listings)) == len(listings)
+
+
+def test_times_tell_a_change_that_keeps_the_size(tmp_path):
+    folder = beside(tmp_path / "faces", a__png__json={"rating": "g"})
+    before = FolderSource(folder)
+    (folder / "a.png.json").write_text(json.dumps({"rating": "e"}))
+    os.utime(folder / "a.png.json", ns=(0, 0))
+    after = FolderSource(folder)
+    assert after.listing == before.listing and after.times != before.times
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "empty"])
@@ -48,61 +84,30 @@ def test_bad_sources_are_named(tmp_path, kind):
         FolderSource(path)
 
 
-def test_rows_match_by_path_then_images_then_the_only_name():
-    ids = ["1.jpg", "images/1.jpg", "images/2.jpg", "a/3.jpg", "a/4.jpg", "b/4.jpg", "a/5.jpg"]
-    rows = {"1.jpg": "top", "2.jpg": "in images", "3.jpg": "only name", "4.jpg": "two so called", "x/5.jpg": "other"}
-    words, left = match_tags(rows, ids)
-    assert words == {"1.jpg": "top", "images/2.jpg": "in images", "a/3.jpg": "only name"}
-    assert left == 2
-
-
-def test_a_picture_takes_one_row():
-    words, left = match_tags({"1.jpg": "by name", "images/1.jpg": "by path"}, ["images/1.jpg"])
-    assert words == {"images/1.jpg": "by path"} and left == 1
-
-
-@pytest.mark.parametrize(
-    ("content", "rule"),
-    [
-        (b"name,tags\n1.jpg,a\n", "columns file,tags"),
-        (b"file,tags\n1.jpg\n", "line 2 must have one value a column"),
-        (b"file,tags\n1.jpg,a,b\n", "line 2 must have one value a column"),
-        (b"file,tags\n1.jpg,a\n./1.jpg,b\n", "line 3 must not repeat"),
-        (b"file,tags\n\xff\xfe,a\n", "CSV in UTF-8"),
-        (b'file,tags\n1.jpg,"a\n', "CSV in UTF-8"),
-        (b"", "columns file,tags"),
-    ],
-)
-def test_bad_tags_files_are_named(tmp_path, content, rule):
-    path = tmp_path / "tags.csv"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"tags file .*tags\.csv.*{rule}"):
-        read_tags(path)
-
-
-def test_tags_files_of_other_systems(tmp_path):
-    path = tmp_path / "tags.csv"
-    path.write_bytes("\ufefffile,tags,note\r\na\\1.jpg,red_hair smile,x\r\n".encode())
-    assert read_tags(path) == {"a/1.jpg": "red_hair smile"}
-
-
 def test_opener_gives_pixels_and_only_plain_bytes(tmp_path):
     (tmp_path / "a.png").write_bytes(data_of(noise(1)))
     (tmp_path / "b.bmp").write_bytes(data_of(noise(2), "bmp"))
-    opener = FolderSource(tmp_path).opener()
-    image, data = opener("a.png")
-    assert data == (tmp_path / "a.png").read_bytes()
-    np.testing.assert_array_equal(image, noise(1))
-    assert opener("b.bmp")[1] is None
+    opener = pickle.loads(pickle.dumps(FolderSource(tmp_path).opener()))
+    picture = opener("a.png", None)
+    assert picture.data == (tmp_path / "a.png").read_bytes() and picture.words is None
+    np.testing.assert_array_equal(picture.image, noise(1))
+    assert opener("b.bmp", "smile").data is None and opener("b.bmp", "smile").words == "smile"
+
+
+def test_opener_minds_the_most_pixels(tmp_path):
+    noise(0, 20, 20).save(tmp_path / "a.png")
+    source = FolderSource(tmp_path)
+    assert source.opener(max_pixels=400)("a.png", None).image.size == (20, 20)
+    with pytest.raises(Dropped, match="too_large"):
+        source.opener(max_pixels=399)("a.png", None)
 
 
 def test_a_picture_that_vanished_is_unreadable(tmp_path):
     noise().save(tmp_path / "a.png")
-    opener = FolderSource(tmp_path).opener()
+    source = FolderSource(tmp_path)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(Dropped) as drop:
-        opener("a.png")
-    assert drop.value.reason == "unreadable" and "FileNotFoundError" in drop.value.value
+    reason, value = dropped(source, "a.png")
+    assert reason == "unreadable" and "FileNotFoundError" in value
 
 
 def test_links_and_names_of_other_systems(tmp_path):
@@ -116,13 +121,155 @@ def test_links_and_names_of_other_systems(tmp_path):
     source = FolderSource(folder)
     assert source.ids == ["a/1.png", "nothing.png", odd]
     for id in source.ids[1:]:
-        with pytest.raises(Dropped, match="unreadable"):
-            source.opener()(id)
+        assert dropped(source, id)[0] == "unreadable"
+
+
+def test_the_first_that_knows_gives_the_words(tmp_path):
+    folder = beside(
+        tmp_path / "faces",
+        a__png__json={"tags": "whole_name"},
+        a__json={"tags": "stem"},
+        a__txt="text",
+        b__json={"tags": "stem"},
+        c__png__json={"rating": "g"},
+        c__png__txt="long hair, smile",
+        d__txt="text",
+        e__png__json={"tags": ""},
+    )
+    source = FolderSource(folder)
+    opener = source.opener()
+    words = {id[0]: opener(id, None).words for id in source.ids}
+    assert words == {"a": "whole_name", "b": "stem", "c": "long_hair smile", "d": "text", "e": None}
+    assert opener("a.png", "row").words == "row" and opener("a.png", "").words == ""
+    assert source.sidecars == "json,txt" and source.used_words is None and source.words_of("a.png") is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({}, {"a", "b", "d"}),
+        ({"ratings": "any"}, {"a", "b", "c", "d"}),
+        ({"ratings": "explicit"}, {"c", "d"}),
+        ({"ratings": "any", "min_year": 2015}, {"b", "c"}),
+        ({"ratings": "any", "min_score": 5}, {"a", "c"}),
+        ({"ratings": "general,explicit", "min_year": 2015, "min_score": 5}, {"c"}),
+    ],
+)
+def test_what_a_board_says_decides(tmp_path, flags, expected):
+    folder = beside(
+        tmp_path / "faces",
+        a__png__json={"rating": "general", "created_at": "2009-01-01", "score": 9},
+        b__png__json={"rating": "sensitive", "created_at": "2015-01-01", "score": 1},
+        c__png__json={"rating": "explicit", "created_at": "2020-01-01", "score": 5},
+        d__png__txt="smile",
+    )
+    (folder / "tags.csv").write_text("file,tags\na.png,hat\nc.png,hat\n")
+    source = FolderSource(folder, **flags)
+    kept = set()
+    for id in source.ids:
+        try:
+            source.opener()(id, source.words_of(id))
+            kept.add(id[0])
+        except Dropped as drop:
+            assert drop.reason in ("rating", "old", "low_score")
+    assert kept == expected
+
+
+def test_an_unwanted_picture_is_not_decoded(tmp_path):
+    folder = beside(tmp_path / "faces", a__png__json=EXPLICIT)
+    (folder / "a.png").write_bytes(b"damaged")
+    exclude = tmp_path / "exclude.txt"
+    exclude.write_text("a.png\n")
+    assert dropped(FolderSource(folder), "a.png") == ("rating", "explicit")
+    assert dropped(FolderSource(folder, exclude=exclude), "a.png")[0] == "excluded"
+    assert dropped(FolderSource(folder, ratings="any"), "a.png")[0] == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"[]"), ("a.txt", b"\xff\xfe\x00")]
+)
+def test_a_damaged_file_drops_its_picture(tmp_path, name, content):
+    noise().save(tmp_path / "a.png")
+    (tmp_path / name).write_bytes(content)
+    reason, value = dropped(FolderSource(tmp_path), "a.png")
+    assert reason == "unreadable" and value.startswith(f"{name}: ")
+
+
+def test_a_folder_in_place_of_a_file_beside_a_picture_is_no_file(tmp_path):
+    noise().save(tmp_path / "a.png")
+    (tmp_path / "a.png.json").mkdir()
+    source = FolderSource(tmp_path)
+    assert source.sidecars is None and source.opener()("a.png", None).words is None
+
+
+def test_the_longest_name_has_no_room_for_a_file_beside_it(tmp_path):
+    long = "x" * 251 + ".png"
+    beside(tmp_path, a__png__json={"tags": "hat"})
+    noise().save(tmp_path / long)
+    (tmp_path / f"{long[:-4]}.txt").write_text("smile")
+    source = FolderSource(tmp_path)
+    assert source.opener()(long, None).words == "smile" and source.opener()("a.png", None).words == "hat"
+
+
+def test_exclude_lists_name_pictures_and_faces(tmp_path):
+    folder = tmp_path / "faces"
+    (folder / "桜").mkdir(parents=True)
+    for name in ("a.png", "b.png", "桜/1 #2.png", "# c.png", "a.png#1.png"):
+        noise().save(folder / name)
+    exclude = tmp_path / "exclude.txt"
+    lines = "a.png\n桜/1 #2.png\nb.png#1\n桜/1 #2.png#12\na.png#1.png\n"
+    exclude.write_text(f"# why\n# c.png\n{lines}b.png#0\nb.png#01\nb.png#x\nb.png#\nz.png\nz.png#1\n", encoding="utf-8")
+    source = FolderSource(folder, exclude=exclude)
+    assert source.excluded == {"a.png", "桜/1 #2.png", "a.png#1.png"}
+    assert source.excluded_faces == {"b.png#1", "桜/1 #2.png#12"}
+    assert source.exclude_without_picture == 6
+    assert dropped(source, "桜/1 #2.png") == ("excluded", "")
+    assert source.opener()("b.png", None).words is None and source.opener()("# c.png", None).words is None
+
+
+def test_without_an_exclude_list_nothing_is_excluded(tmp_path):
+    source = FolderSource(folder_of(tmp_path / "faces", 2))
+    assert not source.excluded and not source.excluded_faces and source.exclude_without_picture == 0
 
 
 def test_drawn_avatars_come_with_their_tags():
     source = DrawnSource(count=2, seed=5, size=32)
-    image, data = source.opener()(source.ids[1])
-    assert len(source) == 2 and data is None and image.size == (32, 32)
-    np.testing.assert_array_equal(image, drawn.draw(6, size=32))
-    np.testing.assert_array_equal(JIN34.encode(source.words_of(source.ids[1]).split()), drawn.drawn_tags(6))
+    words = source.words_of(source.ids[1])
+    picture = pickle.loads(pickle.dumps(source.opener()))(source.ids[1], words)
+    assert len(source) == 2 and picture.data is None and picture.image.size == (32, 32) and picture.words == words
+    np.testing.assert_array_equal(picture.image, drawn.draw(6, size=32))
+    np.testing.assert_array_equal(JIN34.encode(words.split()), drawn.drawn_tags(6))
+
+
+def test_both_sources_say_the_same_things_of_themselves(tmp_path):
+    folder = FolderSource(folder_of(tmp_path / "faces", 1))
+    drawn_source = DrawnSource(count=1, seed=0, size=8)
+    documented = ("ids", "sidecars", "rows_without_picture", "pictures_without_row", "used_words", "excluded")
+    for name in (*documented, "excluded_faces", "exclude_without_picture", "listing", "times"):
+        assert type(getattr(folder, name)) is type(getattr(drawn_source, name)), name
+
+
+@dataclasses.dataclass(frozen=True)
+class AllSettings(SourceSettings):
+    source: str = "faces"
+
+
+def broken_rules(**flags):
+    return [flag for flag, holds, _ in AllSettings(**flags).rules() if not holds]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("tags", "no.csv"), ("exclude", "no.txt"), ("min_year", 12), ("min_year", 10_000)]
+)
+def test_each_rule_names_its_flag(flag, value):
+    assert broken_rules() == [] and broken_rules(**{flag: value}) == [flag]
+
+
+def test_unknown_ratings_are_refused():
+    with pytest.raises(ValueError, match=r"--ratings must be .*explicit. Received: 'safe'"):
+        broken_rules(ratings="safe")
+
+
+def test_nothing_of_it_has_an_effect_on_drawn_avatars():
+    assert list(AllSettings().idle()) == []
+    assert list(AllSettings(source="drawn").idle()) == ["tags", "ratings", "min_year", "min_score", "exclude"]

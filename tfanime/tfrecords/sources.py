@@ -1,22 +1,73 @@
-"""Where pictures come from: a folder tree with its tags file, or seeds of drawn avatars."""
+"""Where pictures come from: a folder tree with what is said of its pictures, or seeds of drawn avatars."""
 
 import collections
-import csv
+import errno
 import functools
 import hashlib
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tfanime.tags import JIN34
-from tfanime.tfrecords.crop import decode
+from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
+from tfanime.tfrecords.folders import SUFFIXES, list_pictures
+from tfanime.tfrecords.metadata import Metadata, Wanted, parse_ratings, read_metadata
+from tfanime.tfrecords.sidecars import TAGS_FILE, match_tags, names_beside, read_exclude, read_tags, read_words
 from tfanime.tfrecords.tagging import split
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-TAGS_FILE = "tags.csv"
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings:
+    """Which pictures are taken, and what is said of them
+
+    Args:
+        tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
+            picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
+            X.jpg.txt or X.txt.
+        ratings: Which ratings are kept, by the JSON file beside a picture: some of general, sensitive, questionable,
+            explicit, separated by commas, or `any`. A picture without a rating is kept.
+        min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
+            out. Default: all are kept.
+        min_score: Least score by the votes of a board's users, likewise.
+        exclude: Text file (UTF-8) of what is left out, one id a line: a picture by its path below SOURCE (all its
+            faces), or one of its further faces by its id in the records or in dropped.csv (a/1.jpg#1).
+    """
+
+    tags: str | None = None
+    ratings: str = "general,sensitive"
+    min_year: int | None = None
+    min_score: int | None = None
+    exclude: str | None = None
+
+    def rules(self):
+        """Yields `(flag, whether its rule holds, the rule)`; raises ValueError where a file or a word is wrong."""
+        yield "tags", self.tags is None or Path(self.tags).is_file(), "an existing CSV file"
+        yield "exclude", self.exclude is None or Path(self.exclude).is_file(), "an existing text file"
+        yield "min_year", self.min_year is None or 1990 <= self.min_year <= 9999, "a year from 1990 on"
+        parse_ratings(self.ratings)
+
+    def idle(self):
+        """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""
+        if self.source == "drawn":
+            yield from SourceSettings.__dataclass_fields__
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what is said of it.
+
+    Args:
+        image: RGB `PIL.Image`.
+        data: The file's bytes if they are a JPEG or PNG of just that, else None.
+        words: Its tags, separated by spaces or commas; None if nobody said any.
+    """
+
+    image: Image.Image
+    data: bytes | None
+    words: str | None
 
 
 class FolderSource:
@@ -25,44 +76,73 @@ class FolderSource:
     Args:
         folder: The folder.
         tags: Path of the tags file; default: `tags.csv` in the folder, if there is one.
+        ratings, min_year, min_score, exclude: Which pictures are left out, see `SourceSettings`.
 
     Attributes:
         ids: Paths relative to the folder, with slashes, sorted.
         words: For each id that has a row in the tags file, its tags as written there.
+        sidecars: Where tags may come from: `csv`, `json`, `txt`, several of them separated by commas, or None.
         rows_without_picture: How many rows of the tags file name no picture.
-        pictures_without_row: How many pictures have no row there.
+        pictures_without_row: How many pictures have no row there and no file beside them.
         used_words: How many rows of the tags file have each word; None without a tags file.
-        listing: SHA-256 (hex) over ids, file sizes and rows: what `resume` compares.
+        excluded: Ids of pictures on the exclude list.
+        excluded_faces: Ids of further faces (`a/1.jpg#1`) there; the first face has the picture's id.
+        exclude_without_picture: How many ids there belong to no picture.
+        listing: SHA-256 (hex) over everything that decides the records, as far as names and sizes tell: pictures and
+            the files beside them, rows, exclude list.
+        times: SHA-256 (hex) over modification times: tells a change that keeps all sizes.
 
     Raises:
-        FileNotFoundError: The folder does not exist.
-        ValueError: It is no folder, it holds no picture, or the tags file cannot be read.
+        FileNotFoundError: The folder, or a file that is named, does not exist.
+        ValueError: It is no folder, it holds no picture, or the tags file or exclude list cannot be read.
     """
 
-    def __init__(self, folder, tags=None):
+    def __init__(
+        self, folder, tags=None, *, ratings=SourceSettings.ratings, min_year=None, min_score=None, exclude=None
+    ):
         self.folder = Path(folder)
+        self._wanted = Wanted(parse_ratings(ratings), min_year, min_score)
         if not self.folder.exists():
             raise FileNotFoundError(f"SOURCE must be an existing folder of pictures. Received: {str(folder)!r}")
         if not self.folder.is_dir():
             raise ValueError(f"SOURCE must be a folder of pictures. Received the file {str(folder)!r}")
-        files = sorted(_pictures_below(str(self.folder)))
-        if not files:
+        found = list_pictures(str(self.folder))
+        if not found.ids:
             raise ValueError(
                 f"SOURCE must hold pictures ({', '.join(SUFFIXES)}). Received: {str(folder)!r}, no picture"
             )
-        self.ids = [name for name, _ in files]
+        self.ids = found.ids
+        self._kinds = found.kinds
         path = Path(tags) if tags else self.folder / TAGS_FILE
         self.words, self.rows_without_picture, self.used_words = {}, 0, None
-        if path.is_file():
+        if tags or path.is_file():
             rows = read_tags(path)
             self.words, self.rows_without_picture = match_tags(rows, self.ids)
             words = (word for text in rows.values() for word in set(split(text)))
             self.used_words = dict(sorted(collections.Counter(words).items()))
-        self.pictures_without_row = len(self.ids) - len(self.words)
-        digest = hashlib.sha256()
-        for name, size in files:
-            digest.update(f"{name}\0{size}\0{self.words.get(name)}\n".encode(errors="surrogateescape"))
+        self.pictures_without_row = sum(id not in self.words for id in found.alone)
+        self.sidecars = ",".join((() if self.used_words is None else ("csv",)) + found.kinds) or None
+        listed = read_exclude(exclude) if exclude else set()
+        self._exclude(listed)
+        digest = hashlib.sha256(found.contents)
+        for id, text in sorted(self.words.items()):
+            digest.update(f"{id}\0{text}\n".encode(errors="surrogateescape"))
+        for id in sorted(listed):
+            digest.update(f"\0{id}\n".encode())
         self.listing = digest.hexdigest()
+        self.times = found.times.hex()
+
+    def _exclude(self, listed):
+        """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous."""
+        known = set(self.ids) if listed else ()
+        self.excluded = frozenset(id for id in listed if id in known)
+        faces = ((id, *id.rpartition("#")) for id in listed - self.excluded)
+        self.excluded_faces = frozenset(
+            id
+            for id, picture, _, number in faces
+            if picture in known and number.isdecimal() and number.isascii() and number[0] != "0"
+        )
+        self.exclude_without_picture = len(listed) - len(self.excluded) - len(self.excluded_faces)
 
     def __len__(self):
         return len(self.ids)
@@ -71,33 +151,80 @@ class FolderSource:
         """The tags of a picture as its row has them, None without a row."""
         return self.words.get(id)
 
-    def opener(self):
-        """What the workers get of this source: a function from an id to `(image, bytes)`, see `open_file`."""
-        return functools.partial(open_file, str(self.folder))
+    def opener(self, max_pixels=CropSettings.max_pixels):
+        """What the workers get of this source: a `FileOpener`, which can be pickled.
+
+        Args:
+            max_pixels: Most pixels of a picture; larger ones are not decoded.
+        """
+        return FileOpener(str(self.folder), self._kinds, self._wanted, self.excluded, max_pixels)
 
 
-def open_file(folder, id):
-    """Reads and decodes a picture.
+@dataclass(frozen=True)
+class FileOpener:
+    """Reads a picture and what is said of it; called with an id and the words of its row, or None.
 
-    Returns:
-        `(image, data)`: an RGB `PIL.Image`, and the file's bytes if they are a JPEG or PNG of just that, else None.
+    What is said is read first, and a picture that is not wanted is not opened. A damaged file beside a picture drops
+    the picture: nobody knows which rating or tags it had.
 
-    Raises:
-        Dropped: `unreadable`.
+    Args:
+        folder: The source.
+        kinds: Which kinds of files are beside pictures; others are not looked for.
+        wanted: Which pictures are wanted, a `Wanted`.
+        excluded: The ids that are not.
+        max_pixels: Most pixels of a picture.
     """
-    try:
-        id.encode()
-        data = (Path(folder) / id).read_bytes()
-    except UnicodeEncodeError as error:
-        raise Dropped("unreadable", "the file's name is not UTF-8") from error
-    except OSError as error:
-        raise Dropped("unreadable", f"{type(error).__name__}: {error.strerror}") from error
-    image, plain = decode(data)
-    return image, data if plain else None
+
+    folder: str
+    kinds: tuple[str, ...]
+    wanted: Wanted
+    excluded: frozenset
+    max_pixels: int
+
+    def __call__(self, id, words):
+        """Opens a picture.
+
+        Returns:
+            A `Picture`.
+
+        Raises:
+            Dropped: `excluded`, `rating`, `old`, `low_score`, `too_large` or `unreadable`.
+        """
+        if id in self.excluded:
+            raise Dropped("excluded")
+        try:
+            id.encode()
+        except UnicodeEncodeError as error:
+            raise Dropped("unreadable", "the file's name is not UTF-8") from error
+        metadata = Metadata()
+        if words is None or not self.wanted.all:
+            metadata = self._beside(id, "json", read_metadata) or metadata
+        self.wanted.require(metadata)
+        if words is None:
+            words = metadata.words or self._beside(id, "txt", read_words)
+        try:
+            data = (Path(self.folder) / id).read_bytes()
+        except OSError as error:
+            raise Dropped("unreadable", f"{type(error).__name__}: {error.strerror}") from error
+        image, plain = decode(data, self.max_pixels)
+        return Picture(image, data if plain else None, words)
+
+    def _beside(self, id, kind, read):
+        """What a file beside a picture says; None if there is no such file."""
+        for name in names_beside(id, kind) if kind in self.kinds else ():
+            try:
+                return read(Path(self.folder) / name)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+                    message = f"{type(error).__name__}: {error.strerror}"
+                    raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {message}") from error
+            except ValueError as error:
+                raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {error}") from error
+        return None
 
 
 class DrawnSource:
-    """Avatars that tfanime draws, with the tags that they were drawn from.
+    """Avatars that tfanime draws, with the tags that they were drawn from; the attributes are those of `FolderSource`.
 
     Args:
         count: How many.
@@ -105,7 +232,10 @@ class DrawnSource:
         size: Their side, in pixels.
     """
 
-    rows_without_picture = pictures_without_row = 0
+    sidecars = "drawn"
+    rows_without_picture = pictures_without_row = exclude_without_picture = 0
+    excluded = excluded_faces = frozenset()
+    times = ""
 
     def __init__(self, count, seed, size):
         from tfanime.tfrecords import drawn
@@ -124,95 +254,17 @@ class DrawnSource:
 
         return " ".join(JIN34.decode(drawn.drawn_tags(_seed(id))))
 
-    def opener(self):
+    def opener(self, max_pixels=None):
         """What the workers get of this source, see `FolderSource.opener`."""
         return functools.partial(draw, self.size)
 
 
-def draw(size, id):
-    """Draws the avatar of an id: `(image, None)`, as `open_file`."""
+def draw(size, id, words):
+    """Draws the avatar of an id: a `Picture`, as `FileOpener`."""
     from tfanime.tfrecords import drawn
 
-    return Image.fromarray(np.asarray(drawn.draw(_seed(id), size=size))).convert("RGB"), None
+    return Picture(Image.fromarray(np.asarray(drawn.draw(_seed(id), size=size))).convert("RGB"), None, words)
 
 
 def _seed(id):
     return int(id.rpartition("/")[2])
-
-
-def _pictures_below(folder):
-    """Yields `(path relative to folder, bytes)` of every picture; hidden files and folders are passed over."""
-
-    def fail(error):
-        raise error  # a folder that cannot be read would be lost without a word
-
-    seen = {os.path.realpath(folder)}
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=fail):
-        real = {name: os.path.realpath(os.path.join(parent, name)) for name in sorted(folders)}
-        folders[:] = [name for name in real if not name.startswith(".") and real[name] not in seen]
-        seen.update(real[name] for name in folders)  # links may lead round in circles
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                path = os.path.join(parent, name)
-                size = os.path.getsize(path) if os.path.exists(path) else -1  # a link to nothing is unreadable
-                yield os.path.relpath(path, folder).replace(os.sep, "/"), size
-
-
-def read_tags(path):
-    """Reads a tags file: CSV with the columns `file` and `tags`.
-
-    Returns:
-        The tags of each file as written, by the file's path with slashes.
-
-    Raises:
-        ValueError: It is no such file; the message names the line and the rule.
-    """
-    path = Path(path)
-    rows = {}
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = {"file", "tags"} - set(reader.fieldnames or ())
-            if missing:
-                raise ValueError(f"line 1 must name the columns file,tags. Received: {reader.fieldnames}")
-            for row in reader:
-                name, text = row["file"], row["tags"]
-                if not name or text is None or None in row:
-                    raise ValueError(
-                        f"line {reader.line_num} must have one value a column. Received: {list(row.values())}"
-                    )
-                name = name.replace("\\", "/").removeprefix("./")
-                if name in rows:
-                    raise ValueError(f"line {reader.line_num} must not repeat a file. Received: {name!r}")
-                rows[name] = text
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"the tags file {str(path)!r} must be CSV in UTF-8: {error}") from error
-    return rows
-
-
-def match_tags(rows, ids):
-    """Finds the picture of each row.
-
-    A row's `file` is the picture's path relative to the source; or relative to its folder `images`; or, if it is a
-    bare name, the name of the only picture so called in all folders. The first rule that fits counts, and every picture
-    takes at most one row.
-
-    Args:
-        rows: Tags by file, of `read_tags`.
-        ids: The pictures' paths relative to the source.
-
-    Returns:
-        `(words, rows_without_picture)`: tags by picture id, and how many rows fitted none.
-    """
-    known = set(ids)
-    by_name = {}
-    for id in ids:
-        by_name.setdefault(id.rpartition("/")[2], []).append(id)
-    words, left = {}, dict(rows)
-    for rule in (lambda file: file, lambda file: f"images/{file}", lambda file: by_name.get(file, [None])[0]):
-        for file in list(left):
-            id = rule(file)
-            alone = id == file or id == f"images/{file}" or len(by_name.get(file, ())) == 1
-            if id in known and id not in words and alone:
-                words[id] = left.pop(file)
-    return words, len(left)

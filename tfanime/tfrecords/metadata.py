@@ -1,0 +1,217 @@
+"""What an image board says of a picture: the JSON file that gallery-dl writes beside it.
+
+`gallery-dl` with its postprocessor `metadata` writes `X.jpg.json` beside `X.jpg`. Its keys are those of the board:
+
+- Danbooru (danbooru, aibooru): tags `tag_string`, and `tags` as a list; ratings g, s, q, e; `created_at` ISO 8601
+- Moebooru (konachan, yandere): tags a string; ratings s (safe), q, e; `created_at` seconds since 1970
+- Gelbooru (gelbooru; safebooru is its older version): tags a string, escaped as HTML; ratings words, or s (safe), q, e;
+  `created_at` as in Fri Dec 31 21:25:41 -0600 2021; the older version's scores are strings
+- e621: tags a list; ratings s (safe), q, e; `created_at` ISO 8601; the score an object with a total
+
+The letter s is why the board matters: it is `sensitive` on Danbooru, whose mildest rating is g, and the mildest one
+(`general`) elsewhere.
+"""
+
+import datetime
+import html
+import json
+import math
+import re
+from dataclasses import dataclass
+
+from tfanime.tfrecords.filters import Dropped
+
+RATINGS = ("general", "sensitive", "questionable", "explicit")
+MOST_BYTES = 1 << 24  # of a sidecar; what is larger is none
+
+_RATINGS = {"g": "general", "safe": "general", "q": "questionable", "e": "explicit"}
+_DANBOORU = ("danbooru", "aibooru", "atfbooru", "booruvar")  # gallery-dl's boards that run Danbooru's software
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is known of a picture besides its pixels.
+
+    Args:
+        words: Its tags, separated by spaces; None if none are known.
+        rating: One of `RATINGS`, or another word if the board has a rating that is none of them; None if not known.
+        year: The year (UTC) in which it was uploaded, None if not known.
+        score: What the board's users voted, None if not known.
+    """
+
+    words: str | None = None
+    rating: str | None = None
+    year: int | None = None
+    score: int | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which pictures are wanted.
+
+    Args:
+        ratings: The ratings that are kept; None for all.
+        min_year: Least year; None for all.
+        min_score: Least score; None for all.
+    """
+
+    ratings: frozenset | None = None
+    min_year: int | None = None
+    min_score: int | None = None
+
+    @property
+    def all(self):
+        """Whether every picture is wanted, whatever a board says of it."""
+        return self.ratings is None and self.min_year is None and self.min_score is None
+
+    def require(self, metadata):
+        """Drops a picture that is not wanted.
+
+        A picture without a rating is kept: most folders have none. Who asks for a year or a score gets only pictures
+        of which it is known.
+
+        Raises:
+            Dropped: `rating`, `old` or `low_score`, with what the picture has, or `unknown`.
+        """
+        if self.ratings is not None and metadata.rating is not None and metadata.rating not in self.ratings:
+            raise Dropped("rating", metadata.rating)
+        if self.min_year is not None and (metadata.year is None or metadata.year < self.min_year):
+            raise Dropped("old", "unknown" if metadata.year is None else metadata.year)
+        if self.min_score is not None and (metadata.score is None or metadata.score < self.min_score):
+            raise Dropped("low_score", "unknown" if metadata.score is None else metadata.score)
+
+
+def parse_ratings(text):
+    """Reads `--ratings`: some of `RATINGS` separated by commas, or `any`.
+
+    Returns:
+        A frozenset; None for `any`.
+
+    Raises:
+        ValueError: A word is no rating, or there is none.
+    """
+    words = {word.strip().lower() for word in text.split(",")}
+    if words == {"any"}:
+        return None
+    if not words <= set(RATINGS):
+        raise ValueError(f"--ratings must be any, or some of {', '.join(RATINGS)}. Received: {text!r}")
+    return frozenset(words)
+
+
+def read_metadata(path):
+    """Reads a JSON file as gallery-dl writes it; keys that are missing or odd are not known.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The `Metadata`.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is damaged: no JSON object, or larger than `MOST_BYTES`.
+    """
+    data = read_bounded(path)
+    try:
+        post = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if isinstance(post, list) and len(post) == 1:
+        post = post[0]  # the answer of a board's API, kept as it came
+    if not isinstance(post, dict):
+        raise ValueError("no JSON object")
+    return Metadata(_words(post), _rating(post), _year(post), _score(post))
+
+
+def read_bounded(path):
+    """The bytes of a file of at most `MOST_BYTES`.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is larger.
+    """
+    with open(path, "rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
+    return data
+
+
+def join_tags(tags):
+    """Tags as words separated by spaces, each once; spaces inside a tag become underscores. None for no tag."""
+    words = dict.fromkeys("_".join(html.unescape(tag).split()) for tag in tags)
+    return " ".join(word for word in words if word) or None
+
+
+def _words(post):
+    """All tags: of artists and characters too, because a vocabulary may have them."""
+    for name in ("tag_string", "tags"):
+        words = join_tags(_tags(post.get(name)))
+        if words is not None:
+            return words
+    parts = [name for name in sorted(post) if name.startswith(("tag_string_", "tags_"))]
+    return join_tags(tag for name in parts for tag in _tags(post[name]))
+
+
+def _tags(value):
+    """The tags in a string, a list (of strings, or of objects with a name) or an object of them by category."""
+    if isinstance(value, str):
+        # Boards separate by spaces, and a tag may hold a comma; what people wrote has a space behind it.
+        return value.split(",") if re.search(r",\s", value) else value.split()
+    if isinstance(value, dict):
+        return [tag for part in value.values() if isinstance(part, list) for tag in _tags(part)]
+    if isinstance(value, list):
+        names = [item.get("name") if isinstance(item, dict) else item for item in value]
+        return [name for name in names if isinstance(name, str)]
+    return []
+
+
+def _rating(post):
+    value = post.get("rating")
+    if not isinstance(value, str) or value.strip() in ("", "?"):
+        return None
+    word = value.strip().lower()
+    if word == "s":
+        category = post.get("category")
+        danbooru = category in _DANBOORU or "tag_count_general" in post
+        return "sensitive" if danbooru or category is None else "general"  # the stricter one where nobody knows
+    return word if word in RATINGS else _RATINGS.get(word, word.encode("ascii", "backslashreplace").decode()[:40])
+
+
+def _year(post):
+    for name in ("created_at", "date"):  # in this order: a list of popular posts has its own `date`
+        try:
+            uploaded = _time(post.get(name))
+            if uploaded.tzinfo is not None:
+                uploaded = uploaded.astimezone(datetime.UTC)
+        except (ValueError, TypeError, OverflowError, OSError):
+            continue
+        if uploaded.year >= 1990:  # boards write 0 or year 1 for want of a date
+            return uploaded.year
+    return None
+
+
+def _time(value):
+    """When a picture was uploaded.
+
+    Raises:
+        ValueError, TypeError, OverflowError, OSError: That is no time.
+    """
+    if isinstance(value, dict):
+        value = value.get("s")  # Sankaku's API
+    if isinstance(value, str) and not value.isdecimal():
+        try:
+            return datetime.datetime.fromisoformat(value)
+        except ValueError:
+            return datetime.datetime.strptime(value, "%a %b %d %H:%M:%S %z %Y")
+    return datetime.datetime.fromtimestamp(int(value), datetime.UTC)
+
+
+def _score(post):
+    value = post.get("score")
+    if isinstance(value, dict):
+        value = value.get("total")
+    try:
+        return None if isinstance(value, bool) else math.floor(float(value))
+    except (ValueError, TypeError, OverflowError):
+        return None
