@@ -330,6 +330,25 @@ def test_which_tagger_gave_which_tag_is_in_the_manifest(tmp_path):
     assert manifest.tag_counts["blue_hair"] == sidecar["holds"]["blue_hair"] + colours["holds"]["blue_hair"]
 
 
+def test_exclude_list(tmp_path):
+    source = folder_of(tmp_path / "in", 4)
+    (tmp_path / "exclude.txt").write_text("0002.png\n0001.png#7\nnowhere.png\n")
+    flags = {"exclude": str(tmp_path / "exclude.txt")}
+    manifest, _ = convert(settings(source, tmp_path / "out", **flags), progress=False)
+    assert manifest.count == 3 and manifest.pictures["dropped"] == {"excluded": 1}
+    assert manifest.pictures["exclude_without_picture"] == 2
+    (tmp_path / "exclude.txt").write_text("0002.png\n0001.png\n")
+    with pytest.raises(ValueError, match="other pictures or tags"):
+        convert(settings(source, tmp_path / "out", **flags), progress=False)
+
+
+def test_words_beside_a_picture_count_where_the_tags_file_lacks_them(tmp_path):
+    source = folder_of(tmp_path / "in", 3)
+    (source / "0001.txt").write_text("glasses, red hair")  # it has no row, and no row has glasses
+    manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)
+    assert manifest.tag_counts["glasses"] == 1 and manifest.tag_counts["red_hair"] == 1
+
+
 def test_a_missing_report_is_made_again(faces, tmp_path):
     convert(settings(faces, tmp_path), progress=False)
     before = contents(tmp_path)

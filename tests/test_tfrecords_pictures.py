@@ -14,7 +14,6 @@ from tfanime.tfrecords.settings import Settings
 from tfanime.tfrecords.sources import FolderSource, Picture
 from tfanime.tfrecords.tagging import Chain, SidecarTagger
 
-
 NOBODY = Chain(None, ())
 SIDECAR = Chain(KONACHAN26, (SidecarTagger(KONACHAN26),))
 

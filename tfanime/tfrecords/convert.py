@@ -49,7 +49,9 @@ class Conversion:
         vocabulary = load_vocabulary(settings.vocabulary)
         if settings.tagger == "none" or (tagger_names(settings.tagger) == ("sidecar",) and source.sidecars is None):
             vocabulary = None
-        tagger = make_tagger(vocabulary, settings, source.used_words)
+        # Files beside the pictures may have words that no row of the tags file has.
+        used_words = source.used_words if source.sidecars in ("csv", "drawn") else None
+        tagger = make_tagger(vocabulary, settings, used_words)
         state = {
             "card": settings.card(),
             "vocabulary": vocabulary.to_json() if vocabulary else None,
@@ -207,6 +209,7 @@ def _manifest(conversion, plan, accounts):
         for number, tagger in enumerate(conversion.state["taggers"])
     ]
     known = (values for account in accounts for values in account["known"])
+    dropped = {drop[0] for account in accounts for drop in account["drops"] if drop[1] == "excluded"}
     return Manifest(
         name=settings.name,
         image_size=settings.size,
@@ -222,7 +225,7 @@ def _manifest(conversion, plan, accounts):
             "dropped_faces": _count(drop[1] for account in accounts for drop in account["drops"]),
             "rows_without_picture": source.rows_without_picture,
             "pictures_without_row": source.pictures_without_row,
-            "exclude_without_picture": source.exclude_without_picture,
+            "exclude_without_picture": source.exclude_without_picture + len(source.excluded_faces - dropped),
             "unknown_words": conversion.unknown_words,
             "tags_known": _by_tag(tags, known),
             "listing": source.listing,

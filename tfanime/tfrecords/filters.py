@@ -13,7 +13,7 @@ REASONS = {
     "rating": "its rating is not among --ratings",
     "old": "older than --min_year, or of an unknown year",
     "low_score": "its score is below --min_score, or unknown",
-    "unreadable": "the file is no picture, cut short or damaged",
+    "unreadable": "the file is no picture, cut short or damaged; or the file beside it is",
     "too_large": "more than --max_pixels: a decompression bomb, or nothing to find faces in one by one",
     "no_face": "the detector finds no face",
     "too_small": "the crop would be enlarged more than --enlarge times",
