@@ -5,7 +5,7 @@
 
 Scenes are made up on the fly, see `benchmarks/scenes.py`. A detector frames faces in its own way (animeface the face
 without the hair, the cascade a larger square), hence each one's boxes are moved and widened by constants that are
-estimated on the scenes with even numbers (`Frame`); every figure is of the scenes with odd numbers. A box is right if
+estimated on every fourth scene (`Frame`); every figure is of the other scenes. A box is right if
 it then overlaps a pasted square that no likelier box has taken by IoU >= 0.5. Intervals are 95 % of a bootstrap over
 scenes. One process, one thread.
 """
@@ -25,6 +25,7 @@ from tfanime import command_line
 from tfanime.tfrecords.detect import DETECTORS, DetectSettings
 
 OVERLAP = 0.5
+CALIBRATING = 4  # every fourth scene
 SIZES = (48, 72, 108, 162, 257)  # of pasted faces, in pixels
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 RESAMPLES = 1000
@@ -139,21 +140,26 @@ def look(detector, scenes, numbers):
     return sightings
 
 
+def without_every(step, values):
+    """The list without its elements 0, `step`, 2 `step` ..."""
+    return [value for number, value in enumerate(values) if number % step]
+
+
 def ratio(parts, wholes):
     """`sum(parts) / sum(wholes)` over scenes, with the 95 % interval of a bootstrap, as text."""
     parts, wholes = np.asarray(parts, float), np.asarray(wholes, float)
     if not wholes.sum():
         return "-"
+    # Each resample draws the scenes anew: how often each was drawn is its weight.
     weights = np.random.default_rng(0).multinomial(len(parts), np.full(len(parts), 1 / len(parts)), RESAMPLES)
     low, high = np.nanpercentile((weights @ parts) / np.maximum(weights @ wholes, 1e-9), (2.5, 97.5))
     return f"{parts.sum() / wholes.sum():.3f} ({low:.3f} – {high:.3f})"
 
 
 def row(sightings, threshold):
-    """Recall, IoU, wrong boxes a box, boxes a scene without faces: of the odd scenes, framed by the even ones."""
+    """Recall, IoU, wrong boxes a box, boxes a scene without faces: as text."""
     sightings = [sighting.above(threshold) for sighting in sightings]
-    frame = Frame(sightings[0::2])
-    tested = sightings[1::2]
+    frame, tested = Frame(sightings[::CALIBRATING]), without_every(CALIBRATING, sightings)
     found = [matches(sighting, frame) for sighting in tested]
     right = [np.count_nonzero(values) for values in found]
     boxes = [len(sighting.boxes) for sighting in tested]
@@ -169,8 +175,7 @@ def row(sightings, threshold):
 def by_size(sightings, threshold):
     """Recall and mean IoU of the faces of each size, as text."""
     sightings = [sighting.above(threshold) for sighting in sightings]
-    frame = Frame(sightings[0::2])
-    tested = sightings[1::2]
+    frame, tested = Frame(sightings[::CALIBRATING]), without_every(CALIBRATING, sightings)
     found = [matches(sighting, frame) for sighting in tested]
     sides = [sighting.squares[:, 2] - sighting.squares[:, 0] for sighting in tested]
     for low, high in itertools.pairwise(SIZES):
@@ -215,9 +220,11 @@ def main(arguments=None):
         print(f"| {name} | {size} | {' | '.join(row(sightings, config.threshold))} | {speed:.1f} |")
     for name in config.detectors.split(","):
         sightings = all_sightings[name, sizes[0]]
-        frame = Frame([sighting.above(config.threshold) for sighting in sightings[0::2]])
+        frame = Frame([sighting.above(config.threshold) for sighting in sightings[::CALIBRATING]])
         shift = ", ".join(f"{value:+.3f}" for value in frame.shift)
-        print(f"\n{name}: the square is {frame.scale:.3f} of the box's side, moved by {shift} of it\n")
+        print(
+            f"\n{name}, detect_size {sizes[0]}: the square is {frame.scale:.3f} of the box's side, moved by {shift} of it\n"
+        )
         print(f"| pasted face, px | faces | recall | IoU |\n|{'---|' * 4}")
         for columns in by_size(sightings, config.threshold):
             print(f"| {' | '.join(map(str, columns))} |")

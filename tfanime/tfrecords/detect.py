@@ -38,7 +38,7 @@ class DetectSettings:
     detector: str | None = None
     faces: Literal["all", "best"] = "all"
     threshold: float = 0.8
-    detect_size: int = 512
+    detect_size: int = 640
     cascade: str | None = None
     detector_model: str | None = None
 
