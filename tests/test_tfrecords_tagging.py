@@ -113,7 +113,7 @@ def test_make_tagger_and_a_chain_without_tags():
         assert empty.taggers == () and [part.shape for part in empty(sight("smile"))] == [(0,), (0,)]
 
 
-@pytest.mark.parametrize("value", ["me", "sidecar,sidecar", "none,sidecar", "sidecar,", ""])
+@pytest.mark.parametrize("value", ["me", "sidecar,sidecar", "none,sidecar", " none", "sidecar,", ""])
 def test_tagger_must_be_names_each_once(value):
     broken = [rule for rule in TaggingSettings(tagger=value).rules() if not rule[1]]
     assert [rule[0] for rule in broken] == ["tagger"] and "colours" in broken[0][2]

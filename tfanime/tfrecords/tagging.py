@@ -189,7 +189,7 @@ class TaggingSettings(OnnxTaggerSettings):
     def rules(self):
         """Yields `(flag, whether its rule holds, the rule)`; raises ValueError or FileNotFoundError for wrong files."""
         names = tagger_names(self.tagger)
-        known = names == ("none",) or (set(names) <= set(TAGGERS) and len(set(names)) == len(names))
+        known = self.tagger == "none" or (set(names) <= set(TAGGERS) and len(set(names)) == len(names))
         yield "tagger", known, f"none, or some of {', '.join(TAGGERS)}, each once, separated by commas"
         load_vocabulary(self.vocabulary)
         if "tagger_model" not in self.idle():
