@@ -139,18 +139,26 @@ class Histogram:
         step: Width of a fine bin.
         octave: Bins a factor of two, instead of `step`, for a logarithmic axis.
         least: On a logarithmic axis what is below counts as this.
+        most: The upper end of the scale; it counts in the bin below it.
+
+    Attributes:
+        kept, lost: Counts by the number of the fine bin.
+        span: The lowest and the highest value that were counted.
     """
 
-    def __init__(self, step=None, octave=None, least=1.0):
-        self.step, self.octave, self.least = step, octave, least
+    def __init__(self, step=None, octave=None, least=1.0, most=math.inf):
+        self.step, self.octave, self.least, self.most = step, octave, least, most
         self.kept, self.lost = collections.Counter(), collections.Counter()
+        self.span = (math.inf, -math.inf)
 
     def add(self, value, lost=False):
         """Counts a value of a face that is kept or left out; None and NaN are passed over."""
         if value is None or not math.isfinite(value):
             return
+        self.span = (min(value, self.span[0]), max(value, self.span[1]))
         index = math.log2(max(value, self.least)) * self.octave if self.octave else value / self.step
-        (self.lost if lost else self.kept)[math.floor(index + 1e-6)] += 1
+        number = math.floor(index + 1e-6) - (value >= self.most)  # the upper end of a scale has no bin of its own
+        (self.lost if lost else self.kept)[number] += 1
 
     def bins(self, most=48):
         """Joins fine bins until there are at most `most`.
@@ -177,7 +185,8 @@ class Histogram:
         for index in sorted(self.kept):
             left -= self.kept[index]
             if left <= 0:
-                return (self._edge(index) + self._edge(index + 1)) / 2
+                middle = (self._edge(index) + self._edge(index + 1)) / 2
+                return min(max(middle, self.span[0]), self.span[1])
         return None
 
     def _edge(self, index):
@@ -325,11 +334,11 @@ class Survey:
         self.tags = TagCounts(len(vocabulary), paired) if vocabulary else None
         self.paired, self.zoom, self.seed = list(paired), zoom, seed
         self.histograms = {
-            "picture": Histogram(octave=12),
-            "side": Histogram(octave=12),
-            "sharpness": Histogram(octave=12),
+            "picture": Histogram(octave=48),
+            "side": Histogram(octave=48),
+            "sharpness": Histogram(octave=48),
             "chroma": Histogram(step=0.25),
-            "score": Histogram(step=0.005),
+            "score": Histogram(step=0.005, most=1.0),
         }
         self.sheets = {name: Lowest(suspects) for name in ("score", "sharpness", "side", "chroma")}
         self.sheets["random"] = Lowest(faces)
@@ -350,6 +359,13 @@ class Survey:
         self.sheets["random"].offer(order(self.seed, face.id), face.id, face)
         if face.id in self.wanted:
             self.wanted[face.id] = face.image
+
+    def sheet(self, name):
+        """The faces of a sheet as a list: of suspects a quarter of all at most, and none where all are alike."""
+        if name == "random":
+            return list(self.sheets[name])
+        low, high = self.histograms[name].span
+        return list(self.sheets[name])[: -(-self.total // 4)] if low < high else []
 
     def finish(self):
         """Ends the counting; call it before anything is read."""

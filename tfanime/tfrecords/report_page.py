@@ -1,4 +1,4 @@
-"""How a report looks: thumbnails, overlays, axes and the HTML page.
+"""How a report looks: thumbnails, overlays, tables of tags, and the HTML page.
 
 The page is one file that asks nothing of any network: pictures, style and script lie in it. Everything that comes from
 file names or manifests is escaped, and a content security policy lets no script run but the report's own.
@@ -9,7 +9,6 @@ import hashlib
 import io
 import math
 import re
-from dataclasses import dataclass
 from importlib import resources
 
 import jinja2
@@ -19,6 +18,7 @@ from PIL import Image
 
 from tfanime.tfrecords.face import POINT_NAMES
 from tfanime.tfrecords.filters import REASONS
+from tfanime.tfrecords.report_charts import axes, chart_of, number
 
 THUMBNAIL = 128  # pixels
 THUMBNAIL_BYTES = 6000
@@ -26,27 +26,6 @@ LOST_SIDE, LOST_BYTES = 96, 4000
 FURTHER_FACE = re.compile(r"#[1-9]\d*$")
 UNLISTABLE = re.compile(r"[\r\n\ufffd]|^# |^\s*$")  # an exclude list has one id a line, in UTF-8
 PAIRED_TAGS = 48  # a heat map of more is neither read nor small
-CHART = (460, 150)  # pixels of a histogram's plot, without axes
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What a histogram shows.
-
-    Args:
-        title: What is measured.
-        unit: Of what, for the axis.
-        note: What a reader has to know, one sentence.
-        marks: Pairs (value, text) of vertical lines, such as a threshold.
-        crowded: Whether most faces share one bin, so that counts need a logarithmic axis.
-    """
-
-    title: str
-    unit: str
-    note: str = ""
-    marks: tuple = ()
-    crowded: bool = False
-
 
 SHEETS = (
     ("random", "Kept faces, at random", "What a training sees."),
@@ -69,12 +48,12 @@ def render(manifest, survey, lost):
     sheets = [
         {"name": name, "title": title, "note": note, "faces": [card_of(face, vocabulary, survey.zoom) for face in kept]}
         for name, title, note in SHEETS
-        if len(kept := survey.sheets[name])
+        if (kept := survey.sheet(name))
     ]
     thumbnails = {one.id: one.image for sample in lost.values() for one in sample}
     thumbnails |= {id: image for id, image in survey.wanted.items() if image}
     lost_sheets = [
-        {"reason": reason, "text": REASONS.get(reason, ""), "cards": [lost_card(one, thumbnails) for one in sample]}
+        {"reason": reason, "text": explained(reason, card), "cards": [lost_card(one, thumbnails) for one in sample]}
         for reason, sample in sorted(lost.items(), key=lambda item: _rank(item[0]))
     ]
     files = resources.files(__package__)
@@ -111,34 +90,15 @@ def paired_tags(manifest):
     return [index for index, tag in enumerate(tags) if tag in most]
 
 
-def axes(card):
-    """Pairs of a histogram's name in the survey and its `Axis`."""
-    size, enlarge = card.get("size"), card.get("enlarge")
-    sides = [(size, f"{size} px, the crop")] if size else []
-    sides += [(size / enlarge, f"least {number(size / enlarge)}")] if size and enlarge and enlarge > 1 else []
-
-    def least(name):
-        return ((card[name], f"--{name} {number(card[name])}"),) if card.get(name) else ()
-
-    return (
-        ("picture", Axis("Source pictures", "longer side, px", "One count a face.")),
-        ("side", Axis("Faces in their pictures", "side of the square that is cut out, px", marks=tuple(sides))),
-        ("sharpness", Axis("Sharpness", "variance of the Laplacian at 96 px", marks=least("sharpness"))),
-        ("chroma", Axis("Chroma", "standard deviation of a*, b* (CIELAB)", marks=least("chroma"))),
-        ("score", Axis("Score", "of the detector", marks=least("threshold"), crowded=True)),
-    )
-
-
 def reasons_of(manifest):
     """The rows of the table of what was left out, in the order in which the filters look."""
     by_picture, by_face = manifest.pictures["dropped"], manifest.pictures["dropped_faces"]
     most = max([*by_picture.values(), *by_face.values()], default=0)
     rows = []
     for reason in sorted({*by_picture, *by_face}, key=_rank):
-        text, flags = rules_of(reason, manifest.card)
         counts = [by_picture.get(reason, 0), by_face.get(reason, 0)]
         widths = [round(100 * count / most, 1) if most else 0 for count in counts]
-        rows.append({"reason": reason, "text": text, "flags": flags, "counts": counts, "widths": widths})
+        rows.append({"reason": reason, "text": explained(reason, manifest.card), "counts": counts, "widths": widths})
     return rows
 
 
@@ -165,15 +125,6 @@ def lost_card(lost, thumbnails):
     }
 
 
-def number(value):
-    """A count with separators, a measurement with three digits, an en dash for None."""
-    if value is None:
-        return "–"
-    if isinstance(value, (int, np.integer)) or value == round(value):
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def percent(part, whole):
     """A share, as a person would say it."""
     if not whole:
@@ -182,12 +133,18 @@ def percent(part, whole):
     return f"{share:.0f} %" if share in (0, 100) else f"{share:.1f} %" if 0.1 <= share <= 99.9 else f"{share:.2g} %"
 
 
-def rules_of(reason, card):
-    """What a reason means, and the settings that decided: `(text, [(flag, value)])`."""
+def explained(reason, card):
+    """What a reason means, with the settings that decided.
+
+    Returns:
+        A list of `(text, setting)`; the setting such as `--chroma 2.0` follows its text, and is None behind the last.
+    """
     text = REASONS.get(reason, "")
-    flags = re.findall(r"--(\w+)", text)
-    flags += {"excluded": ["exclude"], "no_face": ["detector", "threshold"]}.get(reason, [])
-    return text, [(flag, card[flag]) for flag in flags if card.get(flag) is not None]
+    flags = {"excluded": ("exclude",), "no_face": ("detector", "threshold")}.get(reason, ())
+    text += "".join(f" --{flag}" for flag in flags if card.get(flag) is not None)
+    pieces = re.split(r"--(\w+)", text)
+    settings = [f"--{flag} {card[flag]}" if card.get(flag) is not None else f"--{flag}" for flag in pieces[1::2]]
+    return list(zip(pieces[::2], [*settings, None], strict=True))
 
 
 def data_uri(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
@@ -275,79 +232,6 @@ def card_of(face, vocabulary, zoom):
         "held_out": face.held_out,
         "overlay": overlay(face, zoom),
     }
-
-
-def chart_of(histogram, axis):
-    """A histogram in pixels: what the template draws.
-
-    Args:
-        histogram: A `report_counts.Histogram`.
-        axis: Its `Axis`.
-
-    Returns:
-        A dictionary, None if nothing was counted.
-    """
-    bins = histogram.bins()
-    if not bins:
-        return None
-    width, height = CHART
-    low, high = bins[0][0], bins[-1][1]
-    for value, _ in axis.marks:  # a threshold that nothing came near is still worth seeing, if it is not far off
-        if high < value <= 4 * high:
-            high = value * 1.05
-        if low > value >= low / 4:
-            low = value / 1.05
-    place = math.log2 if histogram.octave else float
-    scale = width / (place(high) - place(low))
-    highest = max(kept + lost for *_, kept, lost in bins)
-
-    def x(value):
-        return round((place(value) - place(low)) * scale, 2)
-
-    def y(count):
-        share = math.log1p(count) / math.log1p(highest) if axis.crowded else count / highest
-        return round(height * (1 - share), 2)
-
-    bars = [
-        {
-            "x": x(start),
-            "width": max(0.5, round(x(end) - x(start) - 0.8, 2)),
-            "top": y(kept + lost),
-            "middle": y(kept),
-            "text": f"{number(start)} to {number(end)}: {kept:,} kept" + (f", {lost:,} dropped" if lost else ""),
-        }
-        for start, end, kept, lost in bins
-        if kept + lost
-    ]
-    ticks = _octaves(low, high) if histogram.octave else _steps(low, high)
-    counts = [count for count in (1, 10, 100, 1000, 10**4, 10**5, 10**6) if count <= highest]
-    counts = counts if axis.crowded else [count for count in _steps(0, highest, 3) if count == int(count)]
-    return {
-        "axis": axis,
-        "width": width,
-        "height": height,
-        "bars": bars,
-        "ticks": [(x(value), number(value)) for value in ticks],
-        "counts": [(y(count), number(int(count))) for count in counts],
-        "marks": [(x(value), text) for value, text in axis.marks if low <= value <= high],
-        "median": histogram.median(),
-        "logarithmic": bool(histogram.octave),
-        "lost": histogram.lost.total(),
-    }
-
-
-def _steps(low, high, about=6):
-    """Round numbers between two."""
-    rough = (high - low) / about
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [round(index * step, 10) for index in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
-
-
-def _octaves(low, high):
-    """Powers of two between two numbers, seven at most."""
-    first, last = math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9)
-    return [2.0**power for power in range(first, last + 1, max(1, -(-(last - first + 1) // 7)))]
 
 
 def groups_of(vocabulary, counts, taggers):
