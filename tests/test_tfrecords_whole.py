@@ -1,5 +1,7 @@
 import pytest
 import tensorflow as tf
+from mutations import PNG as SIGNATURE
+from mutations import chunk, chunks, with_chunk
 from small_pictures import data_of, noise
 
 from tfanime.tfrecords.whole import is_whole
@@ -33,6 +35,31 @@ def test_what_tensorflow_refuses_is_not_whole(data):
     assert not is_whole(data)
     with pytest.raises(tf.errors.InvalidArgumentError):
         tf.io.decode_image(data)
+
+
+HEADER, *REST = [chunk(*part) for part in chunks(PNG)]
+SCAN = JPEG.index(b"\xff\xda")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        JPEG.replace(b"\xff\xc0", b"\xff\xc3", 1),  # lossless
+        JPEG.replace(b"\xff\xc0", b"\xff\xc9", 1),  # arithmetic coding
+        JPEG[: SCAN + 500] + JPEG[20:],  # a second picture inside the scan
+        JPEG[:SCAN] + b"\xff\xd9",
+        with_chunk(PNG, b"QQQQ", b"critical and unknown"),
+        with_chunk(PNG, b"tEXt", b"Comment\0" + b"x" * 9_000_000),
+        SIGNATURE + HEADER + HEADER + b"".join(REST),
+        SIGNATURE + REST[0] + HEADER + b"".join(REST),
+    ],
+)
+def test_what_only_some_decoders_read_is_not_whole(data):
+    assert not is_whole(data)
+
+
+def test_an_extra_chunk_that_nobody_needs_does_no_harm():
+    assert is_whole(with_chunk(PNG, b"tEXt", b"Comment\0by me"))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", PNG[:8], data_of(noise(), "bmp"), b"text"])
