@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -162,3 +163,21 @@ def test_encode():
     np.testing.assert_array_equal(png, noise(3))
     low, high = (encode(noise(3), "jpeg", quality) for quality in (30, 95))
     assert Image.open(io.BytesIO(high)).format == "JPEG" and len(low) < len(high)
+
+
+@pytest.mark.parametrize("options", [{"format": "png"}, {"format": "jpeg", "comment": b"by me"}])
+def test_a_profile_and_a_comment_do_not_go_into_crops(options):
+    data = data_of(noise(0, 40, 40), icc_profile=b"profile" * 9000, **options)
+    crop = resize(centre_square(decode(data)[0]), 8, 1)
+    assert len(encode(crop)) < 1000 and b"by me" not in encode(crop, "jpeg")
+
+
+def test_deep_pictures_are_scaled_a_few_rows_at_a_time():
+    values = np.random.default_rng(0).integers(0, 65536, (1500, 1000), np.uint16)
+    data = data_of(Image.fromarray(values))
+    tracemalloc.start()
+    image, _ = decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(np.asarray(image)[..., 0], np.uint8(values / 65535 * 255))
+    assert peak < 12 * values.size  # bytes; floats of all pixels would be three times eight

@@ -86,7 +86,9 @@ def decode(data, max_pixels=CropSettings.max_pixels):
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             elif image.mode.startswith("I;16") or image.mode in ("I", "F"):
                 image = _from_deep(image)
-            return image.convert("RGB"), plain
+            image = image if image.mode == "RGB" else image.convert("RGB")
+            image.info = {}  # else its colour profile and comment, of any size, would go into every crop
+            return image, plain
     except Dropped:
         raise
     except Image.DecompressionBombError as error:
@@ -99,9 +101,13 @@ def decode(data, max_pixels=CropSettings.max_pixels):
 
 def _from_deep(image):
     """Pictures of more than 8 bits a pixel: Pillow would clip them at 255 instead of scaling."""
-    values = np.asarray(image).astype(np.float64)
-    top = 65535 if values.max() > 255 else 255
-    return Image.fromarray(np.uint8(np.clip(values / top * 255, 0, 255)))
+    values = np.asarray(image)
+    top = 65535 if values.max(initial=0) > 255 else 255
+    grey = np.empty(values.shape, np.uint8)
+    for start in range(0, len(grey), 64):  # some rows at a time: floats of all pixels would take gigabytes
+        rows = slice(start, start + 64)
+        grey[rows] = np.clip(values[rows] / top * 255, 0, 255)
+    return Image.fromarray(grey)
 
 
 @dataclass(frozen=True)
