@@ -333,3 +333,14 @@ def test_a_conversion_ends_with_its_report_and_reads_the_list_that_is_ticked_the
     assert convert(again, progress=False)[0].pictures["dropped"]["excluded"] == len(ticked)
     page = Page((tmp_path / "two" / "report.html").read_text(encoding="utf-8"))
     assert ticked and not set(ticked) & set(page.sheets["random"])
+
+
+def test_two_taggers_have_a_column_each(tmp_path):
+    faces = [face(0), face(1)]
+    one, _ = written(folder_of_shards(tmp_path / "one", faces))
+    said = [{"name": name, "version": "1", "known": dict.fromkeys(JIN34.tags, 5)} for name in ("people", "network")]
+    taggers = [each | {"holds": dict.fromkeys(JIN34.tags, number)} for number, each in enumerate(said, start=812)]
+    two, _ = written(folder_of_shards(tmp_path / "two", faces, taggers=taggers))
+    cells = re.findall(r'title="said yes or no of 5">(\d+)<', two)
+    assert cells == ["812", "813"] * len(JIN34) and "said yes or no" not in one
+    assert two.count(">network</th>") == len(JIN34.groups)
