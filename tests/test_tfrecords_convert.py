@@ -349,6 +349,12 @@ def test_words_beside_a_picture_count_where_the_tags_file_lacks_them(tmp_path):
     assert manifest.tag_counts["glasses"] == 1 and manifest.tag_counts["red_hair"] == 1
 
 
+def test_a_source_whose_name_is_not_utf_8(tmp_path):
+    source = folder_of(tmp_path / os.fsdecode(b"bad\xff"), 3)
+    manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)
+    assert manifest.count == 3 and manifest.card["source"] == "bad\ufffd"
+
+
 def test_a_missing_report_is_made_again(faces, tmp_path):
     convert(settings(faces, tmp_path), progress=False)
     before = contents(tmp_path)

@@ -101,7 +101,7 @@ def test_best_face_only(three_faces):
 
 def test_no_face_above_the_threshold(three_faces):
     outcome = converter(noise(), detector="three", threshold=1.0)("a", None)
-    assert told(outcome) == (("a", "no_face", "0"),) and outcome.drops[0].thumbnail
+    assert told(outcome) == (("a", "no_face", "0.99"),) and outcome.drops[0].thumbnail
 
 
 def test_excluded_faces_are_left_out_and_do_not_renumber_the_others(three_faces):

@@ -15,7 +15,7 @@ REASONS = {
     "low_score": "its score is below --min_score, or unknown",
     "unreadable": "the file is no picture, cut short or damaged; or the file beside it is",
     "too_large": "more than --max_pixels: a decompression bomb, or nothing to find faces in one by one",
-    "no_face": "the detector finds no face",
+    "no_face": "the detector finds no face of --threshold; the value is its best likelihood",
     "too_small": "the crop would be enlarged more than --enlarge times",
     "grey": "nearly without colours: chroma below --chroma",
     "blurred": "without edges: sharpness below --sharpness",

@@ -101,9 +101,11 @@ class PictureConverter:
         """The faces of a picture, the likeliest first; `[None]` if it is a face already."""
         if self._find is None:
             return [None]
-        found = [detection for detection in self._find(image) if detection.score >= self.settings.threshold]
+        every = self._find(image)
+        found = [detection for detection in every if detection.score >= self.settings.threshold]
         if not found:
-            raise Dropped("no_face", 0, image)
+            best = max((detection.score for detection in every), default=0)
+            raise Dropped("no_face", round(best, 4), image)
         found.sort(key=lambda detection: (-detection.score, detection.box))
         return found[:1] if self.settings.faces == "best" else found
 

@@ -108,7 +108,8 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
 
 
 def _last_name(value):
-    return value and Path(value).resolve().name
+    name = value and Path(value).resolve().name
+    return name and os.fsencode(name).decode("utf-8", "replace")  # the manifest is UTF-8, which a name need not be
 
 
 def _cores():
