@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tfanime.tfrecords.workers import AHEAD, CHUNK, outcomes
+from tfanime.tfrecords.pictures import Outcome
+from tfanime.tfrecords.workers import AHEAD, CHUNK, KILLED, outcomes
 
 
 def who(id, words):
@@ -14,6 +15,15 @@ def who(id, words):
 
 def die(id, words):
     os._exit(9)
+
+
+def die_of_some(id, words):
+    if id in (5, 6, 30):
+        os._exit(9)
+    if id in words and not os.path.exists(words[id]):
+        open(words[id], "w").close()
+        os._exit(9)
+    return Outcome(id, (), ())
 
 
 def has_tensorflow(id, words):
@@ -42,6 +52,14 @@ def test_workers_do_without_tensorflow():
     assert list(outcomes(has_tensorflow, [(0, "")], 2)) == [False]
 
 
-def test_a_killed_worker_is_one_clear_error():
-    with pytest.raises(OSError, match=r"worker process was killed.*--workers below 2"):
-        list(outcomes(die, [(0, "")], 2))
+def test_a_picture_that_kills_its_process_is_left_out(tmp_path):
+    once = {13: str(tmp_path / "13")}  # kills one process only: somebody else did
+    results = list(outcomes(die_of_some, ((id, once) for id in range(45)), 2))
+    assert [outcome.id for outcome in results] == list(range(45))
+    drops = [(drop.id, drop.reason, drop.value) for outcome in results for drop in outcome.drops]
+    assert drops == [(id, "unreadable", KILLED) for id in (5, 6, 30)]
+
+
+def test_processes_that_are_killed_whatever_they_do_are_one_clear_error():
+    with pytest.raises(OSError, match=r"killed one after another.*--workers below 2"):
+        list(outcomes(die, ((id, "") for id in range(9)), 2))

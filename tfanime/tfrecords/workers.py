@@ -8,11 +8,16 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+from concurrent.futures.process import BrokenProcessPool
 
 import cv2
 
+from tfanime.tfrecords.pictures import Drop, Outcome
+
 CHUNK = 4
 AHEAD = 4
+KILLED = "killed the process that read it"
+MOST_KILLS = 3  # in a row: then it is not the pictures
 
 _convert = None
 
@@ -20,39 +25,80 @@ _convert = None
 def outcomes(convert, tasks, workers):
     """Converts pictures, `workers` at a time.
 
+    Decoders and detectors are written in C, and a picture may make one of them crash. Where a process was killed, the
+    pictures that it and its siblings had in hand are tried again, each alone; one that kills its process then, twice,
+    is left out as `unreadable`.
+
     Args:
         convert: A `PictureConverter`.
         tasks: Iterable of its arguments `(id, words)`; read only a little ahead.
-        workers: Number of processes; with 1 this process does the work itself.
+        workers: Number of processes; with 1 this process does the work itself, and is not safe from such pictures.
 
     Yields:
         The `Outcome`s in the tasks' order.
 
     Raises:
-        OSError: A process was killed, by the system for want of memory or by somebody.
+        OSError: Processes are killed whatever they are given, by the system for want of memory for instance.
     """
     if workers == 1:
         yield from itertools.starmap(convert, tasks)
         return
-    # Not fork: the process that writes has TensorFlow's threads, which do not survive it.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, multiprocessing.get_context(method), initializer=_start, initargs=(convert,)
-    )
-    tasks = iter(tasks)
-    waiting = collections.deque()
+    tasks, waiting = iter(tasks), collections.deque()
+    pool = _pool(convert, workers)
     try:
         while True:
-            while len(waiting) < workers * AHEAD and (chunk := list(itertools.islice(tasks, CHUNK))):
-                waiting.append(pool.submit(_convert_chunk, chunk))
-            if not waiting:
-                return
-            yield from waiting.popleft().result()
-    except concurrent.futures.process.BrokenProcessPool as error:
-        raise OSError(
-            "a worker process was killed, perhaps for want of memory: finished shards are kept; go on with the same "
-            f"command and --workers below {workers}"
-        ) from error
+            try:
+                while len(waiting) < workers * AHEAD and (chunk := list(itertools.islice(tasks, CHUNK))):
+                    waiting.append((chunk, None))  # before it is handed over, which a broken pool refuses
+                    waiting[-1] = (chunk, pool.submit(_convert_chunk, chunk))
+                if not waiting:
+                    return
+                results = waiting[0][1].result()
+            except BrokenProcessPool:
+                pool.shutdown()
+                yield from _carefully(convert, waiting, workers)
+                waiting.clear()
+                pool = _pool(convert, workers)
+            else:
+                waiting.popleft()
+                yield from results
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(convert, workers):
+    # Not fork: the process that writes has TensorFlow's threads, which do not survive it.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    return concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_start, initargs=(convert,))
+
+
+def _carefully(convert, waiting, workers):
+    """Yields the outcomes of what a broken pool leaves: pairs of a chunk and its future, or None."""
+    pool, kills = _pool(convert, 1), 0
+    try:
+        for chunk, future in waiting:
+            if future is not None and future.done() and future.exception() is None:
+                yield from future.result()
+                continue
+            for task in chunk:
+                for _ in range(2):
+                    try:
+                        (outcome,) = pool.submit(_convert_chunk, [task]).result()
+                        kills = 0
+                        break
+                    except BrokenProcessPool:
+                        pool.shutdown()
+                        pool = _pool(convert, 1)
+                else:
+                    kills += 1
+                    if kills == MOST_KILLS:
+                        raise OSError(
+                            "worker processes are killed one after another, perhaps for want of memory: finished "
+                            f"shards are kept; go on with the same command and --workers below {workers}"
+                        )
+                    outcome = Outcome(task[0], (), (Drop(task[0], "unreadable", KILLED),))
+                yield outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
