@@ -33,10 +33,71 @@ def test_wasserstein():
     np.testing.assert_allclose(loss.generator(FAKE), 2 / 3, rtol=1e-6)
 
 
+def test_hinge():
+    loss = LOSSES["hinge"]
+    # real: 2 is beyond the margin, 1 - -1 = 2, 1 - 0.5; fake: -3 is beyond the margin, 1 + 1 = 2, 1 + 0 = 1
+    np.testing.assert_allclose(loss.discriminator(REAL, FAKE), (0 + 2 + 0.5) / 3 + (0 + 2 + 1) / 3, rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(FAKE), 2 / 3, rtol=1e-6)
+    assert float(loss.discriminator(tf.constant([1.0, 5.0]), tf.constant([-1.0, -5.0]))) == 0  # all good enough
+    assert float(loss.discriminator(tf.zeros(4), tf.zeros(4))) == 2
+
+
+def test_least_squares():
+    loss = LOSSES["least_squares"]
+    # real: (1 + 4 + 0.25) / 3 / 2 from label 1, fake: (9 + 1 + 0) / 3 / 2 from label 0
+    np.testing.assert_allclose(loss.discriminator(REAL, FAKE), 5.25 / 6 + 10 / 6, rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(FAKE), (16 + 0 + 1) / 6, rtol=1e-6)
+    assert float(loss.discriminator(tf.ones(4), tf.zeros(4))) == 0
+    assert float(loss.generator(tf.ones(4))) == 0
+
+
+# The losses again in NumPy, by the papers' formulas.
+PLAIN = {
+    "non_saturating": (
+        lambda real, fake: np.mean(np.log(1 + np.exp(-real))) + np.mean(np.log(1 + np.exp(fake))),
+        lambda fake: np.mean(np.log(1 + np.exp(-fake))),
+    ),
+    "wasserstein": (lambda real, fake: np.mean(fake) - np.mean(real), lambda fake: -np.mean(fake)),
+    "hinge": (
+        lambda real, fake: -np.mean(np.minimum(0, -1 + real)) - np.mean(np.minimum(0, -1 - fake)),
+        lambda fake: -np.mean(fake),
+    ),
+    "least_squares": (
+        lambda real, fake: np.mean((real - 1) ** 2) / 2 + np.mean((fake - 0) ** 2) / 2,
+        lambda fake: np.mean((fake - 1) ** 2) / 2,
+    ),
+}
+
+
+def slopes(function, values, width=1e-6):
+    """The derivatives of `function` at `values`, by central differences."""
+    steps = width * np.eye(len(values))
+    return np.array([function(values + step) - function(values - step) for step in steps]) / (2 * width)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_values_and_gradients_are_those_of_a_plain_transcription(name):
+    loss, (discriminator, generator) = LOSSES[name], PLAIN[name]
+    random = np.random.default_rng(0)
+    real, fake = random.normal(0, 2, 7), random.normal(0, 2, 5)  # the two means are over batches of their own
+    real_logits, fake_logits = tf.constant(real), tf.constant(fake)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([real_logits, fake_logits])
+        values = loss.discriminator(real_logits, fake_logits), loss.generator(fake_logits)
+    np.testing.assert_allclose(values, [discriminator(real, fake), generator(fake)], rtol=1e-12)
+    for value, by, expected in (
+        (values[0], real_logits, slopes(lambda real: discriminator(real, fake), real)),
+        (values[0], fake_logits, slopes(lambda fake: discriminator(real, fake), fake)),
+        (values[1], fake_logits, slopes(generator, fake)),
+    ):
+        np.testing.assert_allclose(tape.gradient(value, by), expected, rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_side_pulls_its_way(name):
+    # Logits inside the hinge's margin and between the labels of least squares: there no side is content.
     loss = LOSSES[name]
-    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    real, fake = tf.constant([0.5, 0.1, 0.9]), tf.constant([0.1, 0.9, 0.5])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
         discriminator, generator = loss.discriminator(real, fake), loss.generator(fake)
@@ -44,6 +105,14 @@ def test_each_side_pulls_its_way(name):
     assert (tape.gradient(discriminator, real).numpy() < 0).all()  # the discriminator raises real logits
     assert (tape.gradient(discriminator, fake).numpy() > 0).all()  # and lowers those of fakes,
     assert (tape.gradient(generator, fake).numpy() < 0).all()  # which the generator raises
+
+
+def test_the_hinge_leaves_alone_what_is_beyond_its_margin():
+    real, fake = tf.constant([2.0, -2.0]), tf.constant([-2.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch([real, fake])
+        value = LOSSES["hinge"].discriminator(real, fake)
+    np.testing.assert_array_equal(tape.gradient(value, [real, fake]), [[0, -0.5], [0, 0.5]])
 
 
 @pytest.mark.parametrize("name", LOSSES)

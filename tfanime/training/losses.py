@@ -43,7 +43,36 @@ def wasserstein_generator(fake_logits):
     return -tf.reduce_mean(fake_logits)
 
 
+def hinge_discriminator(real_logits, fake_logits):
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))], logits beyond +1 and -1 being good enough.
+
+    Lim & Ye 2017 (arXiv 1705.02894); Miyato et al. 2018 (SN-GAN, arXiv 1802.05957), equation 16, which is its negative.
+    """
+    return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
+
+
+def hinge_generator(fake_logits):
+    """-E[D(G(z))]. Miyato et al. 2018, equation 17."""
+    return -tf.reduce_mean(fake_logits)
+
+
+def least_squares_discriminator(real_logits, fake_logits):
+    """E[(D(x) - b)^2] / 2 + E[(D(G(z)) - a)^2] / 2 with the labels b = 1 for real pictures and a = 0 for fakes.
+
+    Mao et al. 2017 (LSGAN, arXiv 1611.04076), section 3.2, the 0-1 coding. The discriminator's output is the logit
+    itself, without a logistic function.
+    """
+    return 0.5 * tf.reduce_mean(tf.square(real_logits - 1.0)) + 0.5 * tf.reduce_mean(tf.square(fake_logits))
+
+
+def least_squares_generator(fake_logits):
+    """E[(D(G(z)) - c)^2] / 2 with c = 1, the label of real pictures. Mao et al. 2017, section 3.2, the 0-1 coding."""
+    return 0.5 * tf.reduce_mean(tf.square(fake_logits - 1.0))
+
+
 LOSSES = {
     "non_saturating": Loss(non_saturating_discriminator, non_saturating_generator),
     "wasserstein": Loss(wasserstein_discriminator, wasserstein_generator),
+    "hinge": Loss(hinge_discriminator, hinge_generator),
+    "least_squares": Loss(least_squares_discriminator, least_squares_generator),
 }
