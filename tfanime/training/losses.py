@@ -59,14 +59,14 @@ def hinge_generator(fake_logits):
 def least_squares_discriminator(real_logits, fake_logits):
     """E[(D(x) - b)^2] / 2 + E[(D(G(z)) - a)^2] / 2 with the labels b = 1 for real pictures and a = 0 for fakes.
 
-    Mao et al. 2017 (LSGAN, arXiv 1611.04076), section 3.2, the 0-1 coding. The discriminator's output is the logit
-    itself, without a logistic function.
+    Mao et al. 2017 (LSGAN, arXiv 1611.04076), with the 0-1 coding of its labels. The discriminator's output is the
+    logit itself, without a logistic function.
     """
     return 0.5 * tf.reduce_mean(tf.square(real_logits - 1.0)) + 0.5 * tf.reduce_mean(tf.square(fake_logits))
 
 
 def least_squares_generator(fake_logits):
-    """E[(D(G(z)) - c)^2] / 2 with c = 1, the label of real pictures. Mao et al. 2017, section 3.2, the 0-1 coding."""
+    """E[(D(G(z)) - c)^2] / 2 with c = 1, the label of real pictures. Mao et al. 2017, the 0-1 coding."""
     return 0.5 * tf.reduce_mean(tf.square(fake_logits - 1.0))
 
 
