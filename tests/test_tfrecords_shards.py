@@ -1,3 +1,4 @@
+import csv
 import errno
 import hashlib
 import os
@@ -85,6 +86,14 @@ def test_what_is_dropped_is_listed_and_shown(tmp_path):
     values = [tf.train.Example.FromString(record).features.feature for record in shown]
     assert [value["id"].bytes_list.value[0] for value in values] == [b"a#2", b"b"]
     assert [value["image"].bytes_list.value[0] for value in values] == [b"jpeg", b"another"]
+
+
+def test_whatever_a_name_holds_a_drop_is_one_row(tmp_path):
+    names = ["a\rb.png", "a\nb.png", "a\r\nb.png", 'a"b.png', "a,b.png", "\r.png", "plain.png"]
+    shards.ShardFolder(tmp_path).write_dropped([{"drops": [[name, "blurred", "1.5", ""] for name in names]}])
+    with open(tmp_path / "dropped.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["id", "reason", "value"], *([name, "blurred", "1.5"] for name in sorted(names))]
 
 
 def test_a_shard_without_its_account_or_cut_short_is_not_finished(tmp_path):

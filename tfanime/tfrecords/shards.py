@@ -173,9 +173,13 @@ class ShardFolder:
         path = self.folder / DROPPED
         with _as_os_errors(self.folder):
             with replacing(path) as temporary, open(temporary, "w", **ENCODED) as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(("id", "reason", "value"))
-                writer.writerows(sorted(tuple(drop[:3]) for account in accounts for drop in account["drops"]))
+                plain, quoting = (
+                    csv.writer(file, lineterminator="\n", quoting=each) for each in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+                )
+                plain.writerow(("id", "reason", "value"))
+                for row in sorted(tuple(drop[:3]) for account in accounts for drop in account["drops"]):
+                    # Before Python 3.13 a carriage return is not quoted, and readers take it for the end of the row.
+                    (quoting if "\r" in "".join(row) else plain).writerow(row)
             shown = collections.Counter()
             with replacing(self.folder / DROPPED_SAMPLE) as temporary, open_writer(str(temporary)) as writer:
                 for id, reason, value, picture in (drop for account in accounts for drop in account["drops"]):
