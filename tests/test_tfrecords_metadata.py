@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -188,6 +189,15 @@ def test_huge_files_are_refused(tmp_path, monkeypatch):
     assert read(tmp_path, b"{}" + b" " * 98) == Metadata()
     with pytest.raises(ValueError, match="more than"):
         read(tmp_path, b"{}" + b" " * 99)
+
+
+def test_what_may_never_end_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", "/dev/zero"):
+        with pytest.raises(ValueError, match="no regular file"):
+            metadata.read_bounded(path)
+    with pytest.raises(IsADirectoryError):
+        metadata.read_bounded(tmp_path)
 
 
 def test_join_tags():

@@ -102,6 +102,23 @@ def test_opener_minds_the_most_pixels(tmp_path):
         source.opener(max_pixels=399)("a.png", None)
 
 
+def test_pipes_and_endless_files_are_unreadable(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
+    with open(tmp_path / "large.png", "wb") as file:
+        file.truncate(1 << 40)  # of holes: takes no room
+    noise().save(tmp_path / "beside.png")
+    os.mkfifo(tmp_path / "beside.png.json")
+    source = FolderSource(tmp_path)
+    values = {id: dropped(source, id) for id in source.ids}
+    assert values == {
+        "beside.png": ("unreadable", "beside.png.json: no regular file"),
+        "endless.png": ("unreadable", "no regular file"),
+        "large.png": ("unreadable", "more than 778 MiB"),
+        "pipe.png": ("unreadable", "no regular file"),
+    }
+
+
 def test_a_picture_that_vanished_is_unreadable(tmp_path):
     noise().save(tmp_path / "a.png")
     source = FolderSource(tmp_path)

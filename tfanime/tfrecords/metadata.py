@@ -13,10 +13,13 @@ The letter s is why the board matters: it is `sensitive` on Danbooru, whose mild
 """
 
 import datetime
+import errno
 import html
 import json
 import math
+import os
 import re
+import stat
 from dataclasses import dataclass
 
 from tfanime.tfrecords.filters import Dropped
@@ -123,18 +126,27 @@ def read_metadata(path):
     return Metadata(_words(post), _rating(post), _year(post), _score(post))
 
 
-def read_bounded(path):
-    """The bytes of a file of at most `MOST_BYTES`.
+def read_bounded(path, most=None):
+    """The bytes of a file that is not too large.
+
+    Args:
+        path: The file.
+        most: Most bytes; default: `MOST_BYTES`.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is larger.
+        ValueError: It is larger, or no file but a pipe or a device, which may never end.
     """
+    most = MOST_BYTES if most is None else most
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):  # before it is opened: a pipe waits for a writer
+        raise ValueError("no regular file")
+    if status.st_size > most:
+        raise ValueError(f"more than {most >> 20} MiB")
     with open(path, "rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
-    return data
+        return file.read(most)
 
 
 def join_tags(tags):

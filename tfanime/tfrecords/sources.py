@@ -14,7 +14,7 @@ from tfanime.tags import JIN34
 from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.folders import SUFFIXES, list_pictures
-from tfanime.tfrecords.metadata import Metadata, Wanted, parse_ratings, read_metadata
+from tfanime.tfrecords.metadata import MOST_BYTES, Metadata, Wanted, parse_ratings, read_bounded, read_metadata
 from tfanime.tfrecords.sidecars import TAGS_FILE, match_tags, names_beside, read_exclude, read_tags, read_words
 from tfanime.tfrecords.tagging import split
 
@@ -203,9 +203,12 @@ class FileOpener:
         if words is None:
             words = metadata.words or self._beside(id, "txt", read_words)
         try:
-            data = (Path(self.folder) / id).read_bytes()
+            # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
+            data = read_bounded(Path(self.folder) / id, 8 * self.max_pixels + MOST_BYTES)
         except OSError as error:
             raise Dropped("unreadable", f"{type(error).__name__}: {error.strerror}") from error
+        except ValueError as error:
+            raise Dropped("unreadable", str(error)) from error
         image, plain = decode(data, self.max_pixels)
         return Picture(image, data if plain else None, words)
 
