@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfanime.models import dcgan
 from tfanime.models.layers import MinibatchStddev
+from tfanime.models.spectral import SpectralNormalization, spectral_layers
 from tfanime.recipes.recipe import precision_policy
 
 
@@ -41,6 +42,126 @@ def test_numbers_of_parameters(size, widths, norm, kernel):
     expected = sum(kernel**2 * above * below for above, below in pairs)
     expected += widths[-1] + per_channel * sum(widths[:-1]) + 16 * widths[0] + 1
     assert sum(weight.numpy().size for weight in discriminator.trainable_weights) == expected
+
+
+def convolutions(network):
+    """(kind, side of kernels, channels, stride) of each convolution layer in its order, wrapped or not."""
+    found = [getattr(layer, "layer", layer) for layer in network.layers]
+    return [
+        (type(layer).__name__, layer.kernel_size[0], layer.filters, layer.strides[0])
+        for layer in found
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose)
+    ]
+
+
+UP = "Conv2DTranspose", 4
+FLAT = "Conv2D", 3
+DOWN = "Conv2D", 4
+LOGIT = (*DOWN, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "expected"),
+    [
+        (32, 3, [(*UP, 4, 2), (*UP, 2, 2), (*UP, 3, 2)]),
+        (32, 5, [(*FLAT, 8, 1), (*UP, 4, 2), (*FLAT, 4, 1), (*UP, 2, 2), (*UP, 3, 2)]),
+        (32, 6, [(*FLAT, 8, 1), (*UP, 4, 2), (*FLAT, 4, 1), (*UP, 2, 2), (*FLAT, 2, 1), (*UP, 3, 2)]),
+        (32, 7, [*[(*FLAT, 8, 1)] * 2, (*UP, 4, 2), (*FLAT, 4, 1), (*UP, 2, 2), (*FLAT, 2, 1), (*UP, 3, 2)]),
+        (64, 5, [(*FLAT, 16, 1), (*UP, 8, 2), (*UP, 4, 2), (*UP, 2, 2), (*UP, 3, 2)]),
+        (64, 6, [(*FLAT, 16, 1), (*UP, 8, 2), (*FLAT, 8, 1), (*UP, 4, 2), (*UP, 2, 2), (*UP, 3, 2)]),
+        (64, 7, [(*FLAT, 16, 1), (*UP, 8, 2), (*FLAT, 8, 1), (*UP, 4, 2), (*FLAT, 4, 1), (*UP, 2, 2), (*UP, 3, 2)]),
+    ],
+)
+def test_depth_of_the_generator(size, count, expected):
+    network = dcgan.generator(size, 5, channels=2, convolutions=count)
+    assert len(expected) == count and convolutions(network) == expected
+    assert len(norms(network)) == count  # one after the dense layer, none after the last
+    assert network.output_shape == (None, size, size, 3)
+    assert not [layer for layer in network.layers[:-2] if getattr(layer, "use_bias", False)]
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "expected"),
+    [
+        (32, 4, [(*DOWN, 2, 2), (*DOWN, 4, 2), (*DOWN, 8, 2), LOGIT]),
+        (32, 5, [(*DOWN, 2, 2), (*DOWN, 4, 2), (*DOWN, 8, 2), (*FLAT, 8, 1), LOGIT]),
+        (32, 6, [(*DOWN, 2, 2), (*DOWN, 4, 2), (*FLAT, 4, 1), (*DOWN, 8, 2), (*FLAT, 8, 1), LOGIT]),
+        (
+            32,
+            8,
+            [(*DOWN, 2, 2), (*FLAT, 2, 1), (*DOWN, 4, 2), (*FLAT, 4, 1), (*DOWN, 8, 2), *[(*FLAT, 8, 1)] * 2, LOGIT],
+        ),
+        (64, 5, [(*DOWN, 2, 2), (*DOWN, 4, 2), (*DOWN, 8, 2), (*DOWN, 16, 2), LOGIT]),
+        (64, 6, [(*DOWN, 2, 2), (*DOWN, 4, 2), (*DOWN, 8, 2), (*DOWN, 16, 2), (*FLAT, 16, 1), LOGIT]),
+        (
+            64,
+            8,
+            [
+                *[(*DOWN, 2, 2), (*DOWN, 4, 2), (*FLAT, 4, 1), (*DOWN, 8, 2)],
+                *[(*FLAT, 8, 1), (*DOWN, 16, 2), (*FLAT, 16, 1), LOGIT],
+            ],
+        ),
+    ],
+)
+def test_depth_of_the_discriminator(size, count, expected):
+    network = dcgan.discriminator(size, channels=2, convolutions=count)
+    assert len(expected) == count and convolutions(network) == expected
+    assert len(norms(network)) == count - 2  # none after the first and the last
+    assert network.output_shape == (None,)
+    assert [layer.use_bias for layer in network.layers if hasattr(layer, "use_bias")] == [True] + [False] * (
+        count - 2
+    ) + [True]
+
+
+@pytest.mark.parametrize(("make", "needed"), [(dcgan.generator, 4), (dcgan.discriminator, 5)])
+def test_too_few_convolutions(make, needed):
+    with pytest.raises(ValueError, match=rf"convolutions must be at least {needed} at 64 px. Received: 3"):
+        make(64, convolutions=3)
+
+
+@pytest.mark.parametrize("make", [dcgan.generator, dcgan.discriminator])
+def test_spectral_norm_is_around_every_layer_and_nothing_else(make):
+    network = make(16, channels=2, norm="spectral", convolutions=5, tag_count=3)
+    assert not norms(network)
+    assert not any(isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) for layer in network.layers)
+    inside = [layer.layer for layer in spectral_layers(network)]
+    assert len(inside) == 6 and all(layer.use_bias for layer in inside)  # with the dense layer or the tags' head
+    assert len([layer for layer in network.layers if isinstance(layer, SpectralNormalization)]) == 6
+
+
+def test_tags_go_in_and_come_out():
+    generator = dcgan.generator(16, latent_size=5, channels=2, tag_count=3)
+    latents, tags = tf.random.normal((4, 5)), tf.constant([[1.0, -1.0, 1.0]] * 4)
+    images = generator([latents, tags])
+    assert images.shape == (4, 16, 16, 3)
+    assert [tuple(shape) for shape in generator.input_shape] == [(None, 5), (None, 3)]
+    for other in ([latents + 1, tags], [latents, -tags]):
+        assert np.abs(generator(other) - images).max() > 1e-6
+    logits, tag_logits = dcgan.discriminator(16, channels=2, tag_count=3)(images)
+    assert logits.shape == (4,) and tag_logits.shape == (4, 3)
+    assert logits.dtype == tag_logits.dtype == tf.float32
+
+
+def test_the_heads_share_all_layers_but_the_last():
+    plain, tagged = dcgan.discriminator(16, channels=2), dcgan.discriminator(16, channels=2, tag_count=3)
+    assert tagged.count_params() - plain.count_params() == 3 * (16 * 4 + 1)
+    tagged.set_weights([*plain.get_weights(), *tagged.get_weights()[-2:]])
+    images = tf.random.uniform((4, 16, 16, 3), -1, 1)
+    np.testing.assert_allclose(tagged(images)[0], plain(images), rtol=1e-6)
+
+
+def test_a_pictures_tags_are_its_own():
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)).astype(np.float32)
+    network = dcgan.discriminator(16, channels=2, norm="none", minibatch_stddev=True, tag_count=3)
+    (logits, tags), (logits_of_two, tags_of_two) = network(images), network(images[:2])
+    np.testing.assert_allclose(tags[:2], tags_of_two, rtol=1e-4, atol=1e-7)
+    assert np.abs(logits[:2] - logits_of_two).max() > 1e-7
+
+
+def test_bad_tag_counts():
+    for make in (dcgan.generator, dcgan.discriminator):
+        with pytest.raises(ValueError, match=r"tag_count must be at least 0. Received: -1"):
+            make(16, tag_count=-1)
 
 
 def test_initial_weights():

@@ -2,14 +2,80 @@
 
 The defaults are the port most codebases share (4x4 kernels, LeakyReLU 0.2, no biases before a norm, weights N(0, 0.02),
 batch norm scales N(1, 0.02)); the paper's own code has 5x5 kernels, `kernel_size=5`.
+
+Both networks can be made deeper than their size needs, `convolutions=`. The further layers are 3x3 convolutions of
+stride 1, as wide as the layer they follow, with its norm and activation. They are dealt out one by one to the
+resolutions of the hidden layers, from 4x4 upwards and round again, so that the highest one, where a layer takes the
+most time, gets its share last.
+
+With tags the networks are an ACGAN's (Odena et al. 2017, arXiv 1610.09585): the generator is told them, the
+discriminator predicts them.
 """
 
 import keras
 from keras import layers
 
 from tfanime.models.layers import MinibatchStddev
+from tfanime.models.spectral import SpectralNormalization
 
-NORMS = ("batch", "none")
+NORMS = ("batch", "none", "spectral")
+
+
+def normal_weights():
+    """The initializer of DCGAN's kernels, N(0, 0.02)."""
+    return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+def batch_norm():
+    """Batch norm as in DCGAN's code, with statistics over all replicas."""
+    # synchronized: over all replicas, or their moving statistics would part; momentum .9 and epsilon 1e-5 as in the
+    # authors' code (Keras' own defaults are .99 and 1e-3).
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02), synchronized=True
+    )
+
+
+def generator_inputs(latent_size, tag_count):
+    """What a generator starts from.
+
+    Returns:
+        The inputs of its `keras.Model`, `latents` `[batch, latent_size]` or `[latents, tags]` with tags
+        `[batch, tag_count]`, and the tensor of all of them side by side.
+
+    Raises:
+        ValueError: `tag_count` is negative.
+    """
+    _check_tag_count(tag_count)
+    latents = layers.Input((latent_size,), name="latents")
+    if not tag_count:
+        return latents, latents
+    tags = layers.Input((tag_count,), name="tags")
+    return [latents, tags], layers.Concatenate()([latents, tags])
+
+
+def images_output(x):
+    """Pictures in [-1, 1] from a generator's last convolution."""
+    # float32 out of the network, whatever it computes in: pictures and losses must not be rounded to 8 bits twice.
+    return layers.Activation("tanh", dtype="float32", name="images")(x)
+
+
+def logits_outputs(logits, tag_logits=None):
+    """A discriminator's outputs, float32: logits `[batch]`, or the pair `(logits, tag_logits [batch, tag_count])`.
+
+    Args:
+        logits: Symbolic tensor with one number a picture.
+        tag_logits: Symbolic tensor with `tag_count` numbers a picture, or None.
+    """
+    outputs = layers.Activation("linear", dtype="float32", name="logits")(layers.Reshape(())(logits))
+    if tag_logits is None:
+        return outputs
+    tag_logits = layers.Flatten()(tag_logits)
+    return outputs, layers.Activation("linear", dtype="float32", name="tag_logits")(tag_logits)
+
+
+def _check_tag_count(tag_count):
+    if tag_count < 0:
+        raise ValueError(f"tag_count must be at least 0. Received: {tag_count}")
 
 
 def _blocks(image_size):
@@ -24,19 +90,20 @@ def _check_norm(norm):
         raise ValueError(f"norm must be one of {NORMS}. Received: {norm!r}")
 
 
-def _weights():
-    return keras.initializers.RandomNormal(0.0, 0.02)
+def _deal_out(convolutions, needed, stages, image_size):
+    # How many further convolutions each resolution gets, that of 4x4 first.
+    if convolutions is None:
+        convolutions = needed
+    if convolutions < needed:
+        raise ValueError(f"convolutions must be at least {needed} at {image_size} px. Received: {convolutions}")
+    return [len(range(stage, convolutions - needed, stages)) for stage in range(stages)]
 
 
-def _batch_norm():
-    # synchronized: over all replicas, or their moving statistics would part; momentum .9 and epsilon 1e-5 as in the
-    # authors' code (Keras' own defaults are .99 and 1e-3).
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02), synchronized=True
-    )
+def _spectral(norm, layer):
+    return SpectralNormalization(layer) if norm == "spectral" else layer
 
 
-def generator(image_size=64, latent_size=100, channels=64, kernel_size=4, norm="batch"):
+def generator(image_size=64, latent_size=100, channels=64, kernel_size=4, norm="batch", convolutions=None, tag_count=0):
     """DCGAN's generator: a 4x4 seed, then transposed convolutions that double the size, ReLU, tanh at the end.
 
     Args:
@@ -44,71 +111,111 @@ def generator(image_size=64, latent_size=100, channels=64, kernel_size=4, norm="
         latent_size: Components of the latents.
         channels: Channels of the last hidden layer; doubled at every halving of the size, at most eightfold.
         kernel_size: Side of the transposed convolutions' kernels.
-        norm: `"batch"` after every hidden layer, or `"none"`.
+        norm: `"batch"` after every hidden layer, `"spectral"` for `SpectralNormalization` of every layer, or `"none"`.
+        convolutions: Convolution layers in all, transposed ones and the last one included, the dense layer not;
+            default: as many as the size needs, 3 at 32 px and 4 at 64 px. See the module's text.
+        tag_count: Number of tags that the pictures are to have, 0 for none.
 
     Returns:
         A `keras.Model`, latents `[batch, latent_size]` -> pictures `[batch, image_size, image_size, 3]` in [-1, 1].
+        With tags its input is `[latents, tags]`, tags +-1 `[batch, tag_count]`.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
     _check_norm(norm)
     blocks = _blocks(image_size)
+    further = _deal_out(convolutions, blocks, blocks, image_size)
+    use_bias = norm != "batch"
 
     def width(level):
         return channels * min(2**level, 8)
 
-    latents = layers.Input((latent_size,), name="latents")
-    x = layers.Dense(4 * 4 * width(blocks - 1), use_bias=norm == "none", kernel_initializer=_weights())(latents)
-    x = layers.Reshape((4, 4, -1))(x)
+    def activate(x):
+        return layers.ReLU()(batch_norm()(x) if norm == "batch" else x)
+
+    inputs, x = generator_inputs(latent_size, tag_count)
+    dense = layers.Dense(4 * 4 * width(blocks - 1), use_bias=use_bias, kernel_initializer=normal_weights())
+    x = layers.Reshape((4, 4, -1))(_spectral(norm, dense)(x))
     for level in reversed(range(blocks)):
-        if norm == "batch":
-            x = _batch_norm()(x)
-        x = layers.ReLU()(x)
+        x = activate(x)
+        for _ in range(further[blocks - 1 - level]):
+            layer = layers.Conv2D(
+                width(level), 3, padding="same", use_bias=use_bias, kernel_initializer=normal_weights()
+            )
+            x = activate(_spectral(norm, layer)(x))
         if level:
-            x = layers.Conv2DTranspose(
+            layer = layers.Conv2DTranspose(
                 width(level - 1),
                 kernel_size,
                 strides=2,
                 padding="same",
-                use_bias=norm == "none",
-                kernel_initializer=_weights(),
-            )(x)
-    x = layers.Conv2DTranspose(3, kernel_size, strides=2, padding="same", kernel_initializer=_weights())(x)
-    # float32 out of the network, whatever it computes in: pictures and losses must not be rounded to 8 bits twice.
-    images = layers.Activation("tanh", dtype="float32", name="images")(x)
-    return keras.Model(latents, images, name="dcgan_generator")
+                use_bias=use_bias,
+                kernel_initializer=normal_weights(),
+            )
+            x = _spectral(norm, layer)(x)
+    last = layers.Conv2DTranspose(3, kernel_size, strides=2, padding="same", kernel_initializer=normal_weights())
+    return keras.Model(inputs, images_output(_spectral(norm, last)(x)), name="dcgan_generator")
 
 
-def discriminator(image_size=64, channels=64, kernel_size=4, norm="batch", minibatch_stddev=False):
+def discriminator(
+    image_size=64,
+    channels=64,
+    kernel_size=4,
+    norm="batch",
+    minibatch_stddev=False,
+    convolutions=None,
+    tag_count=0,
+):
     """DCGAN's discriminator (or WGAN's critic): strided convolutions with LeakyReLU 0.2 down to 4x4, then one logit.
 
     Args:
         image_size: Height and width of the pictures, a power of two from 16.
         channels: Channels of the first layer; doubled at every halving of the size, at most eightfold.
-        kernel_size: Side of the kernels.
-        norm: `"batch"` after every hidden layer but the first, or `"none"` (needed by gradient penalties, whose
-            gradient is one picture's: Gulrajani et al. 2017, section 4).
+        kernel_size: Side of the strided convolutions' kernels.
+        norm: `"batch"` after every hidden layer but the first, `"spectral"` for `SpectralNormalization` of every layer
+            (Miyato et al. 2018), or `"none"` (needed by gradient penalties, whose gradient is one picture's:
+            Gulrajani et al. 2017, section 4).
         minibatch_stddev: Whether the last layer sees `MinibatchStddev`.
+        convolutions: Convolution layers from the picture to the logit, the last one included; default: as many as
+            the size needs, 4 at 32 px and 5 at 64 px. See the module's text.
+        tag_count: Number of tags to predict, 0 for none. Their layer sees what the logit's layer sees, but for
+            `MinibatchStddev`: a picture's tags are its own.
 
     Returns:
-        A `keras.Model`, pictures `[batch, image_size, image_size, 3]` in [-1, 1] -> logits `[batch]`.
+        A `keras.Model`, pictures `[batch, image_size, image_size, 3]` in [-1, 1] -> logits `[batch]`. With tags its
+        output is the pair `(logits, tag_logits)`, tag logits `[batch, tag_count]`.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
     _check_norm(norm)
+    _check_tag_count(tag_count)
+    blocks = _blocks(image_size)
+    further = _deal_out(convolutions, blocks + 1, blocks, image_size)
     images = layers.Input((image_size, image_size, 3), name="images")
     x = images
-    for level in range(_blocks(image_size)):
-        x = layers.Conv2D(
-            channels * min(2**level, 8),
-            kernel_size,
-            strides=2,
-            padding="same",
-            use_bias=norm == "none" or level == 0,
-            kernel_initializer=_weights(),
-        )(x)
-        if norm == "batch" and level:
-            x = _batch_norm()(x)
-        x = layers.LeakyReLU(0.2)(x)
+    for level in range(blocks):
+        # the strided one, then those of stride 1
+        for index in range(1 + further[blocks - 1 - level]):
+            first = level == index == 0
+            layer = layers.Conv2D(
+                channels * min(2**level, 8),
+                3 if index else kernel_size,
+                strides=1 if index else 2,
+                padding="same",
+                use_bias=norm != "batch" or first,
+                kernel_initializer=normal_weights(),
+            )
+            x = _spectral(norm, layer)(x)
+            if norm == "batch" and not first:
+                x = batch_norm()(x)
+            x = layers.LeakyReLU(0.2)(x)
+    features = x
     if minibatch_stddev:
         x = MinibatchStddev()(x)
-    x = layers.Conv2D(1, 4, kernel_initializer=_weights())(x)  # [batch, 1, 1, 1]
-    x = layers.Reshape(())(x)
-    logits = layers.Activation("linear", dtype="float32", name="logits")(x)
-    return keras.Model(images, logits, name="dcgan_discriminator")
+    logits = _spectral(norm, layers.Conv2D(1, 4, kernel_initializer=normal_weights()))(x)  # [batch, 1, 1, 1]
+    tag_logits = None
+    if tag_count:
+        tag_logits = _spectral(norm, layers.Conv2D(tag_count, 4, kernel_initializer=normal_weights()))(features)
+    return keras.Model(images, logits_outputs(logits, tag_logits), name="dcgan_discriminator")
