@@ -1,0 +1,84 @@
+"""Optimizers and how their learning rate falls.
+
+Keras' optimizers do the work; here are their names, and the defaults that the papers' frameworks had.
+"""
+
+import keras
+
+DECAYS = ("none", "linear", "exponential")
+
+
+def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
+    """Adam (Kingma and Ba 2015); epsilon as in the paper and in most papers' frameworks (Keras' own is 1e-7)."""
+    return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
+
+
+def rmsprop(learning_rate, beta_1, beta_2):
+    """RMSprop as WGAN's authors ran it: beta_2 is the decay of squared gradients, beta_1 the momentum.
+
+    Their framework adds 1e-8 to the root of the mean square; Keras adds epsilon under the root, where 1e-16 does the
+    same to vanishing gradients.
+    """
+    return keras.optimizers.RMSprop(learning_rate, rho=beta_2, momentum=beta_1, epsilon=1e-16)
+
+
+def sgd(learning_rate, beta_1, beta_2):
+    """Stochastic gradient descent; beta_1 is its momentum, beta_2 has no effect."""
+    del beta_2
+    return keras.optimizers.SGD(learning_rate, momentum=beta_1)
+
+
+OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+
+
+def schedule(learning_rate, decay, begin, steps, rate=0.1):
+    """A learning rate that falls with an optimizer's updates.
+
+    Args:
+        learning_rate: At the beginning.
+        decay: One of `DECAYS`: `none`; `linear`, to zero at the last update (Miyato et al. 2018); `exponential`, to
+            `rate` of it at the last update.
+        begin: Share of the updates after which it begins to fall, 0 to below 1.
+        steps: All updates that the optimizer will make.
+        rate: What is left at the end of an exponential decay.
+
+    Returns:
+        A float for `none`, else a `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        ValueError: There is no such decay.
+    """
+    if decay not in DECAYS:
+        raise ValueError(f"decay must be one of {', '.join(DECAYS)}. Received: {decay!r}")
+    if decay == "none":
+        return learning_rate
+    return Falling(learning_rate, decay, int(begin * steps), steps, rate)
+
+
+@keras.saving.register_keras_serializable("tfanime")
+class Falling(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant up to update `begin`, then linear to zero or exponential to `rate` of itself at update `steps`.
+
+    Args:
+        learning_rate: At the beginning.
+        decay: `linear` or `exponential`.
+        begin: First update at which it is less.
+        steps: Last update.
+        rate: What is left of it at the end of an exponential decay.
+    """
+
+    def __init__(self, learning_rate, decay, begin, steps, rate=0.1):
+        self.learning_rate = learning_rate
+        self.decay = decay
+        self.begin = begin
+        self.steps = steps
+        self.rate = rate
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        done = keras.ops.clip((step - self.begin) / max(1, self.steps - self.begin), 0.0, 1.0)
+        share = 1.0 - done if self.decay == "linear" else keras.ops.power(self.rate, done)
+        return self.learning_rate * share
+
+    def get_config(self):
+        return {name: getattr(self, name) for name in ("learning_rate", "decay", "begin", "steps", "rate")}
