@@ -115,7 +115,7 @@ def test_each_critic_step_sees_pictures_of_its_own():
 
 
 def test_a_lazy_penalty_runs_at_its_steps_and_weighs_more_there():
-    def distance(critic, real_images, fake_images):
+    def distance(critic, real_images, fake_images, draw):
         assert real_images.shape == fake_images.shape == (4, SIZE, SIZE, 3) and critic(real_images).shape == (4,)
         return tf.reduce_mean(real_images)
 

@@ -1,5 +1,7 @@
 """The game: a Keras model whose train step lets a generator and a discriminator play."""
 
+import zlib
+
 import keras
 import tensorflow as tf
 
@@ -118,13 +120,14 @@ class GAN(keras.Model):
         count, critic_steps = self._count(images), images.shape[1]
         step = tf.cast(self.generator_optimizer.iterations.value, tf.int64)
         for critic_step in range(critic_steps):
-            latents = self._latents(count, step * critic_steps + critic_step)
+            number = step * critic_steps + critic_step  # of this update, over all steps
+            latents = self._latents(count, number)
             if critic_step < critic_steps - 1:
                 fake_images = self.generator(latents, training=True)
             else:
                 with tf.GradientTape() as generator_tape:
                     fake_images = self.generator(latents, training=True)
-            logs = self._discriminator_update(images[:, critic_step], fake_images, step)
+            logs = self._discriminator_update(images[:, critic_step], fake_images, step, number)
         logs |= self._generator_update(fake_images, generator_tape)
         self._average_generator(count)
         return logs
@@ -143,13 +146,27 @@ class GAN(keras.Model):
             )
         return tf.shape(images)[0]
 
-    def _latents(self, count, draw):
-        # Every replica makes the whole batch's latents, which are small, and takes its own part: two devices then
-        # see what one would see.
+    def _latents(self, count, number):
+        return self._own_part(lambda whole: self.latents.batch(whole, self.seed, number), count)
+
+    def _uniform(self, count, number):
+        """The `draw` of penalties (see their module) at the critic's update of this number."""
+
+        def draw(shape=(), name="alpha"):
+            seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(number, tf.int64)])
+            # The name makes it a stream of its own, beside the latents'. Not hash(): it differs between processes.
+            seed = tf.random.fold_in(seed, tf.constant(zlib.crc32(name.encode()), tf.int64), alg="philox")
+            return self._own_part(lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count)
+
+        return draw
+
+    def _own_part(self, make, count):
+        # Every replica makes the whole batch's numbers, which are few, and takes its own part: two devices then see
+        # what one would see.
         replica = tf.distribute.get_replica_context()
-        latents = self.latents.batch(count * replica.num_replicas_in_sync, self.seed, draw)
+        whole = make(count * replica.num_replicas_in_sync)
         begin = tf.cast(replica.replica_id_in_sync_group, tf.int32) * count
-        return latents[begin : begin + count]
+        return whole[begin : begin + count]
 
     def _apply(self, optimizer, gradients, variables):
         # The optimizer sums over replicas, while the losses are means.
@@ -158,13 +175,13 @@ class GAN(keras.Model):
         gradients = [None if gradient is None else gradient / replicas for gradient in gradients]
         optimizer.apply(gradients, variables)
 
-    def _discriminator_update(self, real_images, fake_images, step):
+    def _discriminator_update(self, real_images, fake_images, step, number):
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:
             real_logits = self.discriminator(real_images, training=True)
             fake_logits = self.discriminator(tf.stop_gradient(fake_images), training=True)
             loss = self.game.discriminator(real_logits, fake_logits)
-            penalties = [self._penalty(penalty, real_images, fake_images, step) for penalty in self.penalties]
+            penalties = [self._penalty(penalty, real_images, fake_images, step, number) for penalty in self.penalties]
             total = tf.add_n([loss, *penalties])
         self._apply(self.discriminator_optimizer, tape.gradient(total, variables), variables)
         if self.constraint:
@@ -176,9 +193,13 @@ class GAN(keras.Model):
         }
         return logs | ({"penalty": tf.add_n(penalties)} if penalties else {})
 
-    def _penalty(self, penalty, real_images, fake_images, step):
+    def _penalty(self, penalty, real_images, fake_images, step, number):
+        draw = self._uniform(self._count(real_images), number)
+
         def run():
-            value = penalty.function(lambda images: self.discriminator(images, training=True), real_images, fake_images)
+            value = penalty.function(
+                lambda images: self.discriminator(images, training=True), real_images, fake_images, draw
+            )
             return penalty.weight * penalty.every * value
 
         if penalty.every == 1:
