@@ -5,9 +5,9 @@ The paper has them at 128 px. At other sizes the generator keeps its 16x16 trunk
 discriminator halves the picture to 2x2, and its layers are those next to the picture: at 64 px the stage of 1024
 channels is left out, at 32 px that of 512 too.
 
-Two reimplementations agree on what the drawings leave open: batch norm of the dense layer is by channel, the generator's
-long skip begins after that norm and its ReLU, and the discriminator's strided convolutions are followed by LeakyReLU
-too. The initial weights N(0, 0.02) are theirs.
+Two reimplementations agree on what the paper's drawings leave open: the dense layer's batch norm is by channel, the
+generator's long skip begins after that norm and its ReLU, and LeakyReLU follows the strided convolutions too. The
+initial weights N(0, 0.02) are from one of them.
 """
 
 import keras
