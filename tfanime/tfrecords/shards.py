@@ -144,17 +144,21 @@ class ShardFolder:
 
     def begin(self, state):
         """Notes what is being converted, and removes what a killed process left half written."""
-        for path in self.folder.glob(".*.part"):
-            path.unlink()
+        self._remove_parts()
         if not (self.folder / STATE).is_file():
             write_text(self.folder / STATE, json.dumps(state, indent=1) + "\n")
 
     def end(self):
-        """Removes what only an unfinished conversion needs."""
+        """Removes what only an unfinished conversion needs, and what is left of a report half written."""
+        self._remove_parts()
         for path in self.shards():
             if path.name.endswith(".json"):
                 path.unlink()
         (self.folder / STATE).unlink(missing_ok=True)
+
+    def _remove_parts(self):
+        for path in self.folder.glob(".*.part"):
+            path.unlink()
 
     def account(self, name):
         """The account of a finished shard, None if it is not finished."""
