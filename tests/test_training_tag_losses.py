@@ -159,7 +159,7 @@ def test_inside_a_graph_whose_batch_has_any_size(form):
         ([[-1, 1, -1, 1, -1]], 0),
         ([[1, 0, 0, 0, 0]], 1),  # known by its one tag;
         ([[0, 0, -1, -1, -1]], 1 / 2),  # several candidates are no question
-        ([[-1, -1, -1, 0, 1], [1, 1, -1, 0, 1]], 1),  # and neither are none or two.
+        ([[-1, -1, -1, 0, 1], [-1, 1, 1, 0, 1]], 1),  # and neither are none or two.
         ([[1, -1, -1, 0, 0], [0, 0, 0, 1, -1]], 1 / 3),  # a share of all questions, not a mean of shares
         ([[0, 0, 0, 0, 0]], 0),  # nothing is known: a number, because a log that is none stops the run
     ],
