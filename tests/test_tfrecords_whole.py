@@ -48,6 +48,10 @@ SCAN = JPEG.index(b"\xff\xda")
         JPEG.replace(b"\xff\xc0", b"\xff\xc9", 1),  # arithmetic coding
         JPEG[: SCAN + 500] + JPEG[20:],  # a second picture inside the scan
         JPEG[:SCAN] + b"\xff\xd9",
+        SIGNATURE + chunk(b"IHDR", PNG[16:28] + b"A") + b"".join(REST),  # an interlacing that nobody knows
+        SIGNATURE + HEADER + chunk(b"IDAT", chunks(PNG)[1][1][:-4] + b"sums") + REST[-1],  # a wrong checksum of zlib's
+        SIGNATURE + HEADER + chunk(b"IDAT", chunks(PNG)[1][1] + b"more") + REST[-1],
+        SIGNATURE + HEADER + REST[-1],
         with_chunk(PNG, b"QQQQ", b"critical and unknown"),
         with_chunk(PNG, b"tEXt", b"Comment\0" + b"x" * 9_000_000),
         SIGNATURE + HEADER + HEADER + b"".join(REST),

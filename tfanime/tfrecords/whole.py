@@ -6,10 +6,13 @@ would stop a training in the middle; it has to be encoded anew. In doubt it is: 
 """
 
 import re
+import struct
 import zlib
 
 PNG = b"\x89PNG\r\n\x1a\n"
+HEADER = b"\0\0\0\x0dIHDR"
 MOST_BYTES = 1 << 20  # of a chunk beside the pixels: libpng refuses those of 8 MB
+MOST_PIXELS = 1 << 22  # of a PNG: its pixels are unpacked once more, and no crop is larger
 
 _SCAN_END = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff])")  # a marker other than a stuffed byte or a restart
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: all that is coded after Huffman and not lossless
@@ -21,7 +24,7 @@ _SCAN, _END = 0xDA, 0xD9
 def is_whole(data):
     """Whether a JPEG or PNG is well-formed and of a common kind, from its first byte to its end marker.
 
-    Pixels are not looked at.
+    What a JPEG's pixels are is not looked at: all decoders forgive damage there.
 
     Args:
         data: The file's bytes.
@@ -33,7 +36,7 @@ def is_whole(data):
         if data.startswith(b"\xff\xd8"):
             return _is_whole_jpeg(data)
         return data.startswith(PNG) and _is_whole_png(data)
-    except IndexError:  # past the end
+    except (IndexError, struct.error):  # past the end
         return False
 
 
@@ -65,21 +68,34 @@ def _is_whole_jpeg(data):
 
 
 def _is_whole_png(data):
-    """Walks the chunks: length, type, contents, and the checksum of type and contents."""
-    position, before = 8, None
+    """Walks the chunks: length, type, contents, and the checksum of type and contents; then unpacks the pixels."""
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    # Colours without a palette; the only ways to pack and to filter, and the rows in their order.
+    if data[8:16] != HEADER or colour != 2 or data[26:29] != bytes(3) or width * height > MOST_PIXELS:
+        return False
+    position, pixels = 33, []
+    if zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
+        return False
     while True:
         data[position + 11]  # a chunk has at least 12 bytes
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         end = position + 8 + length
         if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             return False
-        if (before is None) != (kind == b"IHDR"):  # first, and once
+        if kind == b"IDAT":
+            pixels.append(data[position + 8 : end])
+        elif kind == b"IEND":
+            return _is_packed(b"".join(pixels), height * (1 + width * 3 * bits // 8))
+        elif kind[0] < ord("a") or length > MOST_BYTES:  # a capital letter: cannot be read without it
             return False
-        if kind == b"IEND":
-            return True
-        if kind[0] < ord("a"):
-            if kind not in (b"IHDR", b"IDAT"):  # a capital letter: cannot be read without it
-                return False
-        elif length > MOST_BYTES:
-            return False
-        position, before = end + 4, kind
+        position = end + 4
+
+
+def _is_packed(data, length):
+    """Whether zlib's data unpack to so many bytes, with the right checksum at their end."""
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(data, length + 1)
+    except zlib.error:
+        return False
+    return len(unpacked) == length and unpacker.eof and not unpacker.unused_data
