@@ -1,5 +1,7 @@
 """Checks in environments of their own: `nox` runs them all, `nox -s tests-3.12` one."""
 
+import os
+
 import nox
 
 nox.options.default_venv_backend = "venv"
@@ -19,3 +21,11 @@ def lint(session):
     session.install("ruff>=0.17")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def fuzz(session):
+    """Thousands of damaged pictures, and a conversion killed at many moments: minutes."""
+    session.install(".[faces,test]")
+    tests = session.posargs or ["tests/test_tfrecords_fuzz.py", "tests/test_tfrecords_kill.py"]
+    session.run("pytest", "-rP", *tests, env={"TFANIME_FUZZ": os.environ.get("TFANIME_FUZZ", "5000")})

@@ -74,7 +74,6 @@ def forms(image, other):
         "rgb_transparent.png": data_of(image, transparency=(200, 220, 240)),
         "bilevel.png": data_of(image.convert("1")),
         "deep_grey.png": data_of(Image.fromarray(deep)),
-        "integers.png": data_of(Image.fromarray(np.int32(deep))),
         "deep_rgb.png": cv2.imencode(".png", np.uint16(np.asarray(image)[..., ::-1]) * 257)[1].tobytes(),
         "deep_rgba.png": cv2.imencode(".png", np.uint16(np.asarray(transparent)) * 257)[1].tobytes(),
         "interlaced.png": interlaced(image),
@@ -452,7 +451,7 @@ def _write_names(folder, generator, size):
     """Odd names, of pictures and of what is none."""
     folder.mkdir()
     for number, name in enumerate(NAMES):
-        data = data_of(faces(generator, size)) if number % 2 else data_of(noise(number, 7, 7))
+        data = data_of(faces(generator, size)) if number % 2 == 0 else data_of(noise(number, 7, 7))
         for other in (name, f"x{name[1:]}" if len(name) < 200 else name):
             (folder / other).write_bytes(data)
     below = folder / "new\nline\r" / "日本 'x'" / os.fsdecode(b"\xff")

@@ -5,6 +5,7 @@ With the environment variable TFANIME_FUZZ set (`nox -s fuzz`) there are many mo
 
 import contextlib
 import functools
+import itertools
 import os
 import random
 import re
@@ -168,13 +169,13 @@ def wait_for(moment, process, out, generator):
     time.sleep({"start": 4, "conversion": 1}.get(moment, 0) * generator.random())
 
 
-# Who is killed, and when. SIGINT goes to the whole group, as a terminal sends it.
+# Who is killed, and when: the parent alone, its whole group, or all by SIGINT, as a terminal sends it.
 KILLS = [("none", 2, ("parent part", "group shard", "interrupt part"))]
-MOMENTS = ("start", "conversion", "part", "part", "part", "shard", "account", "manifest")
+WHO = ("parent", "group", "interrupt")
+MOMENTS = ("start", "conversion", "part", "shard", "part", "account", "part", "manifest")
 MANY_KILLS = [
-    (detector, workers, tuple(f"{who} {moment}" for moment in MOMENTS for who in ("parent", "group", "interrupt")))
-    for detector in ("none", "animeface")
-    for workers in (1, 2)
+    (detector, workers, tuple(f"{WHO[(number + turn) % 3]} {moment}" for number, moment in enumerate(MOMENTS)))
+    for turn, (detector, workers) in enumerate(itertools.product(("none", "animeface"), (1, 2)))
 ]
 
 
