@@ -14,6 +14,7 @@ PADDING = 114  # the grey that YOLO is trained with
 STRIDE = 32
 USUAL_SIDE = 640
 MOST_FINAL_BOXES = 1000
+CANDIDATES, LEAST_SCORE = 1000, 0.01  # what is worth suppressing; --threshold comes later
 FORMS = (
     "[1, 4 + classes, boxes] (YOLOv8 and later), [1, boxes, 5 + classes] (YOLOv5) or [1, at most "
     f"{MOST_FINAL_BOXES} boxes, 6] (boxes after suppression)"
@@ -26,8 +27,8 @@ def onnx(settings):
     The picture goes in as RGB, 0 to 1, [1, 3, height, width], as large as fits, in the middle of grey padding.
 
     Args:
-        settings: `DetectSettings`; `detector_model`, `threshold` and, where the model leaves the size of its input
-            open, `detect_size` are used.
+        settings: `DetectSettings`; `detector_model` and, where the model leaves the size of its input open,
+            `detect_size` are used.
 
     Raises:
         ImportError: onnxruntime is not installed.
@@ -55,13 +56,13 @@ def onnx(settings):
     def find(image):
         inputs, placement = letterbox(image, *model.size)
         boxes, scores = model(inputs)
-        likely = scores >= settings.threshold
+        likely = np.argsort(-scores, kind="stable")[:CANDIDATES]
         boxes, scores = placement.to_picture(boxes[likely]), scores[likely]
         left, top, right, bottom = boxes.T
         sized = (right > left) & (bottom > top)
         boxes, scores = boxes[sized], scores[sized]
         corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-        kept = cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, OVERLAP)
+        kept = cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), LEAST_SCORE, OVERLAP)
         return [Detection(tuple(boxes[index].tolist()), float(scores[index])) for index in np.ravel(kept).astype(int)]
 
     return Detector(file_version(path), find)
