@@ -1,7 +1,7 @@
 """How well the detectors find faces whose places are known, and how fast: the tables of docs/detectors.md.
 
     python benchmarks/detectors.py --faces anime-faces/images --cascade lbpcascade_animeface.xml
-    python benchmarks/detectors.py --faces ... --scenes 400 --detect_sizes 384,512,640,768,0     which detect_size
+    python benchmarks/detectors.py --faces ... --scenes 300 --seed 3 --detect_sizes 384,512,640,768,0
 
 Scenes are made up on the fly, see `benchmarks/scenes.py`. A detector frames faces in its own way (animeface the face
 without the hair, the cascade a larger square), hence each one's boxes are moved and widened by constants that are

@@ -27,7 +27,7 @@ class DetectSettings:
             --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
             face already). Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
-        threshold: Least likelihood of a face, 0 to 1, on the detector's own scale.
+        threshold: Least likelihood of a face, 0 to 1, on the detector's own scale (YOLO's models: 0.25 to 0.5).
         detect_size: Longer side, in pixels, to which a picture is shrunk before the detector looks; 0: never. Crops
             are cut from the whole picture anyway. An `onnx` model of fixed input size has its own.
         cascade: For `lbpcascade`: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
