@@ -1,6 +1,7 @@
 """Checks in environments of their own: `nox` runs them all, `nox -s tests-3.12` one."""
 
 import os
+from pathlib import Path
 
 import nox
 
@@ -29,3 +30,19 @@ def fuzz(session):
     session.install(".[faces,test]")
     tests = session.posargs or ["tests/test_tfrecords_fuzz.py", "tests/test_tfrecords_kill.py"]
     session.run("pytest", "-rP", *tests, env={"TFANIME_FUZZ": os.environ.get("TFANIME_FUZZ", "5000")})
+
+
+@nox.session(python="3.11")
+def addons(session):
+    """Our layers and moving average give the numbers of tensorflow-addons, which cannot be imported beside Keras 3."""
+    session.install(".")
+    folder = Path(session.create_tmp())
+    numbers, reference = folder / "numbers.npz", folder / "reference"
+    # The last Python that tensorflow-addons has wheels for is this session's own; its dependencies need a second place.
+    session.run("python", "-m", "venv", "--clear", str(reference))
+    python = str(reference / "bin" / "python")
+    packages = ["tensorflow==2.15.1", "tensorflow-addons==0.23.0"]
+    session.run(python, "-m", "pip", "install", "--quiet", *packages, external=True)
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    session.run("python", "tests/addons/write_numbers.py", str(numbers), env=quiet)
+    session.run(python, "tests/addons/compare.py", str(numbers), external=True, env=quiet)
