@@ -120,6 +120,7 @@ def test_taggers_see_where_the_crop_lies(three_faces):
 
     converter(noise(0, 100, 100), tagger=tagger, detector="three", zoom=1.0)("a", "red_hair")
     assert [sight.region for sight in seen] == [(50, 50, 40), (0, 0, 40)]
+    assert [sight.square.size for sight in seen] == [(40, 40), (40, 40)]
     assert seen[0].words == "red_hair" and seen[0].crop.size == (24, 24) and seen[0].detection.score == 0.99
 
 

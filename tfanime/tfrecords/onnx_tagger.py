@@ -60,7 +60,7 @@ class OnnxTaggerSettings:
 
 
 class OnnxTagger:
-    """Asks a network which of the vocabulary's tags it sees in the crop.
+    """Asks a network which of the vocabulary's tags it sees in the face, at the picture's own resolution.
 
     Several of its tags may stand for one of the vocabulary (aliases): the likeliest counts. In an exclusive group the
     likeliest tag holds if its probability reaches the threshold, and the group is unknown otherwise (Jin et al. 2017
@@ -104,7 +104,7 @@ class OnnxTagger:
         return {**self.__dict__, "_network": None}
 
     def __call__(self, sight):
-        probabilities = self._probabilities(sight.crop)
+        probabilities = self._probabilities(sight.square or sight.crop)
         likeliest = np.full(len(self.vocabulary), -1.0)  # below any threshold: the network has no such tag
         np.maximum.at(likeliest, self._places, probabilities[self._outputs])
         holds = likeliest >= self.settings.tagger_threshold

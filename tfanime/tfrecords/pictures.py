@@ -121,7 +121,7 @@ class PictureConverter:
         if not drawn:
             require_quality(measures, settings, region.image)
         place = None if detection is None else (region.left, region.top, region.side)
-        tags, givers = self.tagger(Sight(crop, detection, picture.words, place))
+        tags, givers = self.tagger(Sight(crop, detection, picture.words, place, region.image))
         if data is None or crop is not image:
             data = encode(crop, settings.format, settings.quality)
         return Face(

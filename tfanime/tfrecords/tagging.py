@@ -15,6 +15,7 @@ from PIL import Image
 
 import tfanime
 from tfanime.tags import VOCABULARIES, TagVocabulary
+from tfanime.tfrecords.colours import ColourTagger
 from tfanime.tfrecords.detect import Detection
 from tfanime.tfrecords.onnx_tagger import OnnxTagger, OnnxTaggerSettings
 
@@ -29,12 +30,15 @@ class Sight:
         words: What people said of the picture, separated by spaces or commas; None if nobody said anything.
         region: The square of the picture that the crop shows: (left, top, side) in pixels of the picture; None where
             no detector ran.
+        square: What the crop was made from, at the picture's own resolution, for networks that want more pixels than
+            the crop has; None if it is not at hand.
     """
 
     crop: Image.Image
     detection: Detection | None
     words: str | None
     region: tuple[float, float, float] | None = None
+    square: Image.Image | None = None
 
 
 class Tagger(Protocol):
@@ -85,13 +89,7 @@ def split(words):
     return [word for word in re.split(r"[\s,]+", words) if word]
 
 
-def _colours(vocabulary, settings, used_words):
-    from tfanime.tfrecords.colours import ColourTagger
-
-    return ColourTagger(vocabulary, settings, used_words)
-
-
-TAGGERS = {"sidecar": SidecarTagger, "colours": _colours, "onnx": OnnxTagger}
+TAGGERS = {"sidecar": SidecarTagger, "colours": ColourTagger, "onnx": OnnxTagger}
 
 
 class Chain:
