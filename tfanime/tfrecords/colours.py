@@ -19,7 +19,7 @@ from tfanime.tfrecords.face import POINT_NAMES
 PARTS = ("hair", "eyes")
 SAMPLES = ("skin", "hair", "left_eye", "right_eye")  # the detector's colour samples, in the order of the coefficients
 
-# Where the eyes are if nobody says: (x, y) of the left and the right one in the picture. Medians over anime-faces.
+# Where eyes mostly are: (x, y) of the left and the right one in the picture, medians over anime-faces.
 EYES_IN_CROP = ((0.33, 0.43), (0.67, 0.43))  # of the crop's side; animeface's crops at zoom 1.5 have them there too
 EYES_IN_BOX = ((0.31, 0.41), (0.68, 0.41))  # of the box of a detector without points (the face cascade)
 
@@ -41,6 +41,17 @@ READ = {  # which regions say something of a part; the skin says what the light 
     "hair": ("top", "fringe", "side", "low", "skin"),
     "eyes": ("upper iris", "lower iris", "eye", "skin", "fringe"),
 }
+_CHEEKS = (_BESIDE < 0.75) & (DOWN > 0.35) & (DOWN < 0.6) | (_BESIDE < 0.12) & (DOWN > -0.1) & (DOWN < 0.3)
+_SOUGHT = np.array(  # distance, right and down of the eyes from where they mostly are, in distances of the eyes
+    [
+        (scale, right, down)
+        for scale in (0.8, 0.9, 1.0, 1.1)
+        for right in (-0.15, 0.0, 0.15)
+        for down in (-0.24, -0.12, 0.0, 0.12, 0.24, 0.36, 0.48)
+    ]
+)
+_UNUSUAL = np.abs(_SOUGHT - (1, 0, 0)) @ (1.2, 1.0, 0.6)  # what the contrast must gain to go there
+
 WORD_SPREAD = 10.0  # standard deviation of a colour word, in CIELAB
 
 LEAST_CONFIDENCE = {"hair": 0.5, "eyes": 0.5}  # probability of the likeliest colour from which on it is said
@@ -103,20 +114,46 @@ def to_lab(pixels):
 def find_eyes(sight):
     """Where the eyes are in the crop: float `[2, 2]`, (x, y) in pixels of the left and the right one in the picture.
 
-    They are the detector's points; where it has none, their usual places in its box; and without a detector, their
-    usual places in a face crop.
+    They are the detector's points. Where it has none, or no detector ran, they are sought about their usual places in
+    its box or in a face crop.
     """
     detection, side = sight.detection, sight.crop.width
     if detection is None or sight.region is None:
-        return np.array(EYES_IN_CROP) * side
+        return seek_eyes(np.asarray(sight.crop), np.array(EYES_IN_CROP) * side)
     left, top, extent = sight.region
-    eyes = ()
     if detection.points:
         eyes = sorted(detection.points[POINT_NAMES.index(name)] for name in ("left_eye", "right_eye"))
-    if not eyes or np.hypot(*np.subtract(eyes[1], eyes[0])) < 0.1 * extent:  # none, or both in one place
-        box = np.array(detection.box)
-        eyes = box[:2] + np.array(EYES_IN_BOX) * (box[2:] - box[:2])
-    return (np.array(eyes, float) - (left, top)) * (side / extent)
+        if np.hypot(*np.subtract(eyes[1], eyes[0])) > 0.1 * extent:  # else they are one point
+            return (np.array(eyes, float) - (left, top)) * (side / extent)
+    box = np.array(detection.box)
+    eyes = box[:2] + np.array(EYES_IN_BOX) * (box[2:] - box[:2])
+    return seek_eyes(np.asarray(sight.crop), (eyes - (left, top)) * (side / extent))
+
+
+def seek_eyes(crop, usual):
+    """Moves a pair of level eyes to where two dark spots stand out most from even, bright cheeks and nose.
+
+    Args:
+        crop: uint8 `[height, width, 3]`.
+        usual: Where eyes mostly are, `[2, 2]`; the farther from there, the more they must stand out.
+
+    Returns:
+        Float `[2, 2]`, as `find_eyes`.
+    """
+    grey = crop.mean(axis=2, dtype=np.float32)
+    span = usual[1, 0] - usual[0, 0]
+    scale, middle = _SOUGHT[:, 0] * span, usual.mean(axis=0) + _SOUGHT[:, 1:] * span
+
+    def values(region):  # [places, points]
+        x = middle[:, :1] + RIGHT[region] * scale[:, None]
+        y = middle[:, 1:] + DOWN[region] * scale[:, None]
+        rows, columns = np.clip(y.astype(int), 0, len(grey) - 1), np.clip(x.astype(int), 0, grey.shape[1] - 1)
+        return grey[rows, columns]
+
+    cheeks, irises = values(_CHEEKS), values(_FROM_EYE < 0.2)
+    contrast = (cheeks.mean(1) - irises.mean(1)) / (cheeks.std(1) + 25)
+    best = np.argmax(contrast - _UNUSUAL)
+    return middle[best] + np.array([[-0.5, 0], [0.5, 0]]) * scale[best]
 
 
 def take_pixels(crop, eyes):
