@@ -97,7 +97,7 @@ def convert(settings, progress=True):
         from tfanime.tfrecords.runners import runner
 
         run = runner(settings.runner)
-    with locked(out, "OUT"):
+    with locked(out, "OUT"), shards.room_in(out):
         folder = shards.ShardFolder(out)
         finished = _finished(folder, conversion)
         if finished is None:

@@ -26,6 +26,7 @@ DROPPED = "dropped.csv"
 DROPPED_SAMPLE = "dropped.tfrecord"
 REPORT = "report.html"
 SHOWN = 48  # thumbnails of what is left out, for each reason
+NOTE = "finished shards are kept: make room and run the same command again"
 ENCODED = {"encoding": "utf-8", "errors": "replace", "newline": ""}
 SHARD = re.compile(r"\.?.+-\d{5}-of-\d{5}\.tfrecord(\.json)?")
 
@@ -249,14 +250,25 @@ def open_writer(path):
 
 
 @contextlib.contextmanager
-def _as_os_errors(folder):
-    """TensorFlow has its own exceptions for what the operating system refuses."""
-    note = "finished shards are kept: make room and run the same command again"
+def room_in(folder):
+    """Says of a full disk which folder it is that has no room, and what to do.
+
+    Args:
+        folder: The folder that is written.
+    """
     try:
         yield
-    except tf.errors.OpError as error:
-        raise OSError(f"OUT must be writable. Received: {str(folder)!r}: {error.message}; {note}") from error
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise OSError(f"OUT must have room. Received: {str(folder)!r}: {error.strerror}; {note}") from error
+        raise OSError(f"OUT must have room. Received: {str(folder)!r}: {error.strerror}; {NOTE}") from error
+
+
+@contextlib.contextmanager
+def _as_os_errors(folder):
+    """TensorFlow has its own exceptions for what the operating system refuses."""
+    try:
+        with room_in(folder):
+            yield
+    except tf.errors.OpError as error:
+        raise OSError(f"OUT must be writable. Received: {str(folder)!r}: {error.message}; {NOTE}") from error
