@@ -41,6 +41,8 @@ BALANCE = 0.75  # a class of n faces weighs n ** (1 - BALANCE): 0 as frequent as
 RESAMPLES = 2000
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7)
 
+NO_COLOUR = ("long_hair", "short_hair", "bicolored_eyes")
+
 # CSS' named colours; it has no blonde, whose nearest relative there is khaki.
 CSS = {
     "aqua": (0, 255, 255),
@@ -57,15 +59,9 @@ CSS = {
     "white": (255, 255, 255),
     "yellow": (255, 255, 0),
 }
-NAMES = {
-    part: tuple(
-        tag.rpartition("_")[0]
-        for group in KONACHAN26.groups
-        if group.name == name
-        for tag in group.tags
-        if tag != "bicolored_eyes"
-    )
-    for part, name in (("hair", "hair_colour"), ("eyes", "eye_colour"))
+NAMES = {  # as in the vocabulary; that eyes differ no single colour can say
+    part: tuple(tag.rpartition("_")[0] for tag in KONACHAN26.tags if tag.endswith(f"_{part}") and tag not in NO_COLOUR)
+    for part in colours.PARTS
 }
 
 
