@@ -12,7 +12,6 @@ shared and noisy.
 """
 
 import io
-import resource
 import statistics
 import subprocess
 import sys
@@ -99,6 +98,7 @@ def speed(config, folder):
         loop, one, two = (config.pictures / statistics.median(column) for column in zip(*rows, strict=True))
         share = statistics.median(row[0] / row[1] for row in rows)
         scaling = statistics.median(row[1] / row[2] for row in rows)
+        print(flush=True)
         print(f"detector {detector}, {config.side} px to {size} px, pictures/s (median of {config.rounds} rounds)")
         print(f"  bare loop                {loop:8.1f}")
         print(f"  converter, one worker    {one:8.1f}   {share:.2f} of the bare loop")
@@ -115,11 +115,13 @@ def memory(config, folder):
             Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number:07d}.png")
         made = count
         program = (
-            "import sys, resource\n"
+            "import sys\n"
+            "from pathlib import Path\n"
             "from tfanime.tfrecords.convert import convert\n"
             "from tfanime.tfrecords.settings import Settings\n"
             "convert(Settings(sys.argv[1], sys.argv[2], detector='none', size=16, workers=1), progress=False)\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            # Not getrusage, whose peak a process inherits from the one that started it.
+            "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
         )
         with tempfile.TemporaryDirectory() as out:
             result = subprocess.run(
@@ -155,7 +157,6 @@ def main(arguments=None):
         with tempfile.TemporaryDirectory() as folder:
             memory(config, Path(folder))
         print(f"index    {index_bytes():.0f} bytes a face (200,000 faces), its id aside")
-    print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,20 @@ def decoded_folders(cache):
     return sorted(path.name for path in (cache / "decoded").iterdir())
 
 
+def test_half_of_the_pictures_are_mirrored(shards):
+    faces = data.load(shards, progress=False)
+    plain, flipped = (
+        [batch[0].numpy() for batch in faces.batches(6, critic_steps=2, seed=3, horizontal_flip=flip).take(8)]
+        for flip in (False, True)
+    )
+    plain, flipped = np.concatenate(plain), np.concatenate(flipped)  # [48, 2, height, width, 3]
+    same = (plain == flipped).all(axis=(2, 3, 4))
+    mirrored = (plain[:, :, :, ::-1] == flipped).all(axis=(2, 3, 4))
+    assert (same | mirrored).all() and 0.3 < mirrored.mean() < 0.7
+    late = next(iter(faces.batches(6, critic_steps=2, seed=3, start=7, horizontal_flip=True)))[0].numpy()
+    np.testing.assert_array_equal(late, flipped[-6:])
+
+
 def test_pictures_and_tags_are_those_of_the_shards(faces, records):
     images, tags = records
     assert faces.count == 48 and faces.image_size == 32

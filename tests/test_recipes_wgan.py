@@ -3,9 +3,9 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import recipe_flags
 import tensorflow as tf
 
-from tfanime.latents import Latents
 from tfanime.recipes import wgan
 from tfanime.recipes.recipe import RecipeConfig, train
 from tfanime.training.constraints import WeightClipping
@@ -42,14 +42,11 @@ def test_weights_stay_inside_the_bound():
 # Every flag of its own, with what it changes. Those of `RecipeConfig` that `build` does not read are in
 # test_recipes_recipe.py.
 READ = {
-    "image_size": (32, lambda gan: gan.generator.output_shape == (None, 32, 32, 3)),
-    "seed": (7, lambda gan: gan.seed == 7),
-    "ema_half_life": (9.0, lambda gan: gan.ema_half_life == 9.0),
-    "latent_size": (6, lambda gan: gan.latents == Latents(6)),
-    "channels": (3, lambda gan: [gan.generator, gan.discriminator][1].layers[1].filters == 3),
-    "kernel_size": (5, lambda gan: gan.discriminator.layers[1].kernel_size == (5, 5)),
+    **recipe_flags.shared(critic_steps=5),
+    **recipe_flags.DCGAN,
+    "beta_1": (0.25, lambda gan: gan.discriminator_optimizer.momentum == gan.generator_optimizer.momentum == 0.25),
+    "beta_2": (0.75, lambda gan: gan.discriminator_optimizer.rho == gan.generator_optimizer.rho == 0.75),
     "clip": (0.5, lambda gan: gan.constraint == WeightClipping(0.5)),
-    "learning_rate": (0.25, lambda gan: float(gan.discriminator_optimizer.learning_rate) == 0.25),
 }
 
 

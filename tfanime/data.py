@@ -87,7 +87,7 @@ class FaceData:
             ]
         )
 
-    def batches(self, batch_size, *, critic_steps=1, seed=0, start=0):
+    def batches(self, batch_size, *, critic_steps=1, seed=0, start=0, horizontal_flip=False):
         """The endless stream of training batches.
 
         Args:
@@ -95,6 +95,7 @@ class FaceData:
             critic_steps: Fresh batches a training step.
             seed: Seed of the order.
             start: The training step to begin with; a run resumed at step N passes N.
+            horizontal_flip: Whether each picture is mirrored with probability 1/2, a function of seed and step as well.
 
         Returns:
             A `tf.data.Dataset` of float32 `[batch_size, critic_steps, image_size, image_size, 3]` in [-1, 1]; with
@@ -111,7 +112,11 @@ class FaceData:
             # Whole critic batches follow each other in the order; the batch axis goes first only in the result,
             # because strategies split that axis.
             order = self.indices(seed, int(step), batch_size * critic_steps).reshape(critic_steps, batch_size).T
-            return self.images(order), self.tags[order].astype(np.float32)
+            images = self.images(order)
+            if horizontal_flip:
+                flipped = _flips(seed, int(step), shape)
+                images[flipped] = images[flipped][..., ::-1, :]
+            return images, self.tags[order].astype(np.float32)
 
         def element(step):
             images, tags = tf.numpy_function(read, [step], (tf.uint8, tf.float32), stateful=False)
@@ -122,6 +127,13 @@ class FaceData:
 
         steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
         return steps.map(element, num_parallel_calls=1).prefetch(2)
+
+
+def _flips(seed, step, shape):
+    """Which pictures of a step are mirrored, bool `[*shape]`."""
+    # Not the permutation's key, whose second number is the epoch.
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, step], np.uint64), counter=1))
+    return generator.random(shape) < 0.5
 
 
 _last_permutation = (None, None)

@@ -10,48 +10,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import RecipeConfig, parse_config, train
+from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config, train
 
 
 @dataclass(frozen=True)
-class Config(RecipeConfig):
+class Config(DCGANConfig):
     """DCGAN.
 
     Args:
-        latent_size: Components of the latents.
         latent_distribution: normal is N(0, 1), uniform U(-1, 1) as in the paper.
-        channels: Channels of the layers next to the pictures; doubled at every halving of the size.
-        kernel_size: Side of the kernels (5 in the paper).
-        discriminator_norm: Norm in the discriminator; none where r1_gamma is above 0.
+        discriminator_norm: Norm in the discriminator; none or spectral where r1_gamma is above 0.
         minibatch_stddev: Whether the discriminator sees the batch's standard deviation (Karras et al. 2018).
         r1_gamma: Weight of the R1 penalty (Mescheder et al. 2018), 0 for none.
         r1_every: Training steps from one R1 penalty to the next, which then weighs as many times as much.
-        learning_rate: Of both Adam optimizers.
-        beta_1: Adam's momentum.
-        beta_2: Adam's decay of squared gradients.
     """
 
-    latent_size: int = 100
     latent_distribution: Literal["normal", "uniform"] = "normal"
-    channels: int = 64
-    kernel_size: int = 4
-    discriminator_norm: Literal["batch", "none"] = "batch"
+    discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
     minibatch_stddev: bool = False
     r1_gamma: float = 0.0
     r1_every: int = 8
-    learning_rate: float = 2e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.999
 
     def __post_init__(self):
         super().__post_init__()
-        self.require("at least 1", lambda value: value >= 1, "latent_size", "channels", "kernel_size", "r1_every")
+        self.require("at least 1", lambda value: value >= 1, "r1_every")
         self.require("at least 0", lambda value: value >= 0, "r1_gamma")
-        self.require("above 0", lambda value: value > 0, "learning_rate")
-        self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2")
         if self.r1_gamma and self.discriminator_norm == "batch":
             # The penalty's gradient would be the whole batch's, not a picture's.
-            raise ValueError("--discriminator_norm must be none with --r1_gamma above 0. Received: batch")
+            raise ValueError("--discriminator_norm must be none or spectral with --r1_gamma above 0. Received: batch")
 
 
 def build(config):
@@ -63,18 +49,12 @@ def build(config):
     Raises:
         ValueError: With minibatch standard deviation, groups of four pictures would be cut between devices.
     """
-    import keras
     import tensorflow as tf
 
     from tfanime.latents import Latents
-    from tfanime.models import dcgan
     from tfanime.training import GAN, Penalty
     from tfanime.training.penalties import r1
 
-    generator = dcgan.generator(config.image_size, config.latent_size, config.channels, config.kernel_size)
-    discriminator = dcgan.discriminator(
-        config.image_size, config.channels, config.kernel_size, config.discriminator_norm, config.minibatch_stddev
-    )
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if config.minibatch_stddev and config.batch_size // replicas % 4:
         # Groups of four pictures must not be cut, or several devices would not compute what one does.
@@ -83,17 +63,16 @@ def build(config):
             f"Received: {config.batch_size}"
         )
     gan = GAN(
-        generator,
-        discriminator,
+        *config.networks(config.discriminator_norm, minibatch_stddev=config.minibatch_stddev),
         latents=Latents(config.latent_size, config.latent_distribution),
         ema_half_life=config.ema_half_life,
         seed=config.seed,
     )
     gan.compile(
-        generator_optimizer=keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2),
-        discriminator_optimizer=keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2),
+        **optimizers(config),
         loss="non_saturating",
         penalties=[Penalty(r1, config.r1_gamma, config.r1_every)] if config.r1_gamma else [],
+        gradient_clip=config.gradient_clip,
     )
     return gan
 

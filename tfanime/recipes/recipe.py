@@ -29,6 +29,16 @@ class RecipeConfig:
         seed: Seed of weights, latents and the order of the data.
         steps: Total training steps (generator updates); a resumed run goes on to it.
         minutes: Total minutes of training over all restarts, if that comes first. Default: no limit.
+        optimizer: Of both players: adam, rmsprop (beta_2 is the decay of squared gradients, beta_1 the momentum) or sgd
+            (beta_1 is the momentum).
+        learning_rate: Of both players.
+        beta_1: Adam's decay of the mean gradient, a momentum for the others.
+        beta_2: Decay of squared gradients.
+        decay: How learning rates fall from decay_begin to the last of --steps: linear to zero, or exponential to a
+            tenth.
+        decay_begin: Share of --steps after which they begin to fall, 0 to below 1.
+        gradient_clip: Largest norm of all gradients of one update together. Default: no limit.
+        horizontal_flip: Whether half of the real pictures, at random, are mirrored.
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
         precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.57x as fast
             on such a CPU), float32 elsewhere. Weights are float32 always.
@@ -44,6 +54,14 @@ class RecipeConfig:
     seed: int = 0
     steps: int = 100_000
     minutes: float | None = None
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    decay: Literal["none", "linear", "exponential"] = "none"
+    decay_begin: float = 0.0
+    gradient_clip: float | None = None
+    horizontal_flip: bool = False
     ema_half_life: float = 10_000
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     epoch_steps: int = 100
@@ -52,8 +70,9 @@ class RecipeConfig:
 
     def __post_init__(self):
         self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps", "sample_steps")
-        self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes")
-        self.require("above 0", lambda value: value is None or value > 0, "minutes")
+        self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes", "learning_rate")
+        self.require("above 0", lambda value: value is None or value > 0, "minutes", "gradient_clip")
+        self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
         if self.image_size < 16 or self.image_size & (self.image_size - 1):
             raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
@@ -72,6 +91,75 @@ class RecipeConfig:
     def pictures_per_step(self):
         """Real pictures that a training step sees."""
         return self.batch_size * getattr(self, "critic_steps", 1)
+
+
+@dataclass(frozen=True)
+class DCGANConfig(RecipeConfig):
+    """What recipes on the networks of DCGAN can be told.
+
+    Args:
+        latent_size: Components of the latents, N(0, 1).
+        channels: Channels of the layers next to the pictures; doubled at every halving of the size, at most eightfold.
+        kernel_size: Side of the strided convolutions' kernels (DCGAN's paper: 5).
+        generator_convolutions: Convolutions of the generator in all; those beyond what the size needs (3 at 32 px, 4 at
+            64 px) are 3x3 ones of stride 1. Default: as many as the size needs.
+        discriminator_convolutions: Likewise of the discriminator, which needs 4 at 32 px and 5 at 64 px.
+    """
+
+    latent_size: int = 100
+    channels: int = 64
+    kernel_size: int = 4
+    generator_convolutions: int | None = None
+    discriminator_convolutions: int | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.require("at least 1", lambda value: value >= 1, "latent_size", "channels", "kernel_size")
+        least = self.image_size.bit_length() - 3
+        for player, needed in (("generator", least), ("discriminator", least + 1)):
+            rule = f"at least {needed} at {self.image_size} px"
+            self.require(rule, lambda value, needed=needed: value is None or value >= needed, f"{player}_convolutions")
+
+    def networks(self, norm, **options):
+        """DCGAN's generator and discriminator of these settings.
+
+        Args:
+            norm: The discriminator's norm, see `tfanime.models.dcgan.discriminator`.
+            **options: Further arguments of the discriminator.
+        """
+        from tfanime.models import dcgan
+
+        generator = dcgan.generator(
+            self.image_size,
+            self.latent_size,
+            self.channels,
+            self.kernel_size,
+            convolutions=self.generator_convolutions,
+        )
+        discriminator = dcgan.discriminator(
+            self.image_size,
+            self.channels,
+            self.kernel_size,
+            norm,
+            convolutions=self.discriminator_convolutions,
+            **options,
+        )
+        return generator, discriminator
+
+
+def optimizers(config):
+    """The generator's and the discriminator's optimizer, as arguments of `GAN.compile`."""
+    from tfanime.training.optimizers import OPTIMIZERS, schedule
+
+    critic_steps = getattr(config, "critic_steps", 1)
+    return {
+        f"{player}_optimizer": OPTIMIZERS[config.optimizer](
+            schedule(config.learning_rate, config.decay, config.decay_begin, config.steps * updates),
+            config.beta_1,
+            config.beta_2,
+        )
+        for player, updates in (("generator", 1), ("discriminator", critic_steps))
+    }
 
 
 def parse_config(config_class, name, description, arguments=None):
@@ -202,7 +290,11 @@ def train(config, build, name):
             flush=True,
         )
         dataset = faces.batches(
-            config.batch_size, critic_steps=getattr(config, "critic_steps", 1), seed=config.seed, start=start
+            config.batch_size,
+            critic_steps=getattr(config, "critic_steps", 1),
+            seed=config.seed,
+            start=start,
+            horizontal_flip=config.horizontal_flip,
         )
         if faces.vocabulary:
             dataset = dataset.map(lambda images, tags: images)

@@ -6,9 +6,12 @@ import keras
 import tensorflow as tf
 
 from tfanime.latents import Latents
+from tfanime.models.spectral import power_iterations
+from tfanime.tag_sampling import TagSampler
 from tfanime.training.constraints import assign_each
 from tfanime.training.losses import LOSSES, Loss
 from tfanime.training.penalties import Penalty
+from tfanime.training.tag_losses import FORMS, tag_accuracy, tag_loss
 
 
 class GAN(keras.Model):
@@ -26,15 +29,21 @@ class GAN(keras.Model):
 
     Args:
         generator: Functional or sequential `keras.Model`, latents `[batch, latents.size]` -> pictures
-            `[batch, height, width, 3]` in [-1, 1].
-        discriminator: Built `keras.Model`, pictures -> logits `[batch]`.
+            `[batch, height, width, 3]` in [-1, 1]. With a vocabulary its input is `[latents, tags]`, tags of +1 and -1
+            `[batch, len(vocabulary)]`.
+        discriminator: Built `keras.Model`, pictures -> logits `[batch]`; with a vocabulary, pictures -> (logits, tag
+            logits `[batch, len(vocabulary)]`).
         latents: The `Latents` that the generator draws from; default: N(0, 1) of the generator's input size.
+        vocabulary: The `tfanime.tags.TagVocabulary` of a game with tags (ACGAN, Odena et al. 2017); its priors decide
+            which tags fakes are drawn with. None for a game without.
         ema_half_life: Images after which an old weight counts half in `ema_generator`; shorter in the beginning
             (at most 5 % of the images seen; Karras et al. 2020's ramp).
         seed: Seed of the latents.
     """
 
-    def __init__(self, generator, discriminator, *, latents=None, ema_half_life=10_000, seed=0, **kwargs):
+    def __init__(
+        self, generator, discriminator, *, latents=None, vocabulary=None, ema_half_life=10_000, seed=0, **kwargs
+    ):
         super().__init__(**kwargs)
         if not ema_half_life > 0:
             raise ValueError(f"ema_half_life must be above 0 images. Received: {ema_half_life}")
@@ -45,12 +54,13 @@ class GAN(keras.Model):
                 raise ValueError(f"{name} must be built: call it once, or give it an Input. Received: {network}")
         self.generator = generator
         self.discriminator = discriminator
-        self.latents = latents or Latents(size=generator.input_shape[-1])
-        if self.latents.size != generator.input_shape[-1]:
-            raise ValueError(
-                f"latents.size must be the generator's input, {generator.input_shape[-1]}. "
-                f"Received: {self.latents.size}"
-            )
+        sizes = [each.shape[-1] for each in generator.inputs]
+        self.latents = latents or Latents(size=sizes[0])
+        self.tag_sampler = TagSampler(vocabulary) if vocabulary else None
+        wanted = [self.latents.size, *([len(vocabulary)] if vocabulary else [])]
+        if wanted != sizes:
+            named = "latents.size and len(vocabulary)" if vocabulary else "latents.size"
+            raise ValueError(f"{named} must be the generator's inputs, {sizes}. Received: {wanted}")
         self.ema_half_life = ema_half_life
         self.seed = seed
         self.ema_generator = keras.models.clone_model(generator)
@@ -58,7 +68,19 @@ class GAN(keras.Model):
         self.ema_generator.trainable = False
         self.built = True  # its networks are; Keras would otherwise trace a call to find out
 
-    def compile(self, generator_optimizer, discriminator_optimizer, loss, penalties=(), constraint=None, **kwargs):
+    def compile(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        loss,
+        penalties=(),
+        constraint=None,
+        adversarial_weight=1.0,
+        tag_weight=1.0,
+        exclusive_tags="sigmoid",
+        gradient_clip=None,
+        **kwargs,
+    ):
         """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
 
         Args:
@@ -68,6 +90,11 @@ class GAN(keras.Model):
             penalties: `Penalty`s that are added to the discriminator's loss.
             constraint: Called with the discriminator's trainable weights after each of its updates, see
                 `tfanime.training.constraints`.
+            adversarial_weight: Factor of `loss` in both players' losses.
+            tag_weight: Factor of the tags' loss there, in a game with tags.
+            exclusive_tags: `"sigmoid"` or `"softmax"`, see `tfanime.training.tag_losses.tag_loss`.
+            gradient_clip: Largest norm of all gradients of one update together, over all devices; larger ones are
+                scaled down to it. None for no limit. Gradients then cross devices twice.
             **kwargs: For `keras.Model.compile`: `jit_compile`, `run_eagerly`.
 
         Raises:
@@ -83,6 +110,10 @@ class GAN(keras.Model):
             raise ValueError(
                 "generator_optimizer and discriminator_optimizer must be two. Received: the same one twice"
             )
+        if gradient_clip is not None and not gradient_clip > 0:
+            raise ValueError(f"gradient_clip must be above 0. Received: {gradient_clip}")
+        if exclusive_tags not in FORMS:
+            raise ValueError(f"exclusive_tags must be one of {', '.join(FORMS)}. Received: {exclusive_tags!r}")
         for penalty in penalties:
             if not isinstance(penalty, Penalty):
                 raise ValueError(f"penalties must be Penalty(function, weight, every). Received: {penalty!r}")
@@ -94,41 +125,60 @@ class GAN(keras.Model):
         self.game = loss
         self.penalties = tuple(penalties)
         self.constraint = constraint
+        self.adversarial_weight = adversarial_weight
+        self.tag_weight = tag_weight
+        self.exclusive_tags = exclusive_tags
+        self.gradient_clip = gradient_clip
 
     @property
     def step(self):
         """Training steps done so far, an int: the updates of the generator."""
         return int(self.generator_optimizer.iterations.value.numpy())
 
-    def call(self, latents):
-        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from latents `[batch, size]`, with averaged weights."""
-        return self.ema_generator(latents, training=False)
+    def call(self, inputs):
+        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from the generator's inputs, with averaged weights."""
+        return self.ema_generator(inputs, training=False)
+
+    def inputs_from_seeds(self, seeds):
+        """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`."""
+        latents = self.latents.from_seeds(seeds)
+        return [latents, self.tag_sampler.from_seeds(seeds)] if self.tag_sampler else latents
 
     def train_step(self, data):
         """One step of the game.
 
         Args:
             data: Pictures, float32 in [-1, 1], `[batch, height, width, 3]` for one critic step or
-                `[batch, critic_steps, height, width, 3]` for several.
+                `[batch, critic_steps, height, width, 3]` for several; in a game with tags a pair of them and their
+                tags (+1, -1, 0 for unknown), `[batch, len(vocabulary)]` or `[batch, critic_steps, len(vocabulary)]`.
 
         Returns:
-            Scalars by name: both losses, the mean logits of the last critic step, the penalty where there is one.
+            Scalars by name: both losses and their parts, the mean logits of the last critic step, the penalty where
+            there is one, accuracies where there are tags, and the norms of the gradients (with several devices only
+            where they are clipped, because they would have to cross devices for that).
         """
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if self.tag_sampler and tags is None:
+            raise ValueError("data must be pairs of pictures and tags in a game with a vocabulary. Received: no tags")
         if images.shape.rank == 4:
             images = images[:, None]
+            tags = None if tags is None else tags[:, None]
         count, critic_steps = self._count(images), images.shape[1]
         step = tf.cast(self.generator_optimizer.iterations.value, tf.int64)
         for critic_step in range(critic_steps):
             number = step * critic_steps + critic_step  # of this update, over all steps
-            latents = self._latents(count, number)
-            if critic_step < critic_steps - 1:
-                fake_images = self.generator(latents, training=True)
-            else:
+            last = critic_step == critic_steps - 1
+            inputs = self._inputs(count, number)
+            if last:
+                power_iterations(self.generator)
                 with tf.GradientTape() as generator_tape:
-                    fake_images = self.generator(latents, training=True)
-            logs = self._discriminator_update(images[:, critic_step], fake_images, step, number)
-        logs |= self._generator_update(fake_images, generator_tape)
+                    fake_images = self.generator(inputs, training=True)
+            else:
+                fake_images = self.generator(inputs, training=True)
+            fakes = fake_images, inputs[1] if self.tag_sampler else None
+            reals = images[:, critic_step], tags[:, critic_step] if self.tag_sampler else None
+            logs = self._discriminator_update(reals, fakes, step, number, last)
+        logs |= self._generator_update(fakes, generator_tape)
         self._average_generator(count)
         return logs
 
@@ -146,8 +196,12 @@ class GAN(keras.Model):
             )
         return tf.shape(images)[0]
 
-    def _latents(self, count, number):
-        return self._own_part(lambda whole: self.latents.batch(whole, self.seed, number), count)
+    def _inputs(self, count, number):
+        """The generator's inputs for this replica's part of the draw of this number."""
+        latents = self._own_part(lambda whole: self.latents.batch(whole, self.seed, number), count)
+        if not self.tag_sampler:
+            return latents
+        return [latents, self._own_part(lambda whole: self.tag_sampler.batch(whole, self.seed, number), count)]
 
     def _uniform(self, count, number):
         """The `draw` of penalties (see their module) at the critic's update of this number."""
@@ -169,52 +223,100 @@ class GAN(keras.Model):
         return whole[begin : begin + count]
 
     def _apply(self, optimizer, gradients, variables):
-        # The optimizer sums over replicas, while the losses are means.
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        # A weight that the loss does not reach has no gradient, and the optimizer passes it over.
+        """Applies gradients of this replica's mean loss; returns the norm of all replicas' mean, None if not known."""
+        replica = tf.distribute.get_replica_context()
+        replicas = replica.num_replicas_in_sync
+        norm = None
+        if self.gradient_clip is not None and replicas > 1:
+            # Clipping each replica's own gradient and adding would be another method.
+            reached = [index for index, gradient in enumerate(gradients) if gradient is not None]
+            means = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [gradients[index] for index in reached])
+            gradients = list(gradients)
+            for index, mean in zip(reached, means, strict=True):
+                gradients[index] = mean
+        if self.gradient_clip is not None or replicas == 1:
+            norm = tf.linalg.global_norm(gradients)
+        if self.gradient_clip is not None:
+            scale = tf.minimum(1.0, self.gradient_clip / tf.maximum(norm, 1e-12))
+            gradients = [None if gradient is None else gradient * scale for gradient in gradients]
+        # The optimizer sums over replicas, while the losses are means. A weight that the loss does not reach has no
+        # gradient, and the optimizer passes it over.
         gradients = [None if gradient is None else gradient / replicas for gradient in gradients]
         optimizer.apply(gradients, variables)
+        return norm
 
-    def _discriminator_update(self, real_images, fake_images, step, number):
+    def _judge(self, images):
+        """The discriminator's `(logits, tag logits)`, float32; None for the latter in a game without tags."""
+        outputs = self.discriminator(images, training=True)
+        logits, tag_logits = outputs if self.tag_sampler else (outputs, None)
+        return tf.cast(logits, tf.float32), tag_logits
+
+    def _tag_loss(self, tags, tag_logits):
+        return tf.reduce_mean(tag_loss(self.tag_sampler.vocabulary, tags, tag_logits, self.exclusive_tags))
+
+    def _discriminator_update(self, reals, fakes, step, number, last):
+        (real_images, real_tags), (fake_images, fake_tags) = reals, fakes
         variables = self.discriminator.trainable_variables
+        power_iterations(self.discriminator)
+        logs = {}
         with tf.GradientTape() as tape:
-            real_logits = self.discriminator(real_images, training=True)
-            fake_logits = self.discriminator(tf.stop_gradient(fake_images), training=True)
-            loss = self.game.discriminator(real_logits, fake_logits)
+            real_logits, real_tag_logits = self._judge(real_images)
+            fake_logits, fake_tag_logits = self._judge(tf.stop_gradient(fake_images))
+            adversarial = self.game.discriminator(real_logits, fake_logits)
+            parts = [self.adversarial_weight * adversarial]
+            if self.tag_sampler:
+                logs["discriminator_adversarial_loss"] = adversarial
+                logs["real_tag_loss"] = self._tag_loss(real_tags, real_tag_logits)
+                logs["fake_tag_loss"] = self._tag_loss(fake_tags, fake_tag_logits)
+                parts.append(self.tag_weight * (logs["real_tag_loss"] + logs["fake_tag_loss"]))
+            logs["discriminator_loss"] = tf.add_n(parts)
             penalties = [self._penalty(penalty, real_images, fake_images, step, number) for penalty in self.penalties]
-            total = tf.add_n([loss, *penalties])
-        self._apply(self.discriminator_optimizer, tape.gradient(total, variables), variables)
+            total = tf.add_n([*parts, *penalties])
+        norm = self._apply(self.discriminator_optimizer, tape.gradient(total, variables), variables)
         if self.constraint:
             self.constraint(variables)
-        logs = {
-            "discriminator_loss": loss,
-            "real_logits": tf.reduce_mean(real_logits),
-            "fake_logits": tf.reduce_mean(fake_logits),
-        }
-        return logs | ({"penalty": tf.add_n(penalties)} if penalties else {})
+        if not last:
+            return {}
+        logs |= {"real_logits": tf.reduce_mean(real_logits), "fake_logits": tf.reduce_mean(fake_logits)}
+        if self.tag_sampler:
+            vocabulary = self.tag_sampler.vocabulary
+            logs["real_tag_accuracy"] = tag_accuracy(vocabulary, real_tags, real_tag_logits)
+            logs["fake_tag_accuracy"] = tag_accuracy(vocabulary, fake_tags, fake_tag_logits)
+        if penalties:
+            logs["penalty"] = tf.add_n(penalties)
+        if norm is not None:
+            logs["discriminator_gradient_norm"] = norm
+        return logs
 
     def _penalty(self, penalty, real_images, fake_images, step, number):
         draw = self._uniform(self._count(real_images), number)
 
         def run():
-            value = penalty.function(
-                lambda images: self.discriminator(images, training=True), real_images, fake_images, draw
-            )
+            value = penalty.function(lambda images: self._judge(images)[0], real_images, fake_images, draw)
             return penalty.weight * penalty.every * value
 
         if penalty.every == 1:
             return run()
         return tf.cond(step % penalty.every == 0, run, lambda: 0.0)
 
-    def _generator_update(self, fake_images, generator_tape):
+    def _generator_update(self, fakes, generator_tape):
+        fake_images, fake_tags = fakes
+        logs = {}
         with tf.GradientTape() as tape:
             tape.watch(fake_images)
-            loss = self.game.generator(self.discriminator(fake_images, training=True))
+            logits, tag_logits = self._judge(fake_images)
+            adversarial = self.game.generator(logits)
+            loss = self.adversarial_weight * adversarial
+            if self.tag_sampler:
+                logs["generator_adversarial_loss"] = adversarial
+                logs["generator_tag_loss"] = self._tag_loss(fake_tags, tag_logits)
+                loss += self.tag_weight * logs["generator_tag_loss"]
+        logs["generator_loss"] = loss
         variables = self.generator.trainable_variables
         # The chain rule by hand: from the loss to the pictures, then through the pass that drew them.
         gradients = generator_tape.gradient(fake_images, variables, output_gradients=tape.gradient(loss, fake_images))
-        self._apply(self.generator_optimizer, gradients, variables)
-        return {"generator_loss": loss}
+        norm = self._apply(self.generator_optimizer, gradients, variables)
+        return logs if norm is None else logs | {"generator_gradient_norm": norm}
 
     def _average_generator(self, count):
         batch = tf.cast(count * tf.distribute.get_replica_context().num_replicas_in_sync, tf.float32)
@@ -228,3 +330,4 @@ class GAN(keras.Model):
                 mean.assign(value)
 
         assign_each(average, self.ema_generator.weights, self.generator.weights)
+        power_iterations(self.ema_generator)  # averages of unit vectors are none

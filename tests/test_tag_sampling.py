@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanime.tag_sampling import TagSampler
+from tfanime.tags import JIN34, TagGroup, TagVocabulary
+
+VOCABULARY = TagVocabulary(
+    "v",
+    (TagGroup("colour", ("red", "green", "blue"), exclusive=True), TagGroup("more", ("hat", "smile"), exclusive=False)),
+    priors={"red": 0.5, "green": 0.25, "blue": 0.25, "hat": 0.9},
+)
+
+
+def test_uniform_numbers_become_tags():
+    uniform = tf.constant(
+        [[0.0, 0.9, 0.9, 0.0, 0.0], [0.49, 0, 0, 0.89, 0.24], [0.5, 0, 0, 0.91, 0.26], [0.999999, 0, 0, 0.5, 0.25]]
+    )
+    assert TagSampler(VOCABULARY).from_uniform(uniform).numpy().tolist() == [
+        [1, -1, -1, 1, 1],
+        [1, -1, -1, 1, 1],
+        [-1, 1, -1, -1, -1],
+        [-1, -1, 1, 1, -1],
+    ]
+
+
+def test_shares_are_the_priors():
+    tags = TagSampler(VOCABULARY).batch(20_000, seed=1, step=2).numpy()
+    np.testing.assert_allclose((tags > 0).mean(axis=0), [0.5, 0.25, 0.25, 0.9, 0.25], atol=0.02)
+    assert ((tags[:, :3] > 0).sum(axis=1) == 1).all() and set(np.unique(tags)) == {-1, 1}
+    tags = TagSampler(JIN34).batch(20_000, seed=1, step=2).numpy()
+    np.testing.assert_allclose((tags[:, :13] > 0).mean(axis=0), 1 / 13, atol=0.01)
+
+
+def test_a_seed_names_the_same_tags_in_any_batch():
+    sampler = TagSampler(JIN34)
+    all_of_them = sampler.from_seeds(range(20)).numpy()
+    np.testing.assert_array_equal(sampler.from_seeds([7, 3]).numpy(), all_of_them[[7, 3]])
+    assert len(np.unique(all_of_them, axis=0)) == 20
+
+
+def test_draws_of_a_training_differ_by_seed_and_step():
+    sampler = TagSampler(JIN34)
+    first = sampler.batch(8, 0, 0).numpy()
+    np.testing.assert_array_equal(sampler.batch(8, 0, tf.constant(0, tf.int64)).numpy(), first)
+    for seed, step in ((0, 1), (1, 0)):
+        assert (sampler.batch(8, seed, step).numpy() != first).any()
+    assert sampler.size == 34
+
+
+def test_an_odd_uniform_shape_is_refused():
+    with pytest.raises(Exception, match=r"dimension|shape|slice|index"):
+        TagSampler(VOCABULARY).from_uniform(tf.zeros([2]))
