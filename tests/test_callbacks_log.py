@@ -91,5 +91,10 @@ def test_the_numbers_of_fit_are_plain(tmp_path):
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4]
     names = {"step", "seconds", "images_per_second", "discriminator_loss", "generator_loss", "real_logits"}
+    kinds = ("gradient_norm", "weight_norm", "learning_rate")
+    names |= {f"{player}_{kind}" for player in ("generator", "discriminator") for kind in kinds}
     assert set(lines[0]) == names | {"fake_logits"}
+    weights = np.concatenate([weight.numpy().ravel() for weight in gan.generator.trainable_weights])
+    np.testing.assert_allclose(lines[-1]["generator_weight_norm"], np.linalg.norm(weights), rtol=1e-5)
+    assert lines[0]["discriminator_learning_rate"] == np.float32(0.1)
     assert np.isfinite(list(lines[0].values())).all()

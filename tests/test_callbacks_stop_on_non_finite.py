@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +21,7 @@ def test_a_training_ends_at_the_first_step_that_is_not_finite(tmp_path):
             verbose=0,
             callbacks=[StopOnNonFinite(tmp_path), checkpoints],
         )
-    assert "losses must be finite. Received: discriminator_loss = nan at step 4." in str(raised.value)
+    assert re.search(r"losses must be finite\. Received: .*discriminator_loss = nan, .* at step 4\.", str(raised.value))
     assert str(raised.value).endswith(f"The last good checkpoint is {tmp_path / 'ckpt-3'}")
     good = tiny_networks.gan()
     reader = Checkpoints(tmp_path)

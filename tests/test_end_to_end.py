@@ -33,11 +33,14 @@ def sheet(path):
     return np.asarray(Image.open(path)).astype(int)
 
 
+AS_THEY_ARE = ("--detector", "none", "--duplicates", "-1")
+
+
 @pytest.fixture(scope="module")
 def walk(folder):
     """The whole way once; the tests look at what it left."""
     draw_folder(folder / "pictures", 80, size=32, workers=1, progress=False)
-    printed = {"convert": run(folder, "tfanime.tfrecords", "pictures", "shards", "--size", "32")}
+    printed = {"convert": run(folder, "tfanime.tfrecords", "pictures", "shards", "--size", "32", *AS_THEY_ARE)}
     train = ("tfanime.recipes.wgan", "--run", "run")
     first = (*train, "--data", "shards", "--image_size", str(SIZE), "--channels", "8", "--batch_size", "8")
     printed["train"] = run(folder, *first, "--critic_steps", "2", "--epoch_steps", "2", "--steps", "4")

@@ -12,14 +12,27 @@ SECTIONS = {
     "discriminator_loss": "loss/discriminator",
     "generator_loss": "loss/generator",
     "penalty": "loss/penalty",
+    "discriminator_adversarial_loss": "loss_parts/discriminator_adversarial",
+    "generator_adversarial_loss": "loss_parts/generator_adversarial",
+    "generator_tag_loss": "loss_parts/generator_tags",
+    "real_tag_loss": "loss_parts/real_tags",
+    "fake_tag_loss": "loss_parts/fake_tags",
+    "real_tag_accuracy": "tag_accuracy/real",
+    "fake_tag_accuracy": "tag_accuracy/fake",
     "real_logits": "logits/real",
     "fake_logits": "logits/fake",
+    "discriminator_gradient_norm": "gradient_norm/discriminator",
+    "generator_gradient_norm": "gradient_norm/generator",
+    "discriminator_weight_norm": "weight_norm/discriminator",
+    "generator_weight_norm": "weight_norm/generator",
+    "discriminator_learning_rate": "learning_rate/discriminator",
+    "generator_learning_rate": "learning_rate/generator",
     "images_per_second": "speed/images_per_second",
 }
 
 
 class RunLog(keras.callbacks.Callback):
-    """Averages the logs of every step over an epoch and writes them, with images a second.
+    """Averages the logs of every step over an epoch and writes them, with images a second, norms and learning rates.
 
     The means replace the last step's values in the `logs` that later callbacks see at the epoch's end.
 
@@ -59,12 +72,25 @@ class RunLog(keras.callbacks.Callback):
         if not self._steps:
             return
         logs.update({name: total / self._steps for name, total in self._sums.items()})
+        logs |= self._of_players()
         logs["images_per_second"] = self._steps * self.images_per_step / (time.monotonic() - self._begin)
         step = self.model.step
         self.run.append_metrics({"step": step, "seconds": round(float(self.seconds), 3), **logs})
         with self.writer.as_default(step):
             for name, value in logs.items():
                 tf.summary.scalar(SECTIONS.get(name, name), value)
+
+    def _of_players(self):
+        """What is the same all through a step: norms of all trainable weights together, and learning rates."""
+        values = {}
+        for player in ("generator", "discriminator"):
+            network = getattr(self.model, player, None)
+            optimizer = getattr(self.model, f"{player}_optimizer", None)
+            if network is not None and optimizer is not None:
+                weights = [weight.value for weight in network.trainable_weights]
+                values[f"{player}_weight_norm"] = float(tf.linalg.global_norm(weights))
+                values[f"{player}_learning_rate"] = float(tf.convert_to_tensor(optimizer.learning_rate))
+        return values
 
     def on_train_end(self, logs=None):
         self.writer.close()

@@ -23,10 +23,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.checkpoints = checkpoints
 
     def on_train_batch_end(self, batch, logs=None):
-        for name, value in (logs or {}).items():
-            if not math.isfinite(value):
-                good = tf.train.latest_checkpoint(str(self.checkpoints)) if self.checkpoints else None
-                raise FloatingPointError(
-                    f"losses must be finite. Received: {name} = {value} at step {self.model.step}. "
-                    f"The last good checkpoint is {good or 'none: no checkpoint was written yet'}"
-                )
+        wrong = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}
+        if wrong:
+            good = tf.train.latest_checkpoint(str(self.checkpoints)) if self.checkpoints else None
+            raise FloatingPointError(
+                f"losses must be finite. Received: {', '.join(f'{name} = {value}' for name, value in wrong.items())} "
+                f"at step {self.model.step}. "
+                f"The last good checkpoint is {good or 'none: no checkpoint was written yet'}"
+            )
