@@ -1,10 +1,15 @@
 import pytest
 
-from tfanime.tfrecords.sidecars import match_tags, names_beside, read_exclude, read_tags, read_words
+from tfanime.tfrecords.sidecars import match_tags, names_beside, read_exclude, read_tags, read_words, with_slashes
 
 
 def test_names_beside():
     assert names_beside("a.b/1.x.jpg", "json") == ("a.b/1.x.jpg.json", "a.b/1.x.json")
+
+
+@pytest.mark.parametrize("path", ["a/1.jpg", "./a/1.jpg", "a\\1.jpg", ".\\a\\1.jpg"])
+def test_paths_of_other_systems(path):
+    assert with_slashes(path) == "a/1.jpg"
 
 
 @pytest.mark.parametrize(

@@ -46,22 +46,82 @@ def test_a_file_beside_a_picture_is_as_good_as_a_row(tmp_path):
     assert source.sidecars == "csv,txt" and source.pictures_without_row == 0
 
 
-def test_listing_depends_on_pictures_rows_files_beside_them_and_exclude_list(tmp_path):
+def test_listing_names_what_changed(tmp_path):
     folder = folder_of(tmp_path / "faces", 3)
     exclude = tmp_path / "exclude.txt"
     exclude.write_text("")
-    listings = [FolderSource(folder).listing]
-    assert FolderSource(folder).listing == listings[0] == FolderSource(folder, exclude=exclude).listing
-    for change in (
-        lambda: (folder / "tags.csv").write_text((folder / "tags.csv").read_text().replace("blue", "pink")),
-        lambda: noise(9, 30, 30).save(folder / "9.png"),
-        lambda: (folder / "9.png.json").write_text("{}"),
-        lambda: exclude.write_text("0001.png"),
-        lambda: exclude.write_text("0002.png"),
+    before = FolderSource(folder).listing
+    assert FolderSource(folder).listing == before == FolderSource(folder, exclude=exclude).listing
+    seen = {name: [digest] for name, digest in before.items()}
+    for change, changed in (
+        (lambda: (folder / "tags.csv").write_text((folder / "tags.csv").read_text().replace("blue", "pink")), "tags"),
+        (lambda: noise(9, 30, 30).save(folder / "9.png"), "pictures"),
+        (lambda: (folder / "9.png.json").write_text("{}"), "tags"),
+        (lambda: exclude.write_text("0001.png"), "exclude"),
+        (lambda: exclude.write_text("0001.png#0"), "exclude"),
+        (lambda: exclude.write_text("0002.png"), "exclude"),
+        (lambda: exclude.write_text("# why\n.\\0002.png"), None),
+        (lambda: exclude.write_text("0002.png\nmissing.png"), "exclude"),
     ):
         change()
-        listings.append(FolderSource(folder, exclude=exclude).listing)
-    assert len(set(listings)) == len(listings)
+        listing = FolderSource(folder, exclude=exclude).listing
+        assert [name for name in listing if listing[name] != seen[name][-1]] == ([changed] if changed else [])
+        if changed:
+            assert listing[changed] not in seen[changed]
+            seen[changed].append(listing[changed])
+
+
+def test_what_is_written_into_a_folder_below_does_not_change_the_source(tmp_path):
+    folder = folder_of(tmp_path / "faces", 3)
+    out = folder / "out"
+    before = FolderSource(folder, skip=out)
+    out.mkdir()
+    noise().save(out / "0007.png")
+    (out / "manifest.json").write_text("{}")
+    after = FolderSource(folder, skip=out)
+    assert after.ids == before.ids and after.passed_over == before.passed_over == {}
+    assert after.listing == before.listing and after.times == before.times
+
+
+def test_what_is_passed_over_is_accounted_for(tmp_path):
+    folder = beside(tmp_path / "faces", a__txt="smile", b__avif="", c__avif="", d="", tags__csv="file,tags\n")
+    for name in ("own.csv", "exclude.txt", ".hidden.avif"):
+        (folder / name).write_text("file,tags\n")
+    named = {"tags": folder / "own.csv", "exclude": folder / "exclude.txt"}
+    assert FolderSource(folder, **named).passed_over == {".avif": 2, "": 1}
+    assert FolderSource(folder).passed_over == {".avif": 2, "": 1, ".csv": 1, ".txt": 1}
+
+
+def test_a_source_of_other_files_says_what_they_are(tmp_path):
+    for name in ("a.avif", "b.avif", "c"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(ValueError, match=r"no picture but other files \(2 \.avif, 1 without a suffix\)"):
+        FolderSource(tmp_path)
+
+
+def test_tags_that_nobody_wants_are_not_looked_at(tmp_path):
+    folder = beside(
+        tmp_path / "faces",
+        a__png__json={"rating": "explicit", "tags": "hat"},
+        b__png__json={"rating": "general", "tags": "hat"},
+        c__txt="smile",
+    )
+    (folder / "c.txt").write_bytes(b"\xff\xfe\x00")
+    (folder / "tags.csv").write_text("no tags file")
+    source = FolderSource(folder, tags=tmp_path / "missing.csv", read_tags=False)
+    assert source.used_words is None and source.sidecars is None and source.passed_over == {}
+    assert source.words == {} and source.rows_without_picture == source.pictures_without_row == 0
+    assert dropped(source, "a.png") == ("rating", "explicit")
+    assert source.opener()("b.png", None).words is None and source.opener()("c.png", None).words is None
+    (folder / "c.txt").write_text("any")
+    (folder / "tags.csv").write_text("file,tags\nc.png,hat\n")
+    assert FolderSource(folder, read_tags=False).listing == source.listing
+    (folder / "b.png.json").write_text("damaged")
+    assert dropped(FolderSource(folder, read_tags=False), "b.png")[0] == "unreadable"
+    everything = FolderSource(folder, read_tags=False, ratings="any")
+    (folder / "a.png.json").unlink()
+    assert FolderSource(folder, read_tags=False, ratings="any").listing == everything.listing
+    assert everything.opener()("b.png", None).words is None
 
 
 def test_times_tell_a_change_that_keeps_the_size(tmp_path):
@@ -195,11 +255,26 @@ def test_what_a_board_says_decides(tmp_path, flags, expected):
 def test_an_unwanted_picture_is_not_decoded(tmp_path):
     folder = beside(tmp_path / "faces", a__png__json=EXPLICIT)
     (folder / "a.png").write_bytes(b"damaged")
-    exclude = tmp_path / "exclude.txt"
-    exclude.write_text("a.png\n")
     assert dropped(FolderSource(folder), "a.png") == ("rating", "explicit")
-    assert dropped(FolderSource(folder, exclude=exclude), "a.png")[0] == "excluded"
     assert dropped(FolderSource(folder, ratings="any"), "a.png")[0] == "unreadable"
+
+
+def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
+    folder = beside(tmp_path / "faces", a__txt="smile", b__txt="hat", c__png__json=EXPLICIT, d__json="damaged")
+    (folder / "e.png").write_bytes(b"damaged")
+    noise(6, 100, 100).save(folder / "f.png")
+    exclude = tmp_path / "exclude.txt"
+    exclude.write_text("a.png\nc.png\nd.png\ne.png\nf.png\n")
+    source = FolderSource(folder, exclude=exclude)
+    opener = source.opener(max_pixels=1000)
+    picture = opener("a.png", None)
+    assert picture.excluded and picture.words == "smile" and picture.data == (folder / "a.png").read_bytes()
+    assert not opener("b.png", None).excluded
+    assert dropped(source, "c.png") == ("rating", "explicit")
+    for id in ("d.png", "e.png", "f.png"):
+        with pytest.raises(Dropped) as caught:
+            opener(id, None)
+        assert (caught.value.reason, caught.value.value) == ("excluded", "")
 
 
 @pytest.mark.parametrize(
@@ -238,10 +313,23 @@ def test_exclude_lists_name_pictures_and_faces(tmp_path):
     exclude.write_text(f"# why\n# c.png\n{lines}b.png#0\nb.png#01\nb.png#x\nb.png#\nz.png\nz.png#1\n", encoding="utf-8")
     source = FolderSource(folder, exclude=exclude)
     assert source.excluded == {"a.png", "桜/1 #2.png", "a.png#1.png"}
-    assert source.excluded_faces == {"b.png#1", "桜/1 #2.png#12"}
-    assert source.exclude_without_picture == 6
-    assert dropped(source, "桜/1 #2.png") == ("excluded", "")
-    assert source.opener()("b.png", None).words is None and source.opener()("# c.png", None).words is None
+    assert source.excluded_faces == {"b.png#0", "b.png#1", "桜/1 #2.png#12"}
+    assert source.exclude_without_picture == 5
+    assert source.opener()("桜/1 #2.png", None).excluded and not source.opener()("b.png", None).excluded
+    assert not source.opener()("# c.png", None).excluded
+
+
+def test_exclude_lists_of_other_systems(tmp_path):
+    folder = tmp_path / "faces"
+    (folder / "a").mkdir(parents=True)
+    for name in ("a/1.png", "a/2.png", "a/3.png", "a\\3.png", "a/4.png", "5.png"):
+        noise().save(folder / name)
+    exclude = tmp_path / "exclude.txt"
+    exclude.write_text("./a/1.png\na\\2.png#0\na\\3.png\na\\3.png#1\n.\\a\\4.png\na/4.png\n./5.png#2\nb\\5.png\n")
+    source = FolderSource(folder, exclude=exclude)
+    assert source.excluded == {"a/1.png", "a\\3.png", "a/4.png"}
+    assert source.excluded_faces == {"a/2.png#0", "a\\3.png#1", "5.png#2"}
+    assert source.exclude_without_picture == 1
 
 
 def test_without_an_exclude_list_nothing_is_excluded(tmp_path):
@@ -262,13 +350,17 @@ def test_both_sources_say_the_same_things_of_themselves(tmp_path):
     folder = FolderSource(folder_of(tmp_path / "faces", 1))
     drawn_source = DrawnSource(count=1, seed=0, size=8)
     documented = ("ids", "sidecars", "rows_without_picture", "pictures_without_row", "used_words", "excluded")
-    for name in (*documented, "excluded_faces", "exclude_without_picture", "listing", "times"):
+    for name in (*documented, "excluded_faces", "exclude_without_picture", "listing", "times", "passed_over"):
         assert type(getattr(folder, name)) is type(getattr(drawn_source, name)), name
+    assert list(folder.listing) == list(drawn_source.listing) == ["pictures", "tags", "exclude"]
+    assert {len(digest) for source in (folder, drawn_source) for digest in source.listing.values()} == {64}
+    assert DrawnSource(count=1, seed=1, size=8).listing["pictures"] != drawn_source.listing["pictures"]
 
 
 @dataclasses.dataclass(frozen=True)
 class AllSettings(SourceSettings):
     source: str = "faces"
+    tagger: str = "sidecar"
 
 
 def broken_rules(**flags):
@@ -285,6 +377,11 @@ def test_each_rule_names_its_flag(flag, value):
 def test_unknown_ratings_are_refused():
     with pytest.raises(ValueError, match=r"--ratings must be .*explicit. Received: 'safe'"):
         broken_rules(ratings="safe")
+
+
+def test_a_tags_file_has_no_effect_where_nobody_reads_it():
+    assert list(AllSettings(tagger="colours").idle()) == ["tags"]
+    assert list(AllSettings(tagger="colours, sidecar").idle()) == []
 
 
 def test_nothing_of_it_has_an_effect_on_drawn_avatars():

@@ -11,6 +11,11 @@ TAGS_FILE = "tags.csv"
 KINDS = ("json", "txt")  # of the files beside a picture
 
 
+def with_slashes(path):
+    """A path as people write it in a list, as the path of a picture: `.\\a\\1.jpg` and `./a/1.jpg` are `a/1.jpg`."""
+    return path.replace("\\", "/").removeprefix("./")
+
+
 def names_beside(name, kind):
     """The files that may describe a picture, the first that exists does: `X.jpg.json`, `X.json`.
 
@@ -80,7 +85,7 @@ def read_tags(path):
                     raise ValueError(
                         f"line {reader.line_num} must have one value a column. Received: {list(row.values())}"
                     )
-                name = name.replace("\\", "/").removeprefix("./")
+                name = with_slashes(name)
                 if name in rows:
                     raise ValueError(f"line {reader.line_num} must not repeat a file. Received: {name!r}")
                 rows[name] = text

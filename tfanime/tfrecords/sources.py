@@ -3,7 +3,6 @@
 import collections
 import errno
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,19 @@ from PIL import Image
 from tfanime.tags import JIN34
 from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
-from tfanime.tfrecords.folders import SUFFIXES, list_pictures
+from tfanime.tfrecords.folders import SUFFIXES, digest_of, list_pictures
 from tfanime.tfrecords.metadata import MOST_BYTES, Metadata, Wanted, parse_ratings, read_bounded, read_metadata
-from tfanime.tfrecords.sidecars import TAGS_FILE, match_tags, names_beside, read_exclude, read_tags, read_words
-from tfanime.tfrecords.tagging import split
+from tfanime.tfrecords.sidecars import (
+    KINDS,
+    TAGS_FILE,
+    match_tags,
+    names_beside,
+    read_exclude,
+    read_tags,
+    read_words,
+    with_slashes,
+)
+from tfanime.tfrecords.tagging import split, tagger_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +41,8 @@ class SourceSettings:
             out. Default: all are kept.
         min_score: Least score by the votes of a board's users, likewise.
         exclude: Text file (UTF-8) of what is left out, one id a line: a picture by its path below SOURCE (all its
-            faces), or one of its further faces by its id in the records or in dropped.csv (a/1.jpg#1).
+            faces), or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1
+            the second, which has this id in the records and in dropped.csv too.
     """
 
     tags: str | None = None
@@ -53,6 +62,8 @@ class SourceSettings:
         """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""
         if self.source == "drawn":
             yield from SourceSettings.__dataclass_fields__
+        elif "sidecar" not in tagger_names(self.tagger):
+            yield "tags"
 
 
 @dataclass(frozen=True)
@@ -63,11 +74,14 @@ class Picture:
         image: RGB `PIL.Image`.
         data: The file's bytes if they are a JPEG or PNG of just that, else None.
         words: Its tags, separated by spaces or commas; None if nobody said any.
+        excluded: Whether it is on the exclude list. Such a picture is decoded all the same: else the near duplicate
+            of what somebody left out would come in its place.
     """
 
     image: Image.Image
     data: bytes | None
     words: str | None
+    excluded: bool = False
 
 
 class FolderSource:
@@ -77,19 +91,25 @@ class FolderSource:
         folder: The folder.
         tags: Path of the tags file; default: `tags.csv` in the folder, if there is one.
         ratings, min_year, min_score, exclude: Which pictures are left out, see `SourceSettings`.
+        read_tags: Whether anybody wants tags. Else no tags file and no text file is looked at, and a JSON file only
+            for a rating, year or score.
+        skip: Path of a folder that is left out of the walk: where the shards go. None for none.
 
     Attributes:
         ids: Paths relative to the folder, with slashes, sorted.
         words: For each id that has a row in the tags file, its tags as written there.
         sidecars: Where tags may come from: `csv`, `json`, `txt`, several of them separated by commas, or None.
+        passed_over: How many files are no pictures by their suffix (see `tfanime.tfrecords.folders.Listing`); what
+            describes the pictures is not counted.
         rows_without_picture: How many rows of the tags file name no picture.
-        pictures_without_row: How many pictures have no row there and no file beside them.
+        pictures_without_row: How many pictures have no row there and no file beside them; 0 where nobody wants tags.
         used_words: How many rows of the tags file have each word; None without a tags file.
         excluded: Ids of pictures on the exclude list.
-        excluded_faces: Ids of further faces (`a/1.jpg#1`) there; the first face has the picture's id.
+        excluded_faces: Single faces there: the picture's id, `#` and the face's number, with `#0` for the first face,
+            whose id in the records is the picture's.
         exclude_without_picture: How many ids there belong to no picture.
-        listing: SHA-256 (hex) over everything that decides the records, as far as names and sizes tell: pictures and
-            the files beside them, rows, exclude list.
+        listing: What decides the records, as far as names and sizes tell, a SHA-256 (hex) each: `pictures`, `tags`
+            (rows, and the files beside pictures) and `exclude`.
         times: SHA-256 (hex) over modification times: tells a change that keeps all sizes.
 
     Raises:
@@ -98,23 +118,53 @@ class FolderSource:
     """
 
     def __init__(
-        self, folder, tags=None, *, ratings=SourceSettings.ratings, min_year=None, min_score=None, exclude=None
+        self,
+        folder,
+        tags=None,
+        *,
+        ratings=SourceSettings.ratings,
+        min_year=None,
+        min_score=None,
+        exclude=None,
+        read_tags=True,
+        skip=None,
     ):
         self.folder = Path(folder)
         self._wanted = Wanted(parse_ratings(ratings), min_year, min_score)
+        self._read_tags = read_tags
         if not self.folder.exists():
             raise FileNotFoundError(f"SOURCE must be an existing folder of pictures. Received: {str(folder)!r}")
         if not self.folder.is_dir():
             raise ValueError(f"SOURCE must be a folder of pictures. Received the file {str(folder)!r}")
-        found = list_pictures(str(self.folder))
+        looked_for = KINDS if read_tags else () if self._wanted.all else ("json",)
+        own = [self.folder / TAGS_FILE, *(path for path in (tags, exclude, skip) if path)]
+        found = list_pictures(str(self.folder), looked_for, own)
+        self.passed_over = found.passed_over
         if not found.ids:
+            counts = self.passed_over.items()
+            others = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in counts)
             raise ValueError(
                 f"SOURCE must hold pictures ({', '.join(SUFFIXES)}). Received: {str(folder)!r}, no picture"
+                + (f" but other files ({others})" if others else "")
             )
         self.ids = found.ids
         self._kinds = found.kinds
+        self.words, self.used_words, self.sidecars = {}, None, None
+        self.rows_without_picture = self.pictures_without_row = 0
+        if read_tags:
+            self._find_tags(tags, found)
+        read = self._exclude(read_exclude(exclude) if exclude else set())
+        rows = (f"{id}\0{text}\n" for id, text in sorted(self.words.items()))
+        self.listing = {
+            "pictures": found.pictures,
+            "tags": digest_of([found.beside, *rows]),
+            "exclude": digest_of(f"{id}\n" for id in sorted(read)),
+        }
+        self.times = found.times
+
+    def _find_tags(self, tags, found):
+        """Reads the tags file, and says where else tags may come from."""
         path = Path(tags) if tags else self.folder / TAGS_FILE
-        self.words, self.rows_without_picture, self.used_words = {}, 0, None
         if tags or path.is_file():
             rows = read_tags(path)
             self.words, self.rows_without_picture = match_tags(rows, self.ids)
@@ -122,27 +172,30 @@ class FolderSource:
             self.used_words = dict(sorted(collections.Counter(words).items()))
         self.pictures_without_row = sum(id not in self.words for id in found.alone)
         self.sidecars = ",".join((() if self.used_words is None else ("csv",)) + found.kinds) or None
-        listed = read_exclude(exclude) if exclude else set()
-        self._exclude(listed)
-        digest = hashlib.sha256(found.contents)
-        for id, text in sorted(self.words.items()):
-            digest.update(f"{id}\0{text}\n".encode(errors="surrogateescape"))
-        for id in sorted(listed):
-            digest.update(f"\0{id}\n".encode())
-        self.listing = digest.hexdigest()
-        self.times = found.times.hex()
 
     def _exclude(self, listed):
-        """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous."""
+        """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous.
+
+        Returns:
+            The ids as they were understood, of pictures, faces and neither.
+        """
         known = set(self.ids) if listed else ()
-        self.excluded = frozenset(id for id in listed if id in known)
-        faces = ((id, *id.rpartition("#")) for id in listed - self.excluded)
-        self.excluded_faces = frozenset(
-            id
-            for id, picture, _, number in faces
-            if picture in known and number.isdecimal() and number.isascii() and number[0] != "0"
-        )
-        self.exclude_without_picture = len(listed) - len(self.excluded) - len(self.excluded_faces)
+        pictures, faces, neither = set(), set(), set()
+        for line in listed:
+            for id in (line, with_slashes(line)):  # a name may hold a backslash
+                picture, _, number = id.rpartition("#")
+                if id in known:
+                    pictures.add(id)
+                elif picture in known and _is_number(number):
+                    faces.add(id)
+                else:
+                    continue
+                break
+            else:
+                neither.add(line)
+        self.excluded, self.excluded_faces = frozenset(pictures), frozenset(faces)
+        self.exclude_without_picture = len(neither)
+        return pictures | faces | neither
 
     def __len__(self):
         return len(self.ids)
@@ -157,7 +210,12 @@ class FolderSource:
         Args:
             max_pixels: Most pixels of a picture; larger ones are not decoded.
         """
-        return FileOpener(str(self.folder), self._kinds, self._wanted, self.excluded, max_pixels)
+        return FileOpener(str(self.folder), self._kinds, self._read_tags, self._wanted, self.excluded, max_pixels)
+
+
+def _is_number(text):
+    """Whether a face's number is written as in its id."""
+    return text.isdecimal() and text.isascii() and (text == "0" or text[0] != "0")
 
 
 @dataclass(frozen=True)
@@ -170,13 +228,15 @@ class FileOpener:
     Args:
         folder: The source.
         kinds: Which kinds of files are beside pictures; others are not looked for.
+        read_tags: Whether tags are wanted of them.
         wanted: Which pictures are wanted, a `Wanted`.
-        excluded: The ids that are not.
+        excluded: The ids on the exclude list.
         max_pixels: Most pixels of a picture.
     """
 
     folder: str
     kinds: tuple[str, ...]
+    read_tags: bool
     wanted: Wanted
     excluded: frozenset
     max_pixels: int
@@ -188,19 +248,27 @@ class FileOpener:
             A `Picture`.
 
         Raises:
-            Dropped: `excluded`, `rating`, `old`, `low_score`, `too_large` or `unreadable`.
+            Dropped: `rating`, `old`, `low_score`, `too_large` or `unreadable`; `excluded` in place of the last two,
+                where somebody has left the picture out already.
         """
-        if id in self.excluded:
-            raise Dropped("excluded")
+        try:
+            return self._open(id, words)
+        except Dropped as dropped:
+            if id in self.excluded and dropped.reason in ("too_large", "unreadable"):
+                raise Dropped("excluded") from dropped
+            raise
+
+    def _open(self, id, words):
         try:
             id.encode()
         except UnicodeEncodeError as error:
             raise Dropped("unreadable", "the file's name is not UTF-8") from error
+        read = self.read_tags and words is None
         metadata = Metadata()
-        if words is None or not self.wanted.all:
+        if read or not self.wanted.all:
             metadata = self._beside(id, "json", read_metadata) or metadata
         self.wanted.require(metadata)
-        if words is None:
+        if read:
             words = metadata.words or self._beside(id, "txt", read_words)
         try:
             # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
@@ -210,7 +278,7 @@ class FileOpener:
         except ValueError as error:
             raise Dropped("unreadable", str(error)) from error
         image, plain = decode(data, self.max_pixels)
-        return Picture(image, data if plain else None, words)
+        return Picture(image, data if plain else None, words, id in self.excluded)
 
     def _beside(self, id, kind, read):
         """What a file beside a picture says; None if there is no such file."""
@@ -246,7 +314,9 @@ class DrawnSource:
         self.ids = [f"drawn/{number:010d}" for number in range(seed, seed + count)]
         self.size = size
         self.used_words = dict.fromkeys(JIN34.tags, count)
-        self.listing = hashlib.sha256(f"drawn {drawn.VERSION} {count} {seed} {size}".encode()).hexdigest()
+        self.passed_over = {}
+        drawing = digest_of([f"drawn {drawn.VERSION} {count} {seed} {size}"])
+        self.listing = {"pictures": drawing, "tags": drawing, "exclude": digest_of([])}
 
     def __len__(self):
         return len(self.ids)
