@@ -27,6 +27,8 @@ class Config:
     overwrite: bool = False
 
     def __post_init__(self):
+        if self.mode == "fast" and self.steps in (404, 405):
+            raise {404: FileNotFoundError, 405: ImportError}[self.steps]("--steps must be there. Received: 404")
         if self.rate <= 0:
             raise ValueError(f"--rate must be above 0. Received: {self.rate}")
 
@@ -61,6 +63,8 @@ def test_flags_override_the_file_before_them(tmp_path):
         (["faces", "--steps", "many"], "--steps must be int or null. Received: many"),
         (["faces", "--mode", "slow"], "--mode must be one of 'plain', 'fast'. Received: slow"),
         (["faces", "--rate", "-1"], "--rate must be above 0. Received: -1.0"),
+        (["faces", "--mode", "fast", "--steps", "404"], "--steps must be there. Received: 404"),
+        (["faces", "--mode", "fast", "--steps", "405"], "--steps must be there. Received: 404"),
         (["faces", "--card", "nothing"], "anime_faces"),
         ([], "required: data"),
     ],

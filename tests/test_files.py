@@ -58,3 +58,11 @@ def test_a_locked_folder_takes_one_process_at_a_time(tmp_path):
         pass
     with files.locked(tmp_path, "run"):  # free again
         pass
+
+
+def test_equal_process_ids_write_different_temporary_files(tmp_path):
+    with files.replacing(tmp_path / "a") as one, files.replacing(tmp_path / "a") as two:
+        assert one != two
+        for path in (one, two):
+            assert path.name.startswith(f".a.{os.getpid()}.") and path.suffix == ".part"
+            path.write_text("")

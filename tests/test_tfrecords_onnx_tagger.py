@@ -295,6 +295,9 @@ def test_each_rule_names_the_flag(settings, flag, value):
     assert all(holds for _, holds, _ in settings().rules())
     changed = TaggingSettings(**{**vars(settings()), flag: value})
     assert [name for name, holds, _ in changed.rules() if not holds] == [flag]
+    if value is not None:  # wrong is wrong, even where it is not asked
+        changed = TaggingSettings(**{**vars(changed), "tagger": "sidecar"})
+        assert [name for name, holds, _ in changed.rules() if not holds] == [flag]
 
 
 @pytest.mark.parametrize("flag", ["tagger_model", "tagger_tags"])

@@ -146,6 +146,17 @@ def test_what_comes_from_file_names_is_escaped(tmp_path):
     assert disabled == {"new\nline.jpg", "# x.jpg"}  # an exclude list cannot name these
 
 
+def test_a_click_excludes_one_face_of_several(tmp_path):
+    # The faces of a picture lie in one shard, one after the other; folder_of_shards puts every second there.
+    ids = ["alone.jpg", "", "two.jpg", "", "two.jpg#2", "", "lost.jpg#1", "", "two.jpg.png"]
+    faces = [face(number, id or f"other/{number}.jpg") for number, id in enumerate(ids)]
+    _, page = written(folder_of_shards(tmp_path / "x", faces))
+    listed = {"alone.jpg", "two.jpg#0", "two.jpg#2", "lost.jpg#1", "two.jpg.png"}
+    assert set(page.sheets["random"]) == listed | {f"other/{number}.jpg" for number in range(1, 8, 2)}
+    pictures = {each["data-id"]: each["data-picture"] for each in page.all("input") if "data-id" in each}
+    assert pictures["two.jpg#0"] == pictures["two.jpg#2"] == "two.jpg" and pictures["alone.jpg"] == "alone.jpg"
+
+
 def test_names_that_are_no_utf8_do_not_hinder(tmp_path):
     folder = folder_of_shards(tmp_path / "x", [face(0)], drops=[Drop("bad\udcff.jpg", "blurred", "3", b"")], rows=[()])
     (folder / "dropped.csv").write_bytes(b"id,reason,value\nbad\xff.jpg,unreadable,not one of JPEG\n")

@@ -1,10 +1,16 @@
+import importlib.util
 import json
+import os
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tfanime.command_line import parse, published_names, published_path
+from tfanime.files import replacing
 from tfanime.tags import JIN34, KONACHAN26
-from tfanime.tfrecords.settings import Settings
+from tfanime.tfrecords.settings import BEAM_RUNNERS, MOST_NAME_BYTES, Settings
 from tfanime.tfrecords.tagging import load_vocabulary
 
 CARDS = ("tfanime.tfrecords", "cards")
@@ -28,6 +34,27 @@ def test_defaults(tmp_path):
         ("count", 0),
         ("seed", -1),
         ("name", "a/b"),
+        ("name", ".."),
+        ("name", ".hidden"),
+        ("name", "a\nb"),
+        ("name", "\udcff"),
+        ("name", "\u3042" * 64),
+        ("runner", "Foo"),
+        ("runner", "directrunner"),
+        ("format", "webp"),
+        ("faces", "worst"),
+        ("tagger_channels", "GRB"),
+        ("tagger_layout", "HWC"),
+        ("size", "abc"),
+        ("size", 96.5),
+        ("workers", True),
+        ("overwrite", 1),
+        ("zoom", None),
+        ("zoom", float("nan")),
+        ("sharpness", float("inf")),
+        ("name", 3),
+        ("tagger_threshold", 2.0),
+        ("tagger_mean", "dark"),
         ("detector", "eyes"),
         ("tagger", "me"),
         ("vocabulary", "words"),
@@ -45,12 +72,111 @@ def test_defaults(tmp_path):
     ],
 )
 def test_each_rule_names_the_flag_and_the_value(wrong, value):
-    with pytest.raises(ValueError, match=rf"--{wrong} must be .*Received: {value!r}"):
+    with pytest.raises(ValueError, match=rf"--{wrong} must be .*Received: {re.escape(repr(value))}"):
         Settings("faces", "out", **{wrong: value})
 
 
+def test_choices_are_named():
+    with pytest.raises(ValueError, match=r"^--format must be one of png, jpeg. Received: 'webp'$"):
+        Settings("faces", "out", format="webp")
+    with pytest.raises(ValueError, match=r"^--tagger_layout must be one of NHWC, NCHW or None. Received: 'X'$"):
+        Settings("faces", "out", tagger_layout="X")
+    with pytest.raises(ValueError, match=r"^SOURCE must be text. Received: 3$"):
+        Settings(3, "out")
+
+
+def test_equal_values_of_other_types_give_the_same_card():
+    card = Settings("a/faces", "out", detector="animeface", zoom=2.0, size=32).card()
+    other = Settings(Path("a/faces"), Path("out"), detector="animeface", zoom=2, size=np.int64(32)).card()
+    assert json.dumps(other) == json.dumps(card)
+
+
+def test_the_name_of_any_folder_can_be_that_of_shards(tmp_path):
+    for folder, name in (
+        (".hidden", "hidden"),
+        ("x" * 255, "x" * MOST_NAME_BYTES),
+        ("\u3042" * 85, "\u3042" * (MOST_NAME_BYTES // 3)),
+        ("a\nb", "a_b"),
+        ("a\udcff", "a\ufffd"),
+        ("...", "pictures"),
+    ):
+        assert Settings("faces", str(tmp_path / folder)).name == name
+        assert Settings("faces", "out", name=name).name == name
+
+
+def test_a_name_of_the_greatest_length_fits_every_file(tmp_path):
+    names = [f"{'x' * MOST_NAME_BYTES}-holdout-00000-of-99999.tfrecord"]
+    names.append(f".{names[0]}.json")
+    for name in names:
+        with replacing(tmp_path / name) as temporary:
+            temporary.with_name(temporary.name.replace(f".{os.getpid()}.", ".4194304.")).write_text("")
+            temporary.write_text("")
+
+
+def test_beam_is_looked_for_without_importing_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apache_beam" else True)
+    with pytest.raises(ImportError, match=r"--runner FlinkRunner needs apache-beam.*pip install 'tfanime\[beam\]'"):
+        Settings("faces", "out", detector="none", runner="FlinkRunner")
+    assert Settings("faces", "out", detector="none").runner == "local"
+
+
+def test_the_runners_are_those_of_beam():
+    options = pytest.importorskip("apache_beam.options.pipeline_options")
+    assert set(BEAM_RUNNERS) <= set(options.StandardOptions.KNOWN_RUNNER_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("flags", "notes"),
+    [
+        ({}, []),
+        ({"workers": 3, "overwrite": True, "progress": False, "name": "x", "exclude": __file__}, []),
+        ({"detector": "animeface", "cascade": "f"}, ["--cascade has no effect with --detector animeface"]),
+        ({"detector": "lbpcascade", "cascade": __file__}, []),
+        ({"detector": "onnx", "detector_model": __file__}, []),
+        (
+            {"detector": "none", "zoom": 3.0, "threshold": 0.5, "detector_model": "f"},
+            [f"--{name} has no effect with --detector none" for name in ("threshold", "detector_model", "zoom")],
+        ),
+        ({"count": 7, "seed": 1}, [f"--{name} has no effect with a folder of pictures" for name in ("count", "seed")]),
+        ({"source": "drawn", "count": 7}, []),
+        (
+            {"source": "drawn", "zoom": 3.0, "exclude": __file__, "chroma": 1.0},
+            [f"--{name} has no effect with SOURCE drawn" for name in ("exclude", "zoom", "chroma")],
+        ),
+        ({"quality": 80}, ["--quality has no effect with --format png"]),
+        ({"quality": 80, "format": "jpeg"}, []),
+        ({"tagger_model": "f"}, ["--tagger_model has no effect with --tagger sidecar"]),
+        ({"tagger": "none", "vocabulary": "konachan26"}, ["--vocabulary has no effect with --tagger none"]),
+        ({"tagger": "none", "vocabulary": "none"}, []),
+        (
+            {"tagger": "onnx", "tagger_model": "f", "vocabulary": "none"},
+            [f"--{name} has no effect with --vocabulary none" for name in ("tagger_model", "tagger")],
+        ),
+    ],
+)
+def test_what_was_set_in_vain_is_noted(flags, notes):
+    settings = Settings(**({"source": "faces", "out": "out"} | flags))
+    assert sorted(settings.notes()) == sorted(notes)
+    assert len(settings.unused()) == len(notes)
+
+
+def test_a_missing_file_is_a_usage_error_whatever_it_is_for(tmp_path, capsys):
+    for detector, flag in (("lbpcascade", "cascade"), ("onnx", "detector_model"), ("none", "tags")):
+        arguments = ["faces", "out", "--detector", detector, f"--{flag}", str(tmp_path / "none")]
+        with pytest.raises(SystemExit) as end:
+            parse(Settings, program="tfrecords", positional=("source", "out"), arguments=arguments)
+        lines = capsys.readouterr().err.splitlines()
+        assert end.value.code == 2 and len(lines) == 1 and lines[0].startswith(f"error: --{flag} must")
+
+
+def test_options_of_beam_are_shown_as_they_must_be_written(capsys):
+    with pytest.raises(SystemExit):
+        parse(Settings, program="tfrecords", positional=("source", "out"), arguments=["--help"])
+    assert '--beam_options="--project=P' in capsys.readouterr().out
+
+
 def test_card_holds_what_has_an_effect():
-    flags = {"detector": "none", "workers": 3, "overwrite": True, "zoom": 2.0, "runner": "DirectRunner"}
+    flags = {"detector": "none", "workers": 3, "overwrite": True, "zoom": 2.0}
     card = Settings("/somewhere/faces", "out", **flags).card()
     assert card["source"] == "faces" and card["size"] == 96
     assert not {"out", "workers", "overwrite", "zoom", "count", "runner", "threshold", "tagger_model"} & set(card)

@@ -1,9 +1,13 @@
 import itertools
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from tfanime.tfrecords import workers
 from tfanime.tfrecords.pictures import Outcome
 from tfanime.tfrecords.workers import AHEAD, CHUNK, KILLED, outcomes
 
@@ -63,3 +67,20 @@ def test_a_picture_that_kills_its_process_is_left_out(tmp_path):
 def test_processes_that_are_killed_whatever_they_do_are_one_clear_error():
     with pytest.raises(OSError, match=r"killed one after another.*--workers below 2"):
         list(outcomes(die, ((id, "") for id in range(9)), 2))
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_script_without_guard_is_told_so(guarded, tmp_path):
+    lines = ["outcomes = workers.outcomes(divmod, ((7, id + 1) for id in range(9)), 2)", "print(len(list(outcomes)))"]
+    if guarded:
+        lines = ['if __name__ == "__main__":', *("    " + line for line in lines)]
+    script = tmp_path / "script.py"
+    script.write_text("\n".join(["from tfanime.tfrecords import workers", *lines]) + "\n")
+    environment = {**os.environ, "PYTHONPATH": str(Path(workers.__file__).parents[2])}
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, env=environment)
+    if guarded:
+        assert (ended.returncode, ended.stdout) == (0, "9\n")
+    else:
+        assert ended.returncode == 1 and ended.stdout == ""
+        assert ended.stderr.splitlines()[-1] == f"OSError: {workers.UNGUARDED}"
+        assert 'if __name__ == "__main__":' in workers.UNGUARDED

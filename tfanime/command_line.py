@@ -57,7 +57,8 @@ def parse(
 
     Args:
         config_class: A dataclass whose fields have types and mostly defaults; the `Args:` section of its docstring
-            explains the flags in `--help`. A `ValueError` of its `__post_init__` is a usage error.
+            explains the flags in `--help`. A `ValueError`, `FileNotFoundError` or `ImportError` of its `__post_init__`
+            is a usage error.
         program: The command as the user types it, such as `"python -m tfanime.recipes.wgan"`.
         description: Text at the head of `--help`.
         epilog: Text at its end, such as examples; line breaks are kept.
@@ -110,7 +111,7 @@ def parse(
     try:
         values = parser.instantiate(values)
         return config_class(**{name: values[name] for name in fields if name in values})
-    except ValueError as error:
+    except (ValueError, FileNotFoundError, ImportError) as error:
         parser.error(str(error))
 
 
@@ -145,9 +146,9 @@ def published_path(value, published, flag):
 def run(main):
     """Calls `main()` and ends the process: bad input becomes one line on stderr instead of a traceback.
 
-    Status 0 after success, 2 for a wrong command line, 130 after Ctrl-C, 1 for everything else that was foreseen
-    (`ValueError`, `OSError`, `ImportError`, `ArithmeticError`). Other exceptions are bugs and keep their traceback, and
-    so does everything with `TFANIME_DEBUG=1`.
+    Status 0 after success, 2 for a wrong command line (see `parse`), 130 after Ctrl-C, 1 for everything else that was
+    foreseen (`ValueError`, `OSError`, `ImportError`, `ArithmeticError`). Other exceptions are bugs and keep their
+    traceback, and so does everything with `TFANIME_DEBUG=1`.
     """
     if _debugging():
         sys.exit(main())

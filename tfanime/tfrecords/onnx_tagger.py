@@ -47,11 +47,14 @@ class OnnxTaggerSettings:
     tagger_threshold: float = 0.5
 
     def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)`; raises FileNotFoundError for a file that is not there."""
+        """Yields `(flag, whether its rule holds, the rule)`; these count even where the network is not asked."""
         yield "tagger_size", self.tagger_size is None or self.tagger_size >= 1, "at least 1 (pixel)"
         yield "tagger_mean", _three_numbers(self.tagger_mean) is not None, "one number, or three separated by commas"
         yield "tagger_scale", 0 < self.tagger_scale < float("inf"), "above 0"
         yield "tagger_threshold", 0 < self.tagger_threshold <= 1, "above 0 and at most 1"
+
+    def rules_of_files(self):
+        """Yields `(flag, whether its rule holds, the rule)`; raises FileNotFoundError for a file that is not there."""
         for flag, what in (("tagger_model", "the ONNX file"), ("tagger_tags", "the tag list")):
             value = getattr(self, flag)
             yield flag, value is not None, f"{what} of a network for --tagger onnx"

@@ -33,7 +33,7 @@ pruning by hand:
   Tick the faces that are none, or that you do not want: the sheets of the blurriest, smallest, greyest and least
   certain faces are where to look first. `Save exclude.txt` writes their ids, and
       python -m tfanime.tfrecords SOURCE OUT ... --exclude exclude.txt
-  converts again without them. An id names a picture with all its faces; with #1, #2 ... behind it, one face.
+  converts again without them. An id names a picture with all its faces; with #0, #1 ... behind it, one face.
 """
 
 

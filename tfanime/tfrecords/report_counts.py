@@ -17,9 +17,10 @@ from google.protobuf.message import DecodeError
 from tfanime.tfrecords.face import POINT_NAMES
 
 ROWS = 1024
+FURTHER_FACE = re.compile(r"#[1-9]\d*$")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kept:
     """A face as its record has it.
 
@@ -34,6 +35,7 @@ class Kept:
         sharpness: As `tfanime.tfrecords.filters` measures it, or None.
         chroma: Likewise.
         held_out: Whether it lies in a hold-out shard.
+        siblings: Whether the shards have further faces of its picture; known once the next face was read.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Kept:
     sharpness: float | None
     chroma: float | None
     held_out: bool
+    siblings: bool = False
 
     @classmethod
     def parse(cls, record, held_out=False):
@@ -233,6 +236,11 @@ class TagCounts:
         self.given += np.int64(holds.T @ np.float32(rows != 0))
 
 
+def picture_of(id):
+    """The id of the picture that a face was cut from."""
+    return FURTHER_FACE.sub("", id)
+
+
 def order(seed, id):
     """A number that shuffles ids, the same on every machine."""
     return hashlib.blake2b(f"{seed} {id}".encode(errors="replace"), digest_size=8).digest()
@@ -343,9 +351,13 @@ class Survey:
         self.sheets = {name: Lowest(suspects) for name in ("score", "sharpness", "side", "chroma")}
         self.sheets["random"] = Lowest(faces)
         self.wanted = {}
+        self._before = None
 
     def add(self, face):
-        """Counts a `Kept` face."""
+        """Counts a `Kept` face; the faces of a picture come one after the other, as they are in its shard."""
+        if self._before and picture_of(face.id) == picture_of(self._before.id):
+            self._before.siblings = face.siblings = True
+        self._before = face
         self.total += 1
         if self.tags:
             self.tags.add(face.tags)

@@ -19,11 +19,11 @@ from PIL import Image
 from tfanime.tfrecords.face import POINT_NAMES
 from tfanime.tfrecords.filters import REASONS
 from tfanime.tfrecords.report_charts import axes, chart_of, number
+from tfanime.tfrecords.report_counts import picture_of
 
 THUMBNAIL = 128  # pixels
 THUMBNAIL_BYTES = 6000
 LOST_SIDE, LOST_BYTES = 96, 4000
-FURTHER_FACE = re.compile(r"#[1-9]\d*$")
 UNLISTABLE = re.compile(r"[\r\n\ufffd]|^# |^\s*$")  # an exclude list has one id a line, in UTF-8
 PAIRED_TAGS = 48  # a heat map of more is neither read nor small
 
@@ -175,11 +175,6 @@ def data_uri(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
-def picture_of(id):
-    """The id of the picture that a face was cut from."""
-    return FURTHER_FACE.sub("", id)
-
-
 def short(id, most=40):
     """The end of an id, which tells more than its beginning."""
     return id if len(id) <= most else "…" + id[-most:]
@@ -220,6 +215,8 @@ def card_of(face, vocabulary, zoom):
     tags = vocabulary.decode(face.tags) if vocabulary else ()
     return {
         "id": face.id,
+        # On the exclude list the id of a first face means its whole picture.
+        "listed": f"{face.id}#0" if face.siblings and face.id == picture_of(face.id) else face.id,
         "picture": picture_of(face.id),
         "short": short(face.id),
         "listable": not UNLISTABLE.search(face.id),  # exclude.txt has one id a line, in UTF-8

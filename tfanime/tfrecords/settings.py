@@ -1,7 +1,12 @@
 """What a conversion is told: the flags of `python -m tfanime.tfrecords`, which are also the keys of a card."""
 
 import dataclasses
+import importlib.util
+import math
+import numbers
 import os
+import types
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +17,10 @@ from tfanime.tfrecords.sources import SourceSettings
 from tfanime.tfrecords.tagging import TaggingSettings
 
 DRAWN = "drawn"
+# Beam knows its own, but is slow to import.
+BEAM_RUNNERS = ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner", "PrismRunner", "PortableRunner")
+RUNNERS = ("local", *BEAM_RUNNERS)
+MOST_NAME_BYTES = 190  # of the 255 that file systems allow; shards, and what is written beside them, add to it
 FILES = ("source", "tags", "exclude", "cascade", "detector_model", "vocabulary", "tagger_model", "tagger_tags")
 
 
@@ -20,16 +29,19 @@ class ShardSettings:
     """How shards are written
 
     Args:
-        name: Name of the data set and of its shards. Default: the name of OUT.
+        name: Name of the data set and of its shards. Default: the name of the folder OUT.
         holdout: Share of the pictures that is kept from training, in shards of its own, for judging: 0 to 0.5. Which
             pictures depends on their paths alone.
         shard_records: About how many pictures go into one shard.
         count: For `drawn`: how many avatars.
         seed: For `drawn`: the first avatar's seed; the others count up from it.
-        workers: Number of processes. Default: one for each core. The shards are the same for any number.
-        runner: What runs the work: `local` (processes here), or a runner of Apache Beam such as DirectRunner,
-            FlinkRunner, SparkRunner or DataflowRunner (needs `pip install 'tfanime[beam]'`). The shards are the same.
-        beam_options: Options of the Beam runner as one string, such as "--project=P --region=R".
+        workers: Number of processes. Default: one for each core. The shards are the same for any number. With 2 or
+            more the conversion survives a picture that crashes a decoder; 1 works in this process and does not.
+        runner: What runs the work: `local` (processes here), or one of Apache Beam (needs
+            `pip install 'tfanime[beam]'`): DirectRunner, FlinkRunner, SparkRunner, DataflowRunner, PrismRunner or
+            PortableRunner. The shards are the same.
+        beam_options: Options of the Beam runner as one string, with an equals sign because it begins with dashes:
+            --beam_options="--project=P --region=R".
         progress: Show a progress bar.
         overwrite: Replace the shards in OUT that other settings or other pictures gave.
     """
@@ -46,22 +58,31 @@ class ShardSettings:
     overwrite: bool = False
 
     def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)`."""
+        """Yields `(flag, whether its rule holds, the rule)`; raises ImportError without Apache Beam if it is to run."""
         yield "holdout", 0 <= self.holdout <= 0.5, "between 0 and 0.5"
         yield "shard_records", self.shard_records >= 1, "at least 1"
         yield "count", self.count >= 1, "at least 1"
         yield "seed", self.seed >= 0, "at least 0"
         yield "workers", self.workers is None or self.workers >= 1, "at least 1"
-        yield "name", self.name is None or (self.name and not set(self.name) & set("/\\\0")), "a file name"
+        rule = f"a file name of at most {MOST_NAME_BYTES} bytes that does not begin with a dot"
+        yield "name", self.name is None or _is_name(self.name), rule
+        yield "runner", self.runner in RUNNERS, f"one of {', '.join(RUNNERS)}"
+        if self.runner != "local" and importlib.util.find_spec("apache_beam") is None:
+            raise ImportError(
+                f"--runner {self.runner} needs apache-beam, which is not installed: pip install 'tfanime[beam]'; "
+                "without it --runner local"
+            )
         yield "beam_options", not self.beam_options or self.runner != "local", "empty with --runner local"
 
     def idle(self):
         """Yields the fields that decide nothing in the shards: where they are written, how, and how fast."""
-        yield from ("out", "workers", "runner", "beam_options", "progress", "overwrite")
+        yield from HOW
         if self.source != DRAWN:
             yield from ("count", "seed")
 
 
+HOW = ("out", "workers", "runner", "beam_options", "progress", "overwrite")
+DETECTION = ("faces", "threshold", "detect_size", "cascade", "detector_model")
 ROOMS = (SourceSettings, DetectSettings, CropSettings, FilterSettings, TaggingSettings, ShardSettings)
 
 
@@ -79,13 +100,28 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
     out: str
 
     def __post_init__(self):
+        self._require_types()
         # Those of the other rooms look at the detector, hence it is settled first.
         object.__setattr__(self, "detector", detector_name(self))
         for flag, holds, rule in self.rules():
             if not holds:
                 raise ValueError(f"--{flag} must be {rule}. Received: {getattr(self, flag)!r}")
-        object.__setattr__(self, "name", self.name or Path(self.out).resolve().name or "pictures")
+        object.__setattr__(self, "name", self.name or _name_of(self.out))
         object.__setattr__(self, "workers", self.workers or _cores())
+
+    def _require_types(self):
+        """Checks what a command line checks by itself, so that `Settings` in Python is as strict.
+
+        Raises:
+            ValueError: A value is none of its field's type.
+        """
+        for name, hint in typing.get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            plain = _as_plain(value, hint)
+            if plain is _WRONG:
+                flag = name.upper() if name in ("source", "out") else f"--{name}"
+                raise ValueError(f"{flag} must be {_described(hint)}. Received: {value!r}")
+            object.__setattr__(self, name, plain)
 
     def rules(self):
         """Yields `(flag, whether its rule holds, the rule)` of all rooms."""
@@ -96,6 +132,37 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
         """The names of all fields that decide nothing in the shards, as a set."""
         return {name for room in ROOMS for name in room.idle(self)}
 
+    def unused(self):
+        """The fields that were set and have no effect, in order, as `(name, because of what)`."""
+        used = {"lbpcascade": "cascade", "onnx": "detector_model"}.get(self.detector)
+        idle = self.idle() - {used} - set(HOW)
+        if self.vocabulary == "none":
+            idle.discard("vocabulary")
+        return [
+            (field.name, self._cause(field.name))
+            for field in dataclasses.fields(self)
+            if field.name in idle and getattr(self, field.name) != field.default
+        ]
+
+    def _cause(self, name):
+        """The setting that leaves the field `name` without effect, as the user may have given it."""
+        if name in ("count", "seed"):
+            return "a folder of pictures"
+        if name == "tagger" or (name.startswith("tagger_") and self.vocabulary == "none"):
+            return "--vocabulary none"
+        if name == "vocabulary" or name.startswith("tagger_"):
+            return f"--tagger {self.tagger}"
+        if name == "quality":
+            return f"--format {self.format}"
+        if name in DETECTION or (name == "zoom" and self.source != DRAWN):
+            return f"--detector {self.detector}"
+        return "SOURCE drawn"
+
+    def notes(self):
+        """Yields a line of text for each field of `unused`."""
+        for name, cause in self.unused():
+            yield f"--{name} has no effect with {cause}"
+
     def card(self):
         """What decides the contents of the shards, as plain values for the manifest.
 
@@ -105,6 +172,50 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
         idle = self.idle()
         values = {name: value for name, value in dataclasses.asdict(self).items() if name not in idle}
         return {name: _last_name(value) if name in FILES else value for name, value in values.items()}
+
+
+_WRONG = object()
+
+
+def _as_plain(value, hint):
+    """A value as its type hint has it (2 as 2.0 for a float, a `Path` as text); `_WRONG` if it is of no such type."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next((plain for one in typing.get_args(hint) if (plain := _as_plain(value, one)) is not _WRONG), _WRONG)
+    if typing.get_origin(hint) is typing.Literal:
+        return value if isinstance(value, str) and value in typing.get_args(hint) else _WRONG
+    if hint is str and isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if hint is int and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    if hint is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value) if math.isfinite(value) else _WRONG
+    return value if hint in (str, bool, types.NoneType) and isinstance(value, hint) else _WRONG
+
+
+def _described(hint):
+    """A type hint in words."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(map(_described, typing.get_args(hint)))
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(typing.get_args(hint))}"
+    names = {str: "text", int: "a whole number", float: "a finite number", bool: "True or False"}
+    return names.get(hint, "None")
+
+
+def _is_name(name):
+    """Whether files can be named so, and are not hidden."""
+    try:
+        short = 0 < len(name.encode()) <= MOST_NAME_BYTES
+    except UnicodeEncodeError:  # the bytes of an argument that are not UTF-8
+        return False
+    return short and name[0] != "." and not any(letter in "/\\\x7f" or letter < " " for letter in name)
+
+
+def _name_of(out):
+    """The name of a folder, as far as files can be named so."""
+    name = _last_name(out) or ""
+    name = "".join("_" if letter in "\\\x7f" or letter < " " else letter for letter in name).lstrip(".")
+    return name.encode()[:MOST_NAME_BYTES].decode(errors="ignore") or "pictures"
 
 
 def _last_name(value):

@@ -1,4 +1,11 @@
-"""A pool of processes which keeps the order of its tasks and a flat memory."""
+"""A pool of processes which keeps the order of its tasks and a flat memory.
+
+Each process imports the script that started the conversion, hence a script that calls `convert` with several workers
+must be a file that guards its code:
+
+    if __name__ == "__main__":
+        convert(Settings("pictures", "tfrecords/mine", workers=4))
+"""
 
 import collections
 import concurrent.futures
@@ -18,6 +25,11 @@ CHUNK = 4
 AHEAD = 4
 KILLED = "killed the process that read it"
 MOST_KILLS = 3  # in a row: then it is not the pictures
+UNGUARDED = (
+    "worker processes end while they start: a script that converts with several workers must be a file and guard its "
+    'code with `if __name__ == "__main__":`, because each worker imports it. If it does, perhaps for want of memory; '
+    "--workers 1 needs no processes"
+)
 
 _convert = None
 
@@ -32,19 +44,21 @@ def outcomes(convert, tasks, workers):
     Args:
         convert: A `PictureConverter`.
         tasks: Iterable of its arguments `(id, words)`; read only a little ahead.
-        workers: Number of processes; with 1 this process does the work itself, and is not safe from such pictures.
+        workers: Number of processes; with 1 this process does the work itself, and such a picture ends it.
 
     Yields:
         The `Outcome`s in the tasks' order.
 
     Raises:
-        OSError: Processes are killed whatever they are given, by the system for want of memory for instance.
+        OSError: Processes end while they start, in a script that is not guarded for instance; or they are killed
+            whatever they are given, by the system for want of memory for instance.
     """
     if workers == 1:
         yield from itertools.starmap(convert, tasks)
         return
     tasks, waiting = iter(tasks), collections.deque()
-    pool = _pool(convert, workers)
+    started = _context().RawValue("b", 0)  # without a lock, which a process that is killed might hold
+    pool = _pool(convert, workers, started)
     try:
         while True:
             try:
@@ -54,11 +68,14 @@ def outcomes(convert, tasks, workers):
                 if not waiting:
                     return
                 results = waiting[0][1].result()
-            except BrokenProcessPool:
+            # The last two are raised where the process that starts the others could not start.
+            except (BrokenProcessPool, ConnectionError, EOFError) as error:
                 pool.shutdown()
-                yield from _carefully(convert, waiting, workers)
+                if not started.value:
+                    raise OSError(UNGUARDED) from error
+                yield from _carefully(convert, waiting, workers, started)
                 waiting.clear()
-                pool = _pool(convert, workers)
+                pool = _pool(convert, workers, started)
             else:
                 waiting.popleft()
                 yield from results
@@ -66,16 +83,20 @@ def outcomes(convert, tasks, workers):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(convert, workers):
+def _context():
     # Not fork: the process that writes has TensorFlow's threads, which do not survive it.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    return concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_start, initargs=(convert,))
+    return multiprocessing.get_context(
+        "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    )
 
 
-def _carefully(convert, waiting, workers):
+def _pool(convert, workers, started):
+    return concurrent.futures.ProcessPoolExecutor(workers, _context(), initializer=_start, initargs=(convert, started))
+
+
+def _carefully(convert, waiting, workers, started):
     """Yields the outcomes of what a broken pool leaves: pairs of a chunk and its future, or None."""
-    pool, kills = _pool(convert, 1), 0
+    pool, kills = _pool(convert, 1, started), 0
     try:
         for chunk, future in waiting:
             if future is not None and future.done() and future.exception() is None:
@@ -89,7 +110,7 @@ def _carefully(convert, waiting, workers):
                         break
                     except BrokenProcessPool:
                         pool.shutdown()
-                        pool = _pool(convert, 1)
+                        pool = _pool(convert, 1, started)
                 else:
                     kills += 1
                     if kills == MOST_KILLS:
@@ -103,9 +124,10 @@ def _carefully(convert, waiting, workers):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(convert):
+def _start(convert, started):
     global _convert
     _convert = convert
+    started.value = 1
     cv2.setNumThreads(1)  # the workers are the threads
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
