@@ -4,6 +4,7 @@ import pytest
 from small_pictures import folder_of, noise
 
 from tfanime.tfrecords import beam
+from tfanime.tfrecords import convert as convert_module
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
 
@@ -41,6 +42,29 @@ def test_drawn_avatars_are_the_same(tmp_path):
     convert(Settings("drawn", str(tmp_path / "local"), **flags), progress=False)
     convert(Settings("drawn", str(tmp_path / "beam"), runner="DirectRunner", **flags), progress=False)
     assert contents(tmp_path / "beam") == contents(tmp_path / "local")
+
+
+def test_what_beam_began_goes_on_here(source, tmp_path, monkeypatch):
+    flags = {"name": "x", "size": 16, "shard_records": 20, "detector": "none", "progress": False, "workers": 1}
+    convert(Settings(str(source), str(tmp_path / "whole"), **flags), progress=False)
+    cut = Settings(str(source), str(tmp_path / "cut"), runner="DirectRunner", **flags)
+    monkeypatch.setattr(convert_module, "_manifest", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert(cut, progress=False)
+    monkeypatch.undo()
+    (tmp_path / "cut" / "x-00002-of-00004.tfrecord").unlink()
+    convert(Settings(str(source), str(tmp_path / "cut"), **flags), progress=False)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def stop(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_remote_runners_need_absolute_paths(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"out must be an absolute path with --runner FlinkRunner. Received: 'out'"):
+        convert(Settings(str(source), "out", runner="FlinkRunner", detector="none", size=16), progress=False)
 
 
 def test_unknown_runners_are_refused():

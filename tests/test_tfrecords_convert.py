@@ -200,7 +200,9 @@ def test_kill_9_costs_no_finished_shard(tmp_path):
     process.wait()
     assert finished and not (out / "manifest.json").exists()
     state = json.loads((out / shards.STATE).read_text())
-    times = {name: (out / name).stat().st_mtime_ns for name in finished if shards.ShardFolder(out).account(name)}
+    folder = shards.ShardFolder(out)
+    folder.begin(folder.state())
+    times = {name: (out / name).stat().st_mtime_ns for name in finished if folder.account(name)}
     assert times and state["card"]["size"] == 16
     convert(settings(source, out, **flags), progress=False)
     assert {name: (out / name).stat().st_mtime_ns for name in times} == times
@@ -316,7 +318,7 @@ def test_a_change_that_keeps_the_size_is_noticed_on_resume(tmp_path, monkeypatch
         convert(settings(source, tmp_path / "out"), progress=False)
     monkeypatch.setattr(shards, "open_writer", open_writer)
     os.utime(source / "0003.png", ns=(1, 1))
-    with pytest.raises(ValueError, match="other pictures or tags"):
+    with pytest.raises(ValueError, match="pictures or tags that have changed since"):
         convert(settings(source, tmp_path / "out"), progress=False)
 
 
@@ -338,8 +340,89 @@ def test_exclude_list(tmp_path):
     assert manifest.count == 3 and manifest.pictures["dropped"] == {"excluded": 1}
     assert manifest.pictures["exclude_without_picture"] == 2
     (tmp_path / "exclude.txt").write_text("0002.png\n0001.png\n")
-    with pytest.raises(ValueError, match="other pictures or tags"):
+    with pytest.raises(ValueError, match="another exclude list"):
         convert(settings(source, tmp_path / "out", **flags), progress=False)
+
+
+def test_the_twin_of_an_excluded_face_does_not_come_back(repeated, tmp_path):
+    before, _ = convert(repeated_settings(repeated, tmp_path / "out", holdout=0.0), progress=False)
+    with open(tmp_path / "out" / "dropped.csv", newline="") as file:
+        twin, earlier = next((row["id"], row["value"].rpartition(" ")[0]) for row in csv.DictReader(file))
+    for line in (earlier, f"{earlier}#0"):
+        (tmp_path / "exclude.txt").write_text(line + "\n")
+        flags = {"holdout": 0.0, "exclude": str(tmp_path / "exclude.txt"), "overwrite": True}
+        after, _ = convert(repeated_settings(repeated, tmp_path / "out", **flags), progress=False)
+        assert after.count == before.count - 1 and after.pictures["dropped_faces"]["excluded"] == 1
+        assert after.pictures["exclude_without_picture"] == 0
+        kept = {id.decode() for (id,) in records_of(tmp_path / "out", after, ["id"])}
+        assert not kept & {twin, earlier}
+
+
+def test_overwrite_in_a_relative_folder_leaves_nothing_of_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "in", 40)
+    open_writer = shards.open_writer
+
+    def fails(path):
+        if "00002-of" in path:
+            raise OSError(28, "No space left on device")
+        return open_writer(path)
+
+    monkeypatch.setattr(shards, "open_writer", fails)
+    with pytest.raises(OSError, match="No space"):
+        convert(settings("in", "out"), progress=False)
+    monkeypatch.setattr(shards, "open_writer", open_writer)
+    convert(settings("in", "out", size=12, overwrite=True), progress=False)
+    sizes = {Image.open(io.BytesIO(image)).size for (image,) in records(tmp_path / "out", ["image"])}
+    assert sizes == {(12, 12)}
+    convert(settings("in", "out", shard_records=40, overwrite=True), progress=False)
+    assert [path.name for path in (tmp_path / "out").glob("x-*")] == ["x-00000-of-00001.tfrecord"]
+    with pytest.raises(ValueError, match="dropped: too_small"):
+        convert(settings("in", "out", size=1000, overwrite=True), progress=False)
+    assert os.listdir("out") == []
+    assert convert(settings("in", "out"), progress=False)[0].count == 40
+
+
+def test_out_is_not_the_source(tmp_path):
+    source = folder_of(tmp_path / "in", 3)
+    with pytest.raises(ValueError, match="OUT must be another folder than SOURCE"):
+        convert(settings(source, f"{source}/."), progress=False)
+    assert not list(source.glob("*.json"))
+
+
+def test_out_may_lie_inside_the_source(tmp_path):
+    source = folder_of(tmp_path / "in", 30)
+    assert convert(settings(source, source / "out"), progress=False)[1]
+    assert not convert(settings(source, source / "out"), progress=False)[1]
+
+
+@pytest.mark.parametrize("change", ["vocabulary", "sidecar", "picture", "exclude"])
+def test_a_complete_folder_is_compared_with_what_has_changed(change, tmp_path):
+    source = folder_of(tmp_path / "in", 4)
+    words = {"name": "w", "groups": [{"name": "g", "exclusive": False, "tags": ["smile"]}]}
+    (tmp_path / "words.json").write_text(json.dumps(words))
+    (source / "0001.txt").write_text("smile")
+    (tmp_path / "exclude.txt").write_text("0003.png\n")
+    flags = {"vocabulary": str(tmp_path / "words.json"), "exclude": str(tmp_path / "exclude.txt")}
+    convert(settings(source, tmp_path / "out", **flags), progress=False)
+    said = {"vocabulary": "another vocabulary", "exclude": "another exclude list"}
+    if change == "vocabulary":
+        words["groups"][0]["tags"].append("hat")
+        (tmp_path / "words.json").write_text(json.dumps(words))
+    elif change == "exclude":
+        (tmp_path / "exclude.txt").write_text("0002.png\n")
+    else:
+        path = source / {"sidecar": "0001.txt", "picture": "0002.png"}[change]
+        os.utime(path, ns=(1, 1))
+    with pytest.raises(ValueError, match=said.get(change, "pictures or tags that have changed since")):
+        convert(settings(source, tmp_path / "out", **flags), progress=False)
+
+
+def test_an_empty_hold_out_is_said_when_it_is_read(tmp_path):
+    manifest, _ = convert(settings(folder_of(tmp_path / "in", 2), tmp_path / "out", holdout=0.001), progress=False)
+    assert manifest.holdout["count"] == 0
+    with pytest.raises(ValueError, match="the split holdout of shards 'x' must not be empty"):
+        manifest.split("holdout")
 
 
 def test_words_beside_a_picture_count_where_the_tags_file_lacks_them(tmp_path):

@@ -17,15 +17,15 @@ OUTCOMES = [
         "a",
         (Face("a", b"1", (1, -1), (0, 1)), Face("a#1", b"2", (1, 0), (1, -1))),
         (Drop("a#2", "too_small", "3", b"jpeg"),),
+        (("a", 7), ("a#1", 8)),
     ),
     Outcome("b", (), (Drop("b", "no_face", "0", b"another"), Drop("b#1", "no_face", "0", b"third"))),
-    Outcome("c", (Face("c", b"3" * 5000, (0, 0), (-1, -1)),), ()),
+    Outcome("c", (Face("c", b"3" * 5000, (0, 0), (-1, -1)),), (), (("c", 9),)),
 ]
-FILED = [[("a", 7), ("a#1", 8)], [], [("c", 9)]]
 
 
 def write(folder):
-    return folder.write(NAME, zip(OUTCOMES, FILED, strict=True), tag_count=2, tagger_count=2, thumbnails=1)
+    return folder.write(NAME, OUTCOMES, tag_count=2, tagger_count=2, thumbnails=1)
 
 
 def test_plan_divides_the_hashed_order_evenly():
@@ -59,6 +59,7 @@ def test_account_and_records(tmp_path):
     account = write(folder)
     records = [serialize(face) for outcome in OUTCOMES for face in outcome.faces]
     assert account == {
+        "state": None,
         "file": NAME,
         "count": 3,
         "bytes": os.path.getsize(tmp_path / NAME),
@@ -138,6 +139,24 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half(tmp_path, monkeypatch,
     with pytest.raises(OSError, match=r"OUT must .*No space left on device; finished shards are kept"):
         write(shards.ShardFolder(tmp_path))
     assert os.listdir(tmp_path) == []
+
+
+def test_accounts_of_another_conversion_do_not_count(tmp_path):
+    folder = shards.ShardFolder(tmp_path)
+    folder.begin({"a": 1})
+    write(folder)
+    assert folder.account(NAME)
+    (tmp_path / shards.STATE).unlink()
+    folder.begin({"a": 2})
+    assert folder.account(NAME) is None
+
+
+def test_clear_of_a_relative_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.makedirs("relative/out")
+    write(shards.ShardFolder("relative/out"))
+    shards.ShardFolder("relative/out").clear()
+    assert os.listdir("relative/out") == []
 
 
 def test_clear_removes_only_its_own(tmp_path):

@@ -1,5 +1,6 @@
 """The command line of stage 1."""
 
+import sys
 import textwrap
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def main(arguments=None):
     )
     from tfanime.tfrecords.convert import convert
 
+    for note in settings.notes():
+        print(f"note: {note}", file=sys.stderr)
     try:
         manifest, fresh = convert(settings, settings.progress)
     except KeyboardInterrupt:
@@ -63,8 +66,16 @@ def summary(manifest, settings):
     lines = [f"found    {pictures['found']:,} pictures"]
     faces = manifest.count + held_out
     lines.append(f"kept     {pictures['kept']:,}, {faces:,} faces of {manifest.image_size} px")
-    if manifest.holdout:
+    if manifest.holdout and not held_out:
+        lines.append(
+            "split    nothing held out: by their hashes all pictures are to train on; --holdout must be larger"
+        )
+    elif manifest.holdout:
         lines.append(f"split    {manifest.count:,} faces to train on, {held_out:,} held out")
+    other = pictures["passed_over"]
+    if other:
+        kinds = ", ".join(f"{suffix or 'no suffix'} {count:,}" for suffix, count in list(other.items())[:6])
+        lines.append(f"other    {sum(other.values()):,} files that are no pictures by their names ({kinds})")
     for reason, count in pictures["dropped_faces"].items():
         lines.append(f"dropped  {count:,} {reason}: {REASONS[reason]}")
     if 2 * pictures["dropped"].get("no_face", 0) >= pictures["found"]:
@@ -96,6 +107,8 @@ def _tags(manifest, faces):
         words = ", ".join(f"{word} {count:,}" for word, count in list(unknown.items())[:8])
         words += ", ..." if len(unknown) > 8 else ""
         yield _wrapped(f"not in vocabulary {manifest.vocabulary.name}: {words}")
+    if not any(sum(tagger["holds"].values()) for tagger in manifest.taggers):
+        yield _wrapped(f"no tag of vocabulary {manifest.vocabulary.name} holds in any face: is it the right one?")
     known = [
         f"{group.name} {max(pictures['tags_known'][tag] for tag in group.tags) / faces:.1%}"
         for group in manifest.vocabulary.groups

@@ -6,6 +6,8 @@ Beam itself repeats what fails; a conversion that was cut short begins anew.
 
 import functools
 import json
+import logging
+import os
 import shlex
 import sys
 
@@ -18,10 +20,13 @@ from tfanime.tfrecords.runners import shard_writer, without
 from tfanime.tfrecords.settings import DRAWN
 
 try:
+    logging.disable(logging.WARNING)  # of optional packages that it could be faster with
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 except ImportError:
     beam = None
+finally:
+    logging.disable(logging.NOTSET)
 
 TASKS = ".tasks.jsonl"
 
@@ -47,6 +52,7 @@ def beam_runner(name):
 def _run(name, conversion, folder, plan, progress):
     """Converts with Beam, see `tfanime.tfrecords.runners`."""
     settings = conversion.settings
+    _require_absolute(name, settings)
     tasks = folder.folder / TASKS
     # A file, because a graph that is sent to a service may not hold millions of names.
     with replacing(tasks) as temporary, open(temporary, "w", encoding="ascii") as file:
@@ -58,7 +64,8 @@ def _run(name, conversion, folder, plan, progress):
                 rank += 1
     if progress:
         print(f"converting {rank:,} pictures with Beam's {name}", file=sys.stderr, flush=True)
-    options = ["--runner", name, *shlex.split(settings.beam_options)]
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    options = ["--runner", name, "--default_sdk_harness_log_level=ERROR", *shlex.split(settings.beam_options)]
     if name == "DirectRunner" and "direct_num_workers" not in settings.beam_options:
         mode = "multi_processing" if settings.workers > 1 else "in_memory"
         options += [f"--direct_num_workers={settings.workers}", f"--direct_running_mode={mode}"]
@@ -82,9 +89,22 @@ def _run(name, conversion, folder, plan, progress):
                 | "Write" >> beam.Map(_write, write)
             )
         _write_empty(folder, plan, write)
+    except Exception as error:  # Beam wraps what was raised on a worker in classes of its own
+        reason = next((line for line in reversed(str(error).splitlines()) if "Error" in line), str(error))
+        raise OSError(f"--runner {name} must finish its work. Received: {reason.strip()}") from error
     finally:
         tasks.unlink(missing_ok=True)
     return [folder.account(shard.file) | {"filed": []} for shard in plan]
+
+
+def _require_absolute(name, settings):
+    """Remote workers have a working directory of their own."""
+    if name == "DirectRunner":
+        return
+    for flag in ("source", "out", "cascade", "detector_model", "tagger_model", "tagger_tags"):
+        value = getattr(settings, flag)
+        if value and value != DRAWN and not os.path.isabs(value):
+            raise ValueError(f"{flag} must be an absolute path with --runner {name}. Received: {value!r}")
 
 
 def _without_duplicates(outcomes, distance):
@@ -130,9 +150,9 @@ class _Count(beam.DoFn if beam else object):
 def _filed(item, distance):
     """The faces of a picture under each of their keys: `(band, (rank, number, id, hash))`."""
     rank, (_, outcome) = item
-    for number, face in enumerate(outcome.faces):
-        for index, bits in bands(face.hash, distance):
-            yield f"{index}/{bits}", (rank, number, face.id, face.hash)
+    for number, (id, hash) in enumerate(outcome.filed):
+        for index, bits in bands(hash, distance):
+            yield f"{index}/{bits}", (rank, number, id, hash)
 
 
 def _near(faces, distance):
@@ -156,7 +176,7 @@ def _sift(rank, found):
 def _write(item, write):
     file, ranked = item
     # A record is a few kilobytes and a shard some thousands of them.
-    write(file, ((outcome, ()) for _, outcome in sorted(ranked, key=lambda each: each[0])))
+    write(file, (outcome for _, outcome in sorted(ranked, key=lambda each: each[0])))
 
 
 def _write_empty(folder, plan, write):

@@ -4,6 +4,7 @@ import collections
 import difflib
 import hashlib
 import itertools
+import os
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,13 @@ from tfanime.tfrecords.pictures import PictureConverter
 from tfanime.tfrecords.settings import DRAWN, Settings
 from tfanime.tfrecords.sources import DrawnSource, FolderSource
 from tfanime.tfrecords.tagging import load_vocabulary, make_tagger, tagger_names
+
+LISTED = {
+    "pictures": "other pictures than SOURCE has now",
+    "tags": "other tags than SOURCE has now",
+    "exclude": "another exclude list",
+    "times": "pictures or tags that have changed since",
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,10 @@ class Conversion:
     @classmethod
     def of(cls, settings):
         """Looks at the source and readies detector and taggers; see `convert` for what it raises."""
-        source = _source(settings)
+        asked = tagger_names(settings.tagger)
+        source = _source(settings, "sidecar" in asked)
         vocabulary = load_vocabulary(settings.vocabulary)
-        if settings.tagger == "none" or (tagger_names(settings.tagger) == ("sidecar",) and source.sidecars is None):
+        if settings.tagger == "none" or (asked == ("sidecar",) and source.sidecars is None):
             vocabulary = None
         # Files beside the pictures may have words that no row of the tags file has.
         used_words = source.used_words if source.sidecars in ("csv", "drawn") else None
@@ -55,8 +64,7 @@ class Conversion:
         state = {
             "card": settings.card(),
             "vocabulary": vocabulary.to_json() if vocabulary else None,
-            "listing": source.listing,
-            "times": source.times,
+            "listing": source.listing | {"times": source.times},
             "detector": {"name": settings.detector, "version": DETECTORS[settings.detector](settings).version},
             "taggers": [{"name": each.name, "version": each.version} for each in tagger.taggers],
             "versions": {
@@ -90,6 +98,8 @@ def convert(settings, progress=True):
         ImportError: The detector, a tagger or the runner is not installed.
     """
     conversion = Conversion.of(settings)
+    if os.path.realpath(settings.out) == os.path.realpath(settings.source):
+        raise ValueError(f"OUT must be another folder than SOURCE. Received: {settings.out!r} for both")
     out = require_writable_folder(settings.out, "OUT")
     with quiet():
         # These load TensorFlow, which bad arguments need not wait for.
@@ -118,7 +128,7 @@ def convert(settings, progress=True):
         return manifest, finished is None
 
 
-def _source(settings):
+def _source(settings, tagged):
     if settings.source == DRAWN:
         return DrawnSource(settings.count, settings.seed, settings.size)
     return FolderSource(
@@ -128,6 +138,8 @@ def _source(settings):
         min_year=settings.min_year,
         min_score=settings.min_score,
         exclude=settings.exclude,
+        read_tags=tagged,
+        skip=settings.out,
     )
 
 
@@ -144,7 +156,14 @@ def _finished(folder, conversion):
         folder.clear()
     elif complete:
         manifest = Manifest.load(out)
-        before = {"card": manifest.card, "listing": manifest.pictures.get("listing")}
+        named = [{key: each[key] for key in ("name", "version")} for each in manifest.taggers]
+        before = {
+            "card": manifest.card,
+            "vocabulary": manifest.vocabulary and manifest.vocabulary.to_json(),
+            "listing": manifest.pictures["listing"],
+            "detector": manifest.detector,
+            "taggers": named,
+        }
         _require_same(before, state, out)
         folder.require_shards(manifest)
         return manifest
@@ -166,8 +185,10 @@ def _require_same(before, now, out):
         for flag in flags
         if before["card"].get(flag) != now["card"].get(flag)
     ]
-    if not changed and any(before.get(key, now[key]) != now[key] for key in ("listing", "times")):
-        changed.append("other pictures or tags than SOURCE has now")
+    for key, name in LISTED.items():
+        if before["listing"].get(key) != now["listing"][key]:
+            changed.append(name)
+            break  # a change of names or sizes is one of times too
     for key in ("vocabulary", "detector", "taggers", "versions"):
         if before.get(key, now[key]) != now[key]:
             changed.append(f"other {key}" if key.endswith("s") else f"another {key}")
@@ -209,7 +230,6 @@ def _manifest(conversion, plan, accounts):
         for number, tagger in enumerate(conversion.state["taggers"])
     ]
     known = (values for account in accounts for values in account["known"])
-    dropped = {drop[0] for account in accounts for drop in account["drops"] if drop[1] == "excluded"}
     return Manifest(
         name=settings.name,
         image_size=settings.size,
@@ -225,14 +245,24 @@ def _manifest(conversion, plan, accounts):
             "dropped_faces": _count(drop[1] for account in accounts for drop in account["drops"]),
             "rows_without_picture": source.rows_without_picture,
             "pictures_without_row": source.pictures_without_row,
-            "exclude_without_picture": source.exclude_without_picture + len(source.excluded_faces - dropped),
+            "exclude_without_picture": source.exclude_without_picture + _unmatched(source, accounts),
             "unknown_words": conversion.unknown_words,
             "tags_known": _by_tag(tags, known),
-            "listing": source.listing,
+            "listing": conversion.state["listing"],
+            "passed_over": source.passed_over,
         },
         card=conversion.state["card"],
         tfanime=tfanime.__version__,
     )
+
+
+def _unmatched(source, accounts):
+    """How many faces on the exclude list there are not: their pictures have fewer."""
+    unmatched = {id for id in source.excluded_faces if id.rpartition("#")[0] not in source.excluded}
+    for account in accounts if unmatched else ():
+        for id, *_ in account["drops"]:
+            unmatched -= {id, f"{id}#0"}
+    return len(unmatched)
 
 
 def _split(tags, accounts):

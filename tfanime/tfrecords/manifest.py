@@ -62,8 +62,10 @@ class Manifest:
         """
         if name == "train":
             return self
-        if name == "holdout" and self.holdout:
+        if name == "holdout" and self.holdout and self.holdout["count"]:
             return replace(self, **self.holdout, holdout=None)
+        if name == "holdout" and self.holdout:
+            raise ValueError(f"the split holdout of shards {self.name!r} must not be empty. Received: 0 faces")
         raise ValueError(
             f"split must be {'train or holdout' if self.holdout else 'train'} for shards {self.name!r}. Received: "
             f"{name!r}; the converter's --holdout 0.05 holds out 5 % of the pictures"

@@ -43,11 +43,14 @@ class Outcome:
         id: Its id.
         faces: The `Face`s that are kept.
         drops: The `Drop` of each face that is not, or of the picture itself.
+        filed: `(id, perceptual hash)` of each face, in order, that the search for duplicates looks at: those that are
+            kept, and those on the exclude list, whose twins shall not come back in their place.
     """
 
     id: str
     faces: tuple
     drops: tuple
+    filed: tuple = ()
 
 
 class PictureConverter:
@@ -57,7 +60,7 @@ class PictureConverter:
         settings: The `Settings`.
         opener: From a picture's id and words to a `tfanime.tfrecords.sources.Picture`, of a source's `opener()`.
         tagger: The `tfanime.tfrecords.tagging.Chain`.
-        excluded: Ids of faces that are left out.
+        excluded: Ids of faces that are left out, with their number (`#0` for the first).
     """
 
     def __init__(self, settings, opener, tagger, excluded=frozenset()):
@@ -85,17 +88,29 @@ class PictureConverter:
         """
         try:
             picture = self.opener(id, words)
-            detections = self._detections(picture.image)
         except Dropped as dropped:
             return Outcome(id, (), (Drop.of(id, dropped),))
-        faces, drops = [], []
+        faces, drops, filed = [], [], []
+        try:
+            detections = self._detections(picture.image)
+        except Dropped as dropped:
+            detections, drops = [], [Drop.of(id, dropped)]
         for number, detection in enumerate(detections):
             face_id = f"{id}#{number}" if number else id
             try:
-                faces.append(self._face(face_id, picture, detection))
+                face = self._face(face_id, picture, detection)
             except Dropped as dropped:
                 drops.append(Drop.of(face_id, dropped))
-        return Outcome(id, tuple(faces), tuple(drops))
+                continue
+            if face.hash is not None:
+                filed.append((face_id, face.hash))
+            if f"{id}#{number}" in self.excluded:
+                drops.append(Drop(face_id, "excluded", ""))
+            else:
+                faces.append(face)
+        if picture.excluded:
+            faces, drops = [], [Drop(id, "excluded", "")]
+        return Outcome(id, tuple(faces), tuple(drops), tuple(filed))
 
     def _detections(self, image):
         """The faces of a picture, the likeliest first; `[None]` if it is a face already."""
@@ -111,8 +126,6 @@ class PictureConverter:
 
     def _face(self, id, picture, detection):
         settings = self.settings
-        if id in self.excluded:
-            raise Dropped("excluded")
         image, data = picture.image, picture.data
         region = centre_square(image) if detection is None else face_square(image, detection.box, settings.zoom)
         crop = resize(region, settings.size, settings.enlarge)

@@ -76,8 +76,7 @@ def shard_writer(conversion, folder, shard_count):
         shard_count: How many shards there are: each shows its part of what is left out.
 
     Returns:
-        A function from a file name, and an iterable of pairs of an `Outcome` without duplicates, in order, and what was
-        filed of it, to the shard's account.
+        A function from a file name, and an iterable of `Outcome`s without duplicates, in order, to the shard's account.
     """
     return functools.partial(
         folder.write,
@@ -109,11 +108,9 @@ def without(outcome, duplicates):
 
 
 def _sifted(outcome, index):
-    """`(outcome without duplicates, what was filed)`."""
-    if index.distance < 0:
-        return outcome, ()
-    found = {face.id: duplicate for face in outcome.faces if (duplicate := index.add(face.id, face.hash))}
-    return without(outcome, found), [(face.id, face.hash) for face in outcome.faces]
+    """The outcome without its duplicates."""
+    found = {id: duplicate for id, hash in outcome.filed if (duplicate := index.add(id, hash))}
+    return without(outcome, found)
 
 
 def _counting(stream, bar):

@@ -100,6 +100,7 @@ class ShardFolder:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.digest = None  # of what is being converted, once it has begun
 
     def state(self, damaged_is_none=False):
         """What is being converted here, as `begin` was told; None if nothing is.
@@ -140,14 +141,18 @@ class ShardFolder:
     def clear(self):
         """Removes what a conversion writes, and nothing else."""
         # The manifest goes first: a folder with a manifest is complete at every moment.
-        for name in (FILE_NAME, STATE, REPORT, DROPPED, DROPPED_SAMPLE, *self.shards()):
+        for name in (FILE_NAME, STATE, REPORT, DROPPED, DROPPED_SAMPLE):
             (self.folder / name).unlink(missing_ok=True)
+        for path in self.shards():
+            path.unlink()
 
     def begin(self, state):
         """Notes what is being converted, and removes what a killed process left half written."""
         self._remove_parts()
+        text = json.dumps(state, indent=1) + "\n"
         if not (self.folder / STATE).is_file():
-            write_text(self.folder / STATE, json.dumps(state, indent=1) + "\n")
+            write_text(self.folder / STATE, text)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
 
     def end(self):
         """Removes what only an unfinished conversion needs, and what is left of a report half written."""
@@ -162,10 +167,11 @@ class ShardFolder:
             path.unlink()
 
     def account(self, name):
-        """The account of a finished shard, None if it is not finished."""
+        """The account of a finished shard; None if it is not finished, or is one of another conversion."""
         try:
             account = json.loads((self.folder / f".{name}.json").read_text(encoding="utf-8"))
-            return account if (self.folder / name).stat().st_size == account["bytes"] else None
+            whole = (self.folder / name).stat().st_size == account["bytes"]
+            return account if whole and account["state"] == self.digest else None
         except (OSError, ValueError, KeyError):
             return None
 
@@ -197,7 +203,7 @@ class ShardFolder:
 
         Args:
             file: Its file name.
-            outcomes: Iterable of pairs of an `Outcome` of one of its pictures, in order, and what `filed` shall have.
+            outcomes: Iterable of the `Outcome`s of its pictures, without duplicates, in order.
             tag_count: Length of the vocabulary.
             tagger_count: Number of taggers.
             thumbnails: How many thumbnails to keep for each reason why something is left out.
@@ -211,12 +217,13 @@ class ShardFolder:
         Raises:
             OSError: The disk is full, for instance; what was written of this shard is removed.
         """
-        account = {"file": file, "count": 0, "bytes": 0, "kept": 0, "drops": [], "lost": [], "filed": []}
+        account = {"state": self.digest, "file": file, "count": 0, "bytes": 0, "kept": 0}
+        account |= {"drops": [], "lost": [], "filed": []}
         known, holds = np.zeros((2, tagger_count, tag_count), int)
         digest, shown = hashlib.sha256(), collections.Counter()
         with _as_os_errors(self.folder):
             with replacing(self.folder / file) as temporary, open_writer(str(temporary)) as writer:
-                for outcome, filed in outcomes:
+                for outcome in outcomes:
                     for face in outcome.faces:
                         record = serialize(face)
                         writer.write(record)
@@ -227,7 +234,7 @@ class ShardFolder:
                                 holds[giver, index] += value > 0
                     account["count"] += len(outcome.faces)
                     account["kept"] += bool(outcome.faces)
-                    account["filed"] += [list(pair) for pair in filed]
+                    account["filed"] += [list(pair) for pair in outcome.filed]
                     account["lost"] += [] if outcome.faces else [outcome.drops[0].reason]
                     for drop in outcome.drops:
                         show = bool(drop.thumbnail) and shown[drop.reason] < thumbnails
