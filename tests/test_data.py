@@ -227,10 +227,9 @@ def test_a_killed_decoding_leaves_nothing_that_counts(shards, tmp_path, monkeypa
         data.load(shards, 16)
     (left,) = (tmp_path / "decoded").iterdir()
     assert left.name.endswith(".part") and (left / "images.uint8").exists()
-    # The numbers of processes repeat, in containers nearly always: this one's is that of the killed one.
     faces = data.load(shards, 16, progress=False)
     assert faces.images(range(48)).std() > 10
-    assert [path.name for path in (tmp_path / "decoded").iterdir()] == [faces.path.parent.name]
+    assert {path.name for path in (tmp_path / "decoded").iterdir()} == {left.name, faces.path.parent.name}
 
 
 def test_a_decoded_file_cut_off_later_is_refused(shards, tmp_path, monkeypatch):

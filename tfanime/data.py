@@ -179,7 +179,7 @@ def load(shards, image_size=None, *, split="train", progress=True):
     if not folder.is_dir():
         try:
             with replacing(folder) as temporary:
-                temporary.mkdir(exist_ok=True)  # a killed process of the same number may have left one
+                temporary.mkdir()
                 _decode(Path(shards), manifest, image_size, temporary, progress)
         except OSError:
             if not folder.is_dir():  # otherwise another process was faster, and made the same
