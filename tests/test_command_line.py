@@ -63,6 +63,7 @@ def test_flags_override_the_file_before_them(tmp_path):
         (["faces", "--steps", "many"], "--steps must be int or null. Received: many"),
         (["faces", "--mode", "slow"], "--mode must be one of 'plain', 'fast'. Received: slow"),
         (["faces", "--rate", "-1"], "--rate must be above 0. Received: -1.0"),
+        (["faces", "--mode", "--x=y"], '--mode must have a value, written --mode="..." if it begins with a dash.'),
         (["faces", "--mode", "fast", "--steps", "404"], "--steps must be there. Received: 404"),
         (["faces", "--mode", "fast", "--steps", "405"], "--steps must be there. Received: 404"),
         (["faces", "--card", "nothing"], "anime_faces"),

@@ -265,6 +265,9 @@ class _Parser(jsonargparse.ArgumentParser):
             word = next((word for word in unknown[1].split() if word.startswith("-")), unknown[1])
             hint = _near(word.partition("=")[0], known)
             return f"arguments must be ones that `{self.prog} --help` lists. Received: {unknown[1]}{hint}"
+        bare = re.search(r"argument (--\w+): expected one argument", message)
+        if bare:
+            return f'{bare[1]} must have a value, written {bare[1]}="..." if it begins with a dash. Received: none'
         unknown = re.search(r"(?:Option|Key) '([^']+)' is not (?:accepted|expected)", message)
         if unknown:
             hint = _near(unknown[1], [option[2:] for option in known])
