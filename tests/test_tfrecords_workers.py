@@ -82,5 +82,5 @@ def test_a_script_without_guard_is_told_so(guarded, tmp_path):
         assert (ended.returncode, ended.stdout) == (0, "9\n")
     else:
         assert ended.returncode == 1 and ended.stdout == ""
-        assert f"OSError: {workers.UNGUARDED}" in ended.stderr.splitlines()  # the children have their say too
+        assert f"OSError: {workers.UNGUARDED}" in ended.stderr  # the children have their say too
         assert 'if __name__ == "__main__":' in workers.UNGUARDED
