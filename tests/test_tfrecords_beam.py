@@ -3,7 +3,6 @@ import sys
 import pytest
 from small_pictures import folder_of, noise
 
-from tfanime.tfrecords import beam
 from tfanime.tfrecords import convert as convert_module
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
@@ -65,19 +64,6 @@ def test_remote_runners_need_absolute_paths(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"out must be an absolute path with --runner FlinkRunner. Received: 'out'"):
         convert(Settings(str(source), "out", runner="FlinkRunner", detector="none", size=16), progress=False)
-
-
-def test_unknown_runners_are_refused():
-    with pytest.raises(ValueError, match=r"--runner must be local or one of .*FlinkRunner.*Received: 'MyRunner'"):
-        beam.beam_runner("MyRunner")
-    for name in ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner"):
-        assert callable(beam.beam_runner(name))
-
-
-def test_without_beam_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(beam, "beam", None)
-    with pytest.raises(ImportError, match=r"tfanime\[beam\]"):
-        beam.beam_runner("DirectRunner")
 
 
 def test_the_local_runner_does_without_beam(tmp_path):

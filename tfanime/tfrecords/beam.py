@@ -1,10 +1,10 @@
 """The converter on Apache Beam: the same functions, and the same shards byte for byte, on many machines.
 
 SOURCE and OUT must be folders that all workers see under the same paths (a network file system, a mounted bucket).
-Beam itself repeats what fails; a conversion that was cut short begins anew.
+Beam itself repeats what fails. A conversion that was cut short begins anew there; `--runner local` goes on from the
+shards that it finished.
 """
 
-import functools
 import json
 import logging
 import os
@@ -19,38 +19,24 @@ from tfanime.tfrecords.duplicates import Duplicate, bands, earliest
 from tfanime.tfrecords.runners import shard_writer, without
 from tfanime.tfrecords.settings import DRAWN
 
+_disabled = logging.root.manager.disable
 try:
     logging.disable(logging.WARNING)  # of optional packages that it could be faster with
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-except ImportError:
-    beam = None
+    from apache_beam.options.pipeline_options import PipelineOptions
 finally:
-    logging.disable(logging.NOTSET)
+    logging.disable(_disabled)
 
 TASKS = ".tasks.jsonl"
 
 
-def beam_runner(name):
-    """The runner of `tfanime.tfrecords.runners` that one of Beam's is.
+def run(name, conversion, folder, plan, progress):
+    """Converts with Beam's runner `name`; otherwise a runner of `tfanime.tfrecords.runners`.
 
     Raises:
-        ImportError: Beam is not installed.
-        ValueError: Beam has no such runner.
+        ValueError: A path is not absolute, and the workers are elsewhere.
+        OSError: Beam could not finish the work; what it said.
     """
-    if beam is None:
-        raise ImportError(
-            f"--runner {name} needs apache-beam, which is not installed: pip install 'tfanime[beam]'; without it "
-            "--runner local"
-        )
-    known = StandardOptions.KNOWN_RUNNER_NAMES
-    if name not in known:
-        raise ValueError(f"--runner must be local or one of {', '.join(known)}. Received: {name!r}")
-    return functools.partial(_run, name)
-
-
-def _run(name, conversion, folder, plan, progress):
-    """Converts with Beam, see `tfanime.tfrecords.runners`."""
     settings = conversion.settings
     _require_absolute(name, settings)
     tasks = folder.folder / TASKS
@@ -122,7 +108,7 @@ def _without_duplicates(outcomes, distance):
     )
 
 
-class _Convert(beam.DoFn if beam else object):
+class _Convert(beam.DoFn):
     """From a line of tasks to `(rank, (shard, outcome))`."""
 
     def __init__(self, converter):
@@ -136,7 +122,7 @@ class _Convert(beam.DoFn if beam else object):
         yield task["rank"], (task["shard"], self.converter(task["id"], task["words"]))
 
 
-class _Count(beam.DoFn if beam else object):
+class _Count(beam.DoFn):
     """Counts what is kept and, by reason, what is not, for the runner's own pages."""
 
     def process(self, item):

@@ -23,17 +23,12 @@ from tfanime.tfrecords.workers import outcomes
 
 
 def runner(name):
-    """The runner that `--runner` names.
-
-    Raises:
-        ImportError: It is one of Beam's, which is not installed.
-        ValueError: There is no such runner.
-    """
+    """The runner that `--runner` names."""
     if name == "local":
         return local
-    from tfanime.tfrecords.beam import beam_runner
+    from tfanime.tfrecords import beam  # which takes its time to load, and need not be installed
 
-    return beam_runner(name)
+    return functools.partial(beam.run, name)
 
 
 def local(conversion, folder, plan, progress):
