@@ -39,7 +39,7 @@ READ = {
     "latent_size": recipe_flags.DCGAN["latent_size"],
     "channels": recipe_flags.DCGAN["channels"],
     "networks_of": ("dcgan", lambda gan: gan.discriminator.name == "dcgan_discriminator"),
-    "decay_begin": (0.5, lambda gan: recipe_flags.rates(gan)[0].begin == 50_000),
+    "decay_begin": (0.5, lambda gan: [rate.begin for rate in recipe_flags.rates(gan)] == [50_000, 250_000]),
 }
 
 

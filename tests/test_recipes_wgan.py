@@ -6,6 +6,7 @@ import pytest
 import recipe_flags
 import tensorflow as tf
 
+from tfanime.data import FaceData
 from tfanime.recipes import wgan
 from tfanime.recipes.recipe import RecipeConfig, train
 from tfanime.training.constraints import WeightClipping
@@ -69,6 +70,27 @@ def test_critic_steps_are_the_datas(shards, tmp_path, monkeypatch):
         for name in ("generator", "discriminator")
     }
     assert counts == {"generator": 2, "discriminator": 6}
+
+
+def test_flips_are_the_datas_and_a_falling_rate_keeps_its_steps(shards, tmp_path, monkeypatch):
+    one_device = tf.distribute.MirroredStrategy(["CPU:0"])
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: one_device)
+    asked, batches = [], FaceData.batches
+
+    def spy(self, *arguments, **options):
+        asked.append(options["horizontal_flip"])
+        return batches(self, *arguments, **options)
+
+    monkeypatch.setattr(FaceData, "batches", spy)
+    options = {**TINY, "critic_steps": 1, "steps": 1, "epoch_steps": 1, "precision": "float32", "data": str(shards)}
+    for flip, decay in ((False, "none"), (True, "linear")):
+        config = wgan.Config(**options, run=str(tmp_path / decay), horizontal_flip=flip, decay=decay)
+        assert train(config, wgan.build, "wgan") == 0
+    assert asked == [False, True]
+    with pytest.raises(ValueError, match="steps"):
+        train(dataclasses.replace(config, steps=2), wgan.build, "wgan")
+    constant = wgan.Config(**options | {"steps": 2}, run=str(tmp_path / "none"))
+    assert train(constant, wgan.build, "wgan") == 0
 
 
 def test_no_flag_is_left_out():

@@ -56,9 +56,8 @@ def test_a_step_moves_everything():
     images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 2, 16, 16, 3)).astype(np.float32)
     logs = gan.fit(tf.data.Dataset.from_tensor_slices(images), shuffle=False, verbose=0).history
     assert logs["penalty"][0] > 0
-    weights = [weight for weight in gan.trainable_weights if "ema" not in weight.path]
     moved = [np.any(weight.numpy() != old) for weight, old in zip(gan.trainable_weights, before, strict=True)]
-    assert weights and np.mean(moved) > 0.9
+    assert np.mean(moved) > 0.9
 
 
 @pytest.mark.parametrize(("options", "message"), [({"penalty": 0.0}, "--penalty must be above 0. Received: 0.0")])

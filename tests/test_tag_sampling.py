@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from tfanime.tag_sampling import TagSampler
@@ -46,8 +45,3 @@ def test_draws_of_a_training_differ_by_seed_and_step():
     for seed, step in ((0, 1), (1, 0)):
         assert (sampler.batch(8, seed, step).numpy() != first).any()
     assert sampler.size == 34
-
-
-def test_an_odd_uniform_shape_is_refused():
-    with pytest.raises(Exception, match=r"dimension|shape|slice|index"):
-        TagSampler(VOCABULARY).from_uniform(tf.zeros([2]))

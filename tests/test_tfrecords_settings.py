@@ -9,9 +9,7 @@ import pytest
 
 from tfanime.command_line import parse, published_names, published_path
 from tfanime.files import replacing
-from tfanime.tags import JIN34, KONACHAN26
 from tfanime.tfrecords.settings import BEAM_RUNNERS, MOST_NAME_BYTES, Settings
-from tfanime.tfrecords.tagging import load_vocabulary
 
 CARDS = ("tfanime.tfrecords", "cards")
 
@@ -184,24 +182,6 @@ def test_card_holds_what_has_an_effect():
     assert Settings("drawn", "out", count=3).card()["count"] == 3
     assert "duplicates" in card and "duplicates" not in Settings("drawn", "out").card()
     assert json.loads(json.dumps(card)) == card
-
-
-def test_vocabulary_by_name_and_by_file(tmp_path):
-    assert load_vocabulary("none") is None and load_vocabulary("konachan26") is KONACHAN26
-    path = tmp_path / "words.json"
-    path.write_text(json.dumps(JIN34.to_json()))
-    assert load_vocabulary(str(path)) == JIN34
-    path = tmp_path / "words.toml"
-    path.write_text('name = "w"\n[[groups]]\nname = "g"\nexclusive = true\ntags = ["a", "b"]\n')
-    assert load_vocabulary(str(path)).tags == ("a", "b")
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "groups": [1]}'])
-def test_bad_vocabulary_files_are_named(tmp_path, text):
-    path = tmp_path / "words.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=r"--vocabulary must be a file with name and groups.*words\.json"):
-        load_vocabulary(str(path))
 
 
 @pytest.mark.parametrize("name", published_names(CARDS))

@@ -35,7 +35,7 @@ class RecipeConfig:
         beta_1: Adam's decay of the mean gradient, a momentum for the others.
         beta_2: Decay of squared gradients.
         decay: How learning rates fall from decay_begin to the last of --steps: linear to zero, or exponential to a
-            tenth.
+            tenth. A run whose rates fall keeps its --steps when it is resumed.
         decay_begin: Share of --steps after which they begin to fall, 0 to below 1.
         gradient_clip: Largest norm of all gradients of one update together. Default: no limit.
         horizontal_flip: Whether half of the real pictures, at random, are mirrored.
@@ -257,7 +257,8 @@ def train(config, build, name):
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
     identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
-    run.check(name, config, identity, RESUMABLE)
+    resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
+    run.check(name, config, identity, resumable)
     with locked(require_writable_folder(run.path, "run"), "run"):
         keras.utils.set_random_seed(config.seed)
         strategy = tf.distribute.MirroredStrategy()
@@ -270,7 +271,7 @@ def train(config, build, name):
                 f"--batch_size must be a multiple of the {strategy.num_replicas_in_sync} devices. "
                 f"Received: {config.batch_size}"
             )
-        run.start(name, config, identity, RESUMABLE)  # settings that cannot be built have left no trace
+        run.start(name, config, identity, resumable)  # settings that cannot be built have left no trace
         budget = callbacks.Budget(config.steps, config.minutes)
         checkpoints = callbacks.Checkpoints(run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds)
         for callback in (budget, checkpoints):
