@@ -80,7 +80,7 @@ def make_gan(config, precision, **changes):
     import tensorflow as tf
 
     from tfanime.recipes import dcgan
-    from tfanime.recipes.recipe import precision_policy
+    from tfanime.recipes.precision import precision_policy
 
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope(), precision_policy(precision):
@@ -279,7 +279,7 @@ def main(arguments=None):
     )
     tf = command_line.load_tensorflow()
     from tfanime import data
-    from tfanime.recipes.recipe import resolve_precision
+    from tfanime.recipes.precision import resolve_precision
     from tfanime.tfrecords.default import default_shards
 
     print(f"TensorFlow {tf.__version__}, {config.image_size} px, batch {config.batch_size}")

@@ -1,5 +1,6 @@
 """What all tests share: a cache folder of their own, two devices, and a small set of shards."""
 
+import functools
 import sys
 
 import pytest
@@ -62,3 +63,14 @@ def run_folder(shards, tmp_path_factory):
         flags += f" --latent_distribution=uniform --precision=mixed_bfloat16 --data={shards} --run={folder}"
         assert dcgan.main(flags.split()) == 0
     return folder
+
+
+@pytest.fixture
+def in_tmp(tmp_path, monkeypatch):
+    """An empty working folder, for commands that train on one device."""
+    import tensorflow
+
+    monkeypatch.chdir(tmp_path)
+    one_device = functools.partial(tensorflow.distribute.MirroredStrategy, ["CPU:0"])
+    monkeypatch.setattr(tensorflow.distribute, "MirroredStrategy", one_device)  # the tests' processor poses as two
+    return tmp_path

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfanime.models import dcgan
 from tfanime.models.layers import MinibatchStddev
 from tfanime.models.spectral import SpectralNormalization, spectral_layers
-from tfanime.recipes.recipe import precision_policy
+from tfanime.recipes.precision import precision_policy
 
 
 def norms(network):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfanime.models import srresnet
 from tfanime.models.spectral import spectral_layers
-from tfanime.recipes.recipe import precision_policy
+from tfanime.recipes.precision import precision_policy
 
 
 def trainable(network):

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfanime.data import FaceData
 from tfanime.recipes import wgan
-from tfanime.recipes.recipe import RecipeConfig, train
+from tfanime.recipes.recipe import RecipeConfig
+from tfanime.recipes.train import train
 from tfanime.training.constraints import WeightClipping
 
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
@@ -41,7 +42,7 @@ def test_weights_stay_inside_the_bound():
 
 
 # Every flag of its own, with what it changes. Those of `RecipeConfig` that `build` does not read are in
-# test_recipes_recipe.py.
+# test_recipes_train.py.
 READ = {
     **recipe_flags.shared(critic_steps=5),
     **recipe_flags.DCGAN,

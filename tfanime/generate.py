@@ -100,7 +100,7 @@ def _from_run(run):
 
     from tfanime.callbacks.checkpoints import load
     from tfanime.images import to_uint8
-    from tfanime.recipes.recipe import precision_policy
+    from tfanime.recipes.precision import precision_policy
 
     details = run.load()
     recipe = importlib.import_module(f"tfanime.recipes.{details['recipe']}")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config, train
+from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config
+from tfanime.recipes.train import train
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ The generator's update uses the fakes of the last critic step instead of drawing
 from dataclasses import dataclass
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config, train
+from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config
+from tfanime.recipes.train import train
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""What layers compute in: bfloat16 where the machine has it, float32 elsewhere."""
+
+import contextlib
+from pathlib import Path
+
+from tfanime import command_line
+
+
+def resolve_precision(precision):
+    """`"auto"` as what it means on this machine; other values as they are."""
+    if precision != "auto":
+        return precision
+    tf = command_line.load_tensorflow()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "float32"
+    with contextlib.suppress(OSError):  # Linux alone has this file
+        flags = Path("/proc/cpuinfo").read_text().split()
+        if "avx512_bf16" in flags or "amx_bf16" in flags:
+            return "mixed_bfloat16"
+    return "float32"
+
+
+@contextlib.contextmanager
+def precision_policy(precision):
+    """Layers made inside compute in `precision`; Keras' global policy is as before afterwards."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
