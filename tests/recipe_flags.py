@@ -4,6 +4,9 @@ import keras
 from keras import layers
 
 from tfanime.latents import Latents
+from tfanime.tags import TagGroup, TagVocabulary
+
+VOCABULARY = TagVocabulary("small", (TagGroup("colour", ("red", "green"), True), TagGroup("more", ("hat",), False)))
 
 
 def of_type(network, kind):
@@ -37,7 +40,17 @@ def shared(critic_steps):
         "learning_rate": (0.25, lambda gan: float(gan.discriminator_optimizer.learning_rate) == 0.25),
         "decay": ("exponential", lambda gan: falls(gan, "exponential", 100_000, critic_steps)),
         "gradient_clip": (3.0, lambda gan: gan.gradient_clip == 3.0),
+        "adversarial_weight": (5.0, lambda gan: gan.adversarial_weight == 5.0),
+        "tag_weight": (0.5, lambda gan: gan.tag_weight == 0.5),
+        "exclusive_tags": ("softmax", lambda gan: gan.exclusive_tags == "softmax"),
     }
+
+
+def has_tags(with_tags, without):
+    """Whether of two games the first is played with `VOCABULARY`, its losses balanced as Jin et al. 2017 do."""
+    assert with_tags.tag_sampler.vocabulary is VOCABULARY and not without.tag_sampler
+    assert (with_tags.adversarial_weight, without.adversarial_weight) == (3.0, 1.0)
+    return [each.shape[-1] for each in with_tags.discriminator.outputs[1:]] == [3]
 
 
 ADAM = {

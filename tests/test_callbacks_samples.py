@@ -10,8 +10,10 @@ from tfanime.images import grid, to_uint8
 from tfanime.runs import RunFolder
 
 
-def sheets(run):
-    return {int(path.stem[5:]): np.asarray(Image.open(path)) for path in (run.path / "samples").iterdir()}
+def sheets(run, kind=""):
+    """The sheets of a kind, by step."""
+    paths = (run.path / "samples").glob(f"step-{'[0-9]' * 8}{kind}.png")
+    return {int(path.stem.split("-")[1]): np.asarray(Image.open(path)) for path in paths}
 
 
 def test_the_same_seeds_again_and_again(tmp_path):
@@ -26,6 +28,23 @@ def test_the_same_seeds_again_and_again(tmp_path):
     assert (drawn[6] != drawn[9]).any()
     events = EventAccumulator(str(run.tensorboard)).Reload()
     assert [event.step for event in events.Tensors("samples")] == [6, 9]
+    assert sorted(events.Tags()["tensors"]) == ["samples", "samples/interpolation"]
+    assert sorted(sheets(run, "-interpolation")) == [6, 9]
+
+
+def test_a_game_with_tags_has_sheets_of_them(tmp_path):
+    run, gan = RunFolder(tmp_path), tiny_networks.gan(vocabulary=tiny_networks.VOCABULARY)
+    callback = Samples(run, every=1, seeds=[5, 3, 9])
+    callback.set_model(gan)
+    callback.on_train_begin()
+    gan.generator_optimizer.iterations.assign(7)
+    callback.on_train_end()
+    expected = to_uint8(gan(gan.inputs_from_seeds([5, 3, 9]))).numpy()
+    np.testing.assert_array_equal(sheets(run)[7], grid(expected))
+    for kind in ("interpolation", "tags", "latents"):
+        assert sorted(sheets(run, f"-{kind}")) == [7]
+    events = EventAccumulator(str(run.tensorboard)).Reload()
+    assert "samples/tags" in events.Tags()["tensors"] and "samples/latents" in events.Tags()["tensors"]
 
 
 def test_a_last_sheet_is_always_drawn_and_none_twice(tmp_path):

@@ -43,6 +43,21 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert not np.intersect1d(first, latents.batch(6, 4, 10)).size
 
 
+def test_interpolation():
+    first = np.array([[3, 0], [3, 0], [1, 2]], np.float32)
+    second = np.array([[0, 1], [0, 3], [2, 4]], np.float32)
+    normal = Latents(2)
+    for share, end in ((0, first), (1, second)):
+        np.testing.assert_allclose(normal.interpolate(first, second, np.full(3, share)), end, atol=1e-6)
+    half = np.sqrt(0.5)  # sin 45 / sin 90; parallel vectors have the line's middle
+    expected = [[3 * half, half], [3 * half, 3 * half], [1.5, 3]]
+    np.testing.assert_allclose(normal.interpolate(first, second, np.full(3, 0.5)), expected, rtol=1e-6)
+    third = normal.interpolate(first[1:2], second[1:2], [1 / 3])
+    np.testing.assert_allclose(third, [[3 * np.cos(np.pi / 6), 3 * np.sin(np.pi / 6)]], rtol=1e-5)
+    line = Latents(2, "uniform").interpolate(first, second, [0.5, 0.25, 0.5])
+    np.testing.assert_allclose(line, [[1.5, 0.5], [2.25, 0.75], [1.5, 3]], rtol=1e-6)
+
+
 def test_distributions():
     normal = Latents(200).batch(500, 0, 0).numpy()
     assert abs(normal.mean()) < 0.01 and abs(normal.std() - 1) < 0.01 and abs((normal**4).mean() - 3) < 0.1

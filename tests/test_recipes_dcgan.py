@@ -16,8 +16,8 @@ from tfanime.training.penalties import r1
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
 
-def built(**options):
-    return dcgan.build(dcgan.Config(**TINY | options))
+def built(vocabulary=None, **options):
+    return dcgan.build(dcgan.Config(**TINY | options), vocabulary)
 
 
 def layers(network, kind):
@@ -52,6 +52,10 @@ def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     options = {"r1_gamma": 0.1, "discriminator_norm": "none"} if flag.startswith("r1") else {}
     assert holds(built(**options | {flag: value}))
+
+
+def test_a_game_with_tags():
+    assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
 def test_no_flag_is_left_out():

@@ -1,3 +1,4 @@
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_every_published_run_can_be_read(in_tmp):
     for path in folder.glob("*.toml"):
         name = re.search(r"python -m tfanime.recipes.(\w+) --config (\w+)", path.read_text())
         assert name[2] == path.stem
-        module = {"dcgan": dcgan, "wgan": wgan}[name[1]]
+        module = importlib.import_module(f"tfanime.recipes.{name[1]}")
         config = recipe.parse_config(module.Config, name[1], "Train.", ["--config", path.stem])
         for key, value in tomllib.loads(path.read_text()).items():
             assert getattr(config, key) == value

@@ -13,8 +13,8 @@ from tfanime.recipes.recipe import RecipeConfig
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
 
-def built(**options):
-    return sngan.build(sngan.Config(**TINY | options))
+def built(vocabulary=None, **options):
+    return sngan.build(sngan.Config(**TINY | options), vocabulary)
 
 
 def test_the_papers_numbers():
@@ -54,6 +54,12 @@ def test_flags_of_dcgans_networks(flag):
     value, holds = recipe_flags.DCGAN[flag]
     gan = built(networks_of="dcgan", **{flag: value})
     assert holds(gan) and len(spectral_layers(gan.discriminator)) == recipe_flags.convolutions(gan.discriminator)
+
+
+def test_a_game_with_tags():
+    for networks_of in ("sngan", "dcgan"):
+        with_tags = built(recipe_flags.VOCABULARY, networks_of=networks_of)
+        assert recipe_flags.has_tags(with_tags, built(networks_of=networks_of))
 
 
 def test_no_flag_is_left_out():

@@ -14,8 +14,8 @@ from tfanime.training.penalties import gradient_penalty
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
 
-def built(**options):
-    return wgan_gp.build(wgan_gp.Config(**TINY | options))
+def built(vocabulary=None, **options):
+    return wgan_gp.build(wgan_gp.Config(**TINY | options), vocabulary)
 
 
 def test_the_papers_numbers():
@@ -42,6 +42,10 @@ READ = {
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
+
+
+def test_a_game_with_tags():
+    assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
 def test_no_flag_is_left_out():

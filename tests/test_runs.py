@@ -115,6 +115,7 @@ def test_what_comes_after_the_checkpoint_is_forgotten(tmp_path):
     for step in (2, 4, 6):
         run.append_metrics({"step": step})
         run.sample(step).touch()
+        run.sample(step, "tags").touch()
     others = [run.sample(2).with_name(name) for name in ("step-best.png", "notes.txt")]
     for path in others:
         path.touch()
@@ -123,6 +124,8 @@ def test_what_comes_after_the_checkpoint_is_forgotten(tmp_path):
     assert {path.name for path in run.sample(2).parent.iterdir()} == {
         "step-00000002.png",
         "step-00000004.png",
+        "step-00000002-tags.png",
+        "step-00000004-tags.png",
         "step-best.png",
         "notes.txt",
     }

@@ -23,6 +23,30 @@ def test_uniform_numbers_become_tags():
     ]
 
 
+def test_what_is_wanted_holds_and_the_rest_is_drawn():
+    uniform = tf.constant([[0.4, 0.9, 0.9, 0.0, 0.3], [0.9, 0, 0, 0.95, 0.2]])
+    sampler = TagSampler(VOCABULARY)
+    for wanted, expected in (
+        ([0, 0, 0, 0, 0], [[1, -1, -1, 1, -1], [-1, -1, 1, -1, 1]]),
+        ([0, 1, 0, 0, 1], [[-1, 1, -1, 1, 1], [-1, 1, -1, -1, 1]]),
+        ([-1, 0, 0, -1, 0], [[-1, 1, -1, -1, -1], [-1, -1, 1, -1, 1]]),  # green and blue share what red would have had
+        ([-1, -1, 0, 0, 0], [[-1, -1, 1, 1, -1], [-1, -1, 1, -1, 1]]),
+        ([-1, -1, -1, 1, 1], [[-1, -1, -1, 1, 1]] * 2),
+    ):
+        assert sampler.from_uniform(uniform, tf.constant([wanted] * 2, tf.float32)).numpy().tolist() == expected, wanted
+
+
+def test_wanted_tags_leave_the_others_of_a_seed_alone():
+    sampler = TagSampler(JIN34)
+    seeds = np.arange(50)
+    free = sampler.from_seeds(seeds).numpy()
+    wanted = np.tile(JIN34.wanted("blonde hair, smile, no hat"), (50, 1))
+    fixed = sampler.from_seeds(seeds, wanted).numpy()
+    assert (fixed[:, 0] == 1).all() and (fixed[:, 1:13] == -1).all()
+    assert (fixed[wanted != 0] == wanted[wanted != 0]).all()
+    np.testing.assert_array_equal(fixed[wanted == 0], free[wanted == 0])
+
+
 def test_shares_are_the_priors():
     tags = TagSampler(VOCABULARY).batch(20_000, seed=1, step=2).numpy()
     np.testing.assert_allclose((tags > 0).mean(axis=0), [0.5, 0.25, 0.25, 0.9, 0.25], atol=0.02)

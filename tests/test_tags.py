@@ -146,3 +146,31 @@ def test_the_documentation_lists_every_tag_and_alias():
             words = row[2].replace(" (`_hair`)", "").replace(" (`_eyes`)", "").split()
             suffix = {"hair_colour": "_hair", "eye_colour": "_eyes"}.get(group.name, "")
             assert tuple(word + suffix for word in words) == group.tags and bool(row[1]) == group.exclusive
+
+
+def test_what_a_person_wants_and_does_not_want():
+    values = dict(zip(JIN34.tags, JIN34.wanted("Blonde Hair, smile, no hat, no blue eyes,"), strict=True))
+    assert values["blonde_hair"] == values["smile"] == 1
+    assert values["hat"] == values["blue_eyes"] == values["red_hair"] == -1
+    assert sum(value != 0 for value in values.values()) == 13 + 3 and not JIN34.wanted("").any()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("smile, no smile", "tags must not be wanted and avoided at once. Received: 'smile' both ways"),
+        ("no hats", "tags must be in vocabulary 'jin34'. Received: 'hats'"),
+        ("red hair, blue hair", "a face has one tag of group 'hair_colour'"),
+    ],
+)
+def test_wishes_that_cannot_be(text, message):
+    with pytest.raises(ValueError, match=message):
+        JIN34.wanted(text)
+
+
+def test_frequencies_of_described_faces():
+    groups = {"colour": ("red", "blue"), "length": ("long", "short"), "more": ("hat", "bow")}
+    vocabulary = TagVocabulary("v", tuple(TagGroup(name, tags, name != "more") for name, tags in groups.items()))
+    faces = np.array([[1, -1, 0, 0, -1, 0], [-1, 1, 0, 0, 1, 0], [1, -1, 0, 0, -1, 0], [0, 0, 0, 0, -1, 0]], np.int8)
+    priors = vocabulary.with_frequencies(faces).priors
+    assert priors == {"red": 2 / 3, "blue": 1 / 3, "hat": 0.25}  # of lengths and bows nothing is known

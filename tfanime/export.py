@@ -21,7 +21,13 @@ def export(run, out_dir):
     - `images`: `seed` int64 `[batch]` -> `images` uint8 `[batch, height, width, 3]`
     - `synthesize`: `latents` float32 `[batch, size]` -> `images` uint8 `[batch, height, width, 3]`
 
-    `assets/model_card.json` says where the model comes from.
+    A generator with tags draws those of a seed by its vocabulary's priors. It also has
+
+    - `generate_with_tags` and `images_with_tags`: `seed` and `tags`, float32 `[batch, len(vocabulary)]` of +1 (must
+      hold), -1 (must not) and 0 (the seed decides) -> the same outputs
+    - `tags` beside `latents` as an input of `synthesize`, +1 and -1
+
+    `assets/model_card.json` says where the model comes from, and lists its tags.
 
     Args:
         run: A run folder with a checkpoint.
@@ -50,25 +56,39 @@ def _write(generator, folder):
     import tensorflow as tf
 
     from tfanime.images import to_uint8
+    from tfanime.tag_sampling import TagSampler
 
-    network, latents = generator.network, generator.latents
+    network, distribution = generator.network, generator.latents
+    sampler = TagSampler(generator.vocabulary) if generator.vocabulary else None
 
-    def synthesize(latents):
-        return {"images": to_uint8(network(latents, training=False))}
+    def synthesize(latents, *tags):
+        return {"images": to_uint8(network([latents, *tags] if tags else latents, training=False))}
 
-    def images(seed):
-        return synthesize(latents.from_seeds(seed))
+    def images(seed, *tags):
+        tags = [sampler.from_seeds(seed, *tags)] if sampler else []
+        return synthesize(distribution.from_seeds(seed), *tags)
 
-    def generate(seed):
-        encode = tf.map_fn(tf.io.encode_png, images(seed)["images"], fn_output_signature=tf.string)
+    def generate(seed, *tags):
+        encode = tf.map_fn(tf.io.encode_png, images(seed, *tags)["images"], fn_output_signature=tf.string)
         return {"image_bytes": encode}
 
-    seeds = [tf.TensorSpec([None], tf.int64, name="seed")]
+    def images_with_tags(seed, tags):
+        return images(seed, tags)
+
+    def generate_with_tags(seed, tags):
+        return generate(seed, tags)
+
+    seeds = tf.TensorSpec([None], tf.int64, name="seed")
+    latents = tf.TensorSpec([None, distribution.size], tf.float32, name="latents")
+    tags = [tf.TensorSpec([None, sampler.size], tf.float32, name="tags")] if sampler else []
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint("generate", generate, seeds)
-    archive.add_endpoint("images", images, seeds)
-    archive.add_endpoint("synthesize", synthesize, [tf.TensorSpec([None, latents.size], tf.float32, name="latents")])
+    archive.add_endpoint("generate", lambda seed: generate(seed), [seeds])
+    archive.add_endpoint("images", lambda seed: images(seed), [seeds])
+    archive.add_endpoint("synthesize", synthesize, [latents, *tags])
+    if sampler:
+        archive.add_endpoint("generate_with_tags", generate_with_tags, [seeds, *tags])
+        archive.add_endpoint("images_with_tags", images_with_tags, [seeds, *tags])
     archive.write_out(str(folder), verbose=False)
 
 
@@ -79,6 +99,7 @@ def _model_card(generator):
         "tfanime": __version__,
         "image_size": [height, width],
         "latents": {"size": generator.latents.size, "distribution": generator.latents.distribution},
+        "vocabulary": generator.vocabulary.to_json() if generator.vocabulary else None,
         "training": {
             "recipe": card["recipe"],
             "config": {name: value for name, value in card["config"].items() if name not in ("data", "run")},

@@ -1,6 +1,7 @@
 """Draws avatars from a run folder or a SavedModel. Run as `python -m tfanime.generate RUN --seeds 0-63 --out a.png`."""
 
 import importlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,39 +9,48 @@ from pathlib import Path
 from tfanime import command_line
 from tfanime.runs import RunFolder
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
+from tfanime.tags import TagVocabulary
 
 
 class Generator:
     """A trained generator: seeds to pictures.
 
     Args:
-        draw: Seeds, int64 `[batch]` -> pictures, uint8 `[batch, height, width, 3]`.
-        network: The `keras.Model` behind it, latents -> pictures in [-1, 1]; None for a SavedModel.
+        draw: Seeds, int64 `[batch]` -> pictures, uint8 `[batch, height, width, 3]`; of a generator with tags, seeds and
+            wanted tags (see `TagSampler.from_uniform`), float32 `[batch, len(vocabulary)]`.
+        vocabulary: The `tfanime.tags.TagVocabulary` of a generator with tags, or None.
+        network: The `keras.Model` behind it, latents, or `[latents, tags]`, -> pictures in [-1, 1]; None for a
+            SavedModel.
         latents: The `tfanime.latents.Latents` that it draws from; None for a SavedModel.
         card: What is known of its origin, a dictionary.
     """
 
-    def __init__(self, draw, network=None, latents=None, card=None):
+    def __init__(self, draw, vocabulary=None, network=None, latents=None, card=None):
         self._draw = draw
+        self.vocabulary = vocabulary
         self.network = network
         self.latents = latents
         self.card = card or {}
 
-    def images(self, seeds, batch=64):
+    def images(self, seeds, tags="", batch=64):
         """Draws avatars.
 
         Args:
             seeds: Sequence of ints; a seed is the same avatar at any place and in any batch, within one grey level.
+            tags: What they are to show, such as `"blonde hair, smile, no hat"`; the seed decides about all other tags.
             batch: Pictures drawn at once.
 
         Returns:
             uint8 array `[len(seeds), height, width, 3]`.
+
+        Raises:
+            ValueError: The generator was trained without tags, or does not know one of these.
         """
         import numpy as np
 
-        return np.concatenate([images for _, images in self.images_in_batches(seeds, batch)])
+        return np.concatenate([images for _, images in self.images_in_batches(seeds, tags, batch)])
 
-    def images_in_batches(self, seeds, batch=64):
+    def images_in_batches(self, seeds, tags="", batch=64):
         """Like `images`, for lists that are long.
 
         Yields:
@@ -48,9 +58,13 @@ class Generator:
         """
         import numpy as np
 
+        if tags and not self.vocabulary:
+            raise ValueError(f"tags must be left out for a generator that was trained without. Received: {tags!r}")
+        wanted = [self.vocabulary.wanted(tags).astype(np.float32)] if self.vocabulary else []
         for begin in range(0, len(seeds), batch):
             part = seeds[begin : begin + batch]
-            yield part, np.asarray(self._draw(np.asarray(part, np.int64)))
+            rows = (np.tile(row, (len(part), 1)) for row in wanted)
+            yield part, np.asarray(self._draw(np.asarray(part, np.int64), *rows))
 
 
 def open_generator(path):
@@ -110,15 +124,22 @@ def _from_run(run):
     # float32 whatever it was trained in: with 8 bits of mantissa a picture would depend on the batch it is drawn in.
     config = recipe.Config(**{**details["config"], "precision": "float32"})
     with precision_policy("float32"):
-        gan = recipe.build(config)
+        vocabulary = TagVocabulary.from_json(details["vocabulary"]) if details.get("vocabulary") else None
+        gan = recipe.build(config, vocabulary)
     load(newest, gan=gan)
     network = gan.ema_generator
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
-    def draw(seeds):
-        return to_uint8(network(gan.latents.from_seeds(seeds), training=False))
+    @tf.function(input_signature=[tf.TensorSpec(shape, dtype) for shape, dtype in _inputs(vocabulary)])
+    def draw(seeds, *wanted):
+        return to_uint8(network(gan.inputs_from_seeds(seeds, *wanted), training=False))
 
-    return Generator(draw, network, gan.latents, {**details, "step": gan.step})
+    return Generator(draw, vocabulary, network, gan.latents, {**details, "step": gan.step})
+
+
+def _inputs(vocabulary):
+    """Shape and type of what `Generator`'s `draw` takes."""
+    seeds = [((None,), "int64")]
+    return [*seeds, ((None, len(vocabulary)), "float32")] if vocabulary else seeds
 
 
 def _from_saved_model(path):
@@ -129,12 +150,16 @@ def _from_saved_model(path):
         raise ValueError(
             f"model must have the signature 'images'. Received: {str(path)!r} with {sorted(model.signatures)}"
         )
-    signature = model.signatures["images"]
+    card = path / "assets" / "model_card.json"
+    card = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    vocabulary = TagVocabulary.from_json(card["vocabulary"]) if card.get("vocabulary") else None
+    signature = model.signatures["images_with_tags" if vocabulary else "images"]
 
-    def draw(seeds, model=model):  # the signature alone does not keep the model's variables alive
-        return signature(seed=tf.constant(seeds))["images"]
+    def draw(seeds, wanted=None, model=model):  # the signature alone does not keep the model's variables alive
+        tags = {} if wanted is None else {"tags": tf.constant(wanted)}
+        return signature(seed=tf.constant(seeds), **tags)["images"]
 
-    return Generator(draw)
+    return Generator(draw, vocabulary, card=card)
 
 
 @dataclass(frozen=True)
@@ -144,12 +169,15 @@ class Config:
     Args:
         model: A run folder, a SavedModel, or a folder of SavedModels by version.
         seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
+        tags: What they are to show, such as "blonde hair, smile, no hat", if the generator was trained with tags; the
+            seed decides about all other tags.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
         batch: Pictures drawn at once.
     """
 
     model: str
     seeds: str = "0-63"
+    tags: str = ""
     out: str = "avatars.png"
     batch: int = 64
 
@@ -167,6 +195,7 @@ def main(arguments=None):
         description="Draw avatars from a trained run or an exported model.",
         epilog="""examples:
   python -m tfanime.generate runs/wgan --seeds 0-63 --out avatars.png
+  python -m tfanime.generate runs/dragan --tags "blonde hair, blue eyes, smile" --out blonde.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -176,7 +205,7 @@ def main(arguments=None):
     seeds = parse_seeds(config.seeds)
     generator = open_generator(config.model)
     require_writable_out(config.out, len(seeds))
-    write_in_batches(generator.images_in_batches(seeds, config.batch), seeds, config.out)
+    write_in_batches(generator.images_in_batches(seeds, config.tags, config.batch), seeds, config.out)
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 

@@ -51,6 +51,31 @@ class Latents:
             fn_output_signature=tf.TensorSpec([self.size], tf.float32),
         )
 
+    def interpolate(self, first, second, share):
+        """Latents between two others: on the great circle for N(0, 1), whose typical lengths stay the same (White 2016,
+        arXiv 1609.04468), on the line for U(-1, 1).
+
+        Args:
+            first: float32 `[batch, size]`.
+            second: Likewise.
+            share: How far from `first` to `second`, float32 `[batch]`, 0 to 1.
+
+        Returns:
+            float32 `[batch, size]`.
+        """
+        share = tf.cast(share, tf.float32)[:, None]
+        line = first + share * (second - first)
+        if self.distribution == "uniform":
+            return line
+        lengths = tf.norm(first, axis=1) * tf.norm(second, axis=1)
+        cosine = tf.math.divide_no_nan(tf.reduce_sum(first * second, axis=1), lengths)[:, None]
+        angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
+        circle = tf.math.divide_no_nan(
+            tf.sin((1.0 - share) * angle) * first + tf.sin(share * angle) * second, tf.sin(angle)
+        )
+        # Parallel vectors have no circle, or any.
+        return tf.where(tf.abs(cosine) < 1.0 - 1e-6, circle, line)
+
     def batch(self, count, seed, step):
         """The latents of one training step, a pure function of (seed, step, place in the batch).
 

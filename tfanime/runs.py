@@ -38,12 +38,12 @@ class RunFolder:
     checkpoints = property(lambda self: self.path / "checkpoints")
     tensorboard = property(lambda self: self.path / "tensorboard")
 
-    def sample(self, step):
-        """The path of the sheet drawn after `step` steps."""
-        return self.path / "samples" / f"step-{step:08d}.png"
+    def sample(self, step, kind=None):
+        """The path of a sheet drawn after `step` steps; `kind` is the name of one that shows more than avatars."""
+        return self.path / "samples" / f"step-{step:08d}{f'-{kind}' if kind else ''}.png"
 
     def load(self):
-        """What `run.json` says, a dictionary with `recipe`, `config`, `data` and `tfanime`.
+        """What `run.json` says, a dictionary with `recipe`, `config`, `data`, `vocabulary` and `tfanime`.
 
         Raises:
             FileNotFoundError: This is no run folder.
@@ -95,8 +95,15 @@ class RunFolder:
                     f"Received: {new!r}. Name a new folder with --run"
                 )
 
-    def start(self, recipe, config, data, resumable):
+    def start(self, recipe, config, data, resumable, vocabulary=None):
         """Makes the folder, or notes with which settings the run in it is continued; see `check`.
+
+        Args:
+            recipe: Name of the recipe.
+            config: Its resolved config, a dataclass.
+            data: A dictionary that identifies the data.
+            resumable: Names of the config's fields that a resumed run may change.
+            vocabulary: The `TagVocabulary` of a game with tags.
 
         Raises:
             OSError: The folder cannot be written.
@@ -106,6 +113,7 @@ class RunFolder:
         require_writable_folder(self.path, "run")
         values = dataclasses.asdict(config)
         details = {"format": FORMAT, "tfanime": __version__, "recipe": recipe, "config": values, "data": data}
+        details["vocabulary"] = vocabulary.to_json() if vocabulary else None
         write_text(self.details, json.dumps(details, indent=1) + "\n")
         write_text(
             self.config,
@@ -134,6 +142,6 @@ class RunFolder:
             kept = [entry for entry in self.read_metrics() if entry["step"] <= step]
             with replacing(self.metrics) as temporary:
                 temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
-        for sheet in (self.path / "samples").glob(f"step-{'[0-9]' * 8}.png"):
-            if int(sheet.stem.removeprefix("step-")) > step:
+        for sheet in (self.path / "samples").glob(f"step-{'[0-9]' * 8}*.png"):
+            if int(sheet.stem.split("-")[1]) > step:
                 os.remove(sheet)

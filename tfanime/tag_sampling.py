@@ -28,45 +28,58 @@ class TagSampler:
         """Number of tags."""
         return len(self.vocabulary)
 
-    def from_uniform(self, uniform):
+    def from_uniform(self, uniform, wanted=None):
         """Turns uniform numbers into tags.
 
         Args:
             uniform: float32 `[batch, size]` in [0, 1); an exclusive group uses its first column.
+            wanted: float32 `[batch, size]`: +1 where a tag must hold, -1 where it must not, 0 where it is drawn. In an
+                exclusive group of which one tag must hold, the others do not. Default: all are drawn.
 
         Returns:
             float32 `[batch, size]` of +1 and -1.
         """
+        wanted = tf.zeros_like(uniform) if wanted is None else tf.cast(wanted, tf.float32)
         columns = []
         for group, where in self.vocabulary.slices:
-            priors = self.vocabulary.priors
-            if group.exclusive:
-                weights = np.array([priors.get(tag, 1 / len(group.tags)) for tag in group.tags])
-                bounds = np.cumsum(weights / weights.sum()).astype(np.float32)
-                bounds[-1] = 1.0  # what rounding took
-                # The first tag whose bound lies above the number.
-                chosen = tf.reduce_sum(tf.cast(uniform[:, where.start, None] >= bounds, tf.int32), axis=1)
-                columns.append(tf.one_hot(chosen, len(group.tags), on_value=1.0, off_value=-1.0))
-            else:
-                weights = np.array([priors.get(tag, 0.25) for tag in group.tags], np.float32)
-                columns.append(tf.where(uniform[:, where] < weights, 1.0, -1.0))
+            choose = self._one_of if group.exclusive else self._any_of
+            drawn = choose(group.tags, uniform[:, where], wanted[:, where])
+            columns.append(tf.where(wanted[:, where] == 0.0, drawn, wanted[:, where]))
         return tf.concat(columns, axis=1)
 
-    def from_seeds(self, seeds):
+    def _one_of(self, tags, uniform, wanted):
+        priors = np.array([self.vocabulary.priors.get(tag, 1 / len(tags)) for tag in tags], np.float32)
+        decided = tf.reduce_any(wanted > 0.0, axis=1, keepdims=True)
+        weights = tf.where((wanted == 0.0) & ~decided, priors, 0.0)
+        sums = tf.cumsum(weights, axis=1)
+        total = sums[:, -1:]
+        # The first tag whose bound lies above the number. The last bound is 1 whatever rounding took.
+        bounds = tf.where(sums >= total, 1.0, tf.math.divide_no_nan(sums, total))
+        chosen = tf.reduce_sum(tf.cast(uniform[:, :1] >= bounds, tf.int32), axis=1)
+        drawn = tf.one_hot(chosen, len(tags), on_value=1.0, off_value=-1.0)
+        return tf.where(total > 0.0, drawn, -1.0)
+
+    def _any_of(self, tags, uniform, wanted):
+        del wanted
+        priors = np.array([self.vocabulary.priors.get(tag, 0.25) for tag in tags], np.float32)
+        return tf.where(uniform < priors, 1.0, -1.0)
+
+    def from_seeds(self, seeds, wanted=None):
         """The tags that seeds name.
 
         Args:
             seeds: int64 tensor or array `[batch]`.
+            wanted: Which tags must hold or not, float32 `[batch, size]`, see `from_uniform`. Default: all are drawn.
 
         Returns:
-            float32 `[batch, size]` of +1 and -1; a seed's row depends on nothing but the seed.
+            float32 `[batch, size]` of +1 and -1; a seed's row depends on nothing but the seed and what is wanted.
         """
         uniform = tf.map_fn(
             lambda seed: self._uniform([self.size], seed, tf.constant(_STREAM, tf.int64)),
             tf.cast(seeds, tf.int64),
             fn_output_signature=tf.TensorSpec([self.size], tf.float32),
         )
-        return self.from_uniform(uniform)
+        return self.from_uniform(uniform, wanted)
 
     def batch(self, count, seed, step):
         """The tags of one draw of a training, a pure function of (seed, step, place in the batch).

@@ -1,5 +1,6 @@
 """Tags: which words describe a face, how they exclude each other, and how they become numbers."""
 
+import dataclasses
 import difflib
 import functools
 import itertools
@@ -124,6 +125,33 @@ class TagVocabulary:
                 raise ValueError(f"a face has one tag of group {group.name!r}. Received: {', '.join(several)}")
         return tuple(tag for tag in self.tags if tag in found)
 
+    def wanted(self, text):
+        """Reads which tags a person wants and which not, such as `"blonde hair, smile, no hat"`.
+
+        Args:
+            text: Tags separated by commas as in `parse`, each one to be avoided after the word "no".
+
+        Returns:
+            int8 array `[len(self)]`: +1 for tags that must hold, -1 for those that must not (the others of an exclusive
+            group too), 0 for those left to chance.
+
+        Raises:
+            ValueError: See `parse`; or a tag is wanted and not wanted.
+        """
+        words = list(filter(None, (word.strip() for word in text.split(","))))
+        avoided = [word for word in words if self.canonical(word) is None and re.match(r"(?i)no[ _]", word)]
+        tags = self.parse(",".join(word for word in words if word not in avoided))
+        values = np.zeros(len(self), np.int8)
+        for tag in itertools.chain.from_iterable(self.parse(word[3:]) for word in avoided):
+            if tag in tags:
+                raise ValueError(f"tags must not be wanted and avoided at once. Received: {tag!r} both ways")
+            values[self.tags.index(tag)] = -1
+        for group, where in self.slices:
+            if group.exclusive and set(group.tags) & set(tags):
+                values[where] = -1
+        values[[self.tags.index(tag) for tag in tags]] = 1
+        return values
+
     def encode(self, tags: Iterable[str]):
         """Turns the tags of a picture into values.
 
@@ -173,6 +201,29 @@ class TagVocabulary:
                 weights = np.array([self.priors.get(tag, 0.25) for tag in group.tags])
                 columns.append(random.random((count, len(group.tags))) < weights)
         return np.where(np.concatenate(columns, axis=1), 1, -1).astype(np.int8)
+
+    def with_frequencies(self, values):
+        """The same vocabulary with the frequencies of described faces as its priors.
+
+        Args:
+            values: int8 array `[count, len(self)]` of +1, -1 and 0. Only faces of which a tag is known count for it:
+                with an exclusive group, those of which one of its tags is known to hold.
+
+        Returns:
+            A `TagVocabulary`. Tags of which nothing is known have no prior.
+        """
+        values = np.asarray(values)
+        priors = {}
+        for group, where in self.slices:
+            known = values[:, where]
+            if group.exclusive:
+                known = known[(known > 0).any(axis=1)]
+            count = np.sum(known != 0, axis=0)
+            holds = np.sum(known > 0, axis=0)
+            priors |= {
+                tag: float(held / seen) for tag, held, seen in zip(group.tags, holds, count, strict=True) if seen
+            }
+        return dataclasses.replace(self, priors=priors)
 
     def to_json(self):
         """The vocabulary as plain dictionaries and lists, for manifests and model cards."""

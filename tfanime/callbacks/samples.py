@@ -1,18 +1,18 @@
 """Sheets of avatars while a GAN trains."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from tfanime.images import grid, to_uint8, write_png
+from tfanime.images import write_png
+from tfanime.sheets import sheets
 
 
 class Samples(keras.callbacks.Callback):
-    """Draws the same seeds again and again, by the averaged generator, as PNG and in TensorBoard.
+    """Draws the same sheets again and again by the averaged generator, as PNG and in TensorBoard (`tfanime.sheets`).
 
     Args:
         run: A `tfanime.runs.RunFolder`.
-        every: Training steps from one sheet to the next; looked at when an epoch ends. A last one is always drawn.
+        every: Training steps from one drawing to the next; looked at when an epoch ends. A last one is always made.
         seeds: The avatars' seeds.
     """
 
@@ -22,10 +22,10 @@ class Samples(keras.callbacks.Callback):
             raise ValueError(f"every must be at least 1. Received: {every}")
         self.run = run
         self.every = every
-        self.seeds = np.array(seeds, np.int64)
+        self.seeds = seeds
 
     def on_train_begin(self, logs=None):
-        self.latents = self.model.latents.from_seeds(self.seeds)
+        self.sheets = sheets(self.model, self.seeds)
         self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
         self._drawn = self.model.step
 
@@ -39,9 +39,10 @@ class Samples(keras.callbacks.Callback):
         self.writer.close()
 
     def draw(self):
-        """Draws a sheet at the present step."""
+        """Draws the sheets at the present step."""
         step = self._drawn = self.model.step
-        sheet = grid(to_uint8(self.model(self.latents)).numpy())
-        write_png(self.run.sample(step), sheet)
-        with self.writer.as_default(step):
-            tf.summary.image("samples", sheet[None])
+        for name, sheet in self.sheets.items():
+            image = sheet.draw(self.model)
+            write_png(self.run.sample(step, None if name == "samples" else name), image)
+            with self.writer.as_default(step):
+                tf.summary.image(name if name == "samples" else f"samples/{name}", image[None])

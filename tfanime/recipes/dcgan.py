@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config
+from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
 from tfanime.recipes.train import train
 
 
@@ -41,8 +41,12 @@ class Config(DCGANConfig):
             raise ValueError("--discriminator_norm must be none or spectral with --r1_gamma above 0. Received: batch")
 
 
-def build(config):
+def build(config, vocabulary=None):
     """The networks and their game, compiled. Call it under a strategy's scope.
+
+    Args:
+        config: A `Config`.
+        vocabulary: The `TagVocabulary` of a game with tags.
 
     Returns:
         A `tfanime.training.GAN`.
@@ -64,16 +68,16 @@ def build(config):
             f"Received: {config.batch_size}"
         )
     gan = GAN(
-        *config.networks(config.discriminator_norm, minibatch_stddev=config.minibatch_stddev),
+        *config.networks(config.discriminator_norm, vocabulary, minibatch_stddev=config.minibatch_stddev),
         latents=Latents(config.latent_size, config.latent_distribution),
+        vocabulary=vocabulary,
         ema_half_life=config.ema_half_life,
         seed=config.seed,
     )
     gan.compile(
-        **optimizers(config),
+        **rules(config, vocabulary),
         loss="non_saturating",
         penalties=[Penalty(r1, config.r1_gamma, config.r1_every)] if config.r1_gamma else [],
-        gradient_clip=config.gradient_clip,
     )
     return gan
 

@@ -36,6 +36,14 @@ class RecipeConfig:
         decay_begin: Share of --steps after which they begin to fall, 0 to below 1.
         gradient_clip: Largest norm of all gradients of one update together. Default: no limit.
         horizontal_flip: Whether half of the real pictures, at random, are mirrored.
+        tags: Whether avatars are drawn by tags, which the discriminator learns to tell (ACGAN, Odena et al. 2017), and
+            how those of fakes are drawn in training: by the priors of the shards' vocabulary (where it has none, each
+            tag of an exclusive group alike, others with 0.25), by the faces' frequencies, or no tags at all.
+        adversarial_weight: Factor of the adversarial loss. Default: the number of tags, because the tags' loss is a sum
+            over them (Jin et al. 2017); 1 without tags.
+        tag_weight: Factor of the tags' loss.
+        exclusive_tags: Whether the tags' loss sees one class in an exclusive group (softmax) or one yes or no for each
+            of its tags (sigmoid).
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
         precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.57x as fast
             on such a CPU), float32 elsewhere. Weights are float32 always.
@@ -59,6 +67,10 @@ class RecipeConfig:
     decay_begin: float = 0.0
     gradient_clip: float | None = None
     horizontal_flip: bool = False
+    tags: Literal["none", "priors", "frequencies"] = "none"
+    adversarial_weight: float | None = None
+    tag_weight: float = 1.0
+    exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid"
     ema_half_life: float = 10_000
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     epoch_steps: int = 100
@@ -69,6 +81,8 @@ class RecipeConfig:
         self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps", "sample_steps")
         self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes", "learning_rate")
         self.require("above 0", lambda value: value is None or value > 0, "minutes", "gradient_clip")
+        self.require("above 0", lambda value: value is None or value > 0, "adversarial_weight")
+        self.require("at least 0", lambda value: value >= 0, "tag_weight")
         self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
         if self.image_size < 16 or self.image_size & (self.image_size - 1):
@@ -117,21 +131,24 @@ class DCGANConfig(RecipeConfig):
             rule = f"at least {needed} at {self.image_size} px"
             self.require(rule, lambda value, needed=needed: value is None or value >= needed, f"{player}_convolutions")
 
-    def networks(self, norm, **options):
+    def networks(self, norm, vocabulary=None, **options):
         """DCGAN's generator and discriminator of these settings.
 
         Args:
             norm: The discriminator's norm, see `tfanime.models.dcgan.discriminator`.
+            vocabulary: The `TagVocabulary` of a game with tags.
             **options: Further arguments of the discriminator.
         """
         from tfanime.models import dcgan
 
+        tag_count = len(vocabulary or ())
         generator = dcgan.generator(
             self.image_size,
             self.latent_size,
             self.channels,
             self.kernel_size,
             convolutions=self.generator_convolutions,
+            tag_count=tag_count,
         )
         discriminator = dcgan.discriminator(
             self.image_size,
@@ -139,23 +156,30 @@ class DCGANConfig(RecipeConfig):
             self.kernel_size,
             norm,
             convolutions=self.discriminator_convolutions,
+            tag_count=tag_count,
             **options,
         )
         return generator, discriminator
 
 
-def optimizers(config):
-    """The generator's and the discriminator's optimizer, as arguments of `GAN.compile`."""
+def rules(config, vocabulary=None):
+    """What all recipes tell `GAN.compile`: both optimizers, weights, limits; a dictionary of its arguments."""
     from tfanime.training.optimizers import OPTIMIZERS, schedule
 
     critic_steps = getattr(config, "critic_steps", 1)
-    return {
+    optimizers = {
         f"{player}_optimizer": OPTIMIZERS[config.optimizer](
             schedule(config.learning_rate, config.decay, config.decay_begin, config.steps * updates),
             config.beta_1,
             config.beta_2,
         )
         for player, updates in (("generator", 1), ("discriminator", critic_steps))
+    }
+    return optimizers | {
+        "adversarial_weight": config.adversarial_weight or float(len(vocabulary) if vocabulary else 1),
+        "tag_weight": config.tag_weight,
+        "exclusive_tags": config.exclusive_tags,
+        "gradient_clip": config.gradient_clip,
     }
 
 

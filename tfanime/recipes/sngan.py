@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config
+from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
 from tfanime.recipes.train import train
 
 
@@ -42,8 +42,12 @@ class Config(DCGANConfig):
             self.require(plain, lambda value: value == type(self).kernel_size, "kernel_size")
 
 
-def build(config):
+def build(config, vocabulary=None):
     """The networks and their game, compiled. Call it under a strategy's scope.
+
+    Args:
+        config: A `Config`.
+        vocabulary: The `TagVocabulary` of a game with tags.
 
     Returns:
         A `tfanime.training.GAN`.
@@ -53,18 +57,19 @@ def build(config):
     from tfanime.training import GAN
 
     if config.networks_of == "sngan":
-        generator = sngan.generator(config.image_size, config.latent_size, config.channels)
-        discriminator = sngan.discriminator(config.image_size, config.channels)
+        generator = sngan.generator(config.image_size, config.latent_size, config.channels, len(vocabulary or ()))
+        discriminator = sngan.discriminator(config.image_size, config.channels, len(vocabulary or ()))
     else:
-        generator, discriminator = config.networks("spectral")
+        generator, discriminator = config.networks("spectral", vocabulary)
     gan = GAN(
         generator,
         discriminator,
         latents=Latents(config.latent_size),
+        vocabulary=vocabulary,
         ema_half_life=config.ema_half_life,
         seed=config.seed,
     )
-    gan.compile(**optimizers(config), loss="hinge", gradient_clip=config.gradient_clip)
+    gan.compile(**rules(config, vocabulary), loss="hinge")
     return gan
 
 

@@ -15,7 +15,7 @@ def train(config, build, name):
 
     Args:
         config: The recipe's config, as `parse_config` returns it.
-        build: The recipe's `build`: config -> compiled `GAN`.
+        build: The recipe's `build`: config and vocabulary (None for a game without tags) -> compiled `GAN`.
         name: The recipe's name.
 
     Returns:
@@ -33,6 +33,7 @@ def train(config, build, name):
 
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
+    vocabulary = _vocabulary(config, faces)
     identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
     run.check(name, config, identity, resumable)
@@ -40,7 +41,7 @@ def train(config, build, name):
         keras.utils.set_random_seed(config.seed)
         strategy = tf.distribute.MirroredStrategy()
         with strategy.scope(), precision_policy(config.precision):
-            gan = build(config)
+            gan = build(config, vocabulary)
         if config.batch_size > faces.count:
             raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
         if config.batch_size % strategy.num_replicas_in_sync:
@@ -48,7 +49,7 @@ def train(config, build, name):
                 f"--batch_size must be a multiple of the {strategy.num_replicas_in_sync} devices. "
                 f"Received: {config.batch_size}"
             )
-        run.start(name, config, identity, resumable)  # settings that cannot be built have left no trace
+        run.start(name, config, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
         budget = callbacks.Budget(config.steps, config.minutes)
         checkpoints = callbacks.Checkpoints(run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds)
         for callback in (budget, checkpoints):
@@ -62,7 +63,8 @@ def train(config, build, name):
             )
             return 0
         print(
-            f"{name}: {faces.count:,} pictures at {faces.image_size} px, {config.precision}, "
+            f"{name}: {faces.count:,} pictures at {faces.image_size} px, "
+            f"{f'{len(vocabulary)} tags of {vocabulary.name}, ' if vocabulary else ''}{config.precision}, "
             f"{strategy.num_replicas_in_sync} device(s), {'resumed at step ' + format(start, ',') if start else 'new'}"
             f" -> {run.path}",
             flush=True,
@@ -74,7 +76,7 @@ def train(config, build, name):
             start=start,
             horizontal_flip=config.horizontal_flip,
         )
-        if faces.vocabulary:
+        if faces.vocabulary and not vocabulary:
             dataset = dataset.map(lambda images, tags: images)
         progress = callbacks.Progress(budget, config.pictures_per_step)
         with _stopped_by_signals(gan) as received, contextlib.closing(progress):
@@ -95,6 +97,15 @@ def train(config, build, name):
             )
         _report(run, gan, budget, config, start)
         return 128 + received[0] if received else 0
+
+
+def _vocabulary(config, faces):
+    """The vocabulary of the game, whose priors draw the tags of fakes; None for a game without tags."""
+    if config.tags == "none":
+        return None
+    if not faces.vocabulary:
+        raise ValueError(f"--tags must be none for shards without a vocabulary. Received: {config.tags}")
+    return faces.vocabulary.with_frequencies(faces.tags) if config.tags == "frequencies" else faces.vocabulary
 
 
 @contextlib.contextmanager

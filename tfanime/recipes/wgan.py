@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config
+from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
 from tfanime.recipes.train import train
 
 
@@ -35,8 +35,12 @@ class Config(DCGANConfig):
         self.require("above 0", lambda value: value > 0, "clip")
 
 
-def build(config):
+def build(config, vocabulary=None):
     """The networks and their game, compiled. Call it under a strategy's scope.
+
+    Args:
+        config: A `Config`.
+        vocabulary: The `TagVocabulary` of a game with tags.
 
     Returns:
         A `tfanime.training.GAN`.
@@ -46,16 +50,16 @@ def build(config):
     from tfanime.training.constraints import WeightClipping
 
     gan = GAN(
-        *config.networks("batch"),
+        *config.networks("batch", vocabulary),
         latents=Latents(config.latent_size),
+        vocabulary=vocabulary,
         ema_half_life=config.ema_half_life,
         seed=config.seed,
     )
     gan.compile(
-        **optimizers(config),
+        **rules(config, vocabulary),
         loss="wasserstein",
         constraint=WeightClipping(config.clip),
-        gradient_clip=config.gradient_clip,
     )
     return gan
 

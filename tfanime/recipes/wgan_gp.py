@@ -7,7 +7,7 @@ The generator's update uses the fakes of the last critic step instead of drawing
 from dataclasses import dataclass
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, optimizers, parse_config
+from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
 from tfanime.recipes.train import train
 
 
@@ -32,8 +32,12 @@ class Config(DCGANConfig):
         self.require("above 0", lambda value: value > 0, "penalty")
 
 
-def build(config):
+def build(config, vocabulary=None):
     """The networks and their game, compiled. Call it under a strategy's scope.
+
+    Args:
+        config: A `Config`.
+        vocabulary: The `TagVocabulary` of a game with tags.
 
     Returns:
         A `tfanime.training.GAN`.
@@ -43,16 +47,16 @@ def build(config):
     from tfanime.training.penalties import gradient_penalty
 
     gan = GAN(
-        *config.networks("none"),
+        *config.networks("none", vocabulary),
         latents=Latents(config.latent_size),
+        vocabulary=vocabulary,
         ema_half_life=config.ema_half_life,
         seed=config.seed,
     )
     gan.compile(
-        **optimizers(config),
+        **rules(config, vocabulary),
         loss="wasserstein",
         penalties=[Penalty(gradient_penalty, config.penalty)],
-        gradient_clip=config.gradient_clip,
     )
     return gan
 

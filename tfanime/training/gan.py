@@ -139,10 +139,15 @@ class GAN(keras.Model):
         """Draws pictures `[batch, height, width, 3]` in [-1, 1] from the generator's inputs, with averaged weights."""
         return self.ema_generator(inputs, training=False)
 
-    def inputs_from_seeds(self, seeds):
-        """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`."""
+    def inputs_from_seeds(self, seeds, wanted=None):
+        """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`.
+
+        Args:
+            seeds: int64 `[batch]`.
+            wanted: In a game with tags, which must hold or not, see `TagSampler.from_uniform`. Default: all are drawn.
+        """
         latents = self.latents.from_seeds(seeds)
-        return [latents, self.tag_sampler.from_seeds(seeds)] if self.tag_sampler else latents
+        return [latents, self.tag_sampler.from_seeds(seeds, wanted)] if self.tag_sampler else latents
 
     def train_step(self, data):
         """One step of the game.

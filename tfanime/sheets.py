@@ -1,0 +1,133 @@
+"""Sheets that show what a generator has learned: avatars by seed, by tag, and on the way from one to another."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+
+from tfanime.images import grid, to_uint8
+
+COLUMNS = 8
+PADDING = 2
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is drawn on a sheet.
+
+    Args:
+        inputs: The generator's inputs, one row a picture: latents `[count, size]`, or `[latents, tags]`.
+        columns: Pictures a row of the sheet; None for as square as possible.
+        captions: Words beside the rows; none for a sheet without.
+    """
+
+    inputs: Any
+    columns: int | None = None
+    captions: tuple[str, ...] = ()
+
+    def draw(self, generator):
+        """Draws the sheet.
+
+        Args:
+            generator: Inputs -> pictures `[count, height, width, 3]` in [-1, 1].
+
+        Returns:
+            uint8 array `[height, width, 3]`.
+        """
+        count = len(tf.nest.flatten(self.inputs)[0])
+        batches = (tf.nest.map_structure(lambda rows, i=i: rows[i : i + 64], self.inputs) for i in range(0, count, 64))
+        images = np.concatenate([to_uint8(generator(inputs)).numpy() for inputs in batches])
+        sheet = grid(images, self.columns, PADDING)
+        return captioned(sheet, self.captions, images.shape[1] + PADDING) if self.captions else sheet
+
+
+def captioned(sheet, captions, row_height):
+    """Writes a caption beside each row of a sheet.
+
+    Args:
+        sheet: uint8 array `[height, width, 3]`.
+        captions: One text a row; line breaks are kept.
+        row_height: Pixels from one row to the next.
+
+    Returns:
+        uint8 array `[height, more width, 3]`.
+    """
+    font = ImageFont.load_default(min(14, row_height // 3))
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    boxes = [ruler.multiline_textbbox((0, 0), caption, font) for caption in captions]
+    margin = int(max(box[2] for box in boxes)) + 3 * PADDING
+    image = Image.new("RGB", (margin + sheet.shape[1], sheet.shape[0]), "white")
+    image.paste(Image.fromarray(sheet), (margin, 0))
+    pen = ImageDraw.Draw(image)
+    for row, (caption, box) in enumerate(zip(captions, boxes, strict=True)):
+        top = row * row_height + (row_height - (box[3] - box[1])) // 2 - box[1]
+        pen.multiline_text((margin - 2 * PADDING, top), caption, "black", font, anchor="ra", align="right")
+    return np.asarray(image)
+
+
+def sheets(gan, seeds):
+    """The sheets of a game.
+
+    Args:
+        gan: The `tfanime.training.GAN`.
+        seeds: The avatars of the first sheet; the others use these too, as far as they go.
+
+    Returns:
+        A dictionary from name to `Sheet`: `samples`, one avatar a seed; `interpolation`, each row from one seed's
+        latents to another's. In a game with tags also `tags`, each row one tag switched on and each column one seed's
+        latents; and `latents`, each row all the tags of one seed and each column another seed's latents.
+    """
+    seeds = np.asarray(seeds, np.int64)
+    result = {"samples": Sheet(gan.inputs_from_seeds(seeds)), "interpolation": _interpolation(gan, seeds)}
+    if gan.tag_sampler:
+        result |= {"tags": _changing_tags(gan, seeds), "latents": _changing_latents(gan, seeds)}
+    return result
+
+
+def _crossed(gan, seeds, tags):
+    """Inputs of every seed's latents (across) under every row of tags (down)."""
+    latents = gan.latents.from_seeds(seeds)
+    return [tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(seeds), axis=0)]
+
+
+def _interpolation(gan, seeds):
+    ends = seeds[: 2 * COLUMNS]
+    pairs = len(ends) // 2 or 1
+    first, second = np.resize(ends, 2 * pairs).reshape(2, pairs).repeat(COLUMNS, axis=1)
+    share = np.tile(np.linspace(0, 1, COLUMNS, dtype=np.float32), pairs)
+    latents = gan.latents.interpolate(gan.latents.from_seeds(first), gan.latents.from_seeds(second), share)
+    if not gan.tag_sampler:
+        return Sheet(latents, COLUMNS)
+    return Sheet([latents, gan.tag_sampler.from_seeds(first)], COLUMNS)
+
+
+def _changing_tags(gan, seeds):
+    """Every tag in turn, all others being those of the first seed, of which no independent one holds."""
+    vocabulary = gan.tag_sampler.vocabulary
+    base = gan.tag_sampler.from_seeds(seeds[:1]).numpy()[0]
+    for group, where in vocabulary.slices:
+        if not group.exclusive:
+            base[where] = -1
+    rows = np.tile(base, (len(vocabulary), 1))
+    for group, where in vocabulary.slices:
+        if group.exclusive:
+            rows[where, where] = -1
+    np.fill_diagonal(rows, 1)
+    seeds = seeds[:COLUMNS]
+    captions = tuple(tag.replace("_", " ") for tag in vocabulary.tags)
+    return Sheet(_crossed(gan, seeds, rows.astype(np.float32)), len(seeds), captions)
+
+
+def _changing_latents(gan, seeds):
+    seeds = seeds[:COLUMNS]
+    tags = gan.tag_sampler.from_seeds(seeds)
+    names = (gan.tag_sampler.vocabulary.decode(row) for row in tags.numpy())
+    captions = tuple("\n".join(_lines(tag.replace("_", " ") for tag in row)) for row in names)
+    return Sheet(_crossed(gan, seeds, tags), len(seeds), captions)
+
+
+def _lines(words, per_line=2):
+    words = list(words)
+    return [", ".join(words[i : i + per_line]) for i in range(0, len(words), per_line)] or ["no tags"]
