@@ -15,8 +15,8 @@ from tfanime.training.constraints import WeightClipping
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
 
-def built(**options):
-    return wgan.build(wgan.Config(**TINY | options))
+def built(vocabulary=None, **options):
+    return wgan.build(wgan.Config(**TINY | options), vocabulary)
 
 
 def test_the_papers_numbers():
@@ -56,6 +56,10 @@ READ = {
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
+
+
+def test_a_game_with_tags():
+    assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
 def test_critic_steps_are_the_datas(shards, tmp_path, monkeypatch):
