@@ -107,12 +107,27 @@ def parse(
     for action in parser._actions:
         if getattr(action, "_typehint", None) is bool:  # `--overwrite` alone means `--overwrite true`
             action.nargs, action.const = "?", True
-    values = parser.parse_args(arguments)
-    try:
-        values = parser.instantiate(values)
-        return config_class(**{name: values[name] for name in fields if name in values})
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        parser.error(str(error))
+    return _made(config_class, parser, parser.parse_args(arguments))
+
+
+def from_values(config_class, values, *, program):
+    """Reads values that stand in a file of its own kind into a dataclass, by the rules of `parse`.
+
+    Args:
+        config_class: As for `parse`.
+        values: A dictionary of values by the name of the field, as a TOML file gives them.
+        program: The command whose flags the fields are.
+
+    Returns:
+        An instance of `config_class`.
+
+    Raises:
+        UsageError: A name or a value is wrong; the message is the line that `parse` would print for the flag.
+    """
+    parser = _Parser(prog=program, parser_mode="toml")
+    parser.raises = True
+    parser.add_class_arguments(config_class)
+    return _made(config_class, parser, parser.parse_object(dict(values)))
 
 
 def published_names(published):
@@ -207,6 +222,16 @@ def load_tensorflow():
     return tensorflow
 
 
+def _made(config_class, parser, values):
+    try:
+        values = parser.instantiate(values)
+        return config_class(
+            **{field.name: values[field.name] for field in dataclasses.fields(config_class) if field.name in values}
+        )
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        parser.error(str(error))
+
+
 def _debugging():
     return os.environ.get("TFANIME_DEBUG", "") not in ("", "0")
 
@@ -252,9 +277,13 @@ class _Formatter(jsonargparse.DefaultHelpFormatter):
 class _Parser(jsonargparse.ArgumentParser):
     """Says what is wrong in one line: the flag, the rule, the value received."""
 
+    raises = False  # instead of ending the process
+
     def error(self, message, ex=None):
         if _debugging() and ex is not None:
             raise ex
+        if self.raises:
+            raise UsageError(self._explain(str(message)))
         _complain(self._explain(str(message)))
         sys.exit(2)
 

@@ -1,0 +1,207 @@
+"""Trains a recipe with many settings, one run after the other, and shows them side by side.
+
+Run as `python -m tfanime.recipes.study FILE.toml`. `tfanime.recipes.study_plan` says what the file holds,
+`tfanime.recipes.study_folder` what the study leaves behind.
+"""
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tfanime import command_line
+from tfanime.files import locked, require_writable_folder
+from tfanime.recipes import study_plan
+from tfanime.recipes.study_folder import StudyFolder
+
+PUBLISHED = ("tfanime.recipes", "published/studies")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a grid of settings.
+
+    Args:
+        study: The study's TOML file, by path or by the name of a published one.
+        run: The study's folder. One that exists is gone on with: finished runs are skipped, others resumed.
+            Default: runs/studies/ and the file's name.
+        data: Folder of shards for all runs. Default: what the study states, else drawn avatars; in a folder that exists
+            the data that the study in it began with.
+        dry_run: List the runs and their commands, and train nothing.
+    """
+
+    study: str
+    run: str | None = None
+    data: str | None = None
+    dry_run: bool = False
+
+
+def train(folder):
+    """Trains what is left of a study.
+
+    Args:
+        folder: The `StudyFolder`, locked.
+
+    Returns:
+        The exit status of the command: 0, 1 if a run failed, 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
+
+    Raises:
+        ValueError: Not even the first run could begin.
+    """
+    from tfanime.recipes import study_results
+
+    runs = folder.plan.runs
+    bar = tqdm(
+        total=len(runs),
+        initial=sum(folder.done(planned) for planned in runs),
+        smoothing=0,  # the time left is that of an average run
+        dynamic_ncols=True,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+    )
+    with contextlib.closing(bar):
+        for number, planned in enumerate(runs, 1):
+            if folder.finished(planned):
+                continue
+            folder.note(planned)
+            bar.set_description_str(f"run {number} of {len(runs)}: {planned.name}", refresh=False)
+            others = sum(folder.done(other) for other in runs if other is not planned)
+
+            def show(planned=planned, others=others):
+                bar.update(max(0.0, others + folder.done(planned) - bar.n))
+                bar.refresh()
+
+            began = time.time()
+            status, signals = _process([sys.executable, *folder.command(planned)], folder.log(planned), show)
+            if signals or status in (130, 143):
+                study_results.write(folder)
+                return 128 + signals[0] if signals else status
+            log = folder.log(planned)
+            complaint = _complaint(status, log)
+            if status and not any(folder.run(each).details.is_file() for each in runs):
+                raise ValueError(
+                    f"run {planned.name} could not begin: {complaint} (all it said: {folder.log(planned)})"
+                )
+            folder.note(planned, complaint if status else "finished")
+            if folder.run(planned).tensorboard.is_dir():
+                study_results.write_hparams(folder.run(planned), folder.plan.name, planned, status == 0, began)
+            study_results.write(folder)
+            show()
+    study_results.write(folder)
+    return 0 if all(folder.finished(planned) for planned in runs) else 1
+
+
+def _process(command, log, show):
+    """Runs a process that Ctrl-C and SIGTERM make write its checkpoint and end; calls `show()` every second.
+
+    Returns:
+        Its exit status, and the signals that came.
+    """
+    log.parent.mkdir(exist_ok=True)
+    process, received = None, []
+
+    def stop(number, frame):
+        received.append(number)
+        signal.signal(number, before[number])  # a second one does what it always does
+        if process is not None:
+            process.terminate()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with open(log, "ab") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        if received:  # while it was being started
+            process.terminate()
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=1), received
+            show()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _complaint(status, log):
+    """What a process that failed said last."""
+    if status < 0:
+        return f"ended by signal {-status}"
+    lines = [line.strip() for line in re.split(r"[\r\n]+", log.read_text(encoding="utf-8", errors="replace"))]
+    said = [line for line in lines if line]
+    errors = [line for line in said if line.startswith("error: ")]
+    return (errors or said or [f"status {status}"])[-1].removeprefix("error: ")
+
+
+def _list(folder):
+    """What `--dry_run` prints."""
+    lines = [f"{len(folder.plan.runs)} runs of recipe {folder.plan.recipe} -> {folder.path}"]
+    for planned, row in zip(folder.plan.runs, folder.rows(), strict=True):
+        lines.append(f"\n{planned.name} ({row['state']})\n  {shlex.join(['python', *folder.command(planned)])}")
+    return "\n".join(lines)
+
+
+def _report(folder):
+    """What is printed at the end."""
+    from tfanime.recipes.study_results import terminal_table
+
+    rows = folder.rows()
+    return "\n".join(
+        [
+            terminal_table(rows, shutil.get_terminal_size((120, 24)).columns),
+            *(f"{row['name']} failed: {row['error']}" for row in rows if "error" in row),
+            f"all metrics: {folder.results}",
+            f"sheets:      {folder.sheets}",
+            f"tensorboard: tensorboard --logdir {folder.path}",
+        ]
+    )
+
+
+def main(arguments=None):
+    """Trains a study; `--help` lists the flags."""
+    program = "python -m tfanime.recipes.study"
+    config = command_line.parse(
+        Config,
+        program=program,
+        description="Train a recipe with a grid of settings and compare the runs.",
+        epilog=f"""published studies: {", ".join(command_line.published_names(PUBLISHED))}
+
+examples:
+  {program} optimizers --dry_run                     what would be trained
+  {program} optimizers --data tfrecords/faces
+  {program} mine.toml --run runs/mine                [settings] and [grid] in mine.toml, see docs/studies.md
+  tensorboard --logdir runs/studies                  the HParams page compares the runs
+""",
+        positional=("study",),
+        arguments=arguments,
+    )
+    path = command_line.published_path(config.study, PUBLISHED, "study")
+    data = None if config.data is None else os.path.abspath(config.data)
+    folder = StudyFolder(
+        config.run or f"runs/studies/{Path(path).stem}",
+        lambda began: study_plan.read(path, began if data is None else data),
+    )
+    if config.dry_run:
+        print(_list(folder))
+        return 0
+    with locked(require_writable_folder(folder.path, "run"), "run"):
+        folder.note()
+        status = train(folder)
+    if status in (0, 1):
+        print(_report(folder))
+    else:
+        print(f"stopped: the same command goes on where the runs in {folder.path} are")
+    return status
+
+
+if __name__ == "__main__":
+    command_line.run(main)
