@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from tfanime.command_line import UsageError, parse, published_names, published_path, quiet, run
+from tfanime.command_line import UsageError, from_values, parse, published_names, published_path, quiet, run
 
 CARDS = ("tfanime.tfrecords", "cards")
 
@@ -87,6 +87,25 @@ def test_bad_files_are_refused(text, message, tmp_path, capsys):
         parsed("faces", "--card", str(tmp_path / "a.toml"))
     lines = capsys.readouterr().err.splitlines()
     assert end.value.code == 2 and len(lines) == 1 and message in lines[0]
+
+
+def test_values_of_another_file():
+    assert from_values(Config, {"data": "a", "rate": 1}, program="python -m thing") == Config("a", rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"step": 3}, "keys of a TOML file must be flags of `python -m thing`. Received: 'step'. Did you mean steps?"),
+        ({"steps": 0.5}, "--steps must be int or null. Received: 0.5"),
+        ({"overwrite": 1}, "--overwrite must be bool. Received: 1"),
+        ({"rate": -1.0}, "--rate must be above 0. Received: -1.0"),
+    ],
+)
+def test_wrong_values_of_another_file(values, message):
+    with pytest.raises(UsageError) as error:
+        from_values(Config, {"data": "a", **values}, program="python -m thing")
+    assert str(error.value) == message
 
 
 def test_help_teaches(capsys):

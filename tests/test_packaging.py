@@ -25,16 +25,23 @@ def test_no_file_is_missing_and_none_is_a_stranger(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "tfanime").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == code
-    for folder, target in (("recipes", "tfanime/recipes/published"), ("tfrecords", "tfanime/tfrecords/cards")):
-        published = {f"{target}/{path.name}" for path in (ROOT / folder).glob("*.toml")}
-        assert published
-        assert {name for name in names if name.startswith(target)} == published
+    for folder, target, patterns in (
+        ("recipes", "tfanime/recipes/published", ("*.toml", "studies/*.toml")),
+        ("tfrecords", "tfanime/tfrecords/cards", ("*.toml",)),
+    ):
+        expected = set()
+        for pattern in patterns:
+            paths = list((ROOT / folder).glob(pattern))
+            assert paths
+            expected |= {f"{target}/{path.relative_to(ROOT / folder)}" for path in paths}
+        assert {name for name in names if name.startswith(target)} == expected
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (("tfanime.recipes.dcgan", "--config", "dcgan_r1_64", "--print_config"), "r1_gamma = 0.3"),
+        (("tfanime.recipes.study", "optimizers", "--dry_run"), "optimizer=sgd,learning_rate=0.2 (to do)"),
         (
             ("tfanime.tfrecords", "here", "there", "--card", "anime_faces", "--print_config"),
             'vocabulary = "konachan26"',

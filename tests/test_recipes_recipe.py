@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tfanime import command_line
 from tfanime.recipes import dcgan, recipe, wgan
 from tfanime.runs import RunFolder
+from tfanime.tags import JIN34
 
 
 def wgan_config(*arguments):
@@ -29,15 +31,18 @@ def test_a_published_run_by_its_name(in_tmp):
     assert config.r1_gamma == 0.5 and config.r1_every == 8 and config.discriminator_norm == "none"
 
 
-def test_every_published_run_can_be_read(in_tmp):
-    folder = Path(recipe.__file__).parent / "published"
-    for path in folder.glob("*.toml"):
-        name = re.search(r"python -m tfanime.recipes.(\w+) --config (\w+)", path.read_text())
-        assert name[2] == path.stem
-        module = importlib.import_module(f"tfanime.recipes.{name[1]}")
-        config = recipe.parse_config(module.Config, name[1], "Train.", ["--config", path.stem])
-        for key, value in tomllib.loads(path.read_text()).items():
-            assert getattr(config, key) == value
+@pytest.mark.parametrize("name", command_line.published_names(("tfanime.recipes", "published")))
+def test_every_published_run_can_be_read_and_built(in_tmp, name):
+    text = (Path(recipe.__file__).parent / "published" / f"{name}.toml").read_text()
+    command = re.search(r"^#   python -m tfanime.recipes.(\w+) --config (\w+)", text, re.MULTILINE)
+    assert command[2] == name
+    module = importlib.import_module(f"tfanime.recipes.{command[1]}")
+    config = recipe.parse_config(module.Config, command[1], "Train.", ["--config", name, "--precision=float32"])
+    for key, value in tomllib.loads(text).items():
+        assert getattr(config, key) == value
+    gan = module.build(config, None if config.tags == "none" else JIN34)
+    assert gan.generator.output_shape == (None, config.image_size, config.image_size, 3)
+    assert gan.discriminator.input_shape == gan.generator.output_shape
 
 
 def test_the_runs_own_settings_are_the_defaults(in_tmp):
