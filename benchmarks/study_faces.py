@@ -1,10 +1,12 @@
 """The tables of docs/studies.md: each run's losses, and the share of its avatars in which the cascade finds a face.
 
 python -m tfanime.recipes.study optimizers --data tfrecords/anime-faces
-python benchmarks/study_faces.py runs/studies/optimizers --cascade lbpcascade_animeface.xml
+python benchmarks/study_faces.py runs/studies --cascade lbpcascade_animeface.xml
 """
 
+import contextlib
 import json
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +22,15 @@ SHOWN = ("step", "generator_loss", "discriminator_loss", "real_logits", "fake_lo
 
 @dataclass(frozen=True)
 class Config:
-    """Count the faces of a study.
+    """Count the faces of studies.
 
     Args:
-        study: The folder of a study.
+        studies: The folder of a study, or the folder that holds those of several.
         cascade: nagadomi's lbpcascade_animeface.xml (needs OpenCV below 5).
         count: Avatars drawn of each run, seeds 0 and up.
     """
 
-    study: str
+    studies: str
     cascade: str
     count: int = 512
 
@@ -37,7 +39,8 @@ def share(run, cascade, count):
     """The share of a run's avatars with a face, as text; empty for a run without a checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            generate.main([str(run), "--seeds", f"0-{count - 1}", "--out", folder])
+            with contextlib.redirect_stdout(sys.stderr):
+                generate.main([str(run), "--seeds", f"0-{count - 1}", "--out", folder])
         except FileNotFoundError:
             return ""
         paths = sorted(Path(folder).glob("*.png"))
@@ -46,26 +49,27 @@ def share(run, cascade, count):
 
 
 def main(arguments=None):
-    """Counts and prints the table."""
+    """Counts and prints a table for each study."""
     config = command_line.parse(
         Config,
         program="python benchmarks/study_faces.py",
-        description="Table of a study with the share of avatars in which the cascade finds a face.",
-        positional=("study",),
+        description="Tables of studies with the share of avatars in which the cascade finds a face.",
+        positional=("studies",),
         arguments=arguments,
     )
-    results = Path(config.study) / "results.json"
-    for path, argument in ((config.cascade, "--cascade"), (results, "results.json in study")):
-        if not Path(path).is_file():
-            raise ValueError(f"{argument} must be an existing file. Received: {str(path)!r}")
+    folders = [path.parent for path in sorted(Path(config.studies).glob("**/results.json"))]
+    if not folders:
+        raise ValueError(f"studies must hold a results.json. Received: {config.studies!r}")
+    if not Path(config.cascade).is_file():
+        raise ValueError(f"--cascade must be an existing XML file. Received: {config.cascade!r}")
     cascade = cv2.CascadeClassifier(config.cascade)
-    study = json.loads(results.read_text(encoding="utf-8"))
-    faces = {row["name"]: share(results.parent / row["name"], cascade, config.count) for row in study["runs"]}
-    columns = [
-        (title, of) for title, of in columns_of(study["runs"]) if title in SHOWN or title in study["runs"][0]["varied"]
-    ]
-    print(f"\n## {study['study']}\n")
-    print(markdown_table([*columns, ("face found", lambda row: faces[row["name"]])], study["runs"]))
+    for folder in folders:
+        study = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        rows = study["runs"]
+        faces = {row["name"]: share(folder / row["name"], cascade, config.count) for row in rows}
+        shown = [column for column in columns_of(rows) if column[0] in (*rows[0]["varied"], *SHOWN)]
+        table = markdown_table([*shown, ("face found", lambda row, faces=faces: faces[row["name"]])], rows)
+        print(f"\n## {study['study']}\n\n{table}", flush=True)
 
 
 if __name__ == "__main__":

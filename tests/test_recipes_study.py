@@ -145,8 +145,11 @@ def test_what_no_run_can_begin_with_ends_the_study(pretend):
     pretend("sys.exit('error: data must be there')")
     message = r"run optimizer=adam could not begin: data must be there \(all it said: a/logs/optimizer=adam.txt\)"
     with pytest.raises(ValueError, match=message):
-        study.main(["mine.toml", "--run=a"])
+        study.main(["mine.toml", "--run=a", "--data=nowhere"])
     assert [path.name for path in Path("a/logs").iterdir()] == ["optimizer=adam.txt"]
+    pretend("begin(4)")  # nothing binds what has not begun
+    assert study.main(["mine.toml", "--run=a", "--data=others"]) == 0
+    assert study.main(["mine.toml", "--run=a"]) == 0
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -97,7 +97,7 @@ def test_the_newest_sheet_is_taken(study):
 )
 def test_another_study_is_refused(study, old, new, message):
     folder = study()
-    folder.path.mkdir()
+    trained(folder, folder.plan.runs[0])
     folder.note()
     before = (folder.path / "study.json").read_bytes()
     with pytest.raises(ValueError, match=message):
@@ -108,7 +108,7 @@ def test_another_study_is_refused(study, old, new, message):
 
 def test_the_data_stay_what_they_were(study):
     folder = study(data="/faces")
-    folder.path.mkdir()
+    trained(folder, folder.plan.runs[0])
     folder.note()
     assert study().plan.settings["data"] == "/faces"
     with pytest.raises(ValueError, match=r"data must stay .*, '/faces'. Received: '/others'"):

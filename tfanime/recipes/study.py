@@ -85,11 +85,9 @@ def train(folder):
                 study_results.write(folder)
                 return 128 + signals[0] if signals else status
             log = folder.log(planned)
-            complaint = _complaint(status, log)
-            if status and not any(folder.run(each).details.is_file() for each in runs):
-                raise ValueError(
-                    f"run {planned.name} could not begin: {complaint} (all it said: {folder.log(planned)})"
-                )
+            complaint = _complaint(status, log) if status else None
+            if status and not folder.begun():
+                raise ValueError(f"run {planned.name} could not begin: {complaint} (all it said: {log})")
             folder.note(planned, complaint if status else "finished")
             if folder.run(planned).tensorboard.is_dir():
                 study_results.write_hparams(folder.run(planned), folder.plan.name, planned, status == 0, began)

@@ -43,6 +43,9 @@ class StudyFolder:
             began, self._ends = details["stated"], details["ends"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self._details} must be a file that tfanime wrote: {error}") from error
+        if not self.begun():  # there is nothing that could be gone on with
+            self.plan = plan(None)
+            return
         self.plan = plan(began.get("data"))
         old, new = _flat(began), _flat(self.plan.stated)
         for key in [*old, *new]:
@@ -56,6 +59,10 @@ class StudyFolder:
     results = property(lambda self: self.path / "results.md")
     results_for_programs = property(lambda self: self.path / "results.json")
     sheets = property(lambda self: self.path / "sheets.png")
+
+    def begun(self):
+        """Whether a run has begun."""
+        return any(self.path.glob("*/run.json"))
 
     def run(self, planned):
         """The `RunFolder` of a `StudyRun`."""
