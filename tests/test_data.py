@@ -144,6 +144,22 @@ def test_devices_share_a_batch(faces, two_devices):
     np.testing.assert_array_equal(np.concatenate(two_devices.experimental_local_results(halves_of_tags)), tags)
 
 
+def test_parts_of_batches_are_the_batches(faces):
+    options = {"batch_size": 12, "critic_steps": 2, "seed": 1, "start": 3, "horizontal_flip": True}
+    whole = list(faces.batches(**options).take(5).as_numpy_iterator())
+    # The second of two machines, each with two devices of its own.
+    parts = list(faces.batches(**options, parts=4, own=range(2, 4)).take(10).as_numpy_iterator())
+    for step, (images, tags) in enumerate(whole):
+        own = parts[2 * step : 2 * step + 2]
+        np.testing.assert_array_equal(np.concatenate([part[0] for part in own]), images[6:])
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in own]), tags[6:])
+    stream = faces.batches(**options, parts=4, own=range(2, 4))
+    assert stream.element_spec[0].shape == (3, 2, 32, 32, 3)
+    assert stream.cardinality() == tf.data.INFINITE_CARDINALITY
+    with pytest.raises(ValueError, match=r"batch_size must be a multiple of parts, 5. Received: 12"):
+        faces.batches(12, parts=5)
+
+
 def test_without_a_vocabulary_there_are_no_tags(faces):
     untagged = dataclasses.replace(faces, vocabulary=None, tags=np.zeros((48, 0), np.int8))
     assert untagged.batches(4).element_spec.shape == (4, 1, 32, 32, 3)

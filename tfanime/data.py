@@ -87,7 +87,7 @@ class FaceData:
             ]
         )
 
-    def batches(self, batch_size, *, critic_steps=1, seed=0, start=0, horizontal_flip=False):
+    def batches(self, batch_size, *, critic_steps=1, seed=0, start=0, horizontal_flip=False, parts=1, own=(0,)):
         """The endless stream of training batches.
 
         Args:
@@ -96,37 +96,45 @@ class FaceData:
             seed: Seed of the order.
             start: The training step to begin with; a run resumed at step N passes N.
             horizontal_flip: Whether each picture is mirrored with probability 1/2, a function of seed and step as well.
+            parts: Equal parts that each batch is cut into, one for each device.
+            own: Numbers of the parts that this stream has; those of a step come one after the other.
 
         Returns:
-            A `tf.data.Dataset` of float32 `[batch_size, critic_steps, image_size, image_size, 3]` in [-1, 1]; with
-            a vocabulary, of pairs of that and the tags, float32 `[batch_size, critic_steps, len(vocabulary)]`.
+            A `tf.data.Dataset` of float32 `[batch_size / parts, critic_steps, image_size, image_size, 3]` in [-1, 1];
+            with a vocabulary, of pairs of that and the tags, float32
+            `[batch_size / parts, critic_steps, len(vocabulary)]`.
 
         Raises:
-            ValueError: There are fewer pictures than one batch has.
+            ValueError: There are fewer pictures than one batch has, or it cannot be cut into such parts.
         """
         if batch_size > self.count:
             raise ValueError(f"batch_size must be at most the number of pictures, {self.count}. Received: {batch_size}")
-        shape = (batch_size, critic_steps)
+        if batch_size % parts:
+            raise ValueError(f"batch_size must be a multiple of parts, {parts}. Received: {batch_size}")
+        shape = (batch_size // parts, critic_steps)
 
-        def read(step):
+        def read(number):
+            step, place = divmod(int(number), len(own))
+            step += start
+            rows = slice(own[place] * shape[0], (own[place] + 1) * shape[0])
             # Whole critic batches follow each other in the order; the batch axis goes first only in the result,
             # because strategies split that axis.
-            order = self.indices(seed, int(step), batch_size * critic_steps).reshape(critic_steps, batch_size).T
+            order = self.indices(seed, step, batch_size * critic_steps).reshape(critic_steps, batch_size).T[rows]
             images = self.images(order)
             if horizontal_flip:
-                flipped = _flips(seed, int(step), shape)
+                flipped = _flips(seed, step, (batch_size, critic_steps))[rows]
                 images[flipped] = images[flipped][..., ::-1, :]
             return images, self.tags[order].astype(np.float32)
 
-        def element(step):
-            images, tags = tf.numpy_function(read, [step], (tf.uint8, tf.float32), stateful=False)
+        def element(number):
+            images, tags = tf.numpy_function(read, [number], (tf.uint8, tf.float32), stateful=False)
             images = to_float(tf.ensure_shape(images, (*shape, self.image_size, self.image_size, 3)))
             if not self.vocabulary:
                 return images
             return images, tf.ensure_shape(tags, (*shape, len(self.vocabulary)))
 
-        steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
-        return steps.map(element, num_parallel_calls=1).prefetch(2)
+        # Without an end: several workers would have to ask each other before each step whether all have a batch left.
+        return tf.data.Dataset.counter().map(element, num_parallel_calls=1).prefetch(2 * len(own))
 
 
 def _flips(seed, step, shape):
