@@ -281,7 +281,7 @@ def test_two_devices_are_one(penalties, two_devices):
     with two_devices.scope():
         two = gan_of(penalties, rate=0.05)
     np.testing.assert_allclose(train(two, images)["penalty"], logs["penalty"], rtol=1e-4)
-    for weight, other in zip(one.discriminator.weights, two.discriminator.weights, strict=True):
+    for weight, other in zip(one.weights, two.weights, strict=True):
         for copy in two_devices.experimental_local_results(other.value):
             np.testing.assert_allclose(copy.numpy(), weight.numpy(), rtol=1e-4, atol=1e-6, err_msg=weight.path)
     assert logs["penalty"][0] > 1e-3
@@ -293,7 +293,7 @@ def test_a_lazy_dragan_runs_on_one_device_and_says_why_not_on_two(two_devices):
     assert logs["penalty"][0] > 0 and logs["penalty"][1] == 0 and logs["penalty"][2] > 0
     with two_devices.scope():
         gan = gan_of(penalties)
-    with pytest.raises(RuntimeError, match=r"dragan takes a statistic over all devices.* Penalty.every must be 1"):
+    with pytest.raises(ValueError, match=r"Penalty.every must be 1 for dragan on several devices: .* Received: more"):
         train(gan, images)
 
 

@@ -19,7 +19,7 @@ VOCABULARY = TagVocabulary(
 )
 
 
-def generator(seed=1, norm=False, tags=0):
+def generator(seed=1, norm=False, tags=0, spectral=False):
     """Latents [batch, 3] -> pictures [batch, 4, 4, 3]; with `norm`, through synchronized batch norm."""
     inputs = x = layers.Input((LATENTS,))
     if tags:
@@ -29,7 +29,8 @@ def generator(seed=1, norm=False, tags=0):
     if norm:
         x = layers.BatchNormalization(synchronized=True)(x)
     x = layers.LeakyReLU(0.2)(x)
-    x = layers.Dense(SIZE * SIZE * 3, "tanh", kernel_initializer=keras.initializers.GlorotNormal(seed + 1))(x)
+    layer = layers.Dense(SIZE * SIZE * 3, "tanh", kernel_initializer=keras.initializers.GlorotNormal(seed + 1))
+    x = SpectralNormalization(layer, seed=seed)(x) if spectral else layer(x)
     return keras.Model(inputs, layers.Reshape((SIZE, SIZE, 3))(x))
 
 
@@ -79,7 +80,7 @@ def gan(
     optimizer = optimizer or keras.optimizers.SGD
     tags = len(vocabulary or ())
     model = GAN(
-        generator(norm=norm, tags=tags),
+        generator(norm=norm, tags=tags, spectral=spectral),
         discriminator(norm=norm, tags=tags, spectral=spectral),
         latents=Latents(LATENTS),
         vocabulary=vocabulary,

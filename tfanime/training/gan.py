@@ -25,7 +25,8 @@ class GAN(keras.Model):
     optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs. What to keep of a
     trained game is `ema_generator.save("generator.keras")`.
 
-    Under a `tf.distribute.MirroredStrategy` several devices compute what one would.
+    Under a `tf.distribute.MirroredStrategy` several devices compute what one would, under a
+    `tf.distribute.MultiWorkerMirroredStrategy` those of several machines.
 
     Args:
         generator: Functional or sequential `keras.Model`, latents `[batch, latents.size]` -> pictures
@@ -185,6 +186,9 @@ class GAN(keras.Model):
             logs = self._discriminator_update(reals, fakes, step, number, last)
         logs |= self._generator_update(fakes, generator_tape)
         self._average_generator(count)
+        if _several_workers():
+            # Keras then takes the mean over devices along an axis, which a scalar has none of.
+            logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
         return logs
 
     def test_step(self, data):
@@ -336,3 +340,8 @@ class GAN(keras.Model):
 
         assign_each(average, self.ema_generator.weights, self.generator.weights)
         power_iterations(self.ema_generator)  # averages of unit vectors are none
+
+
+def _several_workers():
+    resolver = getattr(tf.distribute.get_strategy(), "cluster_resolver", None)
+    return bool(resolver and resolver.cluster_spec().as_dict())

@@ -100,16 +100,16 @@ def dragan(critic, real_images, fake_images, draw):
         Scalar.
 
     Raises:
-        RuntimeError: It is lazy (`Penalty.every` above 1), on several devices that cannot meet at some steps only.
+        ValueError: It is lazy (`Penalty.every` above 1) on several devices, which cannot meet at some steps only.
     """
     del fake_images
     try:
         mean = mean_over_replicas(tf.reduce_mean(real_images))
         variance = mean_over_replicas(tf.reduce_mean(tf.square(real_images - mean)))
     except RuntimeError as error:
-        raise RuntimeError(
-            "dragan takes a statistic over all devices, which these can do only at every step: "
-            "Penalty.every must be 1 with several devices that are no GPUs"
+        raise ValueError(
+            "Penalty.every must be 1 for dragan on several devices: it takes a statistic over all of them, for which "
+            "they can meet at every step only. Received: more"
         ) from error
     noise = tf.cast(draw(real_images.shape[1:], "noise"), real_images.dtype)
     return _one_lipschitz(critic, _interpolate(real_images, real_images + 0.5 * tf.sqrt(variance) * noise, draw))

@@ -13,8 +13,8 @@ def mean_over_replicas(value):
         A tensor like `value`.
 
     Raises:
-        RuntimeError: Devices cannot meet here: on devices other than GPUs, TensorFlow has no way to do so inside
-            `tf.cond` or `tf.while_loop`.
+        RuntimeError: Devices cannot meet here: without XLA, TensorFlow has no way to do so inside `tf.cond` or
+            `tf.while_loop`.
     """
     replica = tf.distribute.get_replica_context()
     # None: outside of `strategy.run` there are no parts.
