@@ -1,6 +1,5 @@
 """What all tests share: a cache folder of their own, two devices, and a small set of shards."""
 
-import functools
 import sys
 
 import pytest
@@ -43,34 +42,25 @@ def shards(tmp_path_factory):
 @pytest.fixture(scope="session")
 def two_devices():
     """A strategy over two devices. One for all tests: a second one's collective operations would clash with its own."""
-    import tensorflow
+    from tfanime.recipes import devices
 
-    return tensorflow.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return devices.join("cpu:2").strategy
 
 
 @pytest.fixture(scope="session")
 def run_folder(shards, tmp_path_factory):
     """A run of recipe dcgan after two steps: 16 px, uniform latents, trained in low precision. Only to be read."""
-    import tensorflow
-
     from tfanime.recipes import dcgan
 
     folder = tmp_path_factory.mktemp("runs") / "dcgan"
-    one_device = tensorflow.distribute.MirroredStrategy(["CPU:0"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tensorflow.distribute, "MirroredStrategy", lambda: one_device)
-        flags = "--image_size=16 --channels=4 --latent_size=5 --batch_size=4 --steps=2 --learning_rate=0.5"
-        flags += f" --latent_distribution=uniform --precision=mixed_bfloat16 --data={shards} --run={folder}"
-        assert dcgan.main(flags.split()) == 0
+    flags = "--image_size=16 --channels=4 --latent_size=5 --batch_size=4 --steps=2 --learning_rate=0.5 --devices=cpu:1"
+    flags += f" --latent_distribution=uniform --precision=mixed_bfloat16 --data={shards} --run={folder}"
+    assert dcgan.main(flags.split()) == 0
     return folder
 
 
 @pytest.fixture
 def in_tmp(tmp_path, monkeypatch):
-    """An empty working folder, for commands that train on one device."""
-    import tensorflow
-
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
-    one_device = functools.partial(tensorflow.distribute.MirroredStrategy, ["CPU:0"])
-    monkeypatch.setattr(tensorflow.distribute, "MirroredStrategy", one_device)  # the tests' processor poses as two
     return tmp_path

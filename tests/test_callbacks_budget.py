@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -55,6 +56,29 @@ def test_spent():
     assert not attached(steps=5, step=4).spent() and attached(steps=5, step=5).spent()
     assert not attached(steps=5, minutes=1, seconds=tf.Variable(59.9, dtype=tf.float64)).spent()
     assert attached(steps=5, minutes=1, seconds=tf.Variable(60.0, dtype=tf.float64)).spent()
+
+
+def test_workers_stop_together_by_the_first_ones_time(clock):
+    said = []
+
+    def gather(*numbers):
+        """Two workers: the first one's clock is half as fast, the second one gets a signal in its third step."""
+        said.append(numbers)
+        return np.array([[numbers[0] / 2, 0], [numbers[0], 15 if len(said) == 3 else 0]])
+
+    timed = attached(steps=100, minutes=1, gather=gather)
+    assert run(timed, clock, 2, 10) == 2 and said == [(10, 0)] * 2
+    assert float(timed.seconds) == 10
+    assert run(timed, clock, 100, 10) == 1  # by the signal
+    assert timed.interrupted == 15
+    late = attached(steps=100, minutes=1, gather=lambda *numbers: np.array([[numbers[0] / 2, 0], [99, 0]]))
+    assert run(late, clock, 100, 20) == 6 and late.interrupted == 0
+
+
+def test_a_signal_ends_the_training_after_the_step_in_progress(clock):
+    callback = attached(steps=100)
+    callback.interrupt(2)
+    assert run(callback, clock, 100, 1) == 1 and callback.interrupted == 2
 
 
 def test_expected_steps():

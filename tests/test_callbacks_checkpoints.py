@@ -130,10 +130,23 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, network):
     assert attached(tmp_path).restore() == 3
 
 
-def test_when_it_saves(tmp_path, monkeypatch):
+def test_what_is_restored_may_lie_elsewhere(tmp_path):
+    saved_at(attached(tmp_path / "here"), 3)
+    callback = attached(tmp_path / "there")
+    assert callback.restore(tmp_path / "here") == 3
+    saved_at(callback, 4)
+    assert attached(tmp_path / "here").restore() == 3 and attached(tmp_path / "there").restore() == 4
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_when_it_saves(tmp_path, monkeypatch, given):
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock.now)
-    callback = attached(tmp_path, every_minutes=1)
+    if given:
+        options = {"clock": lambda: clock.now}
+    else:
+        options = {}
+        monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock.now)
+    callback = attached(tmp_path, every_minutes=1, **options)
     callback.save = lambda: (
         saves.append(callback.model.step) or setattr(callback, "_saved", (clock.now, callback.model.step))
     )

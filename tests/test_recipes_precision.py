@@ -1,7 +1,24 @@
+from types import SimpleNamespace
+
 import keras
 import pytest
+import tensorflow as tf
 
 from tfanime.recipes import precision
+
+
+def test_the_devices_decide_what_auto_means(monkeypatch):
+    real = tf.config.list_physical_devices
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind=None: ["a GPU"] if kind == "GPU" else real(kind)
+    )
+    capability = {"compute_capability": (8, 0)}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: capability)
+    monkeypatch.setattr(precision, "Path", lambda path: SimpleNamespace(read_text=lambda: "flags : sse2"))
+    assert precision.resolve_precision("auto") == precision.resolve_precision("auto", "gpu:1") == "mixed_bfloat16"
+    assert precision.resolve_precision("auto", "cpu:2") == "float32"
+    capability["compute_capability"] = (7, 5)
+    assert precision.resolve_precision("auto") == "float32"
 
 
 def test_precision():

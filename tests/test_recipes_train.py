@@ -1,29 +1,26 @@
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from recipe_runs import running, tensors, wait_for_step
 
 from tfanime import files
 from tfanime.recipes import recipe, wgan
 from tfanime.runs import RunFolder
 
-TINY = ["--image_size=16", "--channels=1", "--latent_size=4", "--batch_size=4", "--precision=float32"]
+TINY = [
+    "--image_size=16",
+    "--channels=1",
+    "--latent_size=4",
+    "--batch_size=4",
+    "--precision=float32",
+    "--devices=cpu:1",
+]
 WGAN = [*TINY, "--critic_steps=2"]
-
-
-def tensors(run):
-    """What the newest checkpoint of a run holds, by name."""
-    reader = tf.train.load_checkpoint(str(Path(run) / "checkpoints"))
-    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT" not in name and "seconds" not in name]
-    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
 
 
 def same(first, second):
@@ -83,24 +80,6 @@ def test_without_data_avatars_are_drawn_and_minutes_are_heeded(shards, in_tmp, m
     monkeypatch.setattr("tfanime.tfrecords.default.default_shards", {16: shards}.__getitem__)
     assert wgan.main([*WGAN, "--run=a", "--minutes=1e-9"]) == 0
     assert [entry["step"] for entry in RunFolder("a").read_metrics()] == [1]  # the budget ends after the first step
-
-
-def running(arguments):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "tfanime.recipes.wgan", *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for_step(process, run, step):
-    """Waits until a checkpoint of `step` or later is there."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
-        newest = tf.train.latest_checkpoint(str(run / "checkpoints"))
-        if newest and int(newest.rpartition("-")[2]) >= step:
-            return
-        time.sleep(0.05)
-    process.kill()
-    raise AssertionError(process.communicate()[0])
 
 
 def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):

@@ -12,7 +12,7 @@ from tfanime.recipes.recipe import RecipeConfig
 from tfanime.recipes.train import train
 from tfanime.training.constraints import WeightClipping
 
-TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
+TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4, "devices": "cpu:1"}
 
 
 def built(vocabulary=None, **options):
@@ -62,9 +62,7 @@ def test_a_game_with_tags():
     assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
-def test_critic_steps_are_the_datas(shards, tmp_path, monkeypatch):
-    one_device = tf.distribute.MirroredStrategy(["CPU:0"])  # of the tests' two
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: one_device)
+def test_critic_steps_are_the_datas(shards, tmp_path):
     options = {**TINY, "critic_steps": 3, "steps": 2, "epoch_steps": 1, "precision": "float32"}
     config = wgan.Config(**options, data=str(shards), run=str(tmp_path / "run"))
     assert config.pictures_per_step == 12
@@ -78,8 +76,6 @@ def test_critic_steps_are_the_datas(shards, tmp_path, monkeypatch):
 
 
 def test_flips_are_the_datas_and_a_falling_rate_keeps_its_steps(shards, tmp_path, monkeypatch):
-    one_device = tf.distribute.MirroredStrategy(["CPU:0"])
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: one_device)
     asked, batches = [], FaceData.batches
 
     def spy(self, *arguments, **options):

@@ -3,6 +3,7 @@
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -14,9 +15,11 @@ class Budget(keras.callbacks.Callback):
         minutes: Total minutes of training, likewise; None for no limit.
         seconds: A float64 `tf.Variable` that holds the training time so far; put into the checkpoint, it makes the
             time a total over all restarts. Default: a new one.
+        gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
+            `tfanime.recipes.devices.Workers.gather`. They then have the time of the first, and stop at the same step.
     """
 
-    def __init__(self, steps, minutes=None, seconds=None):
+    def __init__(self, steps, minutes=None, seconds=None, gather=None):
         super().__init__()
         if steps < 1:
             raise ValueError(f"steps must be at least 1. Received: {steps}")
@@ -25,6 +28,12 @@ class Budget(keras.callbacks.Callback):
         self.steps = steps
         self.minutes = minutes
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False) if seconds is None else seconds
+        self.gather = gather or (lambda *numbers: np.array([numbers]))
+        self.interrupted = 0
+
+    def interrupt(self, signal_number):
+        """Ends the training after the step in progress, on all workers; `interrupted` tells them by which signal."""
+        self.interrupted = signal_number
 
     def spent(self):
         """Whether nothing of the budget is left."""
@@ -43,7 +52,9 @@ class Budget(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        self.seconds.assign_add(now - self._last)
+        elapsed, interrupted = self.gather(now - self._last, self.interrupted).T
+        self.seconds.assign_add(elapsed[0])
+        self.interrupted = int(max(interrupted))
         self._last = now
-        if self.spent():
+        if self.spent() or self.interrupted:
             self.model.stop_training = True

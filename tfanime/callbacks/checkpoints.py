@@ -36,14 +36,17 @@ class Checkpoints(keras.callbacks.Callback):
         folder: Where the checkpoints lie.
         every_minutes: Minutes between two of them. One more is written when the training ends.
         keep: How many of the newest stay.
+        clock: Called for the time in seconds; default: this machine's. Several workers must have the same, so that
+            they save at the same step.
         **objects: Further trackable objects to save, such as `seconds=Budget.seconds`.
     """
 
-    def __init__(self, folder, every_minutes=2.0, keep=3, **objects):
+    def __init__(self, folder, every_minutes=2.0, keep=3, clock=None, **objects):
         super().__init__()
         self.folder = str(folder)
         self.every_minutes = every_minutes
         self.keep = keep
+        self.clock = clock or time.monotonic
         self.objects = objects
 
     def set_model(self, model):
@@ -51,8 +54,11 @@ class Checkpoints(keras.callbacks.Callback):
         checkpoint = tf.train.Checkpoint(gan=model, **self.objects)
         self.manager = tf.train.CheckpointManager(checkpoint, self.folder, max_to_keep=self.keep)
 
-    def restore(self):
+    def restore(self, folder=None):
         """Loads the newest checkpoint into the model, if there is one.
+
+        Args:
+            folder: Where to look for it; default: where this callback saves.
 
         Returns:
             The step it was written at, 0 without one.
@@ -60,8 +66,9 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             ValueError: It cannot be loaded, see `load`.
         """
-        if self.manager.latest_checkpoint:
-            load(self.manager.latest_checkpoint, gan=self.model, **self.objects)
+        newest = tf.train.latest_checkpoint(str(folder)) if folder else self.manager.latest_checkpoint
+        if newest:
+            load(newest, gan=self.model, **self.objects)
         return self.model.step
 
     def save(self):
@@ -87,13 +94,13 @@ class Checkpoints(keras.callbacks.Callback):
                 f"a checkpoint cannot be written into {self.folder}: {error.message}. The last good one is "
                 f"{self.manager.latest_checkpoint or 'none'}; make room and run the same command again"
             ) from error
-        self._saved = time.monotonic(), self.model.step
+        self._saved = self.clock(), self.model.step
 
     def on_train_begin(self, logs=None):
-        self._saved = time.monotonic(), self.model.step
+        self._saved = self.clock(), self.model.step
 
     def on_train_batch_end(self, batch, logs=None):
-        if time.monotonic() - self._saved[0] >= self.every_minutes * 60:
+        if self.clock() - self._saved[0] >= self.every_minutes * 60:
             self.save()
 
     def on_train_end(self, logs=None):

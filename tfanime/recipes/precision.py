@@ -4,14 +4,16 @@ import contextlib
 from pathlib import Path
 
 from tfanime import command_line
+from tfanime.recipes.devices import parse_devices
 
 
-def resolve_precision(precision):
-    """`"auto"` as what it means on this machine; other values as they are."""
+def resolve_precision(precision, devices=None):
+    """`"auto"` as what it means on this machine with these `--devices`; other values as they are."""
     if precision != "auto":
         return precision
     tf = command_line.load_tensorflow()
-    for gpu in tf.config.list_physical_devices("GPU"):
+    on_processor = devices is not None and parse_devices(devices)[0] == "cpu"
+    for gpu in [] if on_processor else tf.config.list_physical_devices("GPU"):
         capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
         return "mixed_bfloat16" if capability >= (8, 0) else "float32"
     with contextlib.suppress(OSError):  # Linux alone has this file

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
+from tfanime.recipes.devices import parse_devices
 from tfanime.recipes.precision import resolve_precision
 from tfanime.runs import RunFolder
 
-# Everything else decides what a step computes; these only decide how long and how it is reported.
-RESUMABLE = frozenset(("data", "run", "steps", "minutes", "epoch_steps", "sample_steps", "checkpoint_minutes"))
+# Everything else decides what a step computes; these only decide how long, where and how it is reported.
+RESUMABLE = frozenset(
+    ("data", "run", "steps", "minutes", "devices", "epoch_steps", "sample_steps", "checkpoint_minutes")
+)
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class RecipeConfig:
 
     Args:
         data: Folder of shards that `python -m tfanime.tfrecords` wrote. Default: drawn avatars, made on first use.
-        run: The run folder. One that exists already is resumed with its own settings; only the budget and the
-            reporting may change then. Default: runs/ and the recipe's name.
+        run: The run folder. One that exists already is resumed with its own settings; only the budget, the devices and
+            the reporting may change then. Default: runs/ and the recipe's name.
         image_size: Height and width of the pictures, a power of two from 16; shards with larger pictures are resized.
         batch_size: Pictures a critic step, over all devices.
         seed: Seed of weights, latents and the order of the data.
@@ -47,6 +50,9 @@ class RecipeConfig:
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
         precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.57x as fast
             on such a CPU), float32 elsewhere. Weights are float32 always.
+        devices: gpu:2 is the first two GPUs, cpu:2 the processor posing as two devices, for trials. They share each
+            batch, and compute what one would but for rounding. Default: all GPUs, or the processor where there is none.
+            TF_CONFIG names other machines to train with, see docs/scale.md.
         epoch_steps: Training steps from one line of metrics (and point in TensorBoard) to the next.
         sample_steps: Training steps from one sheet of avatars to the next, rounded up to whole epochs.
         checkpoint_minutes: Minutes from one checkpoint to the next.
@@ -73,6 +79,7 @@ class RecipeConfig:
     exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid"
     ema_half_life: float = 10_000
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    devices: str | None = None
     epoch_steps: int = 100
     sample_steps: int = 500
     checkpoint_minutes: float = 2
@@ -85,6 +92,7 @@ class RecipeConfig:
         self.require("at least 0", lambda value: value >= 0, "tag_weight")
         self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
+        parse_devices(self.devices)
         if self.image_size < 16 or self.image_size & (self.image_size - 1):
             raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
 
@@ -213,7 +221,8 @@ def parse_config(config_class, name, description, arguments=None):
         published=("tfanime.recipes", "published"),
         arguments=arguments,
     )
-    return dataclasses.replace(config, run=config.run or str(run.path), precision=resolve_precision(config.precision))
+    precision = resolve_precision(config.precision, config.devices)
+    return dataclasses.replace(config, run=config.run or str(run.path), precision=precision)
 
 
 def _value_of(flag, arguments):

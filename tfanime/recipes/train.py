@@ -1,10 +1,12 @@
 """The way from a recipe's config to a trained run folder."""
 
 import contextlib
+import dataclasses
 import signal
+import tempfile
 
-from tfanime import command_line
 from tfanime.files import locked, require_writable_folder
+from tfanime.recipes import devices
 from tfanime.recipes.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
 from tfanime.runs import RunFolder
@@ -20,13 +22,17 @@ def train(config, build, name):
 
     Returns:
         The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
+
+    Raises:
+        ValueError: The settings cannot be trained with on this machine, or the run folder is another's.
+        OSError: A file cannot be read or written, or another worker has gone.
     """
-    tf = command_line.load_tensorflow()
+    workers = devices.join(config.devices)  # before the data, for which TensorFlow computes
     import keras
 
     from tfanime import callbacks, data
 
-    run = RunFolder(config.run)
+    shared = RunFolder(config.run)
     shards = config.data
     if shards is None:
         from tfanime.tfrecords.default import default_shards
@@ -36,67 +42,94 @@ def train(config, build, name):
     vocabulary = _vocabulary(config, faces)
     identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
-    run.check(name, config, identity, resumable)
-    with locked(require_writable_folder(run.path, "run"), "run"):
+    shared.check(name, config, identity, resumable)
+    same = {f"--{key}": value for key, value in dataclasses.asdict(config).items() if key not in ("data", "run")}
+    same |= {"the number of devices": workers.replicas} | {f"data's {key}": value for key, value in identity.items()}
+    with workers.watched(), _writable(shared, workers, same) as run:
         keras.utils.set_random_seed(config.seed)
-        strategy = tf.distribute.MirroredStrategy()
-        with strategy.scope(), precision_policy(config.precision):
+        with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
         if config.batch_size > faces.count:
             raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
-        if config.batch_size % strategy.num_replicas_in_sync:
+        if config.batch_size % workers.replicas:
             raise ValueError(
-                f"--batch_size must be a multiple of the {strategy.num_replicas_in_sync} devices. "
-                f"Received: {config.batch_size}"
+                f"--batch_size must be a multiple of the {workers.replicas} devices. Received: {config.batch_size}"
             )
         run.start(name, config, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
-        budget = callbacks.Budget(config.steps, config.minutes)
-        checkpoints = callbacks.Checkpoints(run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds)
+        budget = callbacks.Budget(config.steps, config.minutes, gather=workers.gather)
+        checkpoints = callbacks.Checkpoints(
+            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), seconds=budget.seconds
+        )
         for callback in (budget, checkpoints):
             callback.set_model(gan)
-        start = checkpoints.restore()
+        start = checkpoints.restore(shared.checkpoints)
+        workers.require_same({"the step of the newest checkpoint in --run": start})
         run.forget_after(start)
+        say = print if workers.chief else lambda *_, **__: None
         if budget.spent():
-            print(
+            say(
                 f"{run.path} has spent its budget: step {start:,}, {float(budget.seconds) / 60:.1f} minutes. "
                 "Train on with a larger --steps or --minutes."
             )
             return 0
-        print(
+        say(
             f"{name}: {faces.count:,} pictures at {faces.image_size} px, "
             f"{f'{len(vocabulary)} tags of {vocabulary.name}, ' if vocabulary else ''}{config.precision}, "
-            f"{strategy.num_replicas_in_sync} device(s), {'resumed at step ' + format(start, ',') if start else 'new'}"
-            f" -> {run.path}",
+            f"{workers.replicas} device(s){f' of {workers.count} workers' if workers.count > 1 else ''}, "
+            f"{'resumed at step ' + format(start, ',') if start else 'new'} -> {run.path}",
             flush=True,
         )
-        dataset = faces.batches(
-            config.batch_size,
-            critic_steps=getattr(config, "critic_steps", 1),
-            seed=config.seed,
-            start=start,
-            horizontal_flip=config.horizontal_flip,
-        )
-        if faces.vocabulary and not vocabulary:
-            dataset = dataset.map(lambda images, tags: images)
+
+        def batches(parts, own):
+            dataset = faces.batches(
+                config.batch_size,
+                critic_steps=getattr(config, "critic_steps", 1),
+                seed=config.seed,
+                start=start,
+                horizontal_flip=config.horizontal_flip,
+                parts=parts,
+                own=own,
+            )
+            if faces.vocabulary and not vocabulary:
+                dataset = dataset.map(lambda images, tags: images)
+            return dataset
+
         progress = callbacks.Progress(budget, config.pictures_per_step)
-        with _stopped_by_signals(gan) as received, contextlib.closing(progress):
+        with _stopped_by_signals(budget), contextlib.closing(progress):
             gan.fit(
-                dataset,
+                workers.dataset(batches),
                 epochs=-(-(config.steps - start) // config.epoch_steps),
                 steps_per_epoch=config.epoch_steps,
                 shuffle=False,  # the data has its own order
                 verbose=0,
                 callbacks=[
-                    callbacks.StopOnNonFinite(run.checkpoints),
+                    callbacks.StopOnNonFinite(shared.checkpoints),
                     budget,
                     callbacks.RunLog(run, config.pictures_per_step, budget.seconds),
                     callbacks.Samples(run, config.sample_steps),
                     checkpoints,
-                    progress,
+                    *([progress] if workers.chief else []),
                 ],
             )
-        _report(run, gan, budget, config, start)
-        return 128 + received[0] if received else 0
+        if workers.chief:
+            _report(run, gan, budget, config, start)
+        return 128 + budget.interrupted if budget.interrupted else 0
+
+
+@contextlib.contextmanager
+def _writable(shared, workers, same):
+    """The run folder that this process writes: the chief's is the run's own, the others' are forgotten at the end.
+
+    All workers do all of the same, drawing and saving included, because any of it may be an operation that they do
+    together.
+    """
+    workers.require_same(same)  # all have looked into the folder by then, and the chief may write
+    if workers.chief:
+        with locked(require_writable_folder(shared.path, "run"), "run"):
+            yield shared
+    else:
+        with tempfile.TemporaryDirectory(prefix="tfanime-worker-") as folder:
+            yield RunFolder(folder)
 
 
 def _vocabulary(config, faces):
@@ -109,18 +142,16 @@ def _vocabulary(config, faces):
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(model):
+def _stopped_by_signals(budget):
     """Lets Ctrl-C and SIGTERM end the training after the step in progress, as if its budget were spent."""
-    received = []
 
     def stop(number, frame):
-        received.append(number)
-        model.stop_training = True
+        budget.interrupt(number)
         signal.signal(number, before[number])  # a second one does what it always does
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield received
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,0 +1,251 @@
+"""Which devices train: those of this machine, or of several machines that `TF_CONFIG` names.
+
+    TF_CONFIG='{"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}'
+
+The same command on every machine, with that machine's own index, trains one game: docs/scale.md.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+
+from tfanime import command_line
+
+
+def parse_devices(devices):
+    """What `--devices` says: `("cpu", 2)` for `"cpu:2"`, None for None.
+
+    Raises:
+        ValueError: It says something else.
+    """
+    if devices is None:
+        return None
+    match = re.fullmatch(r"(cpu|gpu):([1-9][0-9]*)", devices)
+    if not match:
+        raise ValueError(
+            f"--devices must be cpu: or gpu: and how many, such as cpu:2 or gpu:1, or null. Received: {devices}"
+        )
+    return match[1], int(match[2])
+
+
+def task_of_environment():
+    """This process's place among the workers of `TF_CONFIG`.
+
+    Returns:
+        `(index, count)`: 0 is the chief. `(0, 1)` without `TF_CONFIG`, and where that names one worker alone.
+
+    Raises:
+        ValueError: `TF_CONFIG` is none that workers can train by.
+    """
+    text = os.environ.get("TF_CONFIG", "").strip()
+    if not text:
+        return 0, 1
+    try:
+        details = json.loads(text)
+        cluster, task = details.get("cluster", {}), details.get("task", {})
+        others = set(cluster) - {"chief", "worker"}
+        if others:
+            raise ValueError(f"its cluster has {', '.join(sorted(others))}")
+        tasks = [(role, index) for role in ("chief", "worker") for index in range(len(cluster.get(role, ())))]
+        if len(tasks) < 2:
+            return 0, 1
+        return tasks.index((task.get("type"), int(task.get("index")))), len(tasks)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            'TF_CONFIG must be JSON such as {"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": '
+            f'"worker", "index": 0}}}}, with the task of this machine in the cluster. Received: {text} ({error})'
+        ) from error
+
+
+class Workers:
+    """The processes that train one game together, most often this one alone.
+
+    Args:
+        strategy: The `tf.distribute.Strategy` to build and train the game with.
+        index: This process's place among them; 0 is the chief, which alone writes the run folder.
+        count: How many they are.
+    """
+
+    def __init__(self, strategy, index=0, count=1):
+        self.strategy = strategy
+        self.index = index
+        self.count = count
+
+    @property
+    def chief(self):
+        """Whether this process writes what only one may write."""
+        return self.index == 0
+
+    @property
+    def replicas(self):
+        """Devices that share a batch, those of all workers together."""
+        return self.strategy.num_replicas_in_sync
+
+    def gather(self, *numbers):
+        """What every worker says at this point of the program, which they all must reach: it waits for them.
+
+        Args:
+            *numbers: Floats.
+
+        Returns:
+            float64 array `[count, len(numbers)]`, the same for all workers.
+        """
+        import numpy as np
+
+        rows = np.zeros((self.count, len(numbers)))
+        rows[self.index] = numbers
+        return rows if self.count == 1 else self._sum(rows).numpy()
+
+    @functools.cached_property
+    def _sum(self):
+        import tensorflow as tf
+
+        # In a graph: `strategy.gather` traces anew at each call otherwise, and takes ten times as long.
+        return tf.function(lambda rows: self.strategy.reduce("SUM", rows, axis=None), reduce_retracing=True)
+
+    def require_same(self, settings):
+        """Makes sure that all workers were told the same, and waits for them.
+
+        Args:
+            settings: A dictionary of what is to be the same, by name.
+
+        Raises:
+            ValueError: Another worker has another value; all of them raise.
+        """
+        hashes = (hashlib.sha256(repr(value).encode()).digest()[:6] for value in settings.values())  # exact in a float
+        rows = self.gather(*(int.from_bytes(each) for each in hashes))
+        for (name, value), numbers in zip(settings.items(), rows.T, strict=True):
+            if len(set(numbers)) > 1:
+                raise ValueError(
+                    f"{name} must be the same on all {self.count} workers of TF_CONFIG. "
+                    f"Received: {value!r} on worker {self.index}, something else on another"
+                )
+
+    def dataset(self, parts):
+        """A stream of batches for `fit`, of which every worker reads its own part.
+
+        Args:
+            parts: `(count, own)` -> `tf.data.Dataset` without an end: each batch cut into `count` equal parts, of them
+                those whose numbers `own` has, one after the other.
+        """
+
+        def of_worker(context):
+            each = self.replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * each
+            return parts(self.replicas, range(first, first + each))
+
+        return self.strategy.distribute_datasets_from_function(of_worker)
+
+    @contextlib.contextmanager
+    def watched(self):
+        """Says in one line what a failure inside means when it is that of another worker.
+
+        Raises:
+            ConnectionError: Another worker has ended, or cannot be reached.
+        """
+        import tensorflow as tf
+
+        gone = (
+            tf.errors.AbortedError,
+            tf.errors.CancelledError,
+            tf.errors.DeadlineExceededError,
+            tf.errors.FailedPreconditionError,
+            tf.errors.InternalError,
+            tf.errors.UnavailableError,
+            tf.errors.UnknownError,
+        )
+        try:
+            yield
+        except gone as error:
+            if self.count == 1:
+                raise
+            cause = re.search(r"aborted by: ([^\n]+)", error.message)
+            raise ConnectionError(
+                f"all {self.count} workers of TF_CONFIG must stay until the end. Received: one has gone or cannot be "
+                f"reached ({cause[1] if cause else type(error).__name__}). Run the same command on every worker again: "
+                "the run goes on at its last checkpoint"
+            ) from error
+
+
+def join(devices=None):
+    """The devices that `--devices` names, ready to train; with `TF_CONFIG`, together with the other workers' ones.
+
+    Call it before anything else of TensorFlow: devices can only be arranged then. In one process the same devices are
+    the same strategy at every call, because the collective operations of two over the same devices get in each
+    other's way.
+
+    Args:
+        devices: `"cpu:N"`, N devices that the processor poses as; `"gpu:N"`, the first N GPUs; None, all GPUs, or the
+            processor as one device where there is none. With `TF_CONFIG`, of each worker.
+
+    Returns:
+        A `Workers`.
+
+    Raises:
+        ValueError: The machine has no such devices, or `TF_CONFIG` cannot be understood.
+        OSError: The address that `TF_CONFIG` gives to this worker cannot be listened at.
+    """
+    tf = command_line.load_tensorflow()
+    index, count = task_of_environment()
+    kind, number = parse_devices(devices) or (None, None)
+    gpus = tf.config.list_physical_devices("GPU")
+    if kind is None:
+        kind, number = ("gpu", len(gpus)) if gpus else ("cpu", 1)
+    if kind == "gpu" and number > len(gpus):
+        raise ValueError(f"--devices must be GPUs that this machine has, {len(gpus)}. Received: {devices}")
+    if count > 1:
+        return _multi_worker(tf, kind, number, index, count)
+    if kind == "cpu":
+        _arrange_processor(tf, number)
+    return Workers(_mirrored(tuple(f"{kind.upper()}:{each}" for each in range(number))))
+
+
+@functools.cache
+def _mirrored(names):
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _arrange_processor(tf, number):
+    with contextlib.suppress(RuntimeError):  # too late to hide them, and no harm
+        tf.config.set_visible_devices([], "GPU")
+    processor = tf.config.list_physical_devices("CPU")[0]
+    if number <= len(tf.config.get_logical_device_configuration(processor) or [processor]):
+        return
+    try:
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * number)
+    except RuntimeError as error:
+        raise ValueError(
+            f"--devices must be at most cpu:{len(tf.config.list_logical_devices('CPU'))} in this process, in which "
+            f"TensorFlow has begun to compute already. Received: cpu:{number}"
+        ) from error
+
+
+@functools.cache
+def _multi_worker(tf, kind, number, index, count):
+    if kind == "cpu" and number > 1:
+        # TensorFlow's rule; processors of several machines need no more for tests.
+        raise ValueError(f"--devices must be cpu:1 or GPUs with TF_CONFIG. Received: cpu:{number}")
+    print(f"worker {index} of {count}: waiting for the others of TF_CONFIG", file=sys.stderr, flush=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait with us
+    try:
+        tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:number] if kind == "gpu" else [], "GPU")
+        return Workers(tf.distribute.MultiWorkerMirroredStrategy(), index, count)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"TF_CONFIG must be there before TensorFlow begins to compute in this process: {error}. "
+            f"Received: {os.environ['TF_CONFIG']}"
+        ) from error
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"TF_CONFIG must give worker {index} an address that it can listen at, and others that answer: "
+            f"{error.message}. Received: {os.environ['TF_CONFIG']}"
+        ) from error
+    finally:
+        signal.signal(signal.SIGINT, before)
