@@ -71,6 +71,7 @@ def gan(
     optimizer=None,
     rules=None,
     vocabulary=None,
+    latents=None,
     **options,
 ):
     """A compiled GAN of these networks; plain SGD unless told otherwise, because Adam hides wrong scales.
@@ -82,7 +83,7 @@ def gan(
     model = GAN(
         generator(norm=norm, tags=tags, spectral=spectral),
         discriminator(norm=norm, tags=tags, spectral=spectral),
-        latents=Latents(LATENTS),
+        latents=latents or Latents(LATENTS),
         vocabulary=vocabulary,
         **options,
     )

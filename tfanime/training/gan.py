@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfanime.latents import Latents
 from tfanime.models.spectral import power_iterations
 from tfanime.tag_sampling import TagSampler
+from tfanime.training.accumulation import Parts
 from tfanime.training.constraints import assign_each
 from tfanime.training.losses import LOSSES, Loss
 from tfanime.training.penalties import Penalty
@@ -80,6 +81,7 @@ class GAN(keras.Model):
         tag_weight=1.0,
         exclusive_tags="sigmoid",
         gradient_clip=None,
+        accumulate=1,
         **kwargs,
     ):
         """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
@@ -96,10 +98,16 @@ class GAN(keras.Model):
             exclusive_tags: `"sigmoid"` or `"softmax"`, see `tfanime.training.tag_losses.tag_loss`.
             gradient_clip: Largest norm of all gradients of one update together, over all devices; larger ones are
                 scaled down to it. None for no limit. Gradients then cross devices twice.
-            **kwargs: For `keras.Model.compile`: `jit_compile`, `run_eagerly`.
+            accumulate: Equal parts in which a batch is computed, one after another; an update has the mean of their
+                gradients. It takes the memory of one part and another forward pass of the generator. Losses and
+                penalties are those of the whole batch but for what is a statistic of the batch and becomes one of a
+                part: batch norm (whose moving averages move once a part), minibatch standard deviation, DRAGAN's
+                standard deviation. Parts of several devices are together those of one.
+            **kwargs: For `keras.Model.compile`: `jit_compile` (XLA, default False, on one device only), `run_eagerly`.
 
         Raises:
-            ValueError: `loss` is not known, a penalty is no `Penalty`, or one optimizer is given for both networks.
+            ValueError: `loss` is not known, a penalty is no `Penalty`, one optimizer is given for both networks, or
+                `jit_compile` is True where the step cannot be compiled.
         """
         if not isinstance(loss, Loss):
             if loss not in LOSSES:
@@ -113,12 +121,23 @@ class GAN(keras.Model):
             )
         if gradient_clip is not None and not gradient_clip > 0:
             raise ValueError(f"gradient_clip must be above 0. Received: {gradient_clip}")
+        if accumulate < 1:
+            raise ValueError(f"accumulate must be at least 1. Received: {accumulate}")
         if exclusive_tags not in FORMS:
             raise ValueError(f"exclusive_tags must be one of {', '.join(FORMS)}. Received: {exclusive_tags!r}")
         for penalty in penalties:
             if not isinstance(penalty, Penalty):
                 raise ValueError(f"penalties must be Penalty(function, weight, every). Received: {penalty!r}")
+        devices = self.distribute_strategy.num_replicas_in_sync
+        if kwargs["jit_compile"] is True and devices > 1:
+            # One program of XLA's cannot reach the other devices' copies of the weights.
+            raise ValueError(f"jit_compile must be False on several devices. Received: True on {devices}")
         super().compile(optimizer=None, **kwargs)
+        if kwargs["jit_compile"] is True and not self.jit_compile:  # Keras only warns
+            raise ValueError(
+                "jit_compile must be False with run_eagerly, deterministic operations, or layers unknown to XLA. "
+                "Received: True"
+            )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
@@ -130,6 +149,7 @@ class GAN(keras.Model):
         self.tag_weight = tag_weight
         self.exclusive_tags = exclusive_tags
         self.gradient_clip = gradient_clip
+        self.accumulate = accumulate
 
     @property
     def step(self):
@@ -171,20 +191,28 @@ class GAN(keras.Model):
             tags = None if tags is None else tags[:, None]
         count, critic_steps = self._count(images), images.shape[1]
         step = tf.cast(self.generator_optimizer.iterations.value, tf.int64)
+        parts = Parts(self.accumulate)
         for critic_step in range(critic_steps):
             number = step * critic_steps + critic_step  # of this update, over all steps
             last = critic_step == critic_steps - 1
             inputs = self._inputs(count, number)
+            reals = images[:, critic_step], tags[:, critic_step] if self.tag_sampler else None
             if last:
                 power_iterations(self.generator)
-                with tf.GradientTape() as generator_tape:
-                    fake_images = self.generator(inputs, training=True)
-            else:
-                fake_images = self.generator(inputs, training=True)
-            fakes = fake_images, inputs[1] if self.tag_sampler else None
-            reals = images[:, critic_step], tags[:, critic_step] if self.tag_sampler else None
-            logs = self._discriminator_update(reals, fakes, step, number, last)
-        logs |= self._generator_update(fakes, generator_tape)
+            power_iterations(self.discriminator)
+            for rows, (part_inputs, part_reals) in parts.of((inputs, reals)):
+                fakes, generator_tape = self._fakes(part_inputs)
+                draw = self._uniform(count, number, rows)
+                parts.add(self._discriminator_gradients(part_reals, fakes, step, draw, last))
+            logs = self._discriminator_update(*parts.mean(), last)
+        for _, part_inputs in parts.of(inputs):
+            if self.accumulate > 1:
+                # The same pass again: to keep those of all parts would take the memory that parts are to save. What it
+                # does to the network's statistics was done the first time.
+                with keras.StatelessScope(initialize_variables=False):
+                    fakes, generator_tape = self._fakes(part_inputs)
+            parts.add(self._generator_gradients(fakes, generator_tape))
+        logs |= self._generator_update(*parts.mean())
         self._average_generator(count)
         if _several_workers():
             # Keras then takes the mean over devices along an axis, which a scalar has none of.
@@ -196,14 +224,25 @@ class GAN(keras.Model):
         raise NotImplementedError("a GAN cannot be evaluated by its losses: leave validation_data out")
 
     def _count(self, images):
-        if images.shape[0] is not None:
-            return images.shape[0]
-        if tf.distribute.get_replica_context().num_replicas_in_sync > 1:
+        count = images.shape[0]
+        if count is None:
+            if tf.distribute.get_replica_context().num_replicas_in_sync > 1 or self.accumulate > 1:
+                raise ValueError(
+                    "batches must have one known size when several devices share them, or with accumulate above 1: "
+                    f"`dataset.batch(size, drop_remainder=True)`. Received: shape {images.shape}"
+                )
+            return tf.shape(images)[0]
+        if count % self.accumulate:
             raise ValueError(
-                "batches must have one known size when several devices share them: "
-                f"`dataset.batch(size, drop_remainder=True)`. Received: shape {images.shape}"
+                f"batches must have a multiple of accumulate, {self.accumulate}, pictures a device. Received: {count}"
             )
-        return tf.shape(images)[0]
+        return count
+
+    def _fakes(self, inputs):
+        """Pictures for the generator's inputs, `(pictures, their tags or None)`, and the tape of the pass."""
+        with tf.GradientTape() as tape:
+            images = self.generator(inputs, training=True)
+        return (images, inputs[1] if self.tag_sampler else None), tape
 
     def _inputs(self, count, number):
         """The generator's inputs for this replica's part of the draw of this number."""
@@ -212,14 +251,17 @@ class GAN(keras.Model):
             return latents
         return [latents, self._own_part(lambda whole: self.tag_sampler.batch(whole, self.seed, number), count)]
 
-    def _uniform(self, count, number):
-        """The `draw` of penalties (see their module) at the critic's update of this number."""
+    def _uniform(self, count, number, rows):
+        """The `draw` of penalties (see their module) for some rows of the critic's update of this number."""
 
         def draw(shape=(), name="alpha"):
             seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(number, tf.int64)])
             # The name makes it a stream of its own, beside the latents'. Not hash(): it differs between processes.
             seed = tf.random.fold_in(seed, tf.constant(zlib.crc32(name.encode()), tf.int64), alg="philox")
-            return self._own_part(lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count)
+            numbers = self._own_part(
+                lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count
+            )
+            return numbers[rows]
 
         return draw
 
@@ -263,29 +305,26 @@ class GAN(keras.Model):
     def _tag_loss(self, tags, tag_logits):
         return tf.reduce_mean(tag_loss(self.tag_sampler.vocabulary, tags, tag_logits, self.exclusive_tags))
 
-    def _discriminator_update(self, reals, fakes, step, number, last):
+    def _discriminator_gradients(self, reals, fakes, step, draw, last):
+        """The gradients of the discriminator's loss on these pictures, and at the last critic step what to log."""
         (real_images, real_tags), (fake_images, fake_tags) = reals, fakes
-        variables = self.discriminator.trainable_variables
-        power_iterations(self.discriminator)
         logs = {}
         with tf.GradientTape() as tape:
             real_logits, real_tag_logits = self._judge(real_images)
             fake_logits, fake_tag_logits = self._judge(tf.stop_gradient(fake_images))
             adversarial = self.game.discriminator(real_logits, fake_logits)
-            parts = [self.adversarial_weight * adversarial]
+            losses = [self.adversarial_weight * adversarial]
             if self.tag_sampler:
                 logs["discriminator_adversarial_loss"] = adversarial
                 logs["real_tag_loss"] = self._tag_loss(real_tags, real_tag_logits)
                 logs["fake_tag_loss"] = self._tag_loss(fake_tags, fake_tag_logits)
-                parts.append(self.tag_weight * (logs["real_tag_loss"] + logs["fake_tag_loss"]))
-            logs["discriminator_loss"] = tf.add_n(parts)
-            penalties = [self._penalty(penalty, real_images, fake_images, step, number) for penalty in self.penalties]
-            total = tf.add_n([*parts, *penalties])
-        norm = self._apply(self.discriminator_optimizer, tape.gradient(total, variables), variables)
-        if self.constraint:
-            self.constraint(variables)
+                losses.append(self.tag_weight * (logs["real_tag_loss"] + logs["fake_tag_loss"]))
+            logs["discriminator_loss"] = tf.add_n(losses)
+            penalties = [self._penalty(penalty, real_images, fake_images, step, draw) for penalty in self.penalties]
+            total = tf.add_n([*losses, *penalties])
+        gradients = tape.gradient(total, self.discriminator.trainable_variables)
         if not last:
-            return {}
+            return gradients, {}
         logs |= {"real_logits": tf.reduce_mean(real_logits), "fake_logits": tf.reduce_mean(fake_logits)}
         if self.tag_sampler:
             vocabulary = self.tag_sampler.vocabulary
@@ -293,13 +332,16 @@ class GAN(keras.Model):
             logs["fake_tag_accuracy"] = tag_accuracy(vocabulary, fake_tags, fake_tag_logits)
         if penalties:
             logs["penalty"] = tf.add_n(penalties)
-        if norm is not None:
-            logs["discriminator_gradient_norm"] = norm
-        return logs
+        return gradients, logs
 
-    def _penalty(self, penalty, real_images, fake_images, step, number):
-        draw = self._uniform(self._count(real_images), number)
+    def _discriminator_update(self, gradients, logs, last):
+        variables = self.discriminator.trainable_variables
+        norm = self._apply(self.discriminator_optimizer, gradients, variables)
+        if self.constraint:
+            self.constraint(variables)
+        return logs | {"discriminator_gradient_norm": norm} if last and norm is not None else logs
 
+    def _penalty(self, penalty, real_images, fake_images, step, draw):
         def run():
             value = penalty.function(lambda images: self._judge(images)[0], real_images, fake_images, draw)
             return penalty.weight * penalty.every * value
@@ -308,7 +350,8 @@ class GAN(keras.Model):
             return run()
         return tf.cond(step % penalty.every == 0, run, lambda: 0.0)
 
-    def _generator_update(self, fakes, generator_tape):
+    def _generator_gradients(self, fakes, generator_tape):
+        """The gradients of the generator's loss on the pictures of a pass, and what to log."""
         fake_images, fake_tags = fakes
         logs = {}
         with tf.GradientTape() as tape:
@@ -323,8 +366,11 @@ class GAN(keras.Model):
         logs["generator_loss"] = loss
         variables = self.generator.trainable_variables
         # The chain rule by hand: from the loss to the pictures, then through the pass that drew them.
-        gradients = generator_tape.gradient(fake_images, variables, output_gradients=tape.gradient(loss, fake_images))
-        norm = self._apply(self.generator_optimizer, gradients, variables)
+        slopes = tape.gradient(loss, fake_images)
+        return generator_tape.gradient(fake_images, variables, output_gradients=slopes), logs
+
+    def _generator_update(self, gradients, logs):
+        norm = self._apply(self.generator_optimizer, gradients, self.generator.trainable_variables)
         return logs if norm is None else logs | {"generator_gradient_norm": norm}
 
     def _average_generator(self, count):
