@@ -26,10 +26,12 @@ def lint(session):
 
 @nox.session
 def fuzz(session):
-    """Thousands of damaged pictures, and a conversion killed at many moments: minutes."""
+    """Thousands of damaged pictures, a conversion and a training killed at many moments: minutes."""
     session.install(".[faces,test]")
-    tests = session.posargs or ["tests/test_tfrecords_fuzz.py", "tests/test_tfrecords_kill.py"]
-    session.run("pytest", "-rP", *tests, env={"TFANIME_FUZZ": os.environ.get("TFANIME_FUZZ", "5000")})
+    tests = ["tests/test_tfrecords_fuzz.py", "tests/test_tfrecords_kill.py", "tests/test_recipes_kill.py"]
+    thorough = {"TFANIME_FUZZ": "5000", "TFANIME_KILLS": "10"}
+    thorough = {name: os.environ.get(name, value) for name, value in thorough.items()}
+    session.run("pytest", "-rP", *(session.posargs or tests), env=thorough)
 
 
 @nox.session(python="3.11")

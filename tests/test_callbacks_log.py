@@ -66,6 +66,8 @@ def test_tensorboard_forgets_what_is_made_again(tmp_path, clock, resumed_at, kep
     train(run, clock, 0, [[1.0] * 2, [2.0] * 2, [3.0] * 2])  # points at 2, 4 and 6
     for path in run.tensorboard.iterdir():  # TensorBoard reads files in the order of the seconds in their names
         path.rename(path.with_name(f"events.out.tfevents.1000000000.{path.name.split('.', 4)[4]}"))
+    for _ in range(11):  # the names of event files have numbers, in which 10 stands before 9
+        tf.summary.create_file_writer(str(tmp_path / "other")).close()
     train(run, clock, resumed_at, [[9.0] * 2])
     assert points(run) == [*kept, (resumed_at + 2, 9.0)]
 

@@ -12,7 +12,7 @@ from tfanime.generate import open_generator, versions
 from tfanime.runs import RunFolder
 
 
-def export(run, out_dir):
+def export(run, out_dir, checkpoint="newest"):
     """Writes the averaged generator of a run as the next version below `out_dir`.
 
     Signatures, the batch always first:
@@ -32,17 +32,18 @@ def export(run, out_dir):
     Args:
         run: A run folder with a checkpoint.
         out_dir: The base path to give a server.
+        checkpoint: `"newest"`, `"best"`, or a step, see `tfanime.callbacks.checkpoints.find`.
 
     Returns:
         The new version's folder, a `pathlib.Path`; it appears there only when it is whole.
 
     Raises:
-        FileNotFoundError: `run` is no run folder or has no checkpoint.
+        FileNotFoundError: `run` is no run folder or has no such checkpoint.
         OSError: `out_dir` cannot be written.
     """
     RunFolder(run).load()
     out_dir = require_writable_folder(out_dir, "out_dir")
-    generator = open_generator(run)
+    generator = open_generator(run, checkpoint)
     target = out_dir / str(max(versions(out_dir), default=0) + 1)
     with replacing(target) as temporary:
         _write(generator, temporary)
@@ -117,10 +118,13 @@ class Config:
     Args:
         run: A run folder with a checkpoint.
         out_dir: Base path of the model; the next version is written below it.
+        checkpoint: Which state of the run: newest, best (of a run trained with --best_by), or one of the steps whose
+            checkpoints are there.
     """
 
     run: str
     out_dir: str
+    checkpoint: str = "newest"
 
 
 def main(arguments=None):
@@ -137,7 +141,7 @@ def main(arguments=None):
         arguments=arguments,
     )
     command_line.load_tensorflow()
-    target = export(config.run, config.out_dir)
+    target = export(config.run, config.out_dir, config.checkpoint)
     print(f"exported: {target}\nserve it: python -m tfanime.serving --model tfanime={target.parent} --port 8500")
 
 

@@ -67,22 +67,25 @@ class Generator:
             yield part, np.asarray(self._draw(np.asarray(part, np.int64), *rows))
 
 
-def open_generator(path):
+def open_generator(path, checkpoint="newest"):
     """Opens what draws avatars.
 
     Args:
         path: A run folder, a SavedModel, or a folder of SavedModels by version (the highest is taken).
+        checkpoint: Of a run folder: `"newest"`, `"best"`, or a step, see `tfanime.callbacks.checkpoints.find`.
 
     Returns:
         A `Generator`.
 
     Raises:
-        FileNotFoundError: There is nothing of the kind, or the run has no checkpoint yet.
-        ValueError: A file in it cannot be read.
+        FileNotFoundError: There is nothing of the kind, or the run has no such checkpoint.
+        ValueError: A file in it cannot be read, or a checkpoint of a SavedModel was asked for.
     """
     path = Path(path)
     if (path / "run.json").is_file():
-        return _from_run(RunFolder(path))
+        return _from_run(RunFolder(path), checkpoint)
+    if checkpoint != "newest":
+        raise ValueError(f"checkpoint must be left out for what is no run folder. Received: {checkpoint!r}")
     if (path / "saved_model.pb").is_file():
         return _from_saved_model(path)
     found = {version: folder for version, folder in versions(path).items() if (folder / "saved_model.pb").is_file()}
@@ -109,24 +112,22 @@ def versions(base):
     return {int(folder.name): folder for folder in folders if re.fullmatch(r"[0-9]{1,18}", folder.name)}
 
 
-def _from_run(run):
+def _from_run(run, checkpoint):
     import tensorflow as tf
 
-    from tfanime.callbacks.checkpoints import load
+    from tfanime.callbacks.checkpoints import find, load
     from tfanime.images import to_uint8
     from tfanime.recipes.precision import precision_policy
 
     details = run.load()
     recipe = importlib.import_module(f"tfanime.recipes.{details['recipe']}")
-    newest = tf.train.latest_checkpoint(str(run.checkpoints))
-    if newest is None:
-        raise FileNotFoundError(f"a run must have a checkpoint. Received: {str(run.path)!r}, which has none yet")
+    found = find(run, checkpoint)
     # float32 whatever it was trained in: with 8 bits of mantissa a picture would depend on the batch it is drawn in.
     config = recipe.Config(**{**details["config"], "precision": "float32"})
     with precision_policy("float32"):
         vocabulary = TagVocabulary.from_json(details["vocabulary"]) if details.get("vocabulary") else None
         gan = recipe.build(config, vocabulary)
-    load(newest, gan=gan)
+    load(found, gan=gan)
     network = gan.ema_generator
 
     @tf.function(input_signature=[tf.TensorSpec(shape, dtype) for shape, dtype in _inputs(vocabulary)])
@@ -171,6 +172,8 @@ class Config:
         seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
         tags: What they are to show, such as "blonde hair, smile, no hat", if the generator was trained with tags; the
             seed decides about all other tags.
+        checkpoint: Which state of a run draws them: newest, best (of a run trained with --best_by), or one of the steps
+            whose checkpoints are there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
         batch: Pictures drawn at once.
     """
@@ -178,6 +181,7 @@ class Config:
     model: str
     seeds: str = "0-63"
     tags: str = ""
+    checkpoint: str = "newest"
     out: str = "avatars.png"
     batch: int = 64
 
@@ -203,7 +207,7 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     seeds = parse_seeds(config.seeds)
-    generator = open_generator(config.model)
+    generator = open_generator(config.model, config.checkpoint)
     require_writable_out(config.out, len(seeds))
     write_in_batches(generator.images_in_batches(seeds, config.tags, config.batch), seeds, config.out)
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")

@@ -4,8 +4,9 @@ config.toml      the resolved settings; `--config RUN/config.toml` starts anothe
 run.json         which recipe, on which data, by which version of tfanime
 metrics.jsonl    one line an epoch: step, seconds of training, losses, images/s
 checkpoints/     the newest checkpoints, `tf.train.Checkpoint`
+best/            the checkpoint at which the metric of `--best_by` was best
 samples/         sheets of avatars, by step
-tensorboard/     event files
+tensorboard/     event files, and the traces of `--profile`
 """
 
 import contextlib
@@ -36,6 +37,7 @@ class RunFolder:
     details = property(lambda self: self.path / "run.json")
     metrics = property(lambda self: self.path / "metrics.jsonl")
     checkpoints = property(lambda self: self.path / "checkpoints")
+    best = property(lambda self: self.path / "best")
     tensorboard = property(lambda self: self.path / "tensorboard")
 
     def sample(self, step, kind=None):

@@ -1,10 +1,13 @@
 """Keras callbacks for GANs. An epoch is a reporting interval of some training steps."""
 
+from tfanime.callbacks.best import Best
 from tfanime.callbacks.budget import Budget
 from tfanime.callbacks.checkpoints import Checkpoints
+from tfanime.callbacks.epochs import Epochs
 from tfanime.callbacks.log import RunLog
+from tfanime.callbacks.profile import Profile
 from tfanime.callbacks.progress import Progress
 from tfanime.callbacks.samples import Samples
 from tfanime.callbacks.stop_on_non_finite import StopOnNonFinite
 
-__all__ = ["Budget", "Checkpoints", "Progress", "RunLog", "Samples", "StopOnNonFinite"]
+__all__ = ["Best", "Budget", "Checkpoints", "Epochs", "Profile", "Progress", "RunLog", "Samples", "StopOnNonFinite"]

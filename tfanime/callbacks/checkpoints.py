@@ -1,5 +1,6 @@
 """Checkpoints from which a training goes on as if nothing had happened."""
 
+import json
 import re
 import shutil
 import time
@@ -10,21 +11,109 @@ import numpy as np
 import tensorflow as tf
 
 
-def load(path, **objects):
+class State(tf.train.experimental.PythonState):
+    """A value that JSON knows, to be put into checkpoints beside variables.
+
+    Args:
+        value: The value; `State.value` may be changed or replaced.
+    """
+
+    def __init__(self, value):
+        self.value = value
+
+    def serialize(self):
+        return json.dumps(self.value)
+
+    def deserialize(self, string_value):
+        self.value = json.loads(string_value)
+
+
+def load(path, further=None, **objects):
     """Loads objects from a checkpoint, which may hold more than these.
 
     Args:
         path: The checkpoint, such as `RUN/checkpoints/ckpt-100`.
+        further: Objects by name that stay as they are where the checkpoint, of an older version, knows nothing of them.
         **objects: What `Checkpoints` saved under these names; its model is `gan`.
 
     Raises:
         ValueError: The checkpoint is damaged, or is one of other objects.
     """
     try:
+        known = {name.partition("/")[0] for name in tf.train.load_checkpoint(path).get_variable_to_shape_map()}
+        objects |= {name: value for name, value in (further or {}).items() if name in known}
         tf.train.Checkpoint(**objects).restore(path).assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError) as error:
         cause = re.sub(r"\{\{.*?\}\} ?", "", str(error))[:200]  # without the graph's names
         raise ValueError(f"{path} must be a whole checkpoint of this run's networks: {cause}") from error
+
+
+def find(run, which="newest"):
+    """Finds one of a run's checkpoints.
+
+    Args:
+        run: A `tfanime.runs.RunFolder`.
+        which: `"newest"`; `"best"`, see `Best`; or a step of which there is one, such as `"1200"`.
+
+    Returns:
+        Its path, for `load`.
+
+    Raises:
+        FileNotFoundError: There is none, or not that one.
+    """
+    state = tf.train.get_checkpoint_state(str(run.checkpoints))
+    paths = {path.rpartition("-")[2]: path for path in state.all_model_checkpoint_paths} if state else {}
+    best = tf.train.latest_checkpoint(str(run.best))
+    paths |= {"newest": state.model_checkpoint_path} if state else {}
+    paths |= {"best": best} if best else {}
+    if not paths:
+        raise FileNotFoundError(f"a run must have a checkpoint. Received: {str(run.path)!r}, which has none yet")
+    if which not in paths:
+        raise FileNotFoundError(
+            f"checkpoint must be one of {', '.join(paths)} in {str(run.path)!r}. Received: {which!r}"
+        )
+    return paths[which]
+
+
+def save(manager, model):
+    """Writes a checkpoint of the present step.
+
+    Args:
+        manager: A `tf.train.CheckpointManager`.
+        model: The `GAN` in it.
+
+    Raises:
+        FloatingPointError: A weight or an optimizer's variable is not finite: such a checkpoint could not be resumed
+            from.
+        OSError: The disk is full, for instance; older checkpoints stay.
+    """
+    networks = model.generator, model.discriminator, model.ema_generator
+    weights = [weight for network in networks for weight in network.weights]
+    for weight in (*weights, *model.generator_optimizer.variables, *model.discriminator_optimizer.variables):
+        if not np.isfinite(weight.value.numpy()).all():
+            raise FloatingPointError(
+                f"weights must be finite. Received: {weight.path} is not, at step {model.step}. "
+                f"The last good checkpoint is {manager.latest_checkpoint or 'none'}"
+            )
+    try:
+        manager.save(checkpoint_number=model.step)
+    except tf.errors.OpError as error:  # TensorFlow has its own exceptions for what the system refuses
+        for remains in Path(manager.directory).glob("*_temp"):
+            shutil.rmtree(remains, ignore_errors=True)
+        raise OSError(
+            f"a checkpoint cannot be written into {manager.directory}: {error.message}. The last good one is "
+            f"{manager.latest_checkpoint or 'none'}; make room and run the same command again"
+        ) from error
+
+
+def tidy(manager):
+    """Removes what a process that was killed while it wrote a checkpoint, or removed an old one, left of it."""
+    kept = {Path(path).name for path in (*manager.checkpoints, manager.latest_checkpoint or "")}
+    for path in Path(manager.directory).glob("ckpt-*"):
+        if path.name.endswith("_temp"):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.partition(".")[0] not in kept:
+            path.unlink()
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -38,7 +127,7 @@ class Checkpoints(keras.callbacks.Callback):
         keep: How many of the newest stay.
         clock: Called for the time in seconds; default: this machine's. Several workers must have the same, so that
             they save at the same step.
-        **objects: Further trackable objects to save, such as `seconds=Budget.seconds`.
+        **objects: Further trackable objects to save, such as `seconds=Budget.seconds` or a `State`.
     """
 
     def __init__(self, folder, every_minutes=2.0, keep=3, clock=None, **objects):
@@ -66,34 +155,15 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             ValueError: It cannot be loaded, see `load`.
         """
+        tidy(self.manager)
         newest = tf.train.latest_checkpoint(str(folder)) if folder else self.manager.latest_checkpoint
         if newest:
-            load(newest, gan=self.model, **self.objects)
+            load(newest, self.objects, gan=self.model)
         return self.model.step
 
     def save(self):
-        """Writes a checkpoint.
-
-        Raises:
-            FloatingPointError: A weight is not finite: such a checkpoint could not be resumed from.
-            OSError: The disk is full, for instance; older checkpoints stay.
-        """
-        for network in (self.model.generator, self.model.discriminator, self.model.ema_generator):
-            for weight in network.weights:
-                if not np.isfinite(weight.value.numpy()).all():
-                    raise FloatingPointError(
-                        f"weights must be finite. Received: {weight.path} is not, at step {self.model.step}. "
-                        f"The last good checkpoint is {self.manager.latest_checkpoint or 'none'}"
-                    )
-        try:
-            self.manager.save(checkpoint_number=self.model.step)
-        except tf.errors.OpError as error:  # TensorFlow has its own exceptions for what the system refuses
-            for remains in Path(self.folder).glob("*_temp"):
-                shutil.rmtree(remains, ignore_errors=True)
-            raise OSError(
-                f"a checkpoint cannot be written into {self.folder}: {error.message}. The last good one is "
-                f"{self.manager.latest_checkpoint or 'none'}; make room and run the same command again"
-            ) from error
+        """Writes a checkpoint, see `save`."""
+        save(self.manager, self.model)
         self._saved = self.clock(), self.model.step
 
     def on_train_begin(self, logs=None):

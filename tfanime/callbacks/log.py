@@ -5,7 +5,8 @@ import time
 import keras
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from tfanime.callbacks.checkpoints import State
 
 # TensorBoard lays out what stands before the slash as a section; other names stand alone.
 SECTIONS = {
@@ -31,10 +32,17 @@ SECTIONS = {
 }
 
 
+def _empty():
+    return {"steps": 0, "sums": {}}
+
+
 class RunLog(keras.callbacks.Callback):
     """Averages the logs of every step over an epoch and writes them, with images a second, norms and learning rates.
 
     The means replace the last step's values in the `logs` that later callbacks see at the epoch's end.
+
+    `state` holds the sums of an epoch that has not ended. Put into the checkpoint, it makes the means of an epoch that
+    was cut in two by a restart those of the whole epoch (images/s are of the steps since then).
 
     Args:
         run: A `tfanime.runs.RunFolder`.
@@ -47,33 +55,40 @@ class RunLog(keras.callbacks.Callback):
         self.run = run
         self.images_per_step = images_per_step
         self.seconds = seconds
+        self.state = State(_empty())
 
     def on_train_begin(self, logs=None):
         # From its second such event on, TensorBoard drops what is there of that step and later ones: what a killed
         # process had written after the checkpoint.
         start = Event(step=self.model.step + 1, wall_time=time.time())
         start.session_log.status = SessionLog.START
-        writer = EventFileWriter(str(self.run.tensorboard))
-        writer.add_event(start)
-        writer.close()
+        self.run.tensorboard.mkdir(parents=True, exist_ok=True)
+        # It must be read before the points that follow, which this name stands before in the order of the alphabet.
+        path = self.run.tensorboard / f"events.out.tfevents.{int(time.time()):010d}.!start"
+        with tf.io.TFRecordWriter(str(path)) as file:
+            for event in (Event(wall_time=time.time(), file_version="brain.Event:2"), start):
+                file.write(event.SerializeToString())
         self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._sums = {}
-        self._steps = 0
+        self._timed_steps = 0
         self._begin = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
+        self._timed_steps += 1
+        self.state.value["steps"] += 1
+        sums = self.state.value["sums"]
         for name, value in logs.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+            sums[name] = sums.get(name, 0.0) + float(value)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not self._steps:
+        steps, sums = self.state.value["steps"], self.state.value["sums"]
+        if not steps:
             return
-        logs.update({name: total / self._steps for name, total in self._sums.items()})
+        self.state.value = _empty()
+        logs.update({name: total / steps for name, total in sums.items()})
         logs |= self._of_players()
-        logs["images_per_second"] = self._steps * self.images_per_step / (time.monotonic() - self._begin)
+        logs["images_per_second"] = self._timed_steps * self.images_per_step / (time.monotonic() - self._begin)
         step = self.model.step
         self.run.append_metrics({"step": step, "seconds": round(float(self.seconds), 3), **logs})
         with self.writer.as_default(step):

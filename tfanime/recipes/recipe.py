@@ -1,6 +1,7 @@
 """What all recipes can be told: their common flags, and how a command line becomes a config."""
 
 import dataclasses
+import re
 import sys
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,10 @@ from tfanime.runs import RunFolder
 
 # Everything else decides what a step computes; these only decide how long, where and how it is reported.
 RESUMABLE = frozenset(
-    ("data", "run", "steps", "minutes", "devices", "epoch_steps", "sample_steps", "checkpoint_minutes")
+    (
+        *("data", "run", "steps", "minutes", "devices", "epoch_steps", "sample_steps", "checkpoint_minutes"),
+        *("best_by", "best_mode", "profile"),
+    )
 )
 
 
@@ -38,6 +42,9 @@ class RecipeConfig:
             tenth. A run whose rates fall keeps its --steps when it is resumed.
         decay_begin: Share of --steps after which they begin to fall, 0 to below 1.
         gradient_clip: Largest norm of all gradients of one update together. Default: no limit.
+        accumulate: Equal parts in which a device computes its pictures, one after another, before an update with the
+            mean of their gradients: a batch of 64 in 4 parts takes the memory of one of 16, at the price of one more
+            pass of the generator. Batch norm and other statistics of the batch become those of a part.
         horizontal_flip: Whether half of the real pictures, at random, are mirrored.
         tags: Whether avatars are drawn by tags, which the discriminator learns to tell (ACGAN, Odena et al. 2017), and
             how those of fakes are drawn in training: by the priors of the shards' vocabulary (where it has none, each
@@ -50,12 +57,21 @@ class RecipeConfig:
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
         precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.57x as fast
             on such a CPU), float32 elsewhere. Weights are float32 always.
+        jit_compile: Whether XLA compiles the training step. One device only; slower on a CPU, to be tried on a GPU.
+            The same seed draws other random numbers then.
+        deterministic: Whether only operations are used that give the same bits every time, so that a run that was
+            resumed, at any step, ends as one that was not. Some are slower, most of all on a GPU.
         devices: gpu:2 is the first two GPUs, cpu:2 the processor posing as two devices, for trials. They share each
             batch, and compute what one would but for rounding. Default: all GPUs, or the processor where there is none.
             TF_CONFIG names other machines to train with, see docs/scale.md.
         epoch_steps: Training steps from one line of metrics (and point in TensorBoard) to the next.
         sample_steps: Training steps from one sheet of avatars to the next, rounded up to whole epochs.
         checkpoint_minutes: Minutes from one checkpoint to the next.
+        best_by: Metric by which a best checkpoint is kept, over restarts too: one of those in metrics.jsonl, such as
+            generator_loss, as its mean over --epoch_steps. Default: only the newest ones are kept.
+        best_mode: Whether the least or the greatest value of it is best.
+        profile: Steps to profile, counted from this start, such as 20,30; the trace goes into the run's TensorBoard
+            folder (to see it: pip install tensorboard-plugin-profile). Default: none.
     """
 
     data: str | None = None
@@ -72,6 +88,7 @@ class RecipeConfig:
     decay: Literal["none", "linear", "exponential"] = "none"
     decay_begin: float = 0.0
     gradient_clip: float | None = None
+    accumulate: int = 1
     horizontal_flip: bool = False
     tags: Literal["none", "priors", "frequencies"] = "none"
     adversarial_weight: float | None = None
@@ -79,13 +96,21 @@ class RecipeConfig:
     exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid"
     ema_half_life: float = 10_000
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    jit_compile: bool = False
+    deterministic: bool = False
     devices: str | None = None
     epoch_steps: int = 100
     sample_steps: int = 500
     checkpoint_minutes: float = 2
+    best_by: str | None = None
+    best_mode: Literal["min", "max"] = "min"
+    profile: str | None = None
 
     def __post_init__(self):
         self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps", "sample_steps")
+        self.require("at least 1", lambda value: value >= 1, "accumulate")
+        self.require("false with --deterministic", lambda value: not (value and self.deterministic), "jit_compile")
+        self.require("two steps in order, such as 20,30", lambda value: value is None or _steps(value), "profile")
         self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes", "learning_rate")
         self.require("above 0", lambda value: value is None or value > 0, "minutes", "gradient_clip")
         self.require("above 0", lambda value: value is None or value > 0, "adversarial_weight")
@@ -107,9 +132,21 @@ class RecipeConfig:
                 raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
 
     @property
+    def profiled(self):
+        """The first and the last step to profile, or None."""
+        return self.profile and _steps(self.profile)
+
+    @property
     def pictures_per_step(self):
         """Real pictures that a training step sees."""
         return self.batch_size * getattr(self, "critic_steps", 1)
+
+
+def _steps(text):
+    """The two numbers of a text like "20,30" if they are steps in order, else None."""
+    match = re.fullmatch(r"(\d{1,18}),(\d{1,18})", text)
+    first, last = map(int, match.groups()) if match else (0, 0)
+    return (first, last) if 1 <= first <= last else None
 
 
 @dataclass(frozen=True)
@@ -188,6 +225,8 @@ def rules(config, vocabulary=None):
         "tag_weight": config.tag_weight,
         "exclusive_tags": config.exclusive_tags,
         "gradient_clip": config.gradient_clip,
+        "accumulate": config.accumulate,
+        "jit_compile": config.jit_compile,
     }
 
 

@@ -29,6 +29,7 @@ def train(config, build, name):
     """
     workers = devices.join(config.devices)  # before the data, for which TensorFlow computes
     import keras
+    import tensorflow as tf
 
     from tfanime import callbacks, data
 
@@ -47,6 +48,8 @@ def train(config, build, name):
     same |= {"the number of devices": workers.replicas} | {f"data's {key}": value for key, value in identity.items()}
     with workers.watched(), _writable(shared, workers, same) as run:
         keras.utils.set_random_seed(config.seed)
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
         with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
         if config.batch_size > faces.count:
@@ -55,10 +58,18 @@ def train(config, build, name):
             raise ValueError(
                 f"--batch_size must be a multiple of the {workers.replicas} devices. Received: {config.batch_size}"
             )
-        run.start(name, config, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
+        if config.batch_size % (workers.replicas * config.accumulate):
+            raise ValueError(
+                f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
+                f"{workers.replicas} device(s). Received: {config.batch_size}"
+            )
+        kept = dataclasses.replace(config, profile=None)  # of this start alone
+        run.start(name, kept, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
         budget = callbacks.Budget(config.steps, config.minutes, gather=workers.gather)
+        log = callbacks.RunLog(run, config.pictures_per_step, budget.seconds)
+        state = {"seconds": budget.seconds, "log": log.state}
         checkpoints = callbacks.Checkpoints(
-            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), seconds=budget.seconds
+            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), **state
         )
         for callback in (budget, checkpoints):
             callback.set_model(gan)
@@ -95,24 +106,33 @@ def train(config, build, name):
             return dataset
 
         progress = callbacks.Progress(budget, config.pictures_per_step)
-        with _stopped_by_signals(budget), contextlib.closing(progress):
+        best = profile = None
+        if config.best_by:
+            best = callbacks.Best(run.best, config.best_by, config.best_mode, known=shared.best, **state)
+        with _stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
+            if config.profile:
+                profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))
             gan.fit(
                 workers.dataset(batches),
-                epochs=-(-(config.steps - start) // config.epoch_steps),
-                steps_per_epoch=config.epoch_steps,
+                epochs=1,  # `Epochs` makes those that are reported
+                steps_per_epoch=config.steps - start,
                 shuffle=False,  # the data has its own order
                 verbose=0,
                 callbacks=[
+                    *([profile] if profile else []),
                     callbacks.StopOnNonFinite(shared.checkpoints),
                     budget,
-                    callbacks.RunLog(run, config.pictures_per_step, budget.seconds),
-                    callbacks.Samples(run, config.sample_steps),
+                    # Before the checkpoints: none is ahead of what was reported of its step.
+                    callbacks.Epochs(
+                        config.epoch_steps,
+                        [log, callbacks.Samples(run, config.sample_steps), *([best] if best else [])],
+                    ),
                     checkpoints,
                     *([progress] if workers.chief else []),
                 ],
             )
         if workers.chief:
-            _report(run, gan, budget, config, start)
+            _report(run, gan, budget, config, start, best, profile)
         return 128 + budget.interrupted if budget.interrupted else 0
 
 
@@ -157,13 +177,19 @@ def _stopped_by_signals(budget):
             signal.signal(number, handler)
 
 
-def _report(run, gan, budget, config, start):
+def _report(run, gan, budget, config, start, best):
     step, seconds = gan.step, float(budget.seconds)
-    print(
-        f"step {step:,} after {seconds / 60:.1f} minutes of training "
-        f"({step * config.pictures_per_step / seconds:.0f} images/s)"
-        f"{f', {step - start:,} of them now' if start else ''}\n"
-        f"sheet:       {run.sample(step)}\n"
-        f"avatars:     python -m tfanime.generate {run.path} --seeds 0-63 --out avatars.png\n"
-        f"tensorboard: tensorboard --logdir {run.path}"
-    )
+    last = run.read_metrics()[-1]
+    parts = [
+        f"step {step:,} after {seconds / 60:.1f} minutes of training"
+        f"{f' ({step - start:,} steps of them now)' if start else ''}",
+        f"{step * config.pictures_per_step / seconds:.0f} images/s",
+        f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}",
+        *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
+    ]
+    print(f"{', '.join(parts)} -> {run.path}")
+    print(f"sheet:       {run.sample(step)}")
+    print(f"avatars:     python -m tfanime.generate {run.path} --seeds 0-63 --out avatars.png")
+    if best and best.value is not None:
+        print(f"of the best: python -m tfanime.generate {run.path} --checkpoint best --seeds 0-63 --out best.png")
+    print(f"tensorboard: tensorboard --logdir {run.path}")

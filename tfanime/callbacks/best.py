@@ -1,0 +1,78 @@
+"""Keeps the checkpoint at which a metric was best."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tfanime.callbacks.checkpoints import State, load, save, tidy
+
+MODES = ("min", "max")
+
+
+class Best(keras.callbacks.Callback):
+    """Saves the training's state whenever, at an epoch's end, a metric is better than it ever was.
+
+    The value lies in the checkpoint itself, so that a resumed training goes on from the best so far, whatever moment
+    it was killed at. Put it behind the callbacks that write the metric into the epoch's logs.
+
+    Args:
+        folder: Where the one checkpoint lies.
+        by: Name of the metric in the logs, such as `"generator_loss"`.
+        mode: `"min"` if less is better, `"max"` if more is.
+        within: Epochs by whose end the metric must have shown up; more than 1 for one that is not computed at every
+            epoch.
+        known: Where to look for the best of earlier trainings; default: `folder`.
+        **objects: What `Checkpoints` saves beside the model.
+    """
+
+    def __init__(self, folder, by, mode="min", within=1, known=None, **objects):
+        super().__init__()
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}. Received: {mode!r}")
+        self.folder = str(folder)
+        self.by = by
+        self.mode = mode
+        self.within = within
+        self.known = str(known or folder)
+        self.objects = objects
+        self._state = State(None)  # of the best so far: by, mode, value, step
+
+    @property
+    def value(self):
+        """The best value so far; None before the first."""
+        return self._state.value and self._state.value["value"]
+
+    @property
+    def step(self):
+        """The step that it is of; None before the first."""
+        return self._state.value and self._state.value["step"]
+
+    def set_model(self, model):
+        super().set_model(model)
+        checkpoint = tf.train.Checkpoint(gan=model, best=self._state, **self.objects)
+        self.manager = tf.train.CheckpointManager(checkpoint, self.folder, max_to_keep=1)
+
+    def on_train_begin(self, logs=None):
+        self._missed = 0
+        tidy(self.manager)
+        earlier = tf.train.latest_checkpoint(self.known)
+        if earlier:
+            load(earlier, best=self._state)
+            if (self._state.value["by"], self._state.value["mode"]) != (self.by, self.mode):
+                self._state.value = None  # of something else: the first value replaces it
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.by not in logs:
+            self._missed += 1
+            if self.value is None and self._missed >= self.within:
+                raise ValueError(f"best_by must be one of the metrics {', '.join(sorted(logs))}. Received: {self.by!r}")
+            return
+        value = float(logs[self.by])
+        if math.isnan(value) or (self.value is not None and not self._better(value)):
+            return
+        self._state.value = {"by": self.by, "mode": self.mode, "value": value, "step": self.model.step}
+        save(self.manager, self.model)
+
+    def _better(self, value):
+        return value < self.value if self.mode == "min" else value > self.value

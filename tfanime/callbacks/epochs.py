@@ -1,0 +1,69 @@
+"""Epochs that do not depend on where a training was resumed."""
+
+import keras
+
+
+class Epochs(keras.callbacks.Callback):
+    """Gives the callbacks that it holds epochs that end at every multiple of some steps.
+
+    Keras counts epochs from where `fit` begins, so that a resumed training would report at other steps than an
+    undisturbed one. Let `fit` make a single epoch of all steps, and put this among its callbacks.
+
+    Args:
+        steps: Training steps an epoch. The last one ends with the training.
+        callbacks: Keras callbacks, called in this order. They share the logs of an epoch's end.
+    """
+
+    def __init__(self, steps, callbacks):
+        super().__init__()
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1. Received: {steps}")
+        self.steps = steps
+        self.callbacks = callbacks
+
+    def set_params(self, params):
+        super().set_params(params)
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model):
+        super().set_model(model)
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def on_train_begin(self, logs=None):
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+        self._begin()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self._begun:
+            self._begin()
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+        self._steps += 1
+        if self.model.step % self.steps == 0:
+            self._end(logs)
+
+    def on_epoch_end(self, epoch, logs=None):  # Keras' own: the training ends
+        if self._begun and self._steps:
+            self._end(logs)
+
+    def on_train_end(self, logs=None):
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
+
+    def _begin(self):
+        self._begun, self._steps = True, 0
+        for callback in self.callbacks:
+            callback.on_epoch_begin(self.model.step // self.steps)
+
+    def _end(self, logs):
+        self._begun = False
+        logs = dict(logs or {})
+        for callback in self.callbacks:
+            callback.on_epoch_end((self.model.step - 1) // self.steps, logs)
