@@ -40,6 +40,8 @@ def shared(critic_steps):
         "learning_rate": (0.25, lambda gan: float(gan.discriminator_optimizer.learning_rate) == 0.25),
         "decay": ("exponential", lambda gan: falls(gan, "exponential", 100_000, critic_steps)),
         "gradient_clip": (3.0, lambda gan: gan.gradient_clip == 3.0),
+        "accumulate": (2, lambda gan: gan.accumulate == 2),
+        "jit_compile": (True, lambda gan: gan.jit_compile is True),
         "adversarial_weight": (5.0, lambda gan: gan.adversarial_weight == 5.0),
         "tag_weight": (0.5, lambda gan: gan.tag_weight == 0.5),
         "exclusive_tags": ("softmax", lambda gan: gan.exclusive_tags == "softmax"),

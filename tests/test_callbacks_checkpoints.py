@@ -7,6 +7,7 @@ import tensorflow as tf
 import tiny_networks
 
 from tfanime.callbacks import Budget, Checkpoints, checkpoints
+from tfanime.runs import RunFolder
 from tfanime.training import Penalty
 from tfanime.training.penalties import r1
 
@@ -174,3 +175,52 @@ def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monke
     with pytest.raises(OSError, match=r"cannot be written into .*No space left on device.* good one is .*ckpt-3; make"):
         saved_at(callback, 4)
     assert not list(tmp_path.glob("*_temp")) and attached(tmp_path).restore() == 3
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    callback = attached(tmp_path, keep=2)
+    saved_at(callback, 1, 2, 3)
+    (tmp_path / "ckpt-7_temp").mkdir()
+    (tmp_path / "ckpt-7_temp" / "part-00000-of-00001.data-00000-of-00001").touch()
+    for name in ("ckpt-1.index", "ckpt-7.data-00000-of-00001"):  # killed while it removed one, while it wrote one
+        (tmp_path / name).touch()
+    (tmp_path / "notes.txt").touch()
+    assert attached(tmp_path, keep=2).restore() == 3
+    names = {f"ckpt-{step}.{suffix}" for step in (2, 3) for suffix in ("index", "data-00000-of-00001")}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"checkpoint", "notes.txt"}
+
+
+def test_plain_values_are_saved_and_may_be_missing(tmp_path):
+    state = checkpoints.State({"steps": 2, "sums": {"loss": 0.1 + 0.2}})
+    saved_at(attached(tmp_path, log=state), 3)
+    restored = checkpoints.State(None)
+    assert attached(tmp_path, log=restored).restore() == 3 and restored.value == state.value
+    # A checkpoint of an older version knows nothing of it.
+    saved_at(attached(tmp_path / "old"), 4)
+    untouched = checkpoints.State("as it was")
+    assert attached(tmp_path / "old", log=untouched).restore() == 4 and untouched.value == "as it was"
+
+
+def test_an_optimizer_that_is_not_finite_is_not_saved(tmp_path):
+    gan = tiny_networks.gan(optimizer=keras.optimizers.Adam)
+    callback = Checkpoints(tmp_path)
+    callback.set_model(gan)
+    saved_at(callback, 3)
+    moment = gan.discriminator_optimizer.variables[-1]
+    moment.assign(np.full(moment.shape, np.nan))
+    with pytest.raises(FloatingPointError, match=rf"{moment.path} is not, at step 4.*checkpoint is .*ckpt-3$"):
+        saved_at(callback, 4)
+
+
+def test_finding_checkpoints(tmp_path):
+    run = RunFolder(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"a run must have a checkpoint. Received: .*, which has none yet"):
+        checkpoints.find(run)
+    saved_at(attached(run.checkpoints, keep=2), 1, 2, 10)
+    assert checkpoints.find(run) == checkpoints.find(run, "10") == str(run.checkpoints / "ckpt-10")
+    assert checkpoints.find(run, "2") == str(run.checkpoints / "ckpt-2")
+    for which in ("1", "best"):
+        with pytest.raises(FileNotFoundError, match=rf"must be one of 2, 10, newest in .*. Received: '{which}'"):
+            checkpoints.find(run, which)
+    saved_at(attached(run.best, keep=1), 2)
+    assert checkpoints.find(run, "best") == str(run.best / "ckpt-2")

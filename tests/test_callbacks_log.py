@@ -72,6 +72,39 @@ def test_tensorboard_forgets_what_is_made_again(tmp_path, clock, resumed_at, kep
     assert points(run) == [*kept, (resumed_at + 2, 9.0)]
 
 
+def test_an_epoch_cut_in_two_by_a_restart_keeps_its_mean(tmp_path, clock):
+    run = RunFolder(tmp_path)
+
+    def steps(callback, *losses):
+        for loss in losses:
+            clock.now += 2
+            callback.model.step += 1
+            callback.on_train_batch_end(0, {"generator_loss": loss})
+
+    def begun(step):
+        callback = RunLog(run, images_per_step=10, seconds=tf.Variable(0.0))
+        callback.set_model(SimpleNamespace(step=step))
+        callback.on_train_begin()
+        return callback
+
+    killed = begun(0)
+    killed.on_epoch_begin(0)
+    steps(killed, 1.0, 2.0)
+    checkpoint = killed.state.serialize()
+    steps(killed, 99.0)  # not in the checkpoint
+    resumed = begun(2)
+    resumed.state.deserialize(checkpoint)
+    clock.now += 1000
+    resumed.on_epoch_begin(0)
+    steps(resumed, 6.0)
+    resumed.on_epoch_end(0, {})
+    steps(resumed, 5.0)
+    resumed.on_epoch_end(1, {})
+    lines = run.read_metrics()
+    assert [(line["step"], line["generator_loss"]) for line in lines] == [(3, 3.0), (4, 5.0)]
+    assert lines[0]["images_per_second"] == 5.0  # of the time since the restart
+
+
 def test_an_epoch_without_steps_leaves_nothing(tmp_path, clock):
     run = RunFolder(tmp_path)
     callback = RunLog(run, 10, tf.Variable(0.0))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from run_contents import metrics, points, same, sheets, tensors
+from recipe_runs import environment, metrics, points, same, sheets, tensors
 
 KILLS = int(os.environ.get("TFANIME_KILLS", "3"))
 STEPS = 60
@@ -81,9 +81,8 @@ assert os.waitpid(start("killed"), 0)[1] == 0
 
 
 def test_killed_trainings_end_as_undisturbed_ones(shards, in_tmp):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-c", TRAININGS, str(KILLS), str(STEPS), f"--data={shards}", *FLAGS]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
     print(result.stdout)
     killed = [line for line in result.stdout.splitlines() if line.startswith("kill ")]
@@ -94,7 +93,7 @@ def test_killed_trainings_end_as_undisturbed_ones(shards, in_tmp):
 
     for folder in ("checkpoints", "best"):
         whole, parts = Path("undisturbed") / folder, Path("killed") / folder
-        assert same(tensors(whole), tensors(parts))
+        assert same(tensors("undisturbed", folder), tensors("killed", folder))
         assert {path.name for path in whole.iterdir()} == {path.name for path in parts.iterdir()}
     assert metrics("killed") == metrics("undisturbed")
     assert [line["step"] for line in metrics("killed")] == list(range(2, STEPS + 1, 2))

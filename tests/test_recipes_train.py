@@ -1,14 +1,15 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
-from recipe_runs import running, tensors, wait_for_step
+from recipe_runs import environment, metrics, running, same, sheets, tensors, wait_for_step
 
-from tfanime import files
+from tfanime import export, files, generate
 from tfanime.recipes import recipe, wgan
 from tfanime.runs import RunFolder
 
@@ -23,15 +24,13 @@ TINY = [
 WGAN = [*TINY, "--critic_steps=2"]
 
 
-def same(first, second):
-    return all(np.array_equal(value, second[name]) for name, value in first.items()) and set(first) == set(second)
-
-
 def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=4"]
     assert wgan.main([*common, "--run=whole", "--steps=5"]) == 0
     text = capsys.readouterr().out
-    assert "wgan: 48 pictures at 16 px, float32, 1 device(s), new -> whole" in text and "step 5 after" in text
+    assert "wgan: 48 pictures at 16 px, float32, 1 device(s), new -> whole" in text
+    summary = r"^step 5 after \d+\.\d minutes of training, \d+ images/s, D -?\d\.\d{3}, G -?\d\.\d{3} -> whole$"
+    assert re.search(summary, text, re.MULTILINE), text
     assert wgan.main([*common, "--run=parts", "--steps=3"]) == 0
     assert wgan.main(["--run=parts", "--steps=5"]) == 0  # the rest is the run's own
     assert "resumed at step 3" in capsys.readouterr().out
@@ -39,7 +38,7 @@ def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     assert len(tensors("whole")) > 30
     whole, parts = RunFolder("whole"), RunFolder("parts")
     assert [entry["step"] for entry in whole.read_metrics()] == [2, 4, 5]
-    assert [entry["step"] for entry in parts.read_metrics()] == [2, 3, 5]
+    assert [entry["step"] for entry in parts.read_metrics()] == [2, 3, 4, 5]  # one more where it ended first
     sheets = {whole.sample(step, kind) for step in (4, 5) for kind in (None, "interpolation")}
     assert set(whole.sample(0).parent.iterdir()) == sheets
     assert whole.sample(5).read_bytes() == parts.sample(5).read_bytes()
@@ -50,9 +49,106 @@ def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     assert "has spent its budget: step 5" in capsys.readouterr().out and whole.metrics.read_bytes() == before
 
 
+DETERMINISTIC = """
+import sys
+from importlib import import_module
+from tensorflow.python.framework.config import is_op_determinism_enabled
+assert not is_op_determinism_enabled()
+for command in sys.argv[1:]:
+    recipe, *arguments = command.split()
+    assert import_module(f"tfanime.recipes.{recipe}").main(arguments) == 0
+    assert is_op_determinism_enabled()
+"""
+
+
+def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(shards, in_tmp):
+    common = f"--data={shards} --deterministic --horizontal_flip --seed=3 --epoch_steps=2 --sample_steps=2"
+    common = f"{common} {' '.join(TINY).replace('batch_size=4', 'batch_size=8')}"
+    games = {
+        "sngan": "--networks_of=dcgan --critic_steps=2 --decay=none --gradient_clip=1",
+        # with batch norm in the generator
+        "dcgan": "--accumulate=2 --discriminator_norm=none --r1_gamma=1 --r1_every=2 --minibatch_stddev",
+    }
+    first = [
+        f"{name} {common} {flags} --run={name}_{run} --steps={steps}"
+        for name, flags in games.items()
+        for run, steps in (("whole", 6), ("parts", 3))
+    ]
+    second = [f"{name} --run={name}_parts --steps=6" for name in games]
+    for commands in (first, second):
+        result = subprocess.run(
+            [sys.executable, "-c", DETERMINISTIC, *commands], env=environment(), capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+    assert "resumed at step 3" in result.stdout
+    for name in games:
+        whole = tensors(f"{name}_whole")
+        assert same(whole, tensors(f"{name}_parts"))
+        held = ["generator_optimizer", "discriminator_optimizer", "ema_generator", "_iterations", "moving_variance"]
+        for part in [*held, "/u/"] if name == "sngan" else held:
+            assert any(part in each for each in whole), part
+        assert whole["gan/generator_optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE"] == 6
+        # The line of step 4 is of two steps in the whole run, and of one after the end at step 3.
+        lines = {line["step"]: line for line in metrics(f"{name}_parts")}
+        assert [line for line in metrics(f"{name}_whole") if line["step"] != 4] == [lines[2], lines[6]]
+        last = [sheet for sheet in sheets(f"{name}_whole") if "00000006" in sheet]
+        assert last and all(sheets(f"{name}_whole")[sheet] == sheets(f"{name}_parts")[sheet] for sheet in last)
+
+
+def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, capsys):
+    flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--epoch_steps=1", "--checkpoint_minutes=1e-9"]
+    assert wgan.main([*flags, "--run=a", "--steps=3", "--best_by=generator_loss", "--best_mode=max"]) == 0
+    assert wgan.main(["--run=a", "--steps=5"]) == 0
+    losses = {line["step"]: line["generator_loss"] for line in metrics("a")}
+    best = max(losses, key=losses.get)
+    printed = capsys.readouterr().out
+    assert f", best generator_loss {losses[best]:.4g} at step {best} -> a\n" in printed
+    assert "--checkpoint best" in printed
+    names = {path.name for path in Path("a/best").iterdir()}
+    assert names == {"checkpoint", f"ckpt-{best}.index", f"ckpt-{best}.data-00000-of-00001"}
+    # Another metric may be asked for later; it begins anew.
+    assert wgan.main(["--run=a", "--steps=6", "--best_by=generator_weight_norm", "--best_mode=min"]) == 0
+    assert "best generator_weight_norm" in capsys.readouterr().out
+
+    drawn = {
+        which: generate.open_generator("a", which).images([1, 2]).tobytes()
+        for which in ("newest", "best", "4", "5", "6")
+    }
+    assert drawn["newest"] == drawn["6"] == drawn["best"] != drawn["5"] != drawn["4"]
+    with pytest.raises(FileNotFoundError, match=r"checkpoint must be one of 4, 5, 6, newest, best in 'a'. .*'3'"):
+        generate.open_generator("a", "3")
+    generate.main(["a", "--seeds=1-2", "--checkpoint=5", "--out=five"])
+    assert "wrote 2 avatars to five" in capsys.readouterr().out
+    export.main(["a", "exports", "--checkpoint=5"])
+    assert generate.open_generator("exports").card["training"]["step"] == 5
+    with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
+        generate.open_generator("exports", "best")
+
+
+def test_a_best_metric_that_is_none(shards, in_tmp):
+    flags = [f"--data={shards}", *WGAN, "--run=a", "--steps=4", "--epoch_steps=2"]
+    with pytest.raises(ValueError, match=r"best_by must be one of the metrics discriminator_gradient_norm, .*'fid'"):
+        wgan.main([*flags, "--best_by=fid"])
+    assert wgan.main(["--run=a", "--best_by=null"]) == 0  # may be changed
+    with pytest.raises(FileNotFoundError, match=r"checkpoint must be one of 4, newest in 'a'. Received: 'best'"):
+        generate.open_generator("a", "best")
+
+
+def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
+    flags = [f"--data={shards}", *WGAN, "--run=a", "--epoch_steps=1"]
+    assert wgan.main([*flags, "--steps=3", "--profile=2,3"]) == 0
+    (trace,) = Path("a/tensorboard/plugins/profile").glob("*/*.xplane.pb")
+    assert trace.stat().st_size > 1000
+    assert re.search(r"^profile: +steps 2 to 3, .*tensorboard-plugin-profile", capsys.readouterr().out, re.MULTILINE)
+    assert wgan.main(["--run=a", "--steps=6"]) == 0
+    assert len(list(trace.parent.parent.iterdir())) == 1 and "profile" not in RunFolder("a").config.read_text()
+
+
 def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
     with pytest.raises(ValueError, match=r"--batch_size must be at most the 48 pictures. Received: 49"):
         wgan.main([f"--data={shards}", *WGAN, "--run=a", "--batch_size=49"])
+    with pytest.raises(ValueError, match=r"--batch_size must be a multiple of --accumulate, 3, on each of 1 .*: 4"):
+        wgan.main([f"--data={shards}", *WGAN, "--run=a", "--accumulate=3"])
     with pytest.raises(ValueError, match=r"image_size must be from 1 to that of the shards in .*, 32. Received: 64"):
         wgan.main([f"--data={shards}", *WGAN, "--run=a", "--image_size=64"])
     with pytest.raises(FileNotFoundError, match=r"shards must be an existing folder. Received: 'nowhere'"):

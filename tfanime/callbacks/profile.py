@@ -25,6 +25,7 @@ class Profile(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.first = first
         self.last = last
+        self.traced = None  # which steps the trace has, such as "20 to 30"
         self._running = False
 
     def on_train_begin(self, logs=None):
@@ -42,6 +43,7 @@ class Profile(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self._running:
             self._trace.__exit__(None, None, None)
+            self.traced = f"{self.first} to {self._step}"
             if self._step == self.last:
                 self.close()
 

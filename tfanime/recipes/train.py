@@ -177,7 +177,7 @@ def _stopped_by_signals(budget):
             signal.signal(number, handler)
 
 
-def _report(run, gan, budget, config, start, best):
+def _report(run, gan, budget, config, start, best, profile):
     step, seconds = gan.step, float(budget.seconds)
     last = run.read_metrics()[-1]
     parts = [
@@ -193,3 +193,5 @@ def _report(run, gan, budget, config, start, best):
     if best and best.value is not None:
         print(f"of the best: python -m tfanime.generate {run.path} --checkpoint best --seeds 0-63 --out best.png")
     print(f"tensorboard: tensorboard --logdir {run.path}")
+    if profile and profile.traced:
+        print(f"profile:     steps {profile.traced}, in TensorBoard with: pip install tensorboard-plugin-profile")
