@@ -134,6 +134,22 @@ def test_a_best_metric_that_is_none(shards, in_tmp):
         generate.open_generator("a", "best")
 
 
+def test_a_run_that_became_infinite_needs_other_settings_and_so_another_run(shards, in_tmp):
+    flags = [f"--data={shards}", *TINY, "--critic_steps=1", "--clip=1e30", "--optimizer=sgd", "--learning_rate=1e6"]
+    messages = set()
+    for _ in range(2):  # it goes on at the last good checkpoint, and ends where it ended before
+        with pytest.raises(
+            FloatingPointError, match=r"at step \d\. .* checkpoint is a/checkpoints/ckpt-\d\. "
+        ) as raised:
+            wgan.main([*flags, "--steps=4", "--checkpoint_minutes=1e-9", "--run=a"])
+        messages.add(str(raised.value))
+    assert len(messages) == 1
+    with pytest.raises(ValueError, match=r"--learning_rate must stay what it was .* 1000000.* Name a new folder"):
+        wgan.main(["--run=a", "--learning_rate=1e-4"])
+    assert wgan.main(["--config=a/config.toml", "--learning_rate=1e-4", "--run=b"]) == 0
+    assert RunFolder("b").load()["config"]["optimizer"] == "sgd" and RunFolder("b").read_metrics()[-1]["step"] == 4
+
+
 def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
     flags = [f"--data={shards}", *WGAN, "--run=a", "--epoch_steps=1"]
     assert wgan.main([*flags, "--steps=3", "--profile=2,3"]) == 0

@@ -29,5 +29,6 @@ class StopOnNonFinite(keras.callbacks.Callback):
             raise FloatingPointError(
                 f"losses must be finite. Received: {', '.join(f'{name} = {value}' for name, value in wrong.items())} "
                 f"at step {self.model.step}. "
-                f"The last good checkpoint is {good or 'none: no checkpoint was written yet'}"
+                f"The last good checkpoint is {good or 'none: no checkpoint was written yet'}. "
+                "The same settings lead here again: a new training may need a lower learning rate or clipped gradients"
             )
