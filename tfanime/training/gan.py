@@ -251,7 +251,7 @@ class GAN(keras.Model):
             return latents
         return [latents, self._own_part(lambda whole: self.tag_sampler.batch(whole, self.seed, number), count)]
 
-    def _uniform(self, count, number, rows):
+    def _uniform(self, count, number, rows=slice(None)):
         """The `draw` of penalties (see their module) for some rows of the critic's update of this number."""
 
         def draw(shape=(), name="alpha"):
