@@ -8,7 +8,7 @@ from tiny_networks import LATENTS, VOCABULARY
 from tfanime.training import GAN, Penalty
 from tfanime.training.accumulation import Parts
 from tfanime.training.constraints import WeightClipping
-from tfanime.training.penalties import gradient_penalty, r1
+from tfanime.training.penalties import dragan, gradient_penalty, r1
 
 STEPS = 3
 
@@ -16,6 +16,7 @@ STEPS = 3
 def train(accumulate, strategy=None, rules=None, tags=False, **options):
     """A GAN after three steps of two critic steps on 16 pictures each, and its logs by name."""
     images = tiny_networks.pictures(STEPS, 16, 2)
+    images[:, 1::2] *= 0.2  # parts of very different deviations
     data = (images, tiny_networks.real_tags(STEPS, 16, 2)) if tags else images
     options["vocabulary"] = VOCABULARY if tags else None
     rules = {**(rules or {}), "accumulate": accumulate}
@@ -32,6 +33,7 @@ def train(accumulate, strategy=None, rules=None, tags=False, **options):
 def assert_same(first, second, without=()):
     (gan, logs), (other, other_logs) = first, second
     for weight, expected in zip(gan.weights, other.weights, strict=True):
+        assert np.isfinite(expected.numpy()).all()
         np.testing.assert_allclose(weight.numpy(), expected.numpy(), rtol=1e-4, atol=1e-6, err_msg=weight.path)
     for name in set(logs) & set(other_logs) - set(without):
         np.testing.assert_allclose(logs[name], other_logs[name], rtol=1e-4, atol=1e-6, err_msg=name)
@@ -57,10 +59,13 @@ def test_parts_make_the_whole_batchs_updates(game, two_devices):
     assert_same(train(2, two_devices, **game), whole, accuracies)
 
 
-def test_batch_norm_sees_a_part_which_devices_share(two_devices):
-    one = train(2, norm=True)
-    assert_same(train(2, two_devices, norm=True), one)
-    whole, _ = train(1, norm=True)
+@pytest.mark.parametrize(
+    "game", [{"norm": True}, {"penalties": [Penalty(dragan, 10.0)]}], ids=["batch norm", "DRAGAN's deviation"]
+)
+def test_statistics_of_the_batch_are_of_a_part_which_devices_share(game, two_devices):
+    one = train(2, **game)
+    assert_same(train(2, two_devices, **game), one)
+    whole, _ = train(1, **game)
     pairs = zip(one[0].weights, whole.weights, strict=True)
     assert max(np.abs(weight.numpy() - other.numpy()).max() for weight, other in pairs) > 1e-4
 

@@ -19,7 +19,8 @@ class GAN(keras.Model):
     """A generator and a discriminator, trained by `fit` on batches of pictures.
 
     One training step is `critic_steps` updates of the discriminator, each on fresh pictures, and one of the generator.
-    The generator's last forward pass serves both its own update and the discriminator's, which sees those fakes first.
+    The generator's last forward pass serves both its own update and the discriminator's, which sees those fakes first
+    (with `accumulate` it is made once more).
     An exponential moving average of the generator's weights (`ema_generator`, in inference mode) is what to draw with.
 
     Everything random is a function of (`seed`, step, place in the global batch); the step is the generator
