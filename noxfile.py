@@ -32,6 +32,13 @@ def fuzz(session):
     session.run("pytest", "-rP", *tests, env={"TFANIME_FUZZ": os.environ.get("TFANIME_FUZZ", "5000")})
 
 
+@nox.session
+def torch(session):
+    """Every recipe's updates are those of its transcription into plain PyTorch, against which it is timed too."""
+    session.install(".[test]", "torch==2.13.0")
+    session.run("pytest", "tests/test_benchmarks_pytorch.py", "tests/test_training_penalties.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def addons(session):
     """Our layers and moving average give the numbers of tensorflow-addons, which cannot be imported beside Keras 3."""
