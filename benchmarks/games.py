@@ -52,7 +52,7 @@ GAMES = {
     "wgan_gp": Entry("wgan_gp"),
     "dragan": Entry(
         "dragan",
-        changes={"generator_channels": 32, "generator_blocks": 4, "discriminator_channels": 16},
+        changes={"generator_channels": 48, "generator_blocks": 4, "discriminator_blocks": 1},  # those of dragan_64
         small={
             "image_size": 32,
             "generator_channels": 4,
