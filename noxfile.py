@@ -34,6 +34,13 @@ def fuzz(session):
     session.run("pytest", "-rP", *(session.posargs or tests), env=thorough)
 
 
+@nox.session
+def torch(session):
+    """Every recipe's updates are those of its transcription into plain PyTorch, against which it is timed too."""
+    session.install(".[test]", "torch==2.13.0")
+    session.run("pytest", "tests/test_benchmarks_pytorch.py", "tests/test_training_penalties.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def addons(session):
     """Our layers and moving average give the numbers of tensorflow-addons, which cannot be imported beside Keras 3."""

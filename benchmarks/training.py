@@ -1,22 +1,40 @@
-"""How fast `fit` trains: against the bare compiled step in the same process, and against PyTorch.
+"""How fast the recipes train, start, and grow.
 
-    python benchmarks/training.py                    all rows
-    python benchmarks/training.py --torch false      without PyTorch (pip install torch, the CPU build)
+    python benchmarks/training.py                                       all parts of all recipes: about an hour
+    python benchmarks/training.py --parts fit --recipes dcgan,wgan_gp   some
+    python benchmarks/training.py --parts torch                         needs PyTorch: pip install torch
 
-Every figure is a ratio of rounds that alternate in one process, because machines are shared and noisy: the median of
-the rounds' ratios counts, images/s are for orientation.
+The parts, each of which prints a Markdown table row by row:
+
+    fit         `fit` with all that a run has, against the bare compiled step
+    torch       the bare step against the same networks and updates in PyTorch
+    startup     seconds from the command to the end of the first step, and where they go
+    memory      growth of the resident memory of long trainings of small networks
+    cost        the bare step by size of the pictures and of the batch
+    precision   the bare step by precision, with and without XLA
+
+What is compared takes turns in one process, in many short rounds, because machines are shared and noisy. The median of
+the rounds' ratios counts, the quartiles in brackets tell how certain it is; images/s are real pictures a second, a
+median as well, for orientation. PyTorch's threads wait by turning round and round, and lose most of their speed where
+other processes take their cores: below each table stands how much those took.
 """
 
 import itertools
+import multiprocessing
 import statistics
 import tempfile
-import time
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from games import GAMES, Game, fit_against_bare, waiting_share
+from rounds import LEAST_ROUNDS, compare, neighbours
+from startup import PARTS as STARTUP_PARTS
+from startup import measure
+
 from tfanime import command_line
-from tfanime.command_line import published_path
+
+FIRST_MEMORY_STEP = 500
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -24,179 +42,204 @@ class Config:
     """Measure training.
 
     Args:
+        parts: What to measure, separated by commas: fit, torch, startup, memory, cost, precision.
+        recipes: Which recipes, separated by commas: dcgan, dcgan_r1_64 (the published file), sngan (networks of dcgan),
+            wgan, wgan_gp, dragan (narrower and less deep). Default: all for fit, startup and memory, all but
+            dcgan_r1_64 for torch, dcgan and wgan_gp for cost, dcgan for precision.
+        data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.
-        batch_size: Pictures a step.
-        rounds: Alternating rounds.
-        steps: Training steps a round.
-        memory_steps: Steps of the small model whose memory is watched, 0 to leave that out.
-        torch: Compare with PyTorch.
+        batch_size: Pictures a critic step.
+        seconds: How long a comparison takes; it takes longer where rounds are too few by then.
+        rounds: Least number of rounds.
+        starts: How often each recipe is started; a first time is not counted.
+        memory_steps: Steps at whose end the memory is read a second time, the first being 500.
+        image_sizes: Of the part cost.
+        batch_sizes: Of the part cost.
     """
 
+    parts: str = "fit,torch,startup,memory,cost,precision"
+    recipes: str | None = None
+    data: str | None = None
     image_size: int = 64
     batch_size: int = 64
-    rounds: int = 5
-    steps: int = 16  # a multiple of 8: a lazy penalty then runs as often in every round
+    seconds: float = 60
+    rounds: int = LEAST_ROUNDS
+    starts: int = 3
     memory_steps: int = 5_000
-    torch: bool = True
+    image_sizes: tuple[int, ...] = (32, 64, 128)
+    batch_sizes: tuple[int, ...] = (16, 64, 256)
+
+    def __post_init__(self):
+        _names("parts", self.parts, TABLES)
+        if self.recipes is not None:
+            _names("recipes", self.recipes, GAMES)
+        for name in ("rounds", "starts"):
+            least = 2 if name == "rounds" else 1
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be at least {least}. Received: {getattr(self, name)}")
+        if self.memory_steps <= FIRST_MEMORY_STEP:
+            raise ValueError(f"--memory_steps must be above {FIRST_MEMORY_STEP}. Received: {self.memory_steps}")
+
+    def chosen(self, *default):
+        """The recipes to measure."""
+        return _names("recipes", self.recipes, GAMES) if self.recipes else default
+
+    def shards(self, image_size):
+        """The folder of shards to train on."""
+        from tfanime.tfrecords.default import default_shards
+
+        return self.data or default_shards(image_size)
+
+    def sizes(self):
+        """The flags about sizes."""
+        return {"image_size": self.image_size, "batch_size": self.batch_size}
 
 
-def timed(function, steps):
-    """Seconds that `steps` calls of `function` take."""
-    begin = time.perf_counter()
-    for _ in range(steps):
-        function()
-    return time.perf_counter() - begin
+def _names(flag, text, known):
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--{flag} must be some of {', '.join(known)}. Received: {name!r}")
+    return names
 
 
-def compare(functions, rounds, steps, pictures):
-    """Lets named functions take turns.
-
-    Args:
-        functions: Name to function, each one step; the first is the reference.
-        rounds: How many turns each has; one more is not counted.
-        steps: Calls a turn.
-        pictures: Pictures a call.
-
-    Returns:
-        Name to (images/s, ratio of the reference's time to this one's), medians.
-    """
-    times = {name: [] for name in functions}
-    for _ in range(rounds + 1):
-        for name, function in functions.items():
-            times[name].append(timed(function, steps))
-    times = {name: values[1:] for name, values in times.items()}
-    reference = next(iter(times.values()))
-    return {
-        name: (
-            steps * pictures / statistics.median(values),
-            statistics.median(old / new for old, new in zip(reference, values, strict=True)),
-        )
-        for name, values in times.items()
-    }
+def table(title, *columns):
+    """Begins a Markdown table; returns a function that adds a row."""
+    print(f"\n{title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    return lambda *cells: print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
-def make_gan(config, precision, **changes):
-    """A compiled DCGAN under a MirroredStrategy, and its strategy."""
-    import tensorflow as tf
-
-    from tfanime.recipes import dcgan
-    from tfanime.recipes.precision import precision_policy
-
-    strategy = tf.distribute.MirroredStrategy()
-    with strategy.scope(), precision_policy(precision):
-        return dcgan.build(dcgan.Config(image_size=config.image_size, precision=precision, **changes)), strategy
+def named(name):
+    """A recipe, and how it is not what it is by default."""
+    changes = ", ".join(f"{flag} {value}" for flag, value in GAMES[name].changes.items())
+    return f"{name} ({changes})" if changes else name
 
 
-def bare_step(gan, strategy, config, jit_compile=False):
-    """The compiled train step on one batch that is there already: what nothing can be faster than."""
-    import tensorflow as tf
-
-    images = tf.random.uniform((config.batch_size, config.image_size, config.image_size, 3), -1, 1)
-
-    @tf.function(jit_compile=jit_compile)
-    def step():
-        return strategy.run(gan.train_step, args=(images,))
-
-    return lambda: float(tf.nest.flatten(step())[0])  # the value: a step counts when it is done
-
-
-def variants(config):
-    """Bare steps by precision and compiler, with the recipe's default last."""
-    functions = {}
-    for precision in ("float32", "mixed_bfloat16"):
-        for jit_compile in (False, True):
-            gan, strategy = make_gan(config, precision)
-            name = f"{precision}{', XLA' if jit_compile else ''}"
-            functions[name] = bare_step(gan, strategy, config, jit_compile)
-    return compare(functions, 3, config.steps // 2, config.batch_size)
-
-
-def fit_against_step(config, faces, precision, **changes):
-    """`fit` with the recipes' callbacks and data, and the bare step after each of its epochs.
-
-    Returns:
-        (images/s of fit, ratio bare time : fit time, share of a step spent waiting for data).
-    """
-    import keras
-
-    from tfanime import callbacks
-    from tfanime.runs import RunFolder
-
-    gan, strategy = make_gan(config, precision, **changes)
-    bare = bare_step(gan, strategy, config)
-    fit_times, bare_times = [], []
-
-    class Rounds(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.begin = time.perf_counter()
-
-        def on_epoch_end(self, epoch, logs=None):
-            fit_times.append(time.perf_counter() - self.begin)
-            bare_times.append(timed(bare, config.steps))
-            self.begin = time.perf_counter()
-
-    with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder(folder)
-        budget = callbacks.Budget(10**9)
-        dataset = faces.batches(config.batch_size).map(lambda images, tags: images)
-        gan.fit(
-            dataset,
-            epochs=config.rounds + 1,
-            steps_per_epoch=config.steps,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                callbacks.StopOnNonFinite(),
-                budget,
-                callbacks.RunLog(run, config.batch_size, budget.seconds),
-                callbacks.Samples(run, 500),
-                callbacks.Checkpoints(run.checkpoints, 2),
-                callbacks.Progress(budget, config.batch_size),
-                Rounds(),
-            ],
-        )
-    ratios = [bare_time / fit_time for bare_time, fit_time in zip(bare_times[1:], fit_times[1:], strict=True)]
-    images_per_second = config.steps * config.batch_size / statistics.median(fit_times[1:])
-    return images_per_second, statistics.median(ratios), waiting_share(gan, strategy, dataset, config)
-
-
-def waiting_share(gan, strategy, dataset, config):
-    """Share of a step's time that the loop waits for the next batch."""
-    import tensorflow as tf
-
-    step = tf.function(lambda images: strategy.run(gan.train_step, args=(images,)))
-    waited = total = 0.0
-    iterator = iter(dataset)
-    for number in range(2 * config.steps):
-        begin = time.perf_counter()
-        images = next(iterator)
-        ready = time.perf_counter()
-        float(tf.nest.flatten(step(images))[0])
-        if number >= 5:
-            waited += ready - begin
-            total += time.perf_counter() - begin
-    return waited / total
-
-
-def memory_growth(steps):
-    """Growth of the resident memory (MB) from step 500 to `steps` of a small model trained by `fit`."""
-    import keras
-
+def fit_table(config):
+    """`fit` against the bare step."""
     from tfanime import data
-    from tfanime.tfrecords.default import default_shards
+    from tfanime.recipes.precision import resolve_precision
 
-    config = Config(image_size=16, batch_size=16)
-    gan, _ = make_gan(config, "float32", channels=8)
+    precision = resolve_precision("auto")
+    faces = data.load(config.shards(config.image_size), config.image_size)
+    row = table(
+        f"`fit`, {precision}",
+        "recipe",
+        "images/s",
+        "of the bare step",
+        "with epoch's end, sheet and checkpoint",
+        "their seconds",
+        "waiting for data",
+        "rounds",
+    )
+    for name in config.chosen(*GAMES):
+        game = Game(name, precision, faces.vocabulary, **config.sizes())
+        fit = fit_against_bare(game, faces, config.seconds, config.rounds)
+        waiting = waiting_share(game, faces, config.seconds / 6)
+        row(
+            named(name),
+            f"{game.config.pictures_per_step / fit.step:.0f}",
+            f"{fit.share:.3f}",
+            f"{fit.overall:.3f}",
+            ", ".join(f"{seconds:.2f}" for seconds in fit.rare.values()),
+            f"{waiting:.2%}",
+            fit.rounds,
+        )
+
+
+def torch_table(config):
+    """The bare step against PyTorch."""
+    try:
+        import torch
+        from pytorch_games import Game as TorchGame
+    except ImportError:
+        raise ImportError(
+            "--parts with torch need PyTorch: pip install torch (the CPU build). Received: none is installed"
+        ) from None
+    from tfanime import data
+
+    vocabulary = data.load(config.shards(config.image_size), config.image_size).vocabulary
+    row = table(
+        f"The bare step against PyTorch {torch.__version__}, {torch.get_num_threads()} threads",
+        "recipe",
+        "",
+        "images/s",
+        "relative to PyTorch float32",
+        "relative to PyTorch, same precision",
+        "rounds",
+    )
+    for name in config.chosen(*(name for name in GAMES if GAMES[name].published is None)):
+        functions = {}
+        for precision in PRECISIONS:
+            game = Game(name, precision, vocabulary, **config.sizes())
+            torch_game = TorchGame(GAMES[name].recipe, game.config, game.vocabulary, precision == "mixed_bfloat16")
+            torch_game.start_from(game.gan)
+            functions[f"PyTorch {precision}"] = torch_game.bare_step(config.batch_size)
+            functions[f"tfanime {precision}"] = game.bare_step()
+        rounds = compare(functions, config.seconds, config.rounds)
+        for function in sorted(functions):
+            row(
+                named(name),
+                function,
+                f"{game.config.pictures_per_step / rounds.seconds(function):.0f}",
+                rounds.speedup(function, "PyTorch float32"),
+                rounds.speedup(function, f"PyTorch {function.split()[1]}"),
+                len(rounds),
+            )
+
+
+def startup_table(config):
+    """From the command to the first step."""
+    shards = config.shards(config.image_size)
+    row = table("Seconds to the end of the first step, in a new process", "recipe", "all", *STARTUP_PARTS)
+    for name in config.chosen(*GAMES):
+        settings = GAMES[name].settings(**config.sizes(), data=shards)
+        flags = [f"--{flag}={str(value).lower() if value is True else value}" for flag, value in settings.items()]
+        starts = []
+        for _ in range(config.starts + 1):
+            with tempfile.TemporaryDirectory() as folder:
+                starts.append(measure(GAMES[name].recipe, [*flags, f"--run={folder}/run"]))
+        parts = [statistics.median(start[part] for start in starts[1:]) for part in STARTUP_PARTS]
+        whole = statistics.median(sum(start.values()) for start in starts[1:])
+        row(named(name), f"{whole:.1f}", *(f"{seconds:.1f}" for seconds in parts))
+
+
+def memory_table(config):
+    """Growth of memory."""
+    row = table(
+        f"Resident memory from step {FIRST_MEMORY_STEP:,} to {config.memory_steps:,}, small networks, all callbacks",
+        "recipe",
+        "growth in MB",
+        "resident in MB",
+    )
+    for name in config.chosen(*GAMES):
+        # A process each, or one would grow into what the one before it had given back.
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            first, last = pool.apply(memory_of, (name, config))
+        row(name, f"{last - first:.1f}", f"{last:.0f}")
+
+
+def memory_of(name, config):
+    """Resident memory (MB) at two steps of a small game that does all that a run does."""
+    import keras
+
+    command_line.load_tensorflow()
+    from tfanime import data
+
     sizes = {}
 
     class Memory(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if self.model.step in (500, steps):
+            if self.model.step in (FIRST_MEMORY_STEP, config.memory_steps):
                 sizes[self.model.step] = resident_megabytes()
+                self.model.stop_training = len(sizes) == 2
 
-    dataset = data.load(default_shards(64), 16).batches(16).map(lambda images, tags: images)
-    gan.fit(dataset, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[Memory()])
-    return sizes[steps] - sizes[500]
+    small = GAMES[name].small
+    faces = data.load(config.shards(64), small["image_size"])
+    often = {"epoch_steps": 50, "sample_steps": 100, "checkpoint_minutes": 0.05}
+    game = Game(name, "float32", faces.vocabulary, **small, **often, batch_size=8)
+    game.fit(faces, Memory())
+    return tuple(sizes.values())
 
 
 def resident_megabytes():
@@ -205,71 +248,45 @@ def resident_megabytes():
     return int(fields["VmRSS"].split()[0]) / 1024
 
 
-def torch_step(config, dtype):
-    """The same networks and updates as the recipe `dcgan`, written plainly in PyTorch.
+def cost_table(config):
+    """The bare step by sizes."""
+    from tfanime.recipes.precision import resolve_precision
 
-    Args:
-        config: Sizes.
-        dtype: `"float32"`, or `"bfloat16"` for autocast.
-
-    Returns:
-        A function that makes one step.
-    """
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
-    size, width = config.image_size, 64
-    blocks = size.bit_length() - 3
-    channels = [width * min(2**level, 8) for level in range(blocks)]
-    layers = [nn.ConvTranspose2d(100, channels[-1], 4, bias=False), nn.BatchNorm2d(channels[-1]), nn.ReLU(True)]
-    for wide, narrow in zip(channels[:0:-1], channels[-2::-1], strict=True):
-        layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU(True)]
-    generator = nn.Sequential(*layers, nn.ConvTranspose2d(channels[0], 3, 4, 2, 1), nn.Tanh())
-    layers = [nn.Conv2d(3, channels[0], 4, 2, 1), nn.LeakyReLU(0.2, True)]
-    for narrow, wide in itertools.pairwise(channels):
-        layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, True)]
-    discriminator = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4))
-    optimizers = [
-        torch.optim.Adam(network.parameters(), 2e-4, betas=(0.5, 0.999)) for network in (generator, discriminator)
-    ]
-    real = torch.rand(config.batch_size, 3, size, size) * 2 - 1
-    average = [parameter.detach().clone() for parameter in generator.parameters()]
-
-    def logits(images):
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
-            return discriminator(images).flatten().float()
-
-    def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
-            fake = generator(torch.randn(config.batch_size, 100, 1, 1)).float()
-        optimizers[1].zero_grad()
-        (functional.softplus(-logits(real)).mean() + functional.softplus(logits(fake.detach())).mean()).backward()
-        optimizers[1].step()
-        optimizers[0].zero_grad()
-        loss = functional.softplus(-logits(fake)).mean()
-        loss.backward()
-        optimizers[0].step()
-        with torch.no_grad():
-            torch._foreach_lerp_(average, list(generator.parameters()), 0.005)
-        return float(loss)
-
-    return step
+    precision = resolve_precision("auto")
+    row = table(
+        f"Images/s of the bare step, {precision}", "recipe", "px", *(f"batch {size}" for size in config.batch_sizes)
+    )
+    for name, image_size in itertools.product(config.chosen("dcgan", "wgan_gp"), config.image_sizes):
+        paces = []
+        for batch_size in config.batch_sizes:
+            game = Game(name, precision, image_size=image_size, batch_size=batch_size)
+            rounds = compare({"bare": game.bare_step()}, config.seconds / 10, least=2, multiple=game.multiple)
+            paces.append(f"{game.config.pictures_per_step / rounds.seconds('bare'):.0f}")
+        row(named(name), image_size, *paces)
 
 
-def against_torch(config):
-    """Bare steps of the recipe `dcgan` and of the same in PyTorch, the latter's float32 being the reference."""
-    functions = {f"PyTorch {dtype}": torch_step(config, dtype) for dtype in ("float32", "bfloat16")}
-    for precision in ("float32", "mixed_bfloat16"):
-        functions[f"tfanime {precision}"] = bare_step(*make_gan(config, precision), config)
-    return compare(functions, config.rounds, config.steps // 2, config.batch_size)
+def precision_table(config):
+    """The bare step by precision and compiler."""
+    row = table("The bare step by precision and compiler", "recipe", "", "images/s", "relative to float32", "rounds")
+    for name in config.chosen("dcgan"):
+        functions = {}
+        for precision, jit_compile in itertools.product(PRECISIONS, (False, True)):
+            game = Game(name, precision, **config.sizes())
+            functions[f"{precision}{', XLA' if jit_compile else ''}"] = game.bare_step(jit_compile)
+        rounds = compare(functions, config.seconds, config.rounds, game.multiple)
+        for function in functions:
+            pace = game.config.pictures_per_step / rounds.seconds(function)
+            row(named(name), function, f"{pace:.0f}", rounds.speedup(function, "float32"), len(rounds))
 
 
-def print_rows(title, rows, reference):
-    """Prints a Markdown table of `compare`'s result."""
-    print(f"\n{title}\n\n| | images/s | relative to {reference} |\n|---|---|---|")
-    for name, (images_per_second, ratio) in rows.items():
-        print(f"| {name} | {images_per_second:.0f} | {ratio:.2f} |", flush=True)
+TABLES = {
+    "fit": fit_table,
+    "torch": torch_table,
+    "startup": startup_table,
+    "memory": memory_table,
+    "cost": cost_table,
+    "precision": precision_table,
+}
 
 
 def main(arguments=None):
@@ -277,36 +294,12 @@ def main(arguments=None):
     config = command_line.parse(
         Config, program="python benchmarks/training.py", description="Measure training.", arguments=arguments
     )
-    tf = command_line.load_tensorflow()
-    from tfanime import data
-    from tfanime.recipes.precision import resolve_precision
-    from tfanime.tfrecords.default import default_shards
-
-    print(f"TensorFlow {tf.__version__}, {config.image_size} px, batch {config.batch_size}")
-    precision = resolve_precision("auto")
-    faces = data.load(default_shards(config.image_size))
-    print("\n`fit` against the bare step\n\n| | images/s | of the bare step | waiting for data |\n|---|---|---|---|")
-    modern = tomllib.loads(
-        Path(published_path("dcgan_r1_64", ("tfanime.recipes", "published"), "--config")).read_text()
-    )
-    modern.pop("image_size")
-    for name, changes in (("dcgan", {}), ("dcgan --config dcgan_r1_64", modern)):
-        speed, ratio, waiting = fit_against_step(config, faces, precision, **changes)
-        print(f"| {name}, {precision} | {speed:.0f} | {ratio:.3f} | {waiting:.2%} |", flush=True)
-    if config.memory_steps:
-        print(
-            f"\nmemory growth to step {config.memory_steps:,}: {memory_growth(config.memory_steps):.1f} MB", flush=True
-        )
-    print_rows("Bare step of `dcgan`", variants(config), "float32")
-    if config.torch:
-        try:
-            import torch
-        except ImportError:
-            raise ImportError(
-                "--torch needs PyTorch: pip install torch (the CPU build), or --torch false. Received: true"
-            ) from None
-        rows = against_torch(config)
-        print_rows(f"`dcgan` in PyTorch {torch.__version__}", rows, "PyTorch float32")
+    tensorflow = command_line.load_tensorflow()
+    tensorflow.get_logger().setLevel("ERROR")  # many games are compiled in one process, on purpose
+    print(f"TensorFlow {tensorflow.__version__}, {config.image_size} px, batch {config.batch_size}", flush=True)
+    for part in _names("parts", config.parts, TABLES):
+        with neighbours():
+            TABLES[part](config)
 
 
 if __name__ == "__main__":

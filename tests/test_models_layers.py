@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanime.models.layers import MinibatchStddev
+from tfanime.models.layers import BatchNormalization, MinibatchStddev
 
 
 def expected(images, size):
@@ -70,3 +70,113 @@ def test_saved_and_loaded(tmp_path):
 def test_groups_have_members():
     with pytest.raises(ValueError, match=r"group_size must be at least 1. Received: 0"):
         MinibatchStddev(0)
+
+
+def norms(**options):
+    """Our layer and Keras' with the same weights."""
+    pair = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
+    random = np.random.default_rng(1)
+    values = [random.uniform(0.5, 2, 5) for _ in range(4)]
+    for layer in pair:
+        layer.build((None, 3, 2, 5))
+        layer.set_weights(values[: len(layer.weights)])
+    return pair
+
+
+def train(layer, batch):
+    """One pass in training: the outputs, all gradients, the moving averages."""
+
+    @tf.function
+    def run(batch):
+        with tf.GradientTape() as tape:
+            tape.watch(batch)
+            outputs = layer(batch, training=True)
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * tf.cast(images(8, seed=2), tf.float32))
+        return outputs, *tape.gradient(loss, [batch, *(weight.value for weight in layer.trainable_weights)])
+
+    values = [tf.cast(value, tf.float32).numpy() for value in run(tf.constant(batch))]
+    kernels = {operation.type for operation in run.get_concrete_function(tf.constant(batch)).graph.get_operations()}
+    return values + [weight.numpy() for weight in layer.weights], any("FusedBatchNorm" in kernel for kernel in kernels)
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False, "center": False, "momentum": 0.5, "epsilon": 0.1}])
+def test_fused_batch_norm_is_keras(options):
+    ours, theirs = norms(synchronized=True, **options)
+    batch = 3 + images(8)
+    (found, fused), (expected, plain) = train(ours, batch), train(theirs, batch)
+    assert fused and not plain
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours(batch), theirs(batch), rtol=1e-4, atol=1e-5)  # inference
+
+
+def test_fused_batch_norm_has_keras_second_derivatives():
+    # Those of a penalty on the gradient of a critic.
+    batch, found = tf.constant(3 + images(8)), []
+    for layer in norms():
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as tape:
+                tape.watch(batch)
+                loss = tf.reduce_sum(layer(batch, training=True) ** 3)
+            slopes = tape.gradient(loss, batch)
+            penalty = tf.reduce_mean(slopes**2)
+        found.append(outer.gradient(penalty, layer.gamma.value).numpy())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+    assert np.abs(found[0]).max() > 1e-2
+
+
+def test_fused_batch_norm_does_not_round_its_statistics():
+    ours, _ = norms(dtype="mixed_bfloat16", momentum=0.0)
+    batch = 3 + images(8)
+    (outputs, *_, mean, variance), fused = train(ours, batch)
+    assert fused
+    rounded = tf.cast(tf.cast(batch, tf.bfloat16), tf.float32).numpy()
+    np.testing.assert_allclose(mean, rounded.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(variance, rounded.var((0, 1, 2)), rtol=1e-4)
+    gamma, beta = (weight.numpy() for weight in ours.trainable_weights)
+    expected = gamma * (rounded - mean) / np.sqrt(variance + ours.epsilon) + beta
+    np.testing.assert_allclose(outputs, expected, rtol=2**-8, atol=2**-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"), [({}, (8, 5)), ({"axis": 1}, (8, 5, 3, 2)), ({"dtype": "float64"}, (8, 3, 2, 5))]
+)
+def test_what_the_kernel_does_not_take_is_left_to_keras(options, shape):
+    batch = np.random.default_rng(0).normal(size=shape)
+    pair = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
+    found, expected = (layer(batch, training=True) for layer in pair)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(*(layer.moving_variance.numpy() for layer in pair))
+
+
+def test_batch_norm_on_two_devices_is_that_on_one(two_devices):
+    batch = 3 + images(8)
+    one, _ = norms(synchronized=True)
+    with two_devices.scope():
+        both, _ = norms(synchronized=True)
+    whole = one(batch, training=True)
+    halves = two_devices.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.split(batch, 2)[context.replica_id_in_sync_group])
+    )
+    parts = two_devices.run(tf.function(lambda half: both(half, training=True)), args=(halves,))
+    parts = two_devices.experimental_local_results(parts)
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(one.weights, both.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-4)
+
+
+def test_a_frozen_batch_norm_moves_nothing():
+    ours, theirs = norms()
+    ours.trainable = theirs.trainable = False
+    batch = 3 + images(8)
+    before = ours.moving_mean.numpy()
+    np.testing.assert_array_equal(ours(batch, training=True), theirs(batch, training=True))
+    np.testing.assert_array_equal(ours.moving_mean.numpy(), before)
+
+
+def test_batch_norm_is_saved_as_what_it_is(tmp_path):
+    inputs = keras.Input((3, 2, 5))
+    keras.Model(inputs, norms(momentum=0.7)[0](inputs)).save(tmp_path / "norm.keras")
+    layer = keras.models.load_model(tmp_path / "norm.keras").layers[-1]
+    assert type(layer) is BatchNormalization
+    assert layer.momentum == 0.7

@@ -15,7 +15,7 @@ discriminator predicts them.
 import keras
 from keras import layers
 
-from tfanime.models.layers import MinibatchStddev
+from tfanime.models.layers import BatchNormalization, MinibatchStddev
 from tfanime.models.spectral import SpectralNormalization
 
 NORMS = ("batch", "none", "spectral")
@@ -30,7 +30,7 @@ def batch_norm():
     """Batch norm as in DCGAN's code, with statistics over all replicas."""
     # synchronized: over all replicas, or their moving statistics would part; momentum .9 and epsilon 1e-5 as in the
     # authors' code (Keras' own defaults are .99 and 1e-3).
-    return layers.BatchNormalization(
+    return BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02), synchronized=True
     )
 

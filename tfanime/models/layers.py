@@ -1,7 +1,46 @@
-"""Layers that Keras does not have."""
+"""Layers that Keras does not have, or not as fast."""
 
 import keras
+import tensorflow as tf
 from keras import ops
+
+
+@keras.saving.register_keras_serializable("tfanime")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' layer; where one device trains on the whole batch, it is one fused kernel instead of many small ones.
+
+    A step of the recipe `dcgan` is 1.29 times as fast for it in mixed_bfloat16, and 1.08 times in float32
+    (docs/speed.md). The kernel also keeps statistics in float32 that Keras rounds to the layer's precision.
+
+    Args: those of `keras.layers.BatchNormalization`. With `synchronized=True` several devices compute what one does.
+
+    Input and output: `[batch, ..., channels]`; the kernel takes maps `[batch, height, width, channels]`, all else is
+    left to Keras.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        fusible = (
+            self.axis in (-1, 3)
+            and inputs.shape.rank == 4
+            and inputs.dtype in (tf.float32, tf.bfloat16, tf.float16)
+            and mask is None
+            and not self.renorm
+        )
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if not (training and self.trainable and fusible) or (self.synchronized and replicas > 1):
+            return super().call(inputs, training=training, mask=mask)
+        channels = inputs.shape[-1]
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            tf.ones(channels) if self.gamma is None else ops.convert_to_tensor(self.gamma),
+            tf.zeros(channels) if self.beta is None else ops.convert_to_tensor(self.beta),
+            epsilon=self.epsilon,
+        )
+        count = tf.cast(tf.size(inputs) / channels, tf.float32)
+        variance *= (count - 1.0) / count  # the kernel divides by one less than there are
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1.0 - self.momentum))
+        return outputs
 
 
 @keras.saving.register_keras_serializable("tfanime")
