@@ -28,6 +28,18 @@ class State(tf.train.experimental.PythonState):
         self.value = json.loads(string_value)
 
 
+def after_non_finite(checkpoint):
+    """What a training that has become infinite or undefined tells about the way on.
+
+    Args:
+        checkpoint: Path of the last good checkpoint, or None.
+    """
+    return (
+        f"The last good checkpoint is {checkpoint or 'none: no checkpoint was written yet'}. "
+        "The same settings lead here again: a new training may need a lower learning rate or clipped gradients"
+    )
+
+
 def load(path, further=None, **objects):
     """Loads objects from a checkpoint, which may hold more than these.
 
@@ -93,7 +105,7 @@ def save(manager, model):
         if not np.isfinite(weight.value.numpy()).all():
             raise FloatingPointError(
                 f"weights must be finite. Received: {weight.path} is not, at step {model.step}. "
-                f"The last good checkpoint is {manager.latest_checkpoint or 'none'}"
+                f"{after_non_finite(manager.latest_checkpoint)}"
             )
     try:
         manager.save(checkpoint_number=model.step)

@@ -5,6 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
+from tfanime.callbacks.checkpoints import after_non_finite
+
 
 class StopOnNonFinite(keras.callbacks.Callback):
     """Raises as soon as any value in a step's logs is not finite. Nothing scrubs it, nothing goes on.
@@ -28,7 +30,5 @@ class StopOnNonFinite(keras.callbacks.Callback):
             good = tf.train.latest_checkpoint(str(self.checkpoints)) if self.checkpoints else None
             raise FloatingPointError(
                 f"losses must be finite. Received: {', '.join(f'{name} = {value}' for name, value in wrong.items())} "
-                f"at step {self.model.step}. "
-                f"The last good checkpoint is {good or 'none: no checkpoint was written yet'}. "
-                "The same settings lead here again: a new training may need a lower learning rate or clipped gradients"
+                f"at step {self.model.step}. {after_non_finite(good)}"
             )
