@@ -110,7 +110,7 @@ def train(config, build, name):
         if config.best_by:
             best = callbacks.Best(run.best, config.best_by, config.best_mode, known=shared.best, **state)
         with _stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
-            if config.profile:
+            if config.profile and workers.chief:
                 profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))
             gan.fit(
                 workers.dataset(batches),
