@@ -15,6 +15,7 @@ discriminator predicts them.
 import keras
 from keras import layers
 
+from tfanime.models.convolution import Conv2D, Conv2DTranspose
 from tfanime.models.layers import BatchNormalization, MinibatchStddev
 from tfanime.models.spectral import SpectralNormalization
 
@@ -140,12 +141,10 @@ def generator(image_size=64, latent_size=100, channels=64, kernel_size=4, norm="
     for level in reversed(range(blocks)):
         x = activate(x)
         for _ in range(further[blocks - 1 - level]):
-            layer = layers.Conv2D(
-                width(level), 3, padding="same", use_bias=use_bias, kernel_initializer=normal_weights()
-            )
+            layer = Conv2D(width(level), 3, padding="same", use_bias=use_bias, kernel_initializer=normal_weights())
             x = activate(_spectral(norm, layer)(x))
         if level:
-            layer = layers.Conv2DTranspose(
+            layer = Conv2DTranspose(
                 width(level - 1),
                 kernel_size,
                 strides=2,
@@ -154,7 +153,7 @@ def generator(image_size=64, latent_size=100, channels=64, kernel_size=4, norm="
                 kernel_initializer=normal_weights(),
             )
             x = _spectral(norm, layer)(x)
-    last = layers.Conv2DTranspose(3, kernel_size, strides=2, padding="same", kernel_initializer=normal_weights())
+    last = Conv2DTranspose(3, kernel_size, strides=2, padding="same", kernel_initializer=normal_weights())
     return keras.Model(inputs, images_output(_spectral(norm, last)(x)), name="dcgan_generator")
 
 
@@ -199,7 +198,7 @@ def discriminator(
         # the strided one, then those of stride 1
         for index in range(1 + further[blocks - 1 - level]):
             first = level == index == 0
-            layer = layers.Conv2D(
+            layer = Conv2D(
                 channels * min(2**level, 8),
                 3 if index else kernel_size,
                 strides=1 if index else 2,
@@ -214,8 +213,8 @@ def discriminator(
     features = x
     if minibatch_stddev:
         x = MinibatchStddev()(x)
-    logits = _spectral(norm, layers.Conv2D(1, 4, kernel_initializer=normal_weights()))(x)  # [batch, 1, 1, 1]
+    logits = _spectral(norm, Conv2D(1, 4, kernel_initializer=normal_weights()))(x)  # [batch, 1, 1, 1]
     tag_logits = None
     if tag_count:
-        tag_logits = _spectral(norm, layers.Conv2D(tag_count, 4, kernel_initializer=normal_weights()))(features)
+        tag_logits = _spectral(norm, Conv2D(tag_count, 4, kernel_initializer=normal_weights()))(features)
     return keras.Model(images, logits_outputs(logits, tag_logits), name="dcgan_discriminator")

@@ -8,6 +8,7 @@ compare_gan's 0.1; the group's code has its framework's 0.2.
 import keras
 from keras import layers
 
+from tfanime.models.convolution import Conv2D, Conv2DTranspose
 from tfanime.models.dcgan import batch_norm, generator_inputs, images_output, logits_outputs, normal_weights
 from tfanime.models.spectral import SpectralNormalization
 
@@ -44,11 +45,9 @@ def generator(image_size=32, latent_size=128, channels=64, tag_count=0):
     x = layers.Reshape((seed, seed, 8 * channels))(x)
     x = layers.ReLU()(batch_norm()(x))
     for width in (4 * channels, 2 * channels, channels):
-        x = layers.Conv2DTranspose(
-            width, 4, strides=2, padding="same", use_bias=False, kernel_initializer=normal_weights()
-        )(x)
+        x = Conv2DTranspose(width, 4, strides=2, padding="same", use_bias=False, kernel_initializer=normal_weights())(x)
         x = layers.ReLU()(batch_norm()(x))
-    x = layers.Conv2D(3, 3, padding="same", kernel_initializer=normal_weights())(x)
+    x = Conv2D(3, 3, padding="same", kernel_initializer=normal_weights())(x)
     return keras.Model(inputs, images_output(x), name="sngan_generator")
 
 
@@ -72,7 +71,7 @@ def discriminator(image_size=32, channels=64, tag_count=0):
     x = images
     for index, factor in enumerate((1, 2, 2, 4, 4, 8, 8)):
         strided = index % 2
-        layer = layers.Conv2D(
+        layer = Conv2D(
             channels * factor,
             4 if strided else 3,
             strides=2 if strided else 1,
