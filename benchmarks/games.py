@@ -65,7 +65,7 @@ GAMES = {
 
 
 class Game:
-    """A game of a recipe, compiled under a strategy of its own.
+    """A game of a recipe, compiled for this machine's devices.
 
     Args:
         name: A key of `GAMES`.
@@ -75,15 +75,15 @@ class Game:
     """
 
     def __init__(self, name, precision, vocabulary=None, **changes):
-        import tensorflow as tf
-
+        from tfanime.recipes import devices
         from tfanime.recipes.precision import precision_policy
 
         entry = GAMES[name]
         self.config = entry.config(precision=precision, **changes)
         self.vocabulary = None if self.config.tags == "none" else vocabulary
         self.multiple = entry.multiple
-        self.strategy = tf.distribute.MirroredStrategy()
+        self.workers = devices.join(self.config.devices)
+        self.strategy = self.workers.strategy
         with self.strategy.scope(), precision_policy(precision):
             build = importlib.import_module(f"tfanime.recipes.{entry.recipe}").build
             self.gan = build(self.config, self.vocabulary)
@@ -118,10 +118,15 @@ class Game:
     def batches(self, faces):
         """The recipe's stream of batches."""
         config = self.config
-        dataset = faces.batches(config.batch_size, critic_steps=getattr(config, "critic_steps", 1))
-        return dataset.map(lambda images, tags: images) if faces.vocabulary and not self.vocabulary else dataset
 
-    def fit(self, faces, *further, epochs=1_000_000):
+        def batches(parts, own):
+            critic_steps = getattr(config, "critic_steps", 1)
+            dataset = faces.batches(config.batch_size, critic_steps=critic_steps, parts=parts, own=own)
+            return dataset.map(lambda images, tags: images) if faces.vocabulary and not self.vocabulary else dataset
+
+        return self.workers.dataset(batches)
+
+    def fit(self, faces, *further):
         """`fit` with all callbacks of a run in a folder for the time being, `further` ones behind them."""
         from tfanime import callbacks
         from tfanime.runs import RunFolder
@@ -129,21 +134,22 @@ class Game:
         config = self.config
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder(folder)
-            budget = callbacks.Budget(config.steps)
+            budget = callbacks.Budget(config.steps, gather=self.workers.gather)
             self.log = callbacks.RunLog(run, config.pictures_per_step, budget.seconds)
             self.samples = callbacks.Samples(run, config.sample_steps)
-            self.checkpoints = callbacks.Checkpoints(run.checkpoints, config.checkpoint_minutes)
+            self.checkpoints = callbacks.Checkpoints(
+                run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds, log=self.log.state
+            )
             self.gan.fit(
                 self.batches(faces),
-                epochs=epochs,
-                steps_per_epoch=config.epoch_steps,
+                epochs=1,
+                steps_per_epoch=config.steps,
                 shuffle=False,
                 verbose=0,
                 callbacks=[
                     callbacks.StopOnNonFinite(run.checkpoints),
                     budget,
-                    self.log,
-                    self.samples,
+                    callbacks.Epochs(config.epoch_steps, [self.log, self.samples]),
                     self.checkpoints,
                     callbacks.Progress(budget, config.pictures_per_step),
                     *further,
@@ -229,8 +235,13 @@ def fit_against_bare(game, faces, seconds, least):
 
 def rare_events(game, logs):
     """Median seconds of what a run does now and then, after a first time that is not counted."""
+
+    def end_epoch():
+        game.log.on_train_batch_end(0, logs)  # of nothing there is no mean
+        game.log.on_epoch_end(0, dict(logs))
+
     events = {
-        "epoch": lambda: game.log.on_epoch_end(0, dict(logs)),
+        "epoch": end_epoch,
         "sheet": game.samples.draw,
         "checkpoint": game.checkpoints.save,
     }

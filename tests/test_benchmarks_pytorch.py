@@ -13,7 +13,6 @@ from games import GAMES, Game  # noqa: E402
 
 from tfanime.tags import JIN34  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("in_tmp")  # one device
 RECIPES = [name for name in GAMES if GAMES[name].published is None]
 STEPS, BATCH = 2, 4
 
@@ -122,6 +121,13 @@ def test_the_recipes_own_updates_are_pytorchs(name):
         if before[key].dim() > 1:  # Adam makes steps of the noise where the gradient is zero, at some biases
             off, moved = (float((others[key] - expected[key]).norm()) for others in (found, before))
             assert off <= 5e-2 * moved, key
+    for player in ("generator_optimizer", "discriminator_optimizer"):
+        # Two steps tell little of how long the optimizer remembers.
+        ours, theirs = getattr(game.gan, player), getattr(twin, player).param_groups[0]
+        if name == "wgan":
+            assert (theirs["alpha"], theirs["momentum"]) == (ours.rho, ours.momentum)
+        else:
+            assert (theirs["betas"], theirs["eps"]) == ((ours.beta_1, ours.beta_2), ours.epsilon)
 
 
 def test_the_average_is_pytorchs():

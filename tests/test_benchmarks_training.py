@@ -12,7 +12,7 @@ SMALL = "--image_size 16 --batch_size 4 --seconds 0.1 --rounds 2 --starts 1"
 
 
 @pytest.fixture(autouse=True)
-def short(in_tmp, monkeypatch):
+def short(monkeypatch):
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
     monkeypatch.setattr(training, "FIRST_MEMORY_STEP", 2)
 
