@@ -62,7 +62,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(RUN) benchmarks/drawing.py
-	$(RUN) benchmarks/training.py --torch false
+	$(RUN) benchmarks/training.py --parts fit,startup --recipes dcgan,wgan_gp,dragan
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

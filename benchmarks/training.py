@@ -12,6 +12,7 @@ The parts, each of which prints a Markdown table row by row:
     memory      growth of the resident memory of long trainings of small networks
     cost        the bare step by size of the pictures and of the batch
     precision   the bare step by precision, with and without XLA
+    layers      the bare step with Keras' own layers, and with the library's
 
 What is compared takes turns in one process, in many short rounds, because machines are shared and noisy. The median of
 the rounds' ratios counts, the quartiles in brackets tell how certain it is; images/s are real pictures a second, a
@@ -19,12 +20,14 @@ median as well, for orientation. PyTorch's threads wait by turning round and rou
 other processes take their cores: below each table stands how much those took.
 """
 
+import contextlib
 import itertools
 import multiprocessing
 import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from games import GAMES, Game, fit_against_bare, waiting_share
 from rounds import LEAST_ROUNDS, compare, neighbours
@@ -32,6 +35,7 @@ from startup import PARTS as STARTUP_PARTS
 from startup import measure
 
 from tfanime import command_line
+from tfanime.tags import JIN34
 
 FIRST_MEMORY_STEP = 500
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -42,10 +46,11 @@ class Config:
     """Measure training.
 
     Args:
-        parts: What to measure, separated by commas: fit, torch, startup, memory, cost, precision.
+        parts: What to measure, separated by commas: fit, torch, startup, memory, cost, precision,
+            layers.
         recipes: Which recipes, separated by commas: dcgan, dcgan_r1_64 (the published file), sngan (networks of dcgan),
-            wgan, wgan_gp, dragan (narrower and less deep). Default: all for fit, startup and memory, all but
-            dcgan_r1_64 for torch, dcgan and wgan_gp for cost, dcgan for precision.
+            wgan, wgan_gp, dragan (width and depth of dragan_64). Default: all for fit, startup and memory; all but
+            dcgan_r1_64 for torch; dcgan and wgan_gp for cost; dcgan for precision; dcgan, wgan_gp, dragan for layers.
         data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.
         batch_size: Pictures a critic step.
@@ -57,7 +62,7 @@ class Config:
         batch_sizes: Of the part cost.
     """
 
-    parts: str = "fit,torch,startup,memory,cost,precision"
+    parts: str = "fit,torch,startup,memory,cost,precision,layers"
     recipes: str | None = None
     data: str | None = None
     image_size: int = 64
@@ -279,6 +284,34 @@ def precision_table(config):
             row(named(name), function, f"{pace:.0f}", rounds.speedup(function, "float32"), len(rounds))
 
 
+def layers_table(config):
+    """The bare step by layers."""
+    import keras
+
+    from tfanime.models import dcgan
+
+    plain = {name: getattr(keras.layers, name) for name in ("Conv2D", "Conv2DTranspose", "BatchNormalization")}
+    norm = plain.pop("BatchNormalization")
+    # The library's layers are looked up in one module by all networks of the recipes measured here.
+    variants = {"Keras' layers": plain | {"BatchNormalization": norm}, "fused batch norm": plain, "both": {}}
+    row = table(
+        "The bare step by layers", "recipe", "", "images/s", "relative to Keras' layers, same precision", "rounds"
+    )
+    for name, precision in itertools.product(config.chosen("dcgan", "wgan_gp", "dragan"), PRECISIONS):
+        functions = {}
+        for variant, replaced in variants.items():
+            with contextlib.ExitStack() as stack:
+                for layer, kind in replaced.items():
+                    stack.enter_context(mock.patch.object(dcgan, layer, kind))
+                functions[variant] = (game := Game(name, precision, JIN34, **config.sizes())).bare_step()
+                functions[variant]()  # compiled while they are replaced
+        rounds = compare(functions, config.seconds, config.rounds, game.multiple)
+        for function in functions:
+            pace = game.config.pictures_per_step / rounds.seconds(function)
+            label = f"{precision}, {function}"
+            row(named(name), label, f"{pace:.0f}", rounds.speedup(function, "Keras' layers"), len(rounds))
+
+
 TABLES = {
     "fit": fit_table,
     "torch": torch_table,
@@ -286,6 +319,7 @@ TABLES = {
     "memory": memory_table,
     "cost": cost_table,
     "precision": precision_table,
+    "layers": layers_table,
 }
 
 

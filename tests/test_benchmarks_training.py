@@ -73,6 +73,21 @@ def test_precisions_are_compared_with_and_without_xla(capsys, monkeypatch):
     assert cells[0][3] == "1.00 (1.00-1.00)"
 
 
+def test_layers_are_compared_with_keras(capsys, monkeypatch):
+    monkeypatch.setattr(training, "PRECISIONS", ("mixed_bfloat16",))
+    seen = []
+    bare_step = training.Game.bare_step
+    monkeypatch.setattr(training.Game, "bare_step", lambda game: seen.append(game.gan.generator) or bare_step(game))
+    cells = run(capsys, "--parts layers --recipes wgan")
+    assert [row[1] for row in cells] == [
+        "mixed_bfloat16, Keras' layers",
+        "mixed_bfloat16, fused batch norm",
+        "mixed_bfloat16, both",
+    ]
+    modules = [[type(layer).__module__.partition(".")[0] for layer in network.layers] for network in seen]
+    assert [(names.count("tfanime"), "keras" in names) for names in modules] == [(0, True), (2, True), (4, True)]
+
+
 def test_memory_is_read_twice(shards):
     config = training.Config(data=str(shards), memory_steps=4)
     first, last = training.memory_of("dcgan", config)
