@@ -135,16 +135,15 @@ def test_a_best_metric_that_is_none(shards, in_tmp):
 
 
 def test_a_run_that_became_infinite_needs_other_settings_and_so_another_run(shards, in_tmp):
-    flags = [f"--data={shards}", *TINY, "--critic_steps=1", "--clip=1e30", "--optimizer=sgd", "--learning_rate=1e6"]
-    messages = set()
+    flags = [f"--data={shards}", *TINY, "--critic_steps=1", "--clip=1e30", "--optimizer=sgd", "--learning_rate=1e3"]
+    ends = set()
     for _ in range(2):  # it goes on at the last good checkpoint, and ends where it ended before
-        with pytest.raises(
-            FloatingPointError, match=r"at step \d\. .* checkpoint is a/checkpoints/ckpt-\d\. "
-        ) as raised:
+        # A loss, or a weight when it is to be saved, whichever is infinite first.
+        with pytest.raises(FloatingPointError, match=r"finite\. .* at step \d\. .* is a/checkpoints/ckpt-\d") as raised:
             wgan.main([*flags, "--steps=4", "--checkpoint_minutes=1e-9", "--run=a"])
-        messages.add(str(raised.value))
-    assert len(messages) == 1
-    with pytest.raises(ValueError, match=r"--learning_rate must stay what it was .* 1000000.* Name a new folder"):
+        ends.add(re.search(r"at step .*ckpt-\d", str(raised.value))[0])
+    assert len(ends) == 1
+    with pytest.raises(ValueError, match=r"--learning_rate must stay what it was .* 1000\.0.* Name a new folder"):
         wgan.main(["--run=a", "--learning_rate=1e-4"])
     assert wgan.main(["--config=a/config.toml", "--learning_rate=1e-4", "--run=b"]) == 0
     assert RunFolder("b").load()["config"]["optimizer"] == "sgd" and RunFolder("b").read_metrics()[-1]["step"] == 4
