@@ -1,0 +1,1 @@
+"""Numbers that judge pictures by their features: arrays -> numbers, in float64, knowing no network."""

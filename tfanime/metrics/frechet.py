@@ -1,0 +1,129 @@
+"""The Frechet distance between two Gaussians fitted to features, which is FID where the features are those of the 2015
+Inception network (Heusel et al. 2017, arXiv 1706.08500, equation 6).
+
+With few samples the distance is too large, and below as many as there are dimensions the covariance is singular.
+"""
+
+import numpy as np
+
+from tfanime.metrics.arrays import require_features
+
+
+class Moments:
+    """Mean and covariance of features that come batch by batch; memory does not grow with their number.
+
+    Args:
+        dimensions: Components of one feature vector.
+    """
+
+    def __init__(self, dimensions):
+        if dimensions < 1:
+            raise ValueError(f"dimensions must be at least 1. Received: {dimensions}")
+        self.count = 0
+        self.mean = np.zeros(dimensions)
+        self._scatter = np.zeros((dimensions, dimensions))
+
+    def update(self, features):
+        """Adds features.
+
+        Args:
+            features: Array `[batch, dimensions]`.
+
+        Raises:
+            ValueError: The shape is another, or a value is not finite.
+        """
+        features = require_features("features", features, least=1)
+        if features.shape[1] != len(self.mean):
+            raise ValueError(f"features must have {len(self.mean)} dimensions. Received: {features.shape[1]}")
+        # Chan, Golub and LeVeque 1979: scatters about their own means, plus one of the means.
+        batch_mean = features.mean(axis=0)
+        centred = features - batch_mean
+        step = batch_mean - self.mean
+        total = self.count + len(features)
+        self._scatter += centred.T @ centred + np.outer(step, step) * (self.count * len(features) / total)
+        self.mean = self.mean + step * (len(features) / total)
+        self.count = total
+
+    @property
+    def covariance(self):
+        """float64 array `[dimensions, dimensions]`, divided by count - 1.
+
+        Raises:
+            ValueError: There are fewer than two samples.
+        """
+        if self.count < 2:
+            raise ValueError(f"a covariance needs at least 2 samples. Received: {self.count}")
+        return self._scatter / (self.count - 1)
+
+    @property
+    def gaussian(self):
+        """The `Gaussian` of these features."""
+        return Gaussian(self.mean, self.covariance)
+
+
+class Gaussian:
+    """A Gaussian, and a factor of its covariance, into which half of the time of a distance goes.
+
+    Args:
+        mean: Array `[dimensions]`.
+        covariance: Array `[dimensions, dimensions]`, symmetric and positive semidefinite.
+        factor: Array with `factor @ factor.T` equal to the covariance, where it is known already. Default: computed
+            when it is needed.
+
+    Raises:
+        ValueError: A shape is another, or a value is not finite.
+    """
+
+    def __init__(self, mean, covariance, factor=None):
+        self.mean, self.covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
+        self._factor = factor
+        if self.mean.ndim != 1 or self.covariance.shape != (len(self.mean), len(self.mean)):
+            raise ValueError(
+                "mean and covariance must be [dimensions] and [dimensions, dimensions]. "
+                f"Received: {self.mean.shape} and {self.covariance.shape}"
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
+            raise ValueError("mean and covariance must be finite. Received: values that are not")
+
+    @property
+    def factor(self):
+        """float64 array F with F F' equal to the covariance."""
+        if self._factor is None:
+            try:
+                self._factor = np.linalg.cholesky(self.covariance)
+            except np.linalg.LinAlgError:  # singular: there were fewer samples than dimensions
+                values, vectors = np.linalg.eigh(self.covariance)
+                self._factor = vectors * np.sqrt(np.maximum(values, 0.0))
+        return self._factor
+
+    def distance(self, other):
+        """The squared Frechet distance |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) to another `Gaussian`."""
+        if len(self.mean) != len(other.mean):
+            raise ValueError(
+                f"both Gaussians must have the same dimensions. Received: {len(self.mean)} and {len(other.mean)}"
+            )
+        # The eigenvalues of C C', with C = F F', are those of F' C' F, which is symmetric.
+        product = self.factor.T @ other.covariance @ self.factor
+        eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
+        root_trace = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()  # what rounding makes negative is 0
+        means = np.sum((self.mean - other.mean) ** 2)
+        return max(0.0, float(means + np.trace(self.covariance) + np.trace(other.covariance) - 2 * root_trace))
+
+
+def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
+    """The squared Frechet distance between two Gaussians.
+
+    Args:
+        mean_1: Array `[dimensions]`.
+        covariance_1: Array `[dimensions, dimensions]`, symmetric and positive semidefinite.
+        mean_2: Likewise.
+        covariance_2: Likewise.
+
+    Returns:
+        A float, at least 0. To judge several generators against the same pictures, `Gaussian.distance` of the pictures'
+        `Gaussian` computes its factor once.
+
+    Raises:
+        ValueError: A shape is another, or a value is not finite.
+    """
+    return Gaussian(mean_1, covariance_1).distance(Gaussian(mean_2, covariance_2))

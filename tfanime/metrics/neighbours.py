@@ -1,0 +1,112 @@
+"""Metrics of nearest neighbours: precision and recall, density and coverage, and how near fakes come to real pictures.
+
+Distances are Euclidean and computed in blocks, so that memory grows with the number of pictures and not its square.
+"""
+
+import numpy as np
+
+from tfanime.metrics.arrays import require_features, require_pair
+
+BLOCK = 1024
+
+
+def _distances(rows, others):
+    """Blocks of the Euclidean distances from `rows` (down) to `others` (across), with their first row's number."""
+    squares = np.sum(others**2, axis=1)
+    for begin in range(0, len(rows), BLOCK):
+        block = rows[begin : begin + BLOCK]
+        squared = np.sum(block**2, axis=1)[:, None] + squares - 2 * block @ others.T
+        yield begin, np.sqrt(np.maximum(squared, 0.0))
+
+
+def radii(features, k):
+    """For each row the distance to its k-th nearest other row.
+
+    Args:
+        features: Array `[count, dimensions]`, count above k.
+        k: Which neighbour.
+
+    Returns:
+        float64 array `[count]`.
+    """
+    features = require_features("features", features, least=k + 1)
+    result = np.empty(len(features))
+    for begin, distances in _distances(features, features):
+        rows = np.arange(len(distances))
+        distances[rows, begin + rows] = np.inf  # not to itself, even where rounding makes it farther than a twin
+        result[begin : begin + len(distances)] = np.partition(distances, k - 1, axis=1)[:, k - 1]
+    return result
+
+
+def precision_recall(real_features, fake_features, k=3):
+    """How much of the fakes looks real, and how much of the real the fakes cover (Kynkaanniemi et al. 2019, arXiv
+    1904.06991, equation 2).
+
+    Args:
+        real_features: Array `[count, dimensions]`.
+        fake_features: Array `[count, dimensions]`; as many as real ones, or the two values mean different things.
+        k: The neighbour whose distance is the radius of the ball around each picture, 3 in the paper.
+
+    Returns:
+        `(precision, recall)`: shares of fakes inside a real one's ball, and of real ones inside a fake's.
+
+    Raises:
+        ValueError: An array has another shape, too few rows, or values that are not finite.
+    """
+    real, fake = require_pair(("real_features", "fake_features"), real_features, fake_features, least=k + 1)
+    return _inside(fake, real, radii(real, k)), _inside(real, fake, radii(fake, k))
+
+
+def _inside(rows, centres, ball_radii):
+    return float(np.concatenate([(block <= ball_radii).any(axis=1) for _, block in _distances(rows, centres)]).mean())
+
+
+def density_coverage(real_features, fake_features, k=5):
+    """The same questions without the weight of outliers (Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4).
+
+    Args:
+        real_features: Array `[count, dimensions]`.
+        fake_features: Array `[count, dimensions]`.
+        k: The neighbour whose distance is the radius of the ball around each real picture, 5 in the paper.
+
+    Returns:
+        `(density, coverage)`: in how many real ones' balls a fake lies on average, over k (it may be above 1), and the
+        share of real ones with a fake in their ball.
+
+    Raises:
+        ValueError: An array has another shape, too few rows, or values that are not finite.
+    """
+    real, fake = require_pair(("real_features", "fake_features"), real_features, fake_features, least=k + 1)
+    ball_radii = radii(real, k)
+    inside, covered = 0, np.zeros(len(real), bool)
+    for _, block in _distances(fake, real):
+        within = block < ball_radii
+        inside += np.count_nonzero(within)
+        covered |= within.any(axis=0)
+    return inside / (k * len(fake)), float(covered.mean())
+
+
+def nearest(features, others, skip_same=False):
+    """For each row the nearest of other rows.
+
+    Args:
+        features: Array `[count, dimensions]`.
+        others: Array `[other count, dimensions]`.
+        skip_same: Whether row i of `others` is row i of `features`, and no neighbour of itself.
+
+    Returns:
+        `(indices, distances)`, int64 and float64 arrays `[count]`.
+
+    Raises:
+        ValueError: An array has another shape, too few rows, or values that are not finite.
+    """
+    rows, others = require_pair(("features", "others"), features, others, least=1 + skip_same)
+    indices, smallest = np.empty(len(rows), np.int64), np.empty(len(rows))
+    for begin, distances in _distances(rows, others):
+        places = np.arange(len(distances))
+        if skip_same:
+            distances[places, begin + places] = np.inf
+        where = slice(begin, begin + len(distances))
+        indices[where] = np.argmin(distances, axis=1)
+        smallest[where] = distances[places, indices[where]]
+    return indices, smallest
