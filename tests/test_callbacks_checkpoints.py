@@ -190,6 +190,15 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == names | {"checkpoint", "notes.txt"}
 
 
+def test_without_their_list_checkpoints_are_left_alone(tmp_path):
+    saved_at(attached(tmp_path), 3)
+    (tmp_path / "checkpoint").unlink()
+    before = {path.name for path in tmp_path.iterdir()}
+    assert len(before) == 2
+    attached(tmp_path).restore()
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 def test_plain_values_are_saved_and_may_be_missing(tmp_path):
     state = checkpoints.State({"steps": 2, "sums": {"loss": 0.1 + 0.2}})
     saved_at(attached(tmp_path, log=state), 3)

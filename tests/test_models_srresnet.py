@@ -171,7 +171,8 @@ def test_initial_weights():
     for network in (srresnet.generator(32, 8, 16, 1), srresnet.discriminator(32, 16, 1)):
         kernels = [weight.numpy() for weight in network.weights if weight.name == "kernel"]
         for kernel in kernels:
-            assert abs(kernel.std() / 0.02 - 1) < 4 / np.sqrt(2 * kernel.size)
+            fan_in = np.prod(kernel.shape[:-1])
+            assert abs(kernel.std() / np.sqrt(2 / fan_in) - 1) < 4 / np.sqrt(2 * kernel.size)
 
 
 @pytest.mark.parametrize("make", [srresnet.generator, srresnet.discriminator])

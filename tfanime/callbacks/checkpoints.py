@@ -120,11 +120,11 @@ def save(manager, model):
 
 def tidy(manager):
     """Removes what a process that was killed while it wrote a checkpoint, or removed an old one, left of it."""
-    kept = {Path(path).name for path in (*manager.checkpoints, manager.latest_checkpoint or "")}
+    kept = {Path(path).name for path in manager.checkpoints}
     for path in Path(manager.directory).glob("ckpt-*"):
         if path.name.endswith("_temp"):
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.partition(".")[0] not in kept:
+        elif kept and path.name.partition(".")[0] not in kept:  # without a list of them, any may be a good one
             path.unlink()
 
 

@@ -55,7 +55,7 @@ class RecipeConfig:
         exclusive_tags: Whether the tags' loss sees one class in an exclusive group (softmax) or one yes or no for each
             of its tags (sigmoid).
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
-        precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (1.57x as fast
+        precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (faster
             on such a CPU), float32 elsewhere. Weights are float32 always.
         jit_compile: Whether XLA compiles the training step. One device only; slower on a CPU, to be tried on a GPU.
             The same seed draws other random numbers then.
