@@ -4,8 +4,8 @@ tells the tags too, DRAGAN's gradient penalty (Kodali et al. 2017, arXiv 1705.07
 
 The losses are the paper's: the tags' loss, a sum over them, counts once, the adversarial loss as many times as there
 are tags, the penalty half. Where the paper is silent: learning rates fall from half of `--steps` on (it says after
-50,000 updates) to a tenth (it gives no rate). The defaults are meant for a GPU; `--config dragan_64` is what two cores
-can train. `--tags none` is plain DRAGAN on these networks, with Kodali et al.'s weight of the penalty.
+50,000 updates) to a tenth (it gives no rate). The defaults are meant for a GPU; `--config dragan_64` is reduced for two
+cores. `--tags none` is plain DRAGAN on these networks, with Kodali et al.'s weight of the penalty.
 """
 
 from dataclasses import dataclass
