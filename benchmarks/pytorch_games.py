@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from tfanime.recipes.recipe import loss_weights
 from tfanime.tags import TagVocabulary
 
 
@@ -233,8 +234,8 @@ class Game:
         return logits.float(), None if tag_logits is None else tag_logits.float()
 
     def _weighted(self, adversarial, tags):
-        weight = self.config.adversarial_weight or len(self.vocabulary)
-        return weight * adversarial + self.config.tag_weight * tags
+        weights = loss_weights(self.config, self.vocabulary)
+        return weights["adversarial_weight"] * adversarial + weights["tag_weight"] * tags
 
     def _autocast(self):
         return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)

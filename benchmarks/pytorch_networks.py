@@ -131,6 +131,17 @@ class Residual(nn.Module):
         return self.activation(x + self.branch(x))
 
 
+class Scale(nn.Module):
+    """A fixed factor."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
 def srresnet_generator(image_size=128, latent_size=128, channels=64, blocks=16, tag_count=0):
     """Jin et al.'s."""
 
@@ -145,7 +156,7 @@ def srresnet_generator(image_size=128, latent_size=128, channels=64, blocks=16, 
     layers = [nn.BatchNorm2d(channels), nn.ReLU(True), trunk]
     for _ in range((image_size // 16).bit_length() - 1):
         layers += [conv(4 * channels), nn.PixelShuffle(2), nn.BatchNorm2d(channels), nn.ReLU(True)]
-    layers.append(conv(3, 9))
+    layers += [Scale(0.1), conv(3, 9)]
     return Generator(latent_size + tag_count, (channels, 16, 16), nn.Sequential(*layers), bias=True)
 
 

@@ -48,10 +48,11 @@ def shared(critic_steps):
     }
 
 
-def has_tags(with_tags, without):
+def has_tags(with_tags, without, adversarial_weight=1.0):
     """Whether of two games the first is played with `VOCABULARY`, its losses balanced as Jin et al. 2017 do."""
     assert with_tags.tag_sampler.vocabulary is VOCABULARY and not without.tag_sampler
-    assert (with_tags.adversarial_weight, without.adversarial_weight) == (3.0, 1.0)
+    assert (with_tags.adversarial_weight, without.adversarial_weight) == (adversarial_weight, 1.0)
+    assert with_tags.adversarial_weight / with_tags.tag_weight == 3.0
     return [each.shape[-1] for each in with_tags.discriminator.outputs[1:]] == [3]
 
 

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy_layers import Weights, conv, conv_transpose, relu
 
 from tfanime.models import dcgan
 from tfanime.models.layers import MinibatchStddev
@@ -52,6 +53,33 @@ def convolutions(network):
         for layer in found
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose)
     ]
+
+
+@pytest.mark.parametrize("kernel_size", [4, 5])
+def test_generator_by_hand(kernel_size):
+    network = dcgan.generator(16, 2, channels=1, kernel_size=kernel_size, tag_count=1)
+    weights = Weights(network)
+    latents, tags = np.random.default_rng(1).normal(size=(3, 2)), np.array([[1.0], [-1.0], [1.0]])
+    x = np.concatenate([latents, tags], axis=1) @ weights.take(1)[0]
+    x = relu(weights.norm(x.reshape(3, 4, 4, 2)))
+    x = relu(weights.norm(conv_transpose(x, *weights.take(1))))
+    np.testing.assert_allclose(network([latents, tags]), np.tanh(conv_transpose(x, *weights.take(2))), atol=1e-3)
+    assert weights.all_taken()
+
+
+@pytest.mark.parametrize("kernel_size", [4, 5])
+def test_discriminator_by_hand(kernel_size):
+    network = dcgan.discriminator(32, channels=1, kernel_size=kernel_size, tag_count=2)
+    weights = Weights(network)
+    images = np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3))
+    x = relu(conv(images, *weights.take(2), stride=2), 0.2)
+    for _ in range(2):
+        x = relu(weights.norm(conv(x, *weights.take(1), stride=2)), 0.2)
+    for found in network(images):  # the heads see all of the 4x4 places
+        kernel, bias = weights.take(2)
+        expected = np.einsum("nhwi,hwio->no", x, kernel) + bias
+        np.testing.assert_allclose(np.reshape(found, expected.shape), expected, rtol=1e-3)
+    assert weights.all_taken()
 
 
 UP = "Conv2DTranspose", 4

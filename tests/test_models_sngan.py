@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy_layers import Weights, conv, conv_transpose, relu
 
 from tfanime.models import sngan
 from tfanime.models.spectral import spectral_layers
@@ -41,6 +42,40 @@ def test_shapes(size):
     assert logits.shape == (4,) and tag_logits.shape == (4, 3)
     assert sngan.discriminator(size, channels=2)(images).shape == (4,)
     assert sngan.generator(size, latent_size=5, channels=2).input_shape == (None, 5)
+
+
+def test_generator_by_hand():
+    network = sngan.generator(16, latent_size=2, channels=1, tag_count=1)
+    weights = Weights(network)
+    latents, tags = np.random.default_rng(1).normal(size=(3, 2)), np.array([[1.0], [-1.0], [1.0]])
+    x = np.concatenate([latents, tags], axis=1) @ weights.take(1)[0]
+    x = relu(weights.norm(x.reshape(3, 2, 2, 8)))
+    for _ in range(3):
+        x = relu(weights.norm(conv_transpose(x, *weights.take(1))))
+    np.testing.assert_allclose(network([latents, tags]), np.tanh(conv(x, *weights.take(2))), atol=1e-3)
+    assert weights.all_taken()
+
+
+def test_discriminator_by_hand():
+    network = sngan.discriminator(16, channels=1, tag_count=2)
+    Weights(network)  # u and v become any vectors, no singular ones: sigma is then any number, too
+    images = np.random.default_rng(1).uniform(-1, 1, (3, 16, 16, 3))
+
+    def normalized(layer):
+        kernel, bias, u, v = (
+            value.numpy().astype("float64") for value in (layer.kernel, layer.layer.bias, layer.u, layer.v)
+        )
+        matrix = np.moveaxis(kernel, -1, 0).reshape(len(u), -1)
+        return kernel / (u @ matrix @ v), bias
+
+    x = images
+    *convolutions, logit, tags = spectral_layers(network)
+    for index, layer in enumerate(convolutions):
+        x = relu(conv(x, *normalized(layer), stride=1 + index % 2), 0.1)
+    found = network(images)
+    for layer, values in ((logit, found[0][:, None]), (tags, found[1])):
+        kernel, bias = normalized(layer)
+        np.testing.assert_allclose(values, x.reshape(3, -1) @ kernel + bias, rtol=1e-3)
 
 
 @pytest.mark.parametrize("make", [sngan.generator, sngan.discriminator])

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy_layers import Weights, conv, relu
 
 from tfanime.models import srresnet
 from tfanime.models.spectral import spectral_layers
@@ -14,6 +15,10 @@ def trainable(network):
 
 def norms(network):
     return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def kernels(network):
+    return [weight.numpy() for weight in network.weights if weight.name == "kernel"]
 
 
 def convolutions(network):
@@ -71,41 +76,26 @@ def test_other_sizes(size, doublings, widest):
 def test_generator_by_hand():
     """One block and one doubling, in NumPy, with every weight drawn at random."""
     network = srresnet.generator(32, 2, channels=2, blocks=1, tag_count=1)
-    random = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(
-            random.uniform(0.5, 1.5, weight.shape) if "variance" in weight.name else random.normal(size=weight.shape)
-        )
-    weights = iter(weight.numpy().astype("float64") for weight in network.weights)
+    weights = Weights(network)
 
-    def conv(x):
-        kernel, bias = next(weights), next(weights)
-        pad = kernel.shape[0] // 2
-        x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
-        return np.einsum("nhwcij,ijco->nhwo", windows, kernel) + bias
+    def convolution(x):
+        return conv(x, *weights.take(2))
 
-    def norm(x):
-        gamma, beta, mean, variance = (next(weights) for _ in range(4))
-        return gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta
-
-    def relu(x):
-        return np.maximum(x, 0)
-
-    latents, tags = random.normal(size=(3, 2)), np.array([[1.0], [-1.0], [1.0]])
-    x = np.concatenate([latents, tags], axis=1) @ next(weights) + next(weights)
-    trunk = relu(norm(x.reshape(3, 16, 16, 2)))
-    x = trunk + norm(conv(relu(norm(conv(trunk)))))
-    x = relu(norm(conv(x))) + trunk
-    x = conv(x)
+    latents, tags = np.random.default_rng(1).normal(size=(3, 2)), np.array([[1.0], [-1.0], [1.0]])
+    kernel, bias = weights.take(2)
+    x = np.concatenate([latents, tags], axis=1) @ kernel + bias
+    trunk = relu(weights.norm(x.reshape(3, 16, 16, 2)))
+    x = trunk + weights.norm(convolution(relu(weights.norm(convolution(trunk)))))
+    x = relu(weights.norm(convolution(x))) + trunk
+    x = convolution(x)
     shuffled = np.zeros((3, 32, 32, 2))
     for quarter in range(4):
         shuffled[:, quarter // 2 :: 2, quarter % 2 :: 2] = x[..., 2 * quarter : 2 * quarter + 2]
-    last = conv(relu(norm(shuffled)))
+    last = convolution(0.1 * relu(weights.norm(shuffled)))
     before_tanh = keras.Model(network.input, network.layers[-2].output)([latents, tags])
     np.testing.assert_allclose(before_tanh, last, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(network([latents, tags]), np.tanh(last), atol=1e-3)
-    assert next(weights, None) is None
+    assert weights.all_taken()
 
 
 def test_discriminator_by_hand():
@@ -167,12 +157,31 @@ def test_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "generator.keras")(latents), network(latents))
 
 
+def deviates(kernel, deviation):
+    return abs(kernel.std() / deviation - 1) < 4 / np.sqrt(2 * kernel.size)
+
+
 def test_initial_weights():
-    for network in (srresnet.generator(32, 8, 16, 1), srresnet.discriminator(32, 16, 1)):
-        kernels = [weight.numpy() for weight in network.weights if weight.name == "kernel"]
-        for kernel in kernels:
-            fan_in = np.prod(kernel.shape[:-1])
-            assert abs(kernel.std() / np.sqrt(2 / fan_in) - 1) < 4 / np.sqrt(2 * kernel.size)
+    dense, *hidden, last = kernels(srresnet.generator(32, 8, 16, 1))
+    assert deviates(dense, 0.02)
+    assert len(hidden) == 4 and all(deviates(kernel, np.sqrt(2 / np.prod(kernel.shape[:-1]))) for kernel in hidden)
+    assert deviates(last, 2 * np.sqrt(2 / (81 * 16)))
+    for kernel in kernels(srresnet.discriminator(32, 16, 1, tag_count=2)):
+        fans = np.prod(kernel.shape[:-2], dtype=int) * sum(kernel.shape[-2:])
+        assert deviates(kernel, np.sqrt(2 / fans))
+
+
+def test_pictures_begin_grey_and_change_slowly():
+    network = srresnet.generator(64, 128, 48, 4)
+    before_tanh = keras.Model(network.input, network.layers[-2].output)
+    latents = tf.random.stateless_normal((64, 128), (0, 1))
+    assert 0.15 < np.std(before_tanh(latents, training=True)) < 0.25
+    # One step of Adam at 2e-4 that moves all weights of a layer in the direction that pictures feel most: DCGAN's last
+    # layer moves them by 0.02.
+    last = network.layers[-2]
+    inputs = keras.Model(network.input, last.input)(latents, training=True)
+    moved = keras.ops.conv(keras.ops.abs(inputs), np.full(last.kernel.shape, 2e-4, np.float32), padding="same")
+    assert 0.01 < np.sqrt(np.mean(np.square(moved))) < 0.05
 
 
 @pytest.mark.parametrize("make", [srresnet.generator, srresnet.discriminator])

@@ -77,7 +77,7 @@ def test_no_flag_is_left_out():
 
 
 def test_with_and_without_tags():
-    assert recipe_flags.has_tags(built(), built(None))
+    assert recipe_flags.has_tags(built(), built(None), adversarial_weight=3.0)
     assert built(None).penalties == (Penalty(penalties.dragan, 10.0),)
 
 

@@ -1,14 +1,36 @@
+import dataclasses
 import importlib
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+import recipe_flags
 
 from tfanime import command_line
 from tfanime.recipes import dcgan, recipe, wgan
 from tfanime.runs import RunFolder
 from tfanime.tags import JIN34
+
+# Where a training or a refusal shows what a shared flag does, for those that `recipe_flags` cannot read off a game.
+EXERCISED = {
+    "test_recipes_train.py": (
+        *("data", "run", "batch_size", "steps", "minutes", "horizontal_flip", "deterministic", "precision"),
+        *("epoch_steps", "sample_steps", "checkpoint_minutes", "best_by", "best_mode", "profile"),
+    ),
+    "test_recipes_devices.py": ("devices",),
+    "test_recipes_dragan.py": ("tags",),
+    "test_recipes_sngan.py": ("decay_begin",),
+}
+
+
+def test_every_shared_flag_is_exercised():
+    flags = {field.name for field in dataclasses.fields(recipe.RecipeConfig)}
+    named = {flag: file for file, names in EXERCISED.items() for flag in names}
+    assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | set(named)
+    for flag, file in named.items():
+        text = (Path(__file__).parent / file).read_text()
+        assert re.search(rf'--{flag}\b|\b{flag}=|"{flag}"', text), (flag, file)
 
 
 def wgan_config(*arguments):

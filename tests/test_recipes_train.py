@@ -67,6 +67,7 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
     games = {
         "sngan": "--networks_of=dcgan --critic_steps=2 --decay=none --gradient_clip=1",
         # with batch norm in the generator
+        "wgan_gp": "--tags=frequencies --critic_steps=2",
         "dcgan": "--accumulate=2 --discriminator_norm=none --r1_gamma=1 --r1_every=2 --minibatch_stddev",
     }
     first = [

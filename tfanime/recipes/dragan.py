@@ -27,6 +27,8 @@ class Config(RecipeConfig):
         discriminator_channels: Channels of the discriminator's first layer; doubled at every halving of the size.
         discriminator_blocks: Residual blocks after each of its strided convolutions but the last.
         penalty: Weight of the gradient penalty. Default: 0.5 with tags (Jin et al.), 10 without (Kodali et al.).
+        adversarial_weight: Factor of the adversarial loss. Default: the number of tags (Jin et al.), 1 without.
+        tag_weight: Factor of the tags' loss, which is a sum over them.
     """
 
     image_size: int = 128
@@ -36,6 +38,8 @@ class Config(RecipeConfig):
     discriminator_channels: int = 32
     discriminator_blocks: int = 2
     penalty: float | None = None
+    adversarial_weight: float | None = None
+    tag_weight: float | None = 1.0
     tags: Literal["none", "priors", "frequencies"] = "priors"
     decay: Literal["none", "linear", "exponential"] = "exponential"
     decay_begin: float = 0.5

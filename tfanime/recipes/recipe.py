@@ -49,9 +49,9 @@ class RecipeConfig:
         tags: Whether avatars are drawn by tags, which the discriminator learns to tell (ACGAN, Odena et al. 2017), and
             how those of fakes are drawn in training: by the priors of the shards' vocabulary (where it has none, each
             tag of an exclusive group alike, others with 0.25), by the faces' frequencies, or no tags at all.
-        adversarial_weight: Factor of the adversarial loss. Default: the number of tags, because the tags' loss is a sum
-            over them (Jin et al. 2017); 1 without tags.
-        tag_weight: Factor of the tags' loss.
+        adversarial_weight: Factor of the adversarial loss, beside which penalties have their published weights.
+        tag_weight: Factor of the tags' loss, which is a sum over them. Default: 1 / the number of tags, the balance of
+            Jin et al. 2017.
         exclusive_tags: Whether the tags' loss sees one class in an exclusive group (softmax) or one yes or no for each
             of its tags (sigmoid).
         ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
@@ -91,8 +91,8 @@ class RecipeConfig:
     accumulate: int = 1
     horizontal_flip: bool = False
     tags: Literal["none", "priors", "frequencies"] = "none"
-    adversarial_weight: float | None = None
-    tag_weight: float = 1.0
+    adversarial_weight: float | None = 1.0
+    tag_weight: float | None = None
     exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid"
     ema_half_life: float = 10_000
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
@@ -114,7 +114,7 @@ class RecipeConfig:
         self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes", "learning_rate")
         self.require("above 0", lambda value: value is None or value > 0, "minutes", "gradient_clip")
         self.require("above 0", lambda value: value is None or value > 0, "adversarial_weight")
-        self.require("at least 0", lambda value: value >= 0, "tag_weight")
+        self.require("at least 0", lambda value: value is None or value >= 0, "tag_weight")
         self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
         parse_devices(self.devices)
@@ -207,6 +207,16 @@ class DCGANConfig(RecipeConfig):
         return generator, discriminator
 
 
+def loss_weights(config, vocabulary=None):
+    """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags."""
+    count = len(vocabulary) if vocabulary else 1
+    # Of the two only their ratio, the number of tags, is common to all recipes: the one that is scaled for it is left
+    # to the recipe, because penalties, learning rates of plain SGD and limits of gradients know nothing of tags.
+    adversarial = count if config.adversarial_weight is None else config.adversarial_weight
+    tag = 1 / count if config.tag_weight is None else config.tag_weight
+    return {"adversarial_weight": float(adversarial), "tag_weight": float(tag)}
+
+
 def rules(config, vocabulary=None):
     """What all recipes tell `GAN.compile`: both optimizers, weights, limits; a dictionary of its arguments."""
     from tfanime.training.optimizers import OPTIMIZERS, schedule
@@ -220,9 +230,9 @@ def rules(config, vocabulary=None):
         )
         for player, updates in (("generator", 1), ("discriminator", critic_steps))
     }
-    return optimizers | {
-        "adversarial_weight": config.adversarial_weight or float(len(vocabulary) if vocabulary else 1),
-        "tag_weight": config.tag_weight,
+    return {
+        **optimizers,
+        **loss_weights(config, vocabulary),
         "exclusive_tags": config.exclusive_tags,
         "gradient_clip": config.gradient_clip,
         "accumulate": config.accumulate,

@@ -1,0 +1,57 @@
+"""Layers in NumPy as TensorFlow computes them, float64, for tests that go through a whole network by hand."""
+
+import numpy as np
+
+
+class Weights:
+    """A network's weights, drawn at random and then taken one after the other.
+
+    Args:
+        network: A built `keras.Model`; its weights are overwritten.
+    """
+
+    def __init__(self, network):
+        random = np.random.default_rng(0)
+        for weight in network.weights:
+            positive = "variance" in weight.name
+            weight.assign(random.uniform(0.5, 1.5, weight.shape) if positive else random.normal(size=weight.shape))
+        self._left = iter(weight.numpy().astype("float64") for weight in network.weights)
+
+    def take(self, count):
+        """The next `count` arrays, a list."""
+        return [next(self._left) for _ in range(count)]
+
+    def norm(self, x):
+        """The next layer is batch norm, in inference."""
+        gamma, beta, mean, variance = self.take(4)
+        return gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta
+
+    def all_taken(self):
+        """Whether none is left."""
+        return next(self._left, None) is None
+
+
+def relu(x, slope=0.0):
+    """ReLU, or LeakyReLU of a slope."""
+    return np.where(x > 0, x, slope * x)
+
+
+def conv(x, kernel, bias=0.0, stride=1):
+    """`Conv2D(padding="same")`: `[n, h, w, i]` and kernel `[kh, kw, i, o]` -> `[n, h / stride, w / stride, o]`."""
+    sides = [max(kernel.shape[axis] - stride, 0) for axis in (0, 1)]  # sizes are multiples of the stride
+    pads = [(side // 2, side - side // 2) for side in sides]
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), *pads, (0, 0))), kernel.shape[:2], (1, 2))
+    return np.einsum("nhwcij,ijco->nhwo", windows[:, ::stride, ::stride], kernel) + bias
+
+
+def conv_transpose(x, kernel, bias=0.0, stride=2):
+    """`Conv2DTranspose(padding="same")`: `[n, h, w, i]` and kernel `[kh, kw, o, i]` -> `[n, stride h, stride w, o]`."""
+    count, height, width, _ = x.shape
+    rows, columns, outputs, _ = kernel.shape
+    whole = np.zeros((count, height * stride + rows, width * stride + columns, outputs))
+    for row in range(rows):
+        for column in range(columns):
+            part = whole[:, row : row + height * stride : stride, column : column + width * stride : stride]
+            part += x @ kernel[row, column].T
+    top, left = (rows - stride) // 2, (columns - stride) // 2
+    return whole[:, top : top + height * stride, left : left + width * stride] + bias
