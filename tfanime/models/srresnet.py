@@ -13,7 +13,7 @@ fast a layer is. Here they make all layers about as fast as DCGAN's are (docs/re
 
 - the discriminator has Glorot's. It has no norm, and with He's its residual sums grow so large that one step turned
   the mean logit by 40; with the N(0, 0.02) of one reimplementation it learned hardly anything.
-- the generator has He's in the convolutions and N(0, 0.02) in the dense layer, which are followed by batch norm.
+- the generator has He's, in all layers that are followed by batch norm; with N(0, 0.02) they ran ahead.
 - the generator's last layer, 9x9 without a norm, sees its input times `OUTPUT_PACE` and has kernels that are larger in
   return: an equalized learning rate (Karras et al. 2018, arXiv 1710.10196, section 4.1) for one layer. As it stands in
   the paper it moves pictures ten times as far as DCGAN's last layer does, and they flicker.
@@ -22,7 +22,7 @@ fast a layer is. Here they make all layers about as fast as DCGAN's are (docs/re
 import keras
 from keras import layers, ops
 
-from tfanime.models.dcgan import batch_norm, generator_inputs, images_output, logits_outputs, normal_weights
+from tfanime.models.dcgan import batch_norm, generator_inputs, images_output, logits_outputs
 from tfanime.models.spectral import SpectralNormalization
 
 TRUNK = 16  # height and width of the generator's residual blocks
@@ -88,7 +88,7 @@ def generator(image_size=128, latent_size=128, channels=64, blocks=16, tag_count
     _check(image_size, channels=channels, blocks=blocks)
     conv, dense = _maker(spectral_norm)
     inputs, x = generator_inputs(latent_size, tag_count)
-    x = layers.Reshape((TRUNK, TRUNK, channels))(dense(TRUNK * TRUNK * channels, normal_weights())(x))
+    x = layers.Reshape((TRUNK, TRUNK, channels))(dense(TRUNK * TRUNK * channels, "he_normal")(x))
     x = trunk = layers.ReLU()(batch_norm()(x))
 
     def hidden(x, channels):
