@@ -4,6 +4,7 @@ import re
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 import tiny_networks
@@ -12,7 +13,6 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tfanime import __version__, command_line, export, export_onnx, generate
 from tfanime.images import to_uint8
-from tfanime.latents import Latents
 from tfanime.tag_sampling import TagSampler
 
 SEEDS = np.array([3, 0, 12, 2**40, 7, 5])
@@ -26,22 +26,6 @@ def exported(run_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def here(run_folder):
     return generate.open_generator(run_folder)
-
-
-@pytest.fixture(scope="module")
-def tagged():
-    """A generator with tags."""
-    network = tiny_networks.generator(tags=len(tiny_networks.VOCABULARY))
-    card = {"tfanime": "0", "recipe": "none", "config": {"data": "here", "run": "there"}, "data": {}, "step": 7}
-    return generate.Generator(None, tiny_networks.VOCABULARY, network, Latents(tiny_networks.LATENTS), card)
-
-
-@pytest.fixture(scope="module")
-def exported_with_tags(run_folder, tagged, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "open_generator", lambda *arguments: tagged)
-        folder = tmp_path_factory.mktemp("exports")
-        return export.export(run_folder, folder, onnx=folder / "new" / "tagged.onnx")
 
 
 def decoded(pngs):
@@ -79,8 +63,8 @@ def test_signatures(exported, here):
         assert size == [None] or spec.shape[1] == size
 
 
-def test_signatures_with_tags(exported_with_tags, tagged):
-    signatures = (model := tf.saved_model.load(str(exported_with_tags))).signatures
+def test_signatures_with_tags(tagged_export, tagged):
+    signatures = (model := tf.saved_model.load(str(tagged_export))).signatures
     assert {"generate_with_tags", "images_with_tags"} < set(signatures) and model
     sampler = TagSampler(tagged.vocabulary)
     wanted = np.tile(tagged.vocabulary.wanted("green, no hat"), (6, 1)).astype(np.float32)
@@ -96,9 +80,9 @@ def test_signatures_with_tags(exported_with_tags, tagged):
 
 
 @pytest.mark.parametrize("tags", [False, True])
-def test_the_way_from_one_seed_to_another(exported, exported_with_tags, here, tagged, tags):
+def test_the_way_from_one_seed_to_another(exported, tagged_export, here, tagged, tags):
     generator = tagged if tags else here
-    signatures = (model := tf.saved_model.load(str(exported_with_tags if tags else exported))).signatures
+    signatures = (model := tf.saved_model.load(str(tagged_export if tags else exported))).signatures
     first, second = tf.constant([3] * 7, tf.int64), tf.constant([7] * 7, tf.int64)
     t = np.array([0.0, 0.25, 0.5, 1.0, -2.0, 7.0, np.nan], np.float32)
     pngs = signatures["interpolate"](seed_a=first, seed_b=second, t=tf.constant(t))["image_bytes"]
@@ -129,15 +113,15 @@ def test_the_model_card(exported, run_folder):
     assert str(run_folder.parent) not in json.dumps(card)  # nothing of this machine's folders
 
 
-def test_the_model_card_states_every_prior(exported_with_tags):
-    card = json.loads((exported_with_tags / "assets" / "model_card.json").read_text())
+def test_the_model_card_states_every_prior(tagged_export):
+    card = json.loads((tagged_export / "assets" / "model_card.json").read_text())
     assert [group["name"] for group in card["vocabulary"]["groups"]] == ["colour", "more"]
     assert card["vocabulary"]["priors"] == {"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3, "hat": 0.25, "smile": 0.25}
 
 
 @pytest.mark.parametrize("tags", [False, True])
-def test_the_model_card_lists_the_signatures_as_they_are(exported, exported_with_tags, tags):
-    folder = exported_with_tags if tags else exported
+def test_the_model_card_lists_the_signatures_as_they_are(exported, tagged_export, tags):
+    folder = tagged_export if tags else exported
     card = json.loads((folder / "assets" / "model_card.json").read_text())
     signatures = (model := tf.saved_model.load(str(folder))).signatures
     assert model and set(signatures) == {*card["signatures"], "serving_default"}
@@ -153,16 +137,16 @@ def test_the_model_card_lists_the_signatures_as_they_are(exported, exported_with
             assert form.startswith(outputs[alias].dtype.name)
 
 
-def test_a_client_can_ask_for_the_model_card(exported_with_tags):
-    signatures = (model := tf.saved_model.load(str(exported_with_tags))).signatures
+def test_a_client_can_ask_for_the_model_card(tagged_export):
+    signatures = (model := tf.saved_model.load(str(tagged_export))).signatures
     texts = signatures["model_card"](seed=tf.constant([5, 6], tf.int64))["model_card"].numpy()
-    expected = json.loads((exported_with_tags / "assets" / "model_card.json").read_text())
+    expected = json.loads((tagged_export / "assets" / "model_card.json").read_text())
     assert model and [json.loads(text) for text in texts] == [expected, expected]
 
 
-def test_every_signature_is_warmed_up(exported_with_tags):
-    signatures = (model := tf.saved_model.load(str(exported_with_tags))).signatures
-    path = exported_with_tags / "assets.extra" / "tf_serving_warmup_requests"
+def test_every_signature_is_warmed_up(tagged_export):
+    signatures = (model := tf.saved_model.load(str(tagged_export))).signatures
+    path = tagged_export / "assets.extra" / "tf_serving_warmup_requests"
     batches = {}
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)
@@ -174,9 +158,9 @@ def test_every_signature_is_warmed_up(exported_with_tags):
     assert model and batches == {name: [1, 8] for name in set(signatures) - {"serving_default"}}
 
 
-def test_onnx_draws_the_same(exported_with_tags, tagged):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    path = exported_with_tags.parent / "new" / "tagged.onnx"
+def test_onnx_draws_the_same(tagged, tmp_path):
+    path = tmp_path / "new" / "tagged.onnx"
+    export.export_generator(tagged, tmp_path / "exports", path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [(each.name, each.type, each.shape[1]) for each in session.get_inputs()] == [
         ("latents", "tensor(float)", tiny_networks.LATENTS),
@@ -188,14 +172,13 @@ def test_onnx_draws_the_same(exported_with_tags, tagged):
     assert images.shape == (6, 4, 4, 3) and images.min() < -0.1 and images.max() > 0.1
     np.testing.assert_allclose(images, tagged.network([latents, tags]), atol=1e-5)
     card = json.loads(session.get_modelmeta().custom_metadata_map["model_card"])
-    assert card["vocabulary"]["name"] == "tiny" and card["training"]["step"] == 7
+    assert card["vocabulary"]["name"] == "tiny" and card["training"] is None
 
 
-def test_onnx_that_draws_something_else_is_not_kept(run_folder, here, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "open_generator", lambda *arguments: here)
+def test_onnx_that_draws_something_else_is_not_kept(here, tmp_path, monkeypatch):
     monkeypatch.setattr(export_onnx, "_difference", lambda *arguments: 2.1 / 127.5)
     with pytest.raises(ValueError, match=r"within one grey level\. Received: 2\.1 grey levels"):
-        export.export(run_folder, tmp_path / "out", onnx=tmp_path / "a.onnx")
+        export.export_generator(here, tmp_path / "out", tmp_path / "a.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["out"] and not list((tmp_path / "out").iterdir())
 
 

@@ -53,10 +53,24 @@ def export(run, out_dir, checkpoint="newest", onnx=None):
         ValueError: ONNX cannot express the network. No version is written then.
     """
     RunFolder(run).load()
-    out_dir = require_writable_folder(out_dir, "out_dir")
-    if onnx is not None:
-        require_onnx(onnx)
-    generator = open_generator(run, checkpoint)
+    _require_writable(out_dir, onnx)
+    return export_generator(open_generator(run, checkpoint), out_dir, onnx)
+
+
+def export_generator(generator, out_dir, onnx=None):
+    """Like `export`, for a generator that no run folder of tfanime's holds.
+
+    Args:
+        generator: A `tfanime.generate.Generator` with `network`, `latents`, and `vocabulary` if it has tags.
+        out_dir, onnx: See `export`.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        ImportError, OSError, ValueError: See `export`.
+    """
+    out_dir = _require_writable(out_dir, onnx)
     found = endpoints(generator)
     card = _model_card(generator, found)
     if onnx is not None:
@@ -69,6 +83,14 @@ def export(run, out_dir, checkpoint="newest", onnx=None):
         (temporary / "assets").mkdir(exist_ok=True)
         (temporary / "assets" / "model_card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return target
+
+
+def _require_writable(out_dir, onnx):
+    """Both before any work, so that a bad one costs none."""
+    out_dir = require_writable_folder(out_dir, "out_dir")
+    if onnx is not None:
+        require_onnx(onnx)
+    return out_dir
 
 
 def _write(network, found, folder):
@@ -90,15 +112,14 @@ def _model_card(generator, found):
         "latents": {"size": generator.latents.size, "distribution": generator.latents.distribution},
         "vocabulary": replace(vocabulary, priors=vocabulary.probabilities).to_json() if vocabulary else None,
         "signatures": {name: endpoint.to_json() for name, endpoint in found.items()},
-        "training": {
-            "tfanime": card["tfanime"],
-            "recipe": card["recipe"],
-            "config": {name: value for name, value in card["config"].items() if name not in ("data", "run")},
-            "data": card["data"],
-            "step": card["step"],
-        },
+        "training": _training(card) if card else None,
         "licence": "The pictures that a generator was trained on bound what may be done with it and with its avatars.",
     }
+
+
+def _training(card):
+    config = {name: value for name, value in card["config"].items() if name not in ("data", "run")}
+    return {**{name: card[name] for name in ("tfanime", "recipe", "data", "step")}, "config": config}
 
 
 @dataclass(frozen=True)
