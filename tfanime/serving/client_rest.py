@@ -71,6 +71,8 @@ class RestAvatarClient(Blocking):
             response = self._pool.request(
                 "POST", self._url, body=body, headers={"Content-Type": "application/json"}, timeout=timeout
             )
+        except urllib3.exceptions.NewConnectionError as error:  # refused; to urllib3 it is a kind of timeout
+            return "UNAVAILABLE", str(error)
         except urllib3.exceptions.TimeoutError as error:
             return "DEADLINE_EXCEEDED", str(error)
         except urllib3.exceptions.HTTPError as error:
