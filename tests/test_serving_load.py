@@ -1,8 +1,6 @@
 import asyncio
 import io
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -17,6 +15,8 @@ from tfanime.command_line import run
 from tfanime.serving import load as load_module
 from tfanime.serving.client import ServerError
 from tfanime.serving.load import Config, Result, main, measure
+from tfanime.serving.models import Models, load
+from tfanime.serving.server import Server
 
 
 def png(grey, size=2):
@@ -112,22 +112,11 @@ def test_rest_under_load(tagged_export):
     assert all(b"generate_with_tags" in body for body in bodies[1:])
 
 
-def test_grpc_under_load(tagged_export, tmp_path):
-    (tmp_path / "faces").mkdir()
-    (tmp_path / "faces" / "1").symlink_to(tagged_export)
-    command = [sys.executable, "-m", "tfanime.serving", "--model", f"tfanime={tmp_path / 'faces'}", "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        address = server.stdout.readline().split()[-1]
-        command = [sys.executable, "-m", "tfanime.serving.load", "--server", address]
-        flags = ["--clients", "4", "--processes", "1", "--seconds", "1"]
-        result = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=300)
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
-    assert result.returncode == 0, result.stderr
-    head, rate, latency, answers, errors = result.stdout.splitlines()
+def test_grpc_under_load(tagged_export, capsys):
+    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
+        main(["--server", server.address, "--clients", "4", "--processes", "1", "--seconds", "1"])
+    address, printed = server.address, capsys.readouterr().out
+    head, rate, latency, answers, errors = printed.splitlines()
     assert head.startswith(f"4 clients in 1 process, 1 avatar a request, gRPC to {address}, ")
     assert float(rate.split()[1].replace(",", "")) > 0
     times = [float(value) for value in re.findall(r"(?:p\d\d|max) ([\d.]+)", latency)]
