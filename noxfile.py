@@ -55,3 +55,26 @@ def addons(session):
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     session.run("python", "tests/addons/write_numbers.py", str(numbers), env=quiet)
     session.run(python, "tests/addons/compare.py", str(numbers), external=True, env=quiet)
+
+
+@nox.session
+def kserve(session):
+    """The REST client of kserve takes avatars from the embedded server."""
+    _foreign_client(session, "kserve_asks.py", ["kserve==0.21.*"], ["--rest_api_port", "0"])
+
+
+@nox.session(python="3.11")
+def min_tfs_client(session):
+    """min-tfs-client, whose protos need an old protobuf, takes avatars from the embedded server."""
+    _foreign_client(session, "min_tfs_client_asks.py", ["min-tfs-client==1.0.2", "protobuf<3.21", "numpy<2"], [])
+
+
+def _foreign_client(session, script, packages, flags):
+    """Runs a script of tests/clients in an environment without tfanime, against a server in the session's own."""
+    session.install(".")
+    client = Path(session.create_tmp()) / "client"
+    session.run("python", "-m", "venv", "--clear", str(client))
+    python = str(client / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", *packages, "pillow", external=True)
+    command = ["python", "tests/clients/serve_and_ask.py", python, f"tests/clients/{script}", *flags]
+    session.run(*command, env={"TF_CPP_MIN_LOG_LEVEL": "3"})

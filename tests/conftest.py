@@ -59,6 +59,49 @@ def run_folder(shards, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def tagged():
+    """A generator with tags, of tiny networks that learned nothing."""
+    import tiny_networks
+
+    from tfanime.generate import Generator
+    from tfanime.latents import Latents
+
+    network = tiny_networks.generator(tags=len(tiny_networks.VOCABULARY))
+    return Generator(None, tiny_networks.VOCABULARY, network, Latents(tiny_networks.LATENTS))
+
+
+@pytest.fixture(scope="session")
+def tagged_export(tagged, tmp_path_factory):
+    """The first version of an export of it. Only to be read."""
+    from tfanime.export import export_generator
+
+    return export_generator(tagged, tmp_path_factory.mktemp("exports") / "tagged")
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory):
+    """Paths of PEM files: an authority (`ca`), a server at 127.0.0.1 and a client that it knows, and a stranger."""
+    import trustme
+
+    folder = tmp_path_factory.mktemp("pem")
+    paths = {}
+    for name, owners in (("", ("server", "client")), ("stranger_", ("stranger",))):
+        authority = trustme.CA()
+        paths[f"{name}ca"] = folder / f"{name}ca.pem"
+        authority.cert_pem.write_to_path(paths[f"{name}ca"])
+        for owner in owners:
+            made = authority.issue_cert("127.0.0.1", "localhost")
+            for kind, blob in (
+                (owner, made.private_key_and_cert_chain_pem),
+                (f"{owner}_key", made.private_key_pem),
+                (f"{owner}_certificate", made.cert_chain_pems[0]),
+            ):
+                paths[kind] = folder / f"{kind}.pem"
+                blob.write_to_path(paths[kind])
+    return paths
+
+
 @pytest.fixture
 def in_tmp(tmp_path, monkeypatch):
     """An empty working folder."""

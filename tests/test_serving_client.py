@@ -1,18 +1,17 @@
-import io
-import re
-from concurrent import futures
+"""The client's command line."""
 
-import grpc
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from rest_server import RestServer
 from tiny_generator import HEIGHT, WIDTH, save
 
 from tfanime.command_line import run
-from tfanime.serving import client as client_module
-from tfanime.serving.client import AvatarClient, main
+from tfanime.images import grid
+from tfanime.serving.client import TLS, AvatarClient, Config, main
 from tfanime.serving.models import Models, load
 from tfanime.serving.server import Server
 
@@ -31,184 +30,10 @@ def client(server):
         yield client
 
 
-class Scripted(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """A server that gives its answers in order: a status code, or a function of the request."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.requests = []
-
-    def Predict(self, request, context):
-        self.requests.append(request)
-        answer = self.answers.pop(0)
-        if isinstance(answer, grpc.StatusCode):
-            context.abort(answer, "as written")
-        return answer(request)
-
-
-@pytest.fixture
-def scripted():
-    """Starts a server for a `Scripted`; gives its address."""
-    servers = []
-
-    def start(service):
-        server = grpc.server(futures.ThreadPoolExecutor(1))
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        servers.append(server)
-        return f"127.0.0.1:{port}"
-
-    yield start
-    for server in servers:
-        server.stop(None)
-
-
-def in_typed_fields(request):
-    """Images as TF Serving sends them by default: uint8 in `int_val`; the seeds are their grey levels."""
-    seeds = tf.make_ndarray(request.inputs["seed"])
-    response = predict_pb2.PredictResponse()
-    images = response.outputs["images"]
-    images.dtype = tf.uint8.as_datatype_enum
-    for size in (len(seeds), 2, 2, 3):
-        images.tensor_shape.dim.add(size=size)
-    images.int_val.extend(int(seed) for seed in seeds for _ in range(12))
-    return response
-
-
-def one_too_few(request):
-    response = in_typed_fields(request)
-    images = response.outputs["images"]
-    images.tensor_shape.dim[0].size -= 1
-    del images.int_val[-12:]
-    return response
-
-
-def as_floats(request):
-    response = predict_pb2.PredictResponse()
-    seeds = tf.make_ndarray(request.inputs["seed"])
-    response.outputs["images"].CopyFrom(tf.make_tensor_proto(np.zeros((len(seeds), 2, 2, 3), np.float32)))
-    return response
-
-
-def test_a_long_list_is_split_and_joined_in_order(client):
-    seeds = [5, 3, *range(40, 80), 3]
-    images = client.generate(seeds)
-    assert images.dtype == np.uint8 and images.shape == (43, HEIGHT, WIDTH, 3)
-    for index in (0, 1, 15, 16, 42):
-        alone = client.generate([seeds[index]])[0]
-        assert np.abs(images[index].astype(int) - alone).max() <= 1
-    assert [len(part) for part, _ in client.generate_in_batches(seeds)] == [16, 16, 11]
-    assert np.ptp(images[0].astype(int) - images[1]) > 50
-
-
-def test_png_holds_the_same_avatars(client):
-    pngs = client.png(range(20))
-    assert len(pngs) == 20 and all(isinstance(png, bytes) for png in pngs)
-    images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs])
-    assert np.abs(images.astype(int) - client.generate(range(20))).max() <= 1
-
-
-def test_typed_fields_are_read(scripted):
-    service = Scripted(in_typed_fields)
-    with AvatarClient(scripted(service), model="other") as client:
-        np.testing.assert_array_equal(client.generate([7, 9])[:, 0, 0, 0], [7, 9])
-    (request,) = service.requests
-    assert (request.model_spec.name, request.model_spec.signature_name) == ("other", "images")
-    assert list(request.output_filter) == ["images"]
-
-
-def test_unavailable_is_tried_again_with_longer_pauses(scripted, monkeypatch):
-    pauses = []
-    monkeypatch.setattr(client_module.time, "sleep", pauses.append)
-    service = Scripted(*[grpc.StatusCode.UNAVAILABLE] * 3, in_typed_fields)
-    with AvatarClient(scripted(service)) as client:
-        assert client.generate([7])[0, 0, 0, 0] == 7
-    assert len(service.requests) == 4
-    for pause, longest in zip(pauses, (0.1, 0.2, 0.4), strict=True):
-        assert longest / 2 <= pause <= longest
-
-
-def test_unavailable_is_not_tried_for_ever(scripted, monkeypatch):
-    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
-    service = Scripted(*[grpc.StatusCode.UNAVAILABLE] * 3)
-    with (
-        AvatarClient(scripted(service), retries=2) as client,
-        pytest.raises(ConnectionError, match=r"as written \(UNAVAILABLE\)"),
-    ):
-        client.generate([7])
-    assert len(service.requests) == 3
-
-
-@pytest.mark.parametrize(
-    ("code", "exception"),
-    [
-        (grpc.StatusCode.INVALID_ARGUMENT, ValueError),
-        (grpc.StatusCode.NOT_FOUND, ValueError),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, RuntimeError),
-        (grpc.StatusCode.INTERNAL, RuntimeError),
-    ],
-)
-def test_nothing_else_is_tried_again(scripted, code, exception):
-    service = Scripted(code, in_typed_fields)
-    with AvatarClient(scripted(service)) as client, pytest.raises(exception, match=code.name):
-        client.generate([7])
-    assert len(service.requests) == 1
-
-
-def test_each_request_has_a_deadline(scripted):
-    release = futures.Future()
-    service = Scripted(lambda request: release.result())
-    with AvatarClient(scripted(service), timeout=0.2) as client, pytest.raises(TimeoutError, match="DEADLINE"):
-        client.generate([7])
-    release.set_result(predict_pb2.PredictResponse())
-
-
-def test_retries_end_with_the_deadline():
-    with (
-        AvatarClient("127.0.0.1:1", timeout=0.5, retries=1000) as client,
-        pytest.raises((ConnectionError, TimeoutError)),
-    ):
-        client.generate([7])
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (one_too_few, r"one images a seed. Received: \(1, 2, 2, 3\) for 2 seeds"),
-        (as_floats, "uint8.*Received: float32"),
-        (lambda request: predict_pb2.PredictResponse(), "must send a tensor images"),
-    ],
-)
-def test_answers_to_something_else_are_refused(scripted, answer, message):
-    with AvatarClient(scripted(Scripted(answer))) as client, pytest.raises(RuntimeError, match=message):
-        client.generate([1, 2])
-
-
-@pytest.mark.parametrize("seeds", [[], [1.5], ["1"], [2**63], 7, None])
-def test_seeds_that_are_none(client, seeds):
-    with pytest.raises(ValueError, match=r"^seeds must"):
-        client.generate(seeds)
-
-
-@pytest.mark.parametrize("server", ["", "localhost", ":8500", "a:b", "a:70000", "a:-1"])
-def test_server_must_be_host_and_port(server):
-    with pytest.raises(ValueError, match=f"server must be host:port.*{re.escape(repr(server))}"):
-        AvatarClient(server)
-
-
-@pytest.mark.parametrize("argument", [{"timeout": 0}, {"retries": -1}, {"batch": 0}, {"max_message_mib": 0}])
-def test_numbers_have_least_values(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
-        AvatarClient("127.0.0.1:8500", **argument)
-
-
-def test_the_server_names_an_unknown_model(server):
-    with (
-        AvatarClient(server.address, model="foo") as client,
-        pytest.raises(ValueError, match=r"model 'foo': Servable not found for request: Latest\(foo\) \(NOT_FOUND\)"),
-    ):
-        client.generate([7])
+@pytest.fixture(scope="module")
+def tagged_server(tagged_export):
+    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
+        yield server
 
 
 def test_command_line_writes_a_sheet(server, client, tmp_path, capsys):
@@ -229,10 +54,70 @@ def test_command_line_fills_a_folder(server, client, tmp_path):
     assert np.abs(avatar.astype(int) - client.generate([9])[0]).max() <= 1
 
 
+def test_command_line_draws_by_tags(tagged_server, tagged_export, tmp_path):
+    from tfanime.generate import open_generator
+
+    out = tmp_path / "avatars.png"
+    main(["--server", tagged_server.address, "--seeds", "0-3", "--tags", "Blue, smile", "--out", str(out)])
+    expected = grid(open_generator(tagged_export).images(range(4), "blue, smile"))
+    assert np.abs(np.asarray(Image.open(out)).astype(int) - expected).max() <= 1
+
+
+def test_command_line_lists_the_tags(tagged_server, capsys):
+    main(["--server", tagged_server.address, "--list_tags"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "colour (one of)" and lines[4] == "more (any of)" and len(lines) == 7
+    assert lines[1].split() == ["red", "33.3%"] and lines[5].split() == ["hat", "25.0%"]
+
+
+def test_rest_needs_no_tensorflow(tagged_export, tmp_path):
+    from tfanime.generate import open_generator
+
+    out = tmp_path / "avatars.png"
+    code = (
+        "import sys\n"
+        "from tfanime.serving.client import main\n"
+        "main(sys.argv[1:])\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    with RestServer(tagged_export, name="faces") as server:
+        flags = ["--rest", "--server", server.address, "--model", "faces", "--seeds", "0-3", "--tags", "blue"]
+        command = [sys.executable, "-c", code, *flags, "--out", str(out)]
+        result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"wrote 4 avatars to {out}\n"
+    expected = grid(open_generator(tagged_export).images(range(4), "blue"))
+    assert np.abs(np.asarray(Image.open(out)).astype(int) - expected).max() <= 1
+
+
+def test_tls_by_flags(tagged_export, pem, tmp_path):
+    with RestServer(tagged_export, certificates=(pem["server"], pem["ca"])) as server:
+        flags = ["--rest", "--server", server.address, "--seeds", "7", "--out", str(tmp_path / "a.png")]
+        own = ["--tls_certificate", str(pem["client_certificate"]), "--tls_key", str(pem["client_key"])]
+        main([*flags, "--tls_ca", str(pem["ca"]), *own])
+        (tmp_path / "a.png").unlink()
+        with pytest.raises(ConnectionError):
+            main([*flags, "--tls_ca", str(pem["stranger_ca"]), *own, "--retries", "0"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_each_transport_has_its_port():
+    assert Config(list_tags=True).address == "127.0.0.1:8500"
+    assert Config(list_tags=True, rest=True).address == "127.0.0.1:8501"
+    assert Config(list_tags=True, rest=True, server="a:1").address == "a:1"
+    assert Config(list_tags=True).credentials() is None and Config(list_tags=True, tls=True).credentials() == TLS()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--seeds", "9-3", "--out", "{out}"], 2, "run upwards"),
+        (["--out", "{out}"], 2, "--seeds must be given"),
+        (["--seeds", "1"], 2, "--out must be given"),
+        (["--seeds", "1", "--list_tags"], 2, "--list_tags must stand without"),
+        (["--seeds", "1", "--out", "{out}", "--tls_key", "{file}"], 2, "tls_key must come with tls_certificate"),
+        (["--seeds", "1", "--out", "{out}", "--tls_ca", "{file}"], 2, "tls_ca must be a PEM file of certificates"),
+        (["--seeds", "1", "--out", "{out}", "--tags", "green"], 1, 'key "model_card" not found'),
         (["--seeds", "1", "--out", "{out}", "--model", "foo"], 1, "Latest(foo)"),
         (["--seeds", "1", "--out", "{out}", "--batch", "0"], 1, "batch must be at least 1"),
         (["--seeds", "0-99", "--out", "{out}", "--batch", "100"], 1, "Task size 100 is larger than"),

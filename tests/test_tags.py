@@ -101,6 +101,12 @@ def test_parse_is_strict_and_helpful():
         JIN34.parse("red hair, blue hair")
 
 
+def test_every_tag_has_a_probability():
+    groups = (TagGroup("colour", ("red", "green"), exclusive=True), TagGroup("more", ("hat", "smile"), exclusive=False))
+    vocabulary = TagVocabulary("mine", groups, priors={"red": 0.1, "smile": 0.7})
+    assert vocabulary.probabilities == {"red": 0.1, "green": 0.5, "hat": 0.25, "smile": 0.7}
+
+
 def test_sample_obeys_groups_and_priors():
     vocabulary = TagVocabulary(
         "two",

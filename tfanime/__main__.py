@@ -13,6 +13,7 @@ STAGES = (
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC"),
     ("tfanime.serving.client", "avatars from such a server"),
+    ("tfanime.serving.load", "load for such a server: avatars a second, latencies, errors"),
 )
 
 

@@ -4,15 +4,18 @@ Run as `python -m tfanime.export RUN OUT_DIR`; every call writes the next versio
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfanime import __version__, command_line
+from tfanime.export_onnx import require_onnx, require_packages, write_onnx
+from tfanime.export_signatures import card_endpoint, endpoints
+from tfanime.export_warmup import write_warmup
 from tfanime.files import replacing, require_writable_folder
 from tfanime.generate import open_generator, versions
 from tfanime.runs import RunFolder
 
 
-def export(run, out_dir, checkpoint="newest"):
+def export(run, out_dir, checkpoint="newest", onnx=None):
     """Writes the averaged generator of a run as the next version below `out_dir`.
 
     Signatures, the batch always first:
@@ -20,95 +23,103 @@ def export(run, out_dir, checkpoint="newest"):
     - `generate` (the default): `seed` int64 `[batch]` -> `image_bytes` string `[batch]`, a PNG each
     - `images`: `seed` int64 `[batch]` -> `images` uint8 `[batch, height, width, 3]`
     - `synthesize`: `latents` float32 `[batch, size]` -> `images` uint8 `[batch, height, width, 3]`
+    - `interpolate`: `seed_a`, `seed_b` int64 `[batch]`, `t` float32 `[batch]`, 0 to 1 and clipped there ->
+      `image_bytes`, on the way from the avatar of `seed_a` (0) to that of `seed_b` (1), see `Latents.interpolate`
+    - `model_card`: `seed` int64 `[batch]`, which decides nothing -> `model_card` string `[batch]`, the card's JSON
 
-    A generator with tags draws those of a seed by its vocabulary's priors. It also has
+    A generator with tags draws those of a seed by its vocabulary's priors; on the way from one seed to another they
+    fade in a line. It also has
 
     - `generate_with_tags` and `images_with_tags`: `seed` and `tags`, float32 `[batch, len(vocabulary)]` of +1 (must
       hold), -1 (must not) and 0 (the seed decides) -> the same outputs
     - `tags` beside `latents` as an input of `synthesize`, +1 and -1
 
-    `assets/model_card.json` says where the model comes from, and lists its tags.
+    `assets/model_card.json` says where the model comes from, and lists its signatures and tags. Requests for a server
+    to warm up with are where TF Serving looks for them (`assets.extra`).
 
     Args:
         run: A run folder with a checkpoint.
         out_dir: The base path to give a server.
         checkpoint: `"newest"`, `"best"`, or a step, see `tfanime.callbacks.checkpoints.find`.
+        onnx: A file to write the network to as ONNX too, see `tfanime.export_onnx.write_onnx`; default: none.
 
     Returns:
         The new version's folder, a `pathlib.Path`; it appears there only when it is whole.
 
     Raises:
         FileNotFoundError: `run` is no run folder or has no such checkpoint.
-        OSError: `out_dir` cannot be written.
+        ImportError: `onnx` is given and the extra is not installed.
+        OSError: `out_dir` or `onnx` cannot be written.
+        ValueError: ONNX cannot express the network. No version is written then.
     """
     RunFolder(run).load()
-    out_dir = require_writable_folder(out_dir, "out_dir")
-    generator = open_generator(run, checkpoint)
+    _require_writable(out_dir, onnx)
+    return export_generator(open_generator(run, checkpoint), out_dir, onnx)
+
+
+def export_generator(generator, out_dir, onnx=None):
+    """Like `export`, for a generator that no run folder of tfanime's holds.
+
+    Args:
+        generator: A `tfanime.generate.Generator` with `network`, `latents`, and `vocabulary` if it has tags.
+        out_dir, onnx: See `export`.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        ImportError, OSError, ValueError: See `export`.
+    """
+    out_dir = _require_writable(out_dir, onnx)
+    found = endpoints(generator)
+    card = _model_card(generator, found)
+    if onnx is not None:
+        write_onnx(onnx, generator, card)
+    found["model_card"] = card_endpoint(card)
     target = out_dir / str(max(versions(out_dir), default=0) + 1)
     with replacing(target) as temporary:
-        _write(generator, temporary)
+        _write(generator.network, found, temporary)
+        write_warmup(temporary, found)
         (temporary / "assets").mkdir(exist_ok=True)
-        (temporary / "assets" / "model_card.json").write_text(json.dumps(_model_card(generator), indent=1) + "\n")
+        (temporary / "assets" / "model_card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return target
 
 
-def _write(generator, folder):
+def _require_writable(out_dir, onnx):
+    """Both before any work, so that a bad one costs none."""
+    out_dir = require_writable_folder(out_dir, "out_dir")
+    if onnx is not None:
+        require_onnx(onnx)
+    return out_dir
+
+
+def _write(network, found, folder):
     import keras
-    import tensorflow as tf
 
-    from tfanime.images import to_uint8
-    from tfanime.tag_sampling import TagSampler
-
-    network, distribution = generator.network, generator.latents
-    sampler = TagSampler(generator.vocabulary) if generator.vocabulary else None
-
-    def synthesize(latents, *tags):
-        return {"images": to_uint8(network([latents, *tags] if tags else latents, training=False))}
-
-    def images(seed, *tags):
-        tags = [sampler.from_seeds(seed, *tags)] if sampler else []
-        return synthesize(distribution.from_seeds(seed), *tags)
-
-    def generate(seed, *tags):
-        encode = tf.map_fn(tf.io.encode_png, images(seed, *tags)["images"], fn_output_signature=tf.string)
-        return {"image_bytes": encode}
-
-    def images_with_tags(seed, tags):
-        return images(seed, tags)
-
-    def generate_with_tags(seed, tags):
-        return generate(seed, tags)
-
-    seeds = tf.TensorSpec([None], tf.int64, name="seed")
-    latents = tf.TensorSpec([None, distribution.size], tf.float32, name="latents")
-    tags = [tf.TensorSpec([None, sampler.size], tf.float32, name="tags")] if sampler else []
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint("generate", lambda seed: generate(seed), [seeds])
-    archive.add_endpoint("images", lambda seed: images(seed), [seeds])
-    archive.add_endpoint("synthesize", synthesize, [latents, *tags])
-    if sampler:
-        archive.add_endpoint("generate_with_tags", generate_with_tags, [seeds, *tags])
-        archive.add_endpoint("images_with_tags", images_with_tags, [seeds, *tags])
+    for name, endpoint in found.items():
+        archive.add_endpoint(name, endpoint.function, list(endpoint.inputs))
     archive.write_out(str(folder), verbose=False)
 
 
-def _model_card(generator):
-    card = generator.card
+def _model_card(generator, found):
+    card, vocabulary = generator.card, generator.vocabulary
     height, width = generator.network.output_shape[1:3]
     return {
         "tfanime": __version__,
         "image_size": [height, width],
         "latents": {"size": generator.latents.size, "distribution": generator.latents.distribution},
-        "vocabulary": generator.vocabulary.to_json() if generator.vocabulary else None,
-        "training": {
-            "recipe": card["recipe"],
-            "config": {name: value for name, value in card["config"].items() if name not in ("data", "run")},
-            "data": card["data"],
-            "step": card["step"],
-        },
+        "vocabulary": replace(vocabulary, priors=vocabulary.probabilities).to_json() if vocabulary else None,
+        "signatures": {name: endpoint.to_json() for name, endpoint in found.items()},
+        "training": _training(card) if card else None,
         "licence": "The pictures that a generator was trained on bound what may be done with it and with its avatars.",
     }
+
+
+def _training(card):
+    config = {name: value for name, value in card["config"].items() if name not in ("data", "run")}
+    return {**{name: card[name] for name in ("tfanime", "recipe", "data", "step")}, "config": config}
 
 
 @dataclass(frozen=True)
@@ -120,11 +131,18 @@ class Config:
         out_dir: Base path of the model; the next version is written below it.
         checkpoint: Which state of the run: newest, best (of a run trained with --best_by), or one of the steps whose
             checkpoints are there.
+        onnx: A file to write the network to as ONNX too, latents (and tags) to pictures; it is checked against
+            TensorFlow, and needs the extra onnx.
     """
 
     run: str
     out_dir: str
     checkpoint: str = "newest"
+    onnx: str | None = None
+
+    def __post_init__(self):
+        if self.onnx is not None:
+            require_packages()
 
 
 def main(arguments=None):
@@ -136,12 +154,15 @@ def main(arguments=None):
         epilog="""example:
   python -m tfanime.export runs/wgan exports/tfanime
   python -m tfanime.serving --model tfanime=exports/tfanime
+  python -m tfanime.export runs/wgan exports/tfanime --onnx exports/tfanime.onnx
 """,
         positional=("run", "out_dir"),
         arguments=arguments,
     )
     command_line.load_tensorflow()
-    target = export(config.run, config.out_dir, config.checkpoint)
+    target = export(config.run, config.out_dir, config.checkpoint, config.onnx)
+    if config.onnx:
+        print(f"as ONNX: {config.onnx}")
     print(f"exported: {target}\nserve it: python -m tfanime.serving --model tfanime={target.parent} --port 8500")
 
 

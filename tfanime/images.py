@@ -4,7 +4,6 @@ Between data and export a picture is float32 in [-1, 1], NHWC; before and after 
 """
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from tfanime.files import replacing
@@ -19,6 +18,8 @@ def to_float(images):
     Returns:
         A float32 tensor of the same shape; 0 becomes -1 and 255 becomes 1.
     """
+    import tensorflow as tf  # here, because grids and PNGs are made by clients too, which need none
+
     return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
@@ -31,6 +32,8 @@ def to_uint8(images):
     Returns:
         A uint8 tensor of the same shape.
     """
+    import tensorflow as tf
+
     images = tf.cast(images, tf.float32)
     return tf.cast(tf.round(tf.clip_by_value(images * 127.5 + 127.5, 0.0, 255.0)), tf.uint8)
 

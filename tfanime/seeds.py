@@ -104,7 +104,7 @@ def write_avatars(images, seeds, out):
         ValueError: `images` is no batch of RGB pictures, or its length is not that of `seeds`.
         OSError: `out` cannot be written.
     """
-    from tfanime.images import grid, write_png  # here, because it loads TensorFlow and reading seeds should not
+    from tfanime.images import grid, write_png  # here, because it loads Pillow and reading seeds should not
 
     images = np.asarray(images)
     if len(images) != len(seeds):

@@ -48,7 +48,7 @@ class TagSampler:
         return tf.concat(columns, axis=1)
 
     def _one_of(self, tags, uniform, wanted):
-        priors = np.array([self.vocabulary.priors.get(tag, 1 / len(tags)) for tag in tags], np.float32)
+        priors = np.array([self.vocabulary.probabilities[tag] for tag in tags], np.float32)
         decided = tf.reduce_any(wanted > 0.0, axis=1, keepdims=True)
         weights = tf.where((wanted == 0.0) & ~decided, priors, 0.0)
         sums = tf.cumsum(weights, axis=1)
@@ -61,7 +61,7 @@ class TagSampler:
 
     def _any_of(self, tags, uniform, wanted):
         del wanted
-        priors = np.array([self.vocabulary.priors.get(tag, 0.25) for tag in tags], np.float32)
+        priors = np.array([self.vocabulary.probabilities[tag] for tag in tags], np.float32)
         return tf.where(uniform < priors, 1.0, -1.0)
 
     def from_seeds(self, seeds, wanted=None):

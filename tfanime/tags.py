@@ -181,6 +181,15 @@ class TagVocabulary:
             raise ValueError(f"values must have shape ({len(self)},). Received: {values.shape}")
         return tuple(tag for tag, value in zip(self.tags, values, strict=True) if value > 0)
 
+    @functools.cached_property
+    def probabilities(self):
+        """The probability to draw each tag where nobody chose: its prior, or what stands for one, see the class."""
+        return {
+            tag: self.priors.get(tag, 1 / len(group.tags) if group.exclusive else 0.25)
+            for group in self.groups
+            for tag in group.tags
+        }
+
     def sample(self, random, count):
         """Draws tags for faces that nobody described (see `priors`).
 
@@ -194,11 +203,11 @@ class TagVocabulary:
         columns = []
         for group in self.groups:
             if group.exclusive:
-                weights = np.array([self.priors.get(tag, 1 / len(group.tags)) for tag in group.tags])
+                weights = np.array([self.probabilities[tag] for tag in group.tags])
                 chosen = random.choice(len(group.tags), size=count, p=weights / weights.sum())
                 columns.append(chosen[:, None] == np.arange(len(group.tags)))
             else:
-                weights = np.array([self.priors.get(tag, 0.25) for tag in group.tags])
+                weights = np.array([self.probabilities[tag] for tag in group.tags])
                 columns.append(random.random((count, len(group.tags))) < weights)
         return np.where(np.concatenate(columns, axis=1), 1, -1).astype(np.int8)
 

@@ -1,0 +1,66 @@
+"""The client of OpenVINO Model Server, which speaks TF Serving's protocol and knows nothing of tfanime."""
+
+import io
+
+import numpy as np
+import ovmsclient
+import pytest
+from PIL import Image
+
+from tfanime.generate import open_generator
+from tfanime.serving.models import Models, load
+from tfanime.serving.server import Server
+
+SEEDS = np.array([3, 0, 2**40, 7], np.int64)
+# Without a version it asks for version 0, which is TF Serving's "latest" no more than it is ours.
+MODEL = {"model_name": "tfanime", "model_version": 1}
+
+
+@pytest.fixture(scope="module")
+def server(tagged_export):
+    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return ovmsclient.make_grpc_client(server.address)
+
+
+def test_predict(client, tagged_export):
+    pngs = client.predict(inputs={"seed": SEEDS}, **MODEL)
+    images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs])
+    assert np.abs(images.astype(int) - open_generator(tagged_export).images(SEEDS)).max() <= 1
+
+
+def test_metadata(client):
+    assert client.get_model_metadata(**MODEL) == {
+        "model_version": 1,
+        "inputs": {"seed": {"shape": [-1], "dtype": "DT_INT64"}},
+        "outputs": {"image_bytes": {"shape": [-1], "dtype": "DT_STRING"}},
+    }
+
+
+def test_status(client):
+    try:
+        status = client.get_model_status(**MODEL)
+    except ConnectionError as error:  # its name for everything but NOT_FOUND, INVALID_ARGUMENT and DEADLINE_EXCEEDED
+        if "Method not found!" not in str(error):  # gRPC's text for UNIMPLEMENTED
+            raise
+        pytest.skip("the server has no ModelService yet")
+    assert status == {1: {"state": "AVAILABLE", "error_code": 0, "error_message": ""}}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "model", "error", "message"),
+    [
+        ({"seed": SEEDS.astype(np.float64)}, MODEL, "InvalidInputError", "to be int64 but double is provided"),
+        ({"seed": SEEDS, "more": SEEDS}, MODEL, "InvalidInputError", "Sent extra: {more}"),
+        ({"seed": SEEDS}, {"model_name": "foo", "model_version": 1}, "ModelNotFoundError", r"Specific(foo, 1)"),
+        ({"seed": SEEDS}, {"model_name": "tfanime"}, "ModelNotFoundError", r"Specific(tfanime, 0)"),
+    ],
+)
+def test_errors_are_those_it_knows(client, inputs, model, error, message):
+    with pytest.raises(Exception) as raised:  # it has no name for all of its own
+        client.predict(inputs=inputs, **model)
+    assert type(raised.value).__name__ == error and message in str(raised.value)

@@ -1,0 +1,106 @@
+"""A generator as ONNX: latents and tags to pictures, for whatever runs without TensorFlow."""
+
+import importlib.util
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from tfanime.files import replacing, require_writable_folder
+
+PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
+TOLERANCE = 1 / 127.5  # one grey level of pictures in [-1, 1]
+BATCHES = (1, 5)
+
+
+def require_packages():
+    """Checks that the extra `onnx` is installed, without loading it.
+
+    Raises:
+        ImportError: It is not.
+    """
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ImportError(
+            f"--onnx needs the packages {', '.join(PACKAGES)}, of which {', '.join(missing)} is not installed: "
+            "pip install 'tfanime[onnx]'"
+        )
+
+
+def require_onnx(path):
+    """Checks what can be checked before any work.
+
+    Args:
+        path: Where the file shall be.
+
+    Raises:
+        ImportError: The extra `onnx` is not installed.
+        OSError: `path` cannot be written.
+    """
+    require_packages()
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"onnx must be a file, such as faces.onnx. Received the folder: {path}")
+    require_writable_folder(Path(path).parent, "the folder of onnx")
+
+
+def write_onnx(path, generator, card):
+    """Writes the network and checks that ONNX Runtime draws what TensorFlow does; tf2onnx reports success for files
+    that nothing can load.
+
+    Inputs `latents`, float32 `[batch, size]`, and of a generator with tags `tags`, float32 `[batch, len(vocabulary)]`
+    of +1 and -1; output `images`, float32 `[batch, height, width, 3]` in [-1, 1]. The file's metadata have the model
+    card, as JSON under `model_card`.
+
+    Args:
+        path: The file, which appears only when it is whole and right.
+        generator: A `tfanime.generate.Generator` with its network, in float32.
+        card: The model card, a dictionary.
+
+    Returns:
+        The largest difference from TensorFlow in grey levels, a float.
+
+    Raises:
+        ImportError, OSError: See `require_onnx`.
+        ValueError: The network holds something that ONNX has not, or the pictures differ by more than one grey level.
+    """
+    require_onnx(path)
+    import keras
+    import onnx
+    import onnxruntime
+
+    names = ["latents", *(["tags"] if generator.vocabulary else [])]
+    sizes = [generator.latents.size, *([len(generator.vocabulary)] if generator.vocabulary else [])]
+    inputs = [keras.Input((size,), name=name) for name, size in zip(names, sizes, strict=True)]
+    network = keras.Model(inputs, {"images": generator.network(inputs if generator.vocabulary else inputs[0])})
+    network([np.zeros((1, size), np.float32) for size in sizes])  # Keras exports only what was called
+    with replacing(path) as temporary:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=r".*np\.object", category=FutureWarning)
+                network.export(str(temporary), format="onnx", verbose=False)
+            model = onnx.load(str(temporary))
+            onnx.helper.set_model_props(model, {"model_card": json.dumps(card)})
+            onnx.save(model, str(temporary))
+            session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+            difference = max(_difference(session, generator.network, names, sizes, batch) for batch in BATCHES)
+        except OSError:
+            raise
+        except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
+            raise ValueError(f"the network must be one that ONNX can express. Received: {str(error)[:300]}") from error
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                "pictures by ONNX Runtime must be TensorFlow's within one grey level. "
+                f"Received: {difference * 127.5:.1f} grey levels. The file is not kept"
+            )
+    return difference * 127.5
+
+
+def _difference(session, network, names, sizes, batch):
+    random = np.random.default_rng(batch)
+    values = [random.normal(size=(batch, size)).astype(np.float32) for size in sizes]
+    if len(values) > 1:
+        values[1] = np.where(values[1] > 0, 1, -1).astype(np.float32)
+    (images,) = session.run(["images"], dict(zip(names, values, strict=True)))
+    expected = np.asarray(network(values if len(values) > 1 else values[0], training=False))
+    return float(np.abs(images - expected).max())

@@ -1,0 +1,120 @@
+"""What an exported model can be asked: its signatures, and their functions from seeds, tags and latents to pictures."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One signature of an export. The batch is the first dimension of every input and output.
+
+    Args:
+        function: Tensors, in the order of `inputs` -> a dictionary of the one output.
+        inputs: The `tf.TensorSpec`s that it takes; their names are those in requests.
+        output: The output's name. One that ends in `_bytes` becomes base64 in TF Serving's REST answers.
+        form: Type and shape of the output, for the model card.
+    """
+
+    function: Callable
+    inputs: tuple[Any, ...]
+    output: str
+    form: str
+
+    def to_json(self):
+        """The signature as a plain dictionary, for the model card."""
+        inputs = {spec.name: f"{spec.dtype.name} {_shape(spec.shape)}" for spec in self.inputs}
+        return {"inputs": inputs, "outputs": {self.output: self.form}}
+
+
+def endpoints(generator):
+    """The signatures of a generator.
+
+    Args:
+        generator: A `tfanime.generate.Generator` with its network.
+
+    Returns:
+        A dictionary from name to `Endpoint`; the first one is the default.
+    """
+    import tensorflow as tf
+
+    from tfanime.images import to_uint8
+    from tfanime.tag_sampling import TagSampler
+
+    network, distribution = generator.network, generator.latents
+    sampler = TagSampler(generator.vocabulary) if generator.vocabulary else None
+    height, width = network.output_shape[1:3]
+
+    def draw(latents, tags=None):
+        return to_uint8(network(latents if tags is None else [latents, tags], training=False))
+
+    def draw_seeds(seed, wanted=None):
+        return draw(distribution.from_seeds(seed), sampler.from_seeds(seed, wanted) if sampler else None)
+
+    def encoded(images):
+        return {"image_bytes": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)}
+
+    def between(seed_a, seed_b, t):
+        t = tf.where(t > 0.0, tf.minimum(t, 1.0), 0.0)  # what is no number counts as 0
+        latents = distribution.interpolate(distribution.from_seeds(seed_a), distribution.from_seeds(seed_b), t)
+        if not sampler:
+            return draw(latents)
+        # The network knows +1 and -1 only, yet what lies between makes a fade of what would be a jump, and both ends
+        # are the avatars of their seeds.
+        first, second = sampler.from_seeds(seed_a), sampler.from_seeds(seed_b)
+        return draw(latents, first + t[:, None] * (second - first))
+
+    def vector(name, dtype):
+        return tf.TensorSpec([None], dtype, name=name)
+
+    def rows(name, size):
+        return tf.TensorSpec([None, size], tf.float32, name=name)
+
+    seed, latents = vector("seed", tf.int64), rows("latents", distribution.size)
+    tags = (rows("tags", sampler.size),) if sampler else ()
+    way = (vector("seed_a", tf.int64), vector("seed_b", tf.int64), vector("t", tf.float32))
+
+    def pngs(function, *inputs):
+        return Endpoint(lambda *given: encoded(function(*given)), inputs, "image_bytes", "string [batch], a PNG each")
+
+    def pixels(function, *inputs):
+        form = f"uint8 [batch, {height}, {width}, 3]"
+        return Endpoint(lambda *given: {"images": function(*given)}, inputs, "images", form)
+
+    found = {
+        "generate": pngs(draw_seeds, seed),
+        "images": pixels(draw_seeds, seed),
+        "synthesize": pixels(draw, latents, *tags),
+        "interpolate": pngs(between, *way),
+    }
+    if sampler:
+        found["generate_with_tags"] = pngs(draw_seeds, seed, *tags)
+        found["images_with_tags"] = pixels(draw_seeds, seed, *tags)
+    return found
+
+
+def card_endpoint(card):
+    """The signature `model_card`, by which a client learns the tags of a model from any server of TF Serving's
+    protocol, none of which hands out the files of a SavedModel.
+
+    Args:
+        card: The model card, a dictionary; its `"signatures"` get this one too.
+
+    Returns:
+        An `Endpoint`: a seed, which decides nothing -> the card's JSON.
+    """
+    import tensorflow as tf
+
+    def repeated(seed):
+        return {"model_card": tf.repeat(tf.constant([text]), tf.shape(seed)[0])}
+
+    seed = tf.TensorSpec([None], tf.int64, name="seed")
+    endpoint = Endpoint(repeated, (seed,), "model_card", "string [batch], the same JSON in each")
+    card["signatures"]["model_card"] = endpoint.to_json()
+    text = json.dumps(card)
+    return endpoint
+
+
+def _shape(shape):
+    return f"[{', '.join(['batch', *map(str, shape[1:])])}]"
