@@ -55,7 +55,7 @@ class Config:
     image_size: int = 64
     batch_size: int = 128
     seed: int = 0
-    steps: int = 1600
+    steps: int = 1500
     minutes: float | None = None
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
