@@ -87,6 +87,7 @@ class ColourJudge:
 
         self.vocabulary = vocabulary
         self._tagger = ColourTagger(vocabulary)
+        self.version = self._tagger.version
 
     def __call__(self, images):
         """Likewise, and 0 for what is not certain."""
