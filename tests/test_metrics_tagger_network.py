@@ -179,3 +179,18 @@ def test_a_write_that_breaks_off_leaves_no_network_that_is_taken_for_the_old_one
         tagger_network.save(saved, "mine4", SMALL, KONACHAN26, tagger_network.to_arrays(network(1)))
     with pytest.raises(ValueError, match="another network"):
         tagger_network.load(saved)
+
+
+@pytest.mark.skipif(not tagger_network.PACKAGED.with_suffix(".npz").is_file(), reason="the weights are not there yet")
+def test_the_network_that_tfanime_carries():
+    assert tagger_network.PACKAGED.with_suffix(".npz").stat().st_size < 8e6
+    network = tagger_network.open_tagger()
+    assert network.name == "tagger1" and network.vocabulary.tags == KONACHAN26.tags
+    assert network.model.count_params() < 3e6 and network.card["terms"]
+    features, logits = network.predict(images(3, 96))
+    assert features.shape == (3, 256) and np.isfinite(features).all() and features.std(axis=0).max() > 0
+    assert logits.shape == (3, 26)
+    asked = {entry["name"]: entry for entry in network.card["holdout"]["questions"]}
+    assert asked.keys() == {"hair_colour", "hair_length", "eye_colour"}
+    for entry in asked.values():
+        assert entry["ahead_of_majority"][0] > 0 and entry.get("ahead_of_nearest_colour", [1])[0] > 0

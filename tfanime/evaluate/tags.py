@@ -12,7 +12,7 @@ EXPLANATION = """\
 For each tag as many pictures were drawn with that tag on and all others up to the seeds (Jin et al. 2017, section 5.2).
 A dot is the share of them in which the judge sees the tag, its line the 95 % interval by Wilson. A ring is how often it
 sees the tag in pictures drawn without it. The dashed line is how often the judge tells the tag of held-out real faces
-that have it: above that no share means anything."""
+that have it: what it misses there, it will miss here too."""
 
 
 @dataclass(frozen=True)

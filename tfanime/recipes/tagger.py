@@ -18,6 +18,7 @@ from typing import Literal
 
 from tfanime import command_line
 from tfanime.recipes.recipe import parse_config, require
+from tfanime.runs import RunFolder
 
 TERMS = "Statistics of the pictures that it was trained on, whose licences bound its use. It contains no picture."
 
@@ -89,7 +90,7 @@ class Config:
     @property
     def written(self):
         """The path of the trained network's files, without endings."""
-        return Path(self.out) if self.out else Path(self.run) / "tagger"
+        return Path(self.out) if self.out else RunFolder(self.run).tagger
 
 
 def build(config, vocabulary):

@@ -135,10 +135,10 @@ def _judge_and_write(config, run, faces, held_out, classifier):
         holdout=scores,
     )
     text = as_markdown(scores)
-    write_text(run.path / "scores.md", text)
+    write_text(run.scores, text)
     print(text)
     paths = [config.written.with_name(f"{config.written.name}.{ending}") for ending in ("npz", "json")]
     print(f"network: {paths[0]} ({os.path.getsize(paths[0]) / 1e6:.1f} MB), card: {paths[1]}")
-    print(f"tables:  {run.path / 'scores.md'}")
+    print(f"tables:  {run.scores}")
     print(f"curves:  tensorboard --logdir {run.path}")
     return 0
