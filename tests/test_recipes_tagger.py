@@ -1,4 +1,3 @@
-import json
 import signal
 import subprocess
 import sys
@@ -47,6 +46,8 @@ def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
     held_out = data.load(tagged, 16, split="holdout")
     assert network.name == "mine_1" and network.image_size == 16 and network.vocabulary.tags == held_out.vocabulary.tags
     card = network.card
+    assert "NaN" not in Path("Mine 1/tagger.json").read_text()
+    assert card["network"] == {"image_size": 16, "channels": [4, 8, 8], "blocks": 1}
     assert card["terms"] == tagger.TERMS and card["trained_on"]["faces"] + held_out.count == 160
     assert card["trained_on"]["steps"] == 120 and card["trained_on"]["fingerprint"] != held_out.fingerprint
     # The card's figures are those of the network that was written.
@@ -188,9 +189,3 @@ def test_every_flag_reaches_the_game(in_tmp):
 
 def decays(classifier, variable):
     return classifier.tag_optimizer._use_weight_decay(variable)
-
-
-def test_the_card_is_plain_json(tagged, in_tmp):
-    assert tagger.main([f"--data={tagged}", *TINY, "--run=r", "--steps=1"]) == 0
-    text = Path("r/tagger.json").read_text()
-    assert "NaN" not in text and json.loads(text)["network"] == {"image_size": 16, "channels": [4, 8, 8], "blocks": 1}

@@ -159,6 +159,7 @@ def main(arguments=None):
   python -m tfanime.recipes.tagger --run runs/tagger --out mine        judge and write it once more
 """,
     )
+    command_line.load_tensorflow()
     from tfanime.recipes.tagger_training import train
 
     return train(dataclasses.replace(config, name=config.name or _word(config.run)), build)
