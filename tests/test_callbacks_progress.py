@@ -5,8 +5,10 @@ import tensorflow as tf
 
 from tfanime.callbacks import Budget, Progress, progress
 
+GAME = {"discriminator_loss": 0.5, "generator_loss": 2.25}
 
-def train(monkeypatch, count, *, start=0, seconds_each=1.0, **budget):
+
+def train(monkeypatch, count, *, start=0, seconds_each=1.0, logs=GAME, **budget):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
     model = SimpleNamespace(step=start)
@@ -19,7 +21,7 @@ def train(monkeypatch, count, *, start=0, seconds_each=1.0, **budget):
         clock.now += seconds_each
         model.step += 1
         budget.seconds.assign_add(seconds_each)
-        callback.on_train_batch_end(0, {"discriminator_loss": 0.5, "generator_loss": 2.25})
+        callback.on_train_batch_end(0, logs)
     return callback
 
 
@@ -29,6 +31,13 @@ def test_what_the_bar_says(monkeypatch, capsys):
     assert callback.bar.postfix == "32 images/s, D 0.500, G 2.250"
     callback.on_train_end()
     assert "15/15" in capsys.readouterr().err.splitlines()[-1].rsplit("\r", 1)[-1]
+
+
+def test_a_classifier_shows_its_own_loss(monkeypatch, capsys):
+    logs = {"loss": 1.5, "accuracy": 0.25, "gradient_norm": 3.0}
+    callback = train(monkeypatch, 3, steps=100, logs=logs)
+    assert callback.bar.postfix == "32 images/s, loss 1.500, accuracy 0.250"
+    callback.on_train_end()
 
 
 def test_the_total_follows_the_minutes(monkeypatch, capsys):

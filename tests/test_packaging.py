@@ -35,6 +35,9 @@ def test_no_file_is_missing_and_none_is_a_stranger(wheel):
             assert paths
             expected |= {f"{target}/{path.relative_to(ROOT / folder)}" for path in paths}
         assert {name for name in names if name.startswith(target)} == expected
+    read = {".npz", ".json", ".html", ".js", ".css", ".jinja"}  # by the code beside them
+    beside = {str(path.relative_to(ROOT)) for path in (ROOT / "tfanime").rglob("*") if path.suffix in read}
+    assert len(beside) > 6 and beside <= set(names)
 
 
 @pytest.mark.parametrize(

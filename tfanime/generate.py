@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfanime import command_line
+from tfanime.recipes import RECIPES
 from tfanime.runs import RunFolder
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
 from tfanime.tags import TagVocabulary
@@ -120,6 +121,10 @@ def _from_run(run, checkpoint):
     from tfanime.recipes.precision import precision_policy
 
     details = run.load()
+    if details["recipe"] not in RECIPES:
+        raise ValueError(
+            f"model must be the run of a generator. Received: {str(run.path)!r}, a run of {details['recipe']!r}"
+        )
     recipe = importlib.import_module(f"tfanime.recipes.{details['recipe']}")
     found = find(run, checkpoint)
     # float32 whatever it was trained in: with 8 bits of mantissa a picture would depend on the batch it is drawn in.

@@ -6,6 +6,7 @@ metrics.jsonl    one line an epoch: step, seconds of training, losses, images/s
 checkpoints/     the newest checkpoints, `tf.train.Checkpoint`
 best/            the checkpoint at which the metric of `--best_by` was best
 samples/         sheets of avatars, by step
+tagger.*         of the recipe tagger: the trained network and its card, and scores.md, tables of how good it is
 tensorboard/     event files, and the traces of `--profile`
 """
 
@@ -39,6 +40,8 @@ class RunFolder:
     checkpoints = property(lambda self: self.path / "checkpoints")
     best = property(lambda self: self.path / "best")
     tensorboard = property(lambda self: self.path / "tensorboard")
+    tagger = property(lambda self: self.path / "tagger")  # without the endings of its two files
+    scores = property(lambda self: self.path / "scores.md")
 
     def sample(self, step, kind=None):
         """The path of a sheet drawn after `step` steps; `kind` is the name of one that shows more than avatars."""

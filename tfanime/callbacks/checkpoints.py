@@ -92,16 +92,15 @@ def save(manager, model):
 
     Args:
         manager: A `tf.train.CheckpointManager`.
-        model: The `GAN` in it.
+        model: The `GAN` in it, or another model with `step` and `optimizers`.
 
     Raises:
         FloatingPointError: A weight or an optimizer's variable is not finite: such a checkpoint could not be resumed
             from.
         OSError: The disk is full, for instance; older checkpoints stay.
     """
-    networks = model.generator, model.discriminator, model.ema_generator
-    weights = [weight for network in networks for weight in network.weights]
-    for weight in (*weights, *model.generator_optimizer.variables, *model.discriminator_optimizer.variables):
+    moments = [variable for optimizer in model.optimizers for variable in optimizer.variables]
+    for weight in (*model.weights, *moments):
         if not np.isfinite(weight.value.numpy()).all():
             raise FloatingPointError(
                 f"weights must be finite. Received: {weight.path} is not, at step {model.step}. "

@@ -5,9 +5,12 @@ import time
 import keras
 from tqdm import tqdm
 
+# What is shown of a step's logs, where it is there.
+SHOWN = {"discriminator_loss": "D", "generator_loss": "G", "loss": "loss", "accuracy": "accuracy"}
+
 
 class Progress(keras.callbacks.Callback):
-    """One line: steps done and expected, time left, images a second, both losses.
+    """One line: steps done and expected, time left, images a second, losses.
 
     Args:
         budget: The `Budget`, which knows when the training ends.
@@ -36,11 +39,8 @@ class Progress(keras.callbacks.Callback):
         self._shown = now
         pace = (step - self._begin[1]) / (now - self._begin[0]) if step > self._begin[1] else 0.0
         self.bar.total = self.budget.expected_steps(pace)
-        self.bar.set_postfix_str(
-            f"{pace * self.images_per_step:.0f} images/s, D {logs['discriminator_loss']:.3f}, "
-            f"G {logs['generator_loss']:.3f}",
-            refresh=False,
-        )
+        values = [f"{name} {logs[key]:.3f}" for key, name in SHOWN.items() if key in logs]
+        self.bar.set_postfix_str(", ".join([f"{pace * self.images_per_step:.0f} images/s", *values]), refresh=False)
         self.bar.update(step - self.bar.n)
 
     def on_train_end(self, logs=None):

@@ -20,6 +20,17 @@ RESUMABLE = frozenset(
 )
 
 
+def require(config, rule, holds, *names):
+    """Refuses settings for whose value `holds` is not true.
+
+    Raises:
+        ValueError: The message names the flag, the rule and the value.
+    """
+    for name in names:
+        if not holds(getattr(config, name)):
+            raise ValueError(f"--{name} must be {rule}. Received: {getattr(config, name)}")
+
+
 @dataclass(frozen=True)
 class RecipeConfig:
     """What every recipe can be told.
@@ -122,14 +133,8 @@ class RecipeConfig:
             raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
 
     def require(self, rule, holds, *names):
-        """Refuses settings for whose value `holds` is not true.
-
-        Raises:
-            ValueError: The message names the flag, the rule and the value.
-        """
-        for name in names:
-            if not holds(getattr(self, name)):
-                raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
+        """Refuses settings for whose value `holds` is not true, see the function of that name."""
+        require(self, rule, holds, *names)
 
     @property
     def profiled(self):
@@ -240,7 +245,7 @@ def rules(config, vocabulary=None):
     }
 
 
-def parse_config(config_class, name, description, arguments=None):
+def parse_config(config_class, name, description, arguments=None, epilog=None):
     """Reads a recipe's command line. In a run folder that exists, the run's own settings are the defaults.
 
     Args:
@@ -248,6 +253,7 @@ def parse_config(config_class, name, description, arguments=None):
         name: The recipe's name.
         description: Text for `--help`.
         arguments: The arguments; default: those of this process.
+        epilog: Examples for `--help`; default: those of a game.
 
     Returns:
         A `config_class`, with `run` and `precision` resolved.
@@ -261,7 +267,8 @@ def parse_config(config_class, name, description, arguments=None):
         config_class,
         program=program,
         description=description,
-        epilog=f"""examples:
+        epilog=epilog
+        or f"""examples:
   {program}                                          drawn avatars, into runs/{name}
   {program} --data tfrecords/faces --run runs/a --minutes 60
   {program} --run runs/a --minutes 120               the same run, for another hour
@@ -270,7 +277,7 @@ def parse_config(config_class, name, description, arguments=None):
         published=("tfanime.recipes", "published"),
         arguments=arguments,
     )
-    precision = resolve_precision(config.precision, config.devices)
+    precision = resolve_precision(config.precision, getattr(config, "devices", None))
     return dataclasses.replace(config, run=config.run or str(run.path), precision=precision)
 
 

@@ -109,7 +109,7 @@ def train(config, build, name):
         best = profile = None
         if config.best_by:
             best = callbacks.Best(run.best, config.best_by, config.best_mode, known=shared.best, **state)
-        with _stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
+        with stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
             if config.profile and workers.chief:
                 profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))
             gan.fit(
@@ -162,7 +162,7 @@ def _vocabulary(config, faces):
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(budget):
+def stopped_by_signals(budget):
     """Lets Ctrl-C and SIGTERM end the training after the step in progress, as if its budget were spent."""
 
     def stop(number, frame):

@@ -17,6 +17,7 @@ import tfanime
 from tfanime.tags import VOCABULARIES, TagVocabulary
 from tfanime.tfrecords.colours import ColourTagger
 from tfanime.tfrecords.detect import Detection
+from tfanime.tfrecords.network_tagger import NetworkTagger
 from tfanime.tfrecords.onnx_tagger import OnnxTagger, OnnxTaggerSettings
 
 
@@ -89,7 +90,7 @@ def split(words):
     return [word for word in re.split(r"[\s,]+", words) if word]
 
 
-TAGGERS = {"sidecar": SidecarTagger, "colours": ColourTagger, "onnx": OnnxTagger}
+TAGGERS = {"sidecar": SidecarTagger, "colours": ColourTagger, "tfanime": NetworkTagger, "onnx": OnnxTagger}
 
 
 class Chain:
@@ -177,7 +178,8 @@ class TaggingSettings(OnnxTaggerSettings):
     Args:
         tagger: Where tags come from, separated by commas; the first that knows a tag decides, docs/tags.md has the
             rules. `sidecar`: what people said (the tags file, or a file beside each picture). `colours`: hair and eye
-            colour measured in the crop. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
+            colour measured in the crop. `tfanime`: hair colour, hair length and eye colour, told by the network that
+            tfanime carries. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
         vocabulary: Which tags are kept: `jin34`, `konachan26`, `none`, or a JSON or TOML file of a vocabulary.
     """
 

@@ -157,6 +157,11 @@ class GAN(keras.Model):
         """Training steps done so far, an int: the updates of the generator."""
         return int(self.generator_optimizer.iterations.value.numpy())
 
+    @property
+    def optimizers(self):
+        """Both optimizers, as a tuple."""
+        return self.generator_optimizer, self.discriminator_optimizer
+
     def call(self, inputs):
         """Draws pictures `[batch, height, width, 3]` in [-1, 1] from the generator's inputs, with averaged weights."""
         return self.ema_generator(inputs, training=False)

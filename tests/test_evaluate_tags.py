@@ -1,0 +1,105 @@
+import json
+
+import numpy as np
+import pytest
+
+from tfanime import generate
+from tfanime.evaluate import tags
+from tfanime.generate import Generator
+from tfanime.metrics import tagger_network
+from tfanime.models.tagger import tagger
+from tfanime.tag_sampling import TagSampler
+from tfanime.tags import KONACHAN26, TagGroup, TagVocabulary
+
+SMALL = {"image_size": 8, "channels": [3], "blocks": 1}
+VOCABULARY = TagVocabulary(
+    "own",
+    (TagGroup("hair", ("red_hair", "grey_hair"), exclusive=True), TagGroup("more", ("smile",), exclusive=False)),
+    {"gray_hair": "grey_hair"},
+)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A tagger that sees red hair in what is red, grey hair elsewhere."""
+    model = tagger(len(KONACHAN26), **SMALL)
+    model.get_layer("stem_conv").kernel.assign(np.zeros((3, 3, 3, 3)))
+    kernel = np.zeros((3, 3, 3, 3))
+    kernel[1, 1, 0, 0] = 1  # the first feature is how red the picture is
+    model.get_layer("stem_conv").kernel.assign(kernel)
+    head = model.get_layer("tag_logits")
+    weights, bias = np.zeros((3, 26)), np.full(26, -1.0)
+    weights[0, KONACHAN26.tags.index("red_hair")] = 9
+    bias[KONACHAN26.tags.index("gray_hair")] = 1
+    head.kernel.assign(weights)
+    head.bias.assign(bias)
+    path = tmp_path / "network" / "mine"
+    scores = {"tags": [{"tag": "gray_hair", "recall": 0.5}, {"tag": "red_hair", "recall": None}]}
+    tagger_network.save(path, "mine1", SMALL, KONACHAN26, tagger_network.to_arrays(model), holdout=scores)
+    return path
+
+
+def painter(red_always):
+    """Red pictures for red hair, else blue ones; some paint everything red."""
+
+    def draw(seeds, wanted):
+        drawn = TagSampler(VOCABULARY).from_seeds(seeds, wanted).numpy()
+        images = np.zeros((len(seeds), 8, 8, 3), np.uint8)
+        red = (drawn[:, 0] > 0) | red_always
+        images[red, ..., 0], images[~red, ..., 2] = 255, 255
+        return images
+
+    return Generator(draw, VOCABULARY)
+
+
+@pytest.fixture
+def models(monkeypatch):
+    known = {"good": painter(False), "bad": painter(True), "untagged": Generator(None)}
+    monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: known[path])
+
+
+def test_models_are_compared(network, models, in_tmp, capsys):
+    assert tags.main(["good", "bad", f"--network={network}", "--count=25", "--seed=7", "--out=here"]) == 0
+    values = json.loads((in_tmp / "here" / "tags.json").read_text())
+    shown = {model: {row["tag"]: row["shown"].get("mine1") for row in rows} for model, rows in values["models"].items()}
+    assert shown["good"] == {"red_hair": {"yes": 25, "count": 25}, "grey_hair": {"yes": 25, "count": 25}, "smile": None}
+    assert shown["bad"]["grey_hair"] == {"yes": 0, "count": 25}
+    unasked = {row["tag"]: row["unasked"]["mine1"] for row in values["models"]["bad"] if "mine1" in row["unasked"]}
+    assert unasked["red_hair"]["yes"] == unasked["red_hair"]["count"] > 25
+    assert values["count"] == 25 and values["first_seed"] == 7
+    assert values["judges"]["mine1"] == tagger_network.open_tagger(network).card["sha256"]
+    assert values["recall_of_real_faces"] == {"mine1": {"grey_hair": 0.5}}
+    printed = capsys.readouterr().out
+    assert "100 % (87 to 100)" in printed and "smile" not in printed.split("colours")[0]
+    mean = next(line for line in printed.splitlines() if line.startswith("mean"))
+    assert mean.split() == ["mean", "100", "%", "50", "%"]
+    page = (in_tmp / "here" / "tags.html").read_text()
+    assert page.count("<svg") > 4 and "Seen by mine1" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_models_that_cannot_be_asked(network, models, in_tmp):
+    with pytest.raises(ValueError, match=r"models must be trained with tags. Received: 'untagged'"):
+        tags.main(["good", "untagged", f"--network={network}"])
+    with pytest.raises(FileNotFoundError, match="a tagger must have the files"):
+        tags.main(["good", "--network=nothing"])
+    assert not (in_tmp / "tags" / "tags.json").exists()
+
+
+def test_models_of_other_tags_are_refused(network, models, monkeypatch, in_tmp):
+    other = {"good": painter(False), "other": Generator(None, KONACHAN26)}
+    monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: other[path])
+    with pytest.raises(ValueError, match=r"models must have the same tags. Received: good, other"):
+        tags.main(["good", "other", f"--network={network}"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--count=19", "--count must be at least 20. Received: 19"),
+        ("--seed=-1", "--seed must be from 0 to below 2**62"),
+    ],
+)
+def test_bad_flags_are_one_line(flag, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        tags.main(["a", flag])
+    assert end.value.code == 2 and message in capsys.readouterr().err

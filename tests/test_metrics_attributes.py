@@ -1,0 +1,118 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tfanime.generate import Generator
+from tfanime.metrics.attributes import (
+    ColourJudge,
+    NetworkJudge,
+    Share,
+    count_obeyed,
+    in_words_of,
+    overall,
+    tags_obeyed,
+    tell,
+)
+from tfanime.metrics.intervals import wilson
+from tfanime.tag_sampling import TagSampler
+from tfanime.tags import JIN34, KONACHAN26, TagGroup, TagVocabulary
+
+VOCABULARY = TagVocabulary(
+    "small", (TagGroup("colour", ("red", "green"), exclusive=True), TagGroup("more", ("hat",), exclusive=False))
+)
+
+
+class Painter(Generator):
+    """Writes the tags that it was given into its pictures; of greens every fourth seed shows red instead."""
+
+    def __init__(self, vocabulary=VOCABULARY):
+        self.drawn = []
+
+        def draw(seeds, wanted):
+            self.drawn += seeds.tolist()
+            tags = TagSampler(vocabulary).from_seeds(seeds, wanted).numpy()
+            wrong = (seeds % 4 == 0) & (tags[:, 1] > 0)
+            tags[wrong, :2] = 1, -1
+            images = np.zeros((len(seeds), 4, 4, 3), np.uint8)
+            images[:, 0, 0] = np.where(tags > 0, 200, 20)
+            return images
+
+        super().__init__(draw, vocabulary)
+
+
+class Reader:
+    """Reads them; has no opinion of hats where the picture is red."""
+
+    name = "reader"
+    vocabulary = TagVocabulary("other", (TagGroup("all", ("hat", "crimson", "green"), False),), {"red": "crimson"})
+
+    def __call__(self, images):
+        values = np.where(images[:, 0, 0] > 100, 1, -1)
+        values[:, 2] *= values[:, 0] < 0
+        return values[:, [2, 0, 1]]
+
+
+def test_a_tag_is_fixed_and_the_others_are_up_to_the_seeds():
+    painter = Painter()
+    red, green, hat = tags_obeyed(painter, [Reader()], count=40, seed=100, progress=False)
+    assert painter.drawn == list(range(100, 220))  # no seed twice
+    assert (red.tag, red.group, hat.group) == ("red", "colour", "more")
+    assert red.shown["reader"] == Share(40, 40) and green.shown["reader"] == Share(30, 40)
+    # What the seeds chose for the pictures drawn for hats, and the reds among them, of whose hats nothing is said.
+    seeds = np.arange(180, 220)
+    tags = TagSampler(VOCABULARY).from_seeds(seeds, np.tile(np.float32([0, 0, 1]), (40, 1))).numpy()
+    seen_red = (tags[:, 0] > 0) | (seeds % 4 == 0)
+    assert hat.shown["reader"] == Share(int((~seen_red).sum()), int((~seen_red).sum()))
+    assert 0 < hat.shown["reader"].count < 40
+    # Red where green was asked for: every fourth of the pictures that were given green.
+    greens = np.concatenate([np.arange(140, 180), seeds[tags[:, 1] > 0]])
+    assert red.unasked["reader"] == Share(int((greens % 4 == 0).sum()), len(greens))
+    assert green.unasked["reader"].yes == 0 and green.unasked["reader"].count == 120 - len(greens)
+    assert overall([red, green, hat], "reader") == pytest.approx((1 + 0.75 + 1) / 3)
+
+
+def test_counts_by_hand():
+    drawn = np.array([[1, -1, -1], [1, -1, 1], [-1, 1, -1], [-1, 1, 1], [1, -1, 1]])
+    seen = np.array([[1, -1, 0], [-1, 1, 0], [-1, 1, 0], [1, -1, 0], [1, -1, 0]])
+    red, green, hat = count_obeyed(VOCABULARY, np.array([0, 0, 1, 1, 2]), drawn, {"a": seen})
+    assert (red.shown, red.unasked) == ({"a": Share(1, 2)}, {"a": Share(1, 2)})
+    assert (green.shown, green.unasked) == ({"a": Share(1, 2)}, {"a": Share(1, 3)})
+    assert (hat.shown, hat.unasked) == ({}, {})  # the judge does not know hats
+    assert Share(1, 2).value == 0.5 and Share(1, 2).interval == wilson(1, 2) and Share(0, 0).value is None
+    assert overall([hat], "a") is None
+
+
+def test_tell():
+    logits = np.array([[-3.0, -1.0, 0.5], [4.0, 2.0, 0.0]])
+    assert tell(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
+
+
+def test_tags_of_another_vocabulary_are_found_by_its_aliases():
+    values = in_words_of(JIN34, KONACHAN26, KONACHAN26.encode(["gray_hair", "amber_eyes"])[None])[0]
+    said = dict(zip(JIN34.tags, values, strict=True))
+    assert (said["grey_hair"], said["silver_hair"], said["yellow_eyes"]) == (1, 1, 1)  # konachan26 has no silver
+    assert (said["blonde_hair"], said["smile"]) == (-1, 0) and said["twin_tails"] == 0
+
+
+def test_judges_of_the_library():
+    images = np.full((3, 32, 32, 3), 200, np.uint8)
+    images[:, :, :, 0] = 90
+    logits = np.zeros((3, 26))
+    logits[:, 3] = 1
+    network = SimpleNamespace(name="tagger1", vocabulary=KONACHAN26, predict=lambda images: (None, logits))
+    judge = NetworkJudge(network)
+    assert (judge.name, judge.vocabulary) == ("tagger1", KONACHAN26)
+    assert KONACHAN26.decode(judge(images)[1])[0] == KONACHAN26.tags[3]
+    colours = ColourJudge(JIN34)
+    values = colours(images)
+    assert values.shape == (3, len(JIN34)) and not values[:, JIN34.tags.index("smile")].any()
+    assert np.array_equal(values[0], values[1])
+    assert colours(images[:0]).shape == (0, len(JIN34))
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="generator must be one that was trained with tags"):
+        tags_obeyed(Generator(None), [Reader()])
+    with pytest.raises(ValueError, match=r"count must be at least 20 pictures a tag. Received: 19"):
+        tags_obeyed(Painter(), [Reader()], count=19)

@@ -1,0 +1,161 @@
+"""Lets a person rate pictures of several models, blind and in random order. Run as
+`python -m tfanime.evaluate.rate MODEL ...`."""
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfanime import command_line
+
+
+@dataclass(frozen=True)
+class Config:
+    """Rate pictures.
+
+    Args:
+        models: Run folders, SavedModels, folders of SavedModels by version, or folders of PNGs; all of one size.
+        real: Folder of shards whose faces are rated too, held-out ones where there are some. Default: none.
+        out: Folder for answers.jsonl and results.json. A rating that was broken off goes on there.
+        count: Pictures of each model.
+        seed: Seed of the first picture of each generator, of which pictures of a folder are taken, and of the order.
+        checkpoint: Which state of run folders draws: newest, best, or a step.
+        port: Port of the page on this machine; 0 for any that is free.
+    """
+
+    models: list[str]
+    real: str | None = None
+    out: str = "rating"
+    count: int = 100
+    seed: int = 0
+    checkpoint: str = "newest"
+    port: int = 0
+
+    def __post_init__(self):
+        for name, holds, rule in (
+            ("count", self.count >= 1, "at least 1"),
+            ("seed", 0 <= self.seed < 2**32, "from 0 to 2**32 - 1"),
+            ("port", 0 <= self.port < 2**16, "from 0 to 65535"),
+        ):
+            if not holds:
+                raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
+
+
+def open_pictures(path, count, seed=0, checkpoint="newest"):
+    """Pictures of a model.
+
+    Args:
+        path: What `--models` names.
+        count: How many.
+        seed: The first seed of a generator; the seed of the choice among the pictures of a folder.
+        checkpoint: Of a run folder.
+
+    Returns:
+        A `tfanime.evaluate.rating.Pictures`, named as the path.
+
+    Raises:
+        FileNotFoundError: There is no such model.
+        ValueError: A folder has too few pictures, or some of another size.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from tfanime.evaluate.rating import Pictures
+
+    files = sorted(Path(path).glob("*.png"))
+    if not files:
+        command_line.load_tensorflow()  # not for folders, which need none
+        from tfanime.generate import open_generator
+
+        is_run = (Path(path) / "run.json").is_file()
+        generator = open_generator(path, checkpoint if is_run else "newest")
+        return Pictures(str(path), generator.images(range(seed, seed + count)))
+    if len(files) < count:
+        raise ValueError(f"--count must be at most the pictures in {str(path)!r}, {len(files)}. Received: {count}")
+    images = []
+    for index in np.sort(np.random.default_rng(seed).choice(len(files), count, replace=False)):
+        with Image.open(files[index]) as image:
+            images.append(np.asarray(image.convert("RGB")))
+        if images[-1].shape != images[0].shape:
+            raise ValueError(
+                f"pictures must have one size. Received: {files[index]} of {images[-1].shape[:2]}, others of "
+                f"{images[0].shape[:2]}"
+            )
+    return Pictures(str(path), np.stack(images))
+
+
+def open_real(shards, size, count, seed=0):
+    """Real faces, held-out ones where the shards have some.
+
+    Args:
+        shards: Folder of shards.
+        size: Their height and width in pixels.
+        count: How many.
+        seed: Which ones.
+
+    Returns:
+        A `tfanime.evaluate.rating.Pictures`.
+
+    Raises:
+        FileNotFoundError: There are no such shards.
+        ValueError: There are too few of them.
+    """
+    import numpy as np
+
+    command_line.load_tensorflow()
+    from tfanime import data
+    from tfanime.evaluate.rating import Pictures
+    from tfanime.tfrecords.manifest import Manifest
+
+    holdout = Manifest.load(shards).holdout
+    faces = data.load(shards, size, split="holdout" if holdout and holdout["count"] else "train")
+    if faces.count < count:
+        raise ValueError(f"--count must be at most the real faces in {shards!r}, {faces.count}. Received: {count}")
+    chosen = np.sort(np.random.default_rng(seed).choice(faces.count, count, replace=False))
+    return Pictures("real faces", faces.images(chosen))
+
+
+def main(arguments=None):
+    """Serves the page until all pictures are rated; `--help` lists the flags."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.evaluate.rate",
+        description="Rate pictures of several models as good or poor, blind and in random order, in a browser.",
+        epilog="""examples:
+  python -m tfanime.evaluate.rate runs/dcgan runs/wgan --real tfrecords/faces --out rating
+  python -m tfanime.evaluate.rate exports/faces pictures/of/another --count 50
+
+The page's keys: G or the right arrow for good, P or the left arrow for poor, U to take an answer back.
+""",
+        positional=("models",),
+        arguments=arguments,
+    )
+    from tfanime.evaluate.rating import Rating, as_text
+    from tfanime.evaluate.rating_server import RatingServer
+    from tfanime.files import locked, require_writable_folder, write_text
+
+    folder = require_writable_folder(config.out, "out")
+    with locked(folder, "out"):
+        sources = [open_pictures(path, config.count, config.seed, config.checkpoint) for path in config.models]
+        if config.real:
+            sources.append(open_real(config.real, sources[0].images.shape[1], config.count, config.seed))
+        rating = Rating(folder / "answers.jsonl", sources, config.seed)
+        with RatingServer(rating, config.port) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            print(f"{rating.count} pictures, {len(rating.answers)} rated: {server.address}", flush=True)
+            try:
+                if not rating.finished:
+                    server.finished.wait()
+            except KeyboardInterrupt as interrupt:
+                left = rating.count - len(rating.answers)
+                raise KeyboardInterrupt(f"{left} pictures are left; the same command goes on with them") from interrupt
+            finally:
+                server.shutdown()
+        results = rating.results()
+        write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")
+        print(as_text(results))
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,155 @@
+"""Which tags generators obey, as a table and a page. Run as `python -m tfanime.evaluate.tags MODEL ...`."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from tfanime import command_line
+
+EXPLANATION = """\
+For each tag as many pictures were drawn with that tag on and all others up to the seeds (Jin et al. 2017, section 5.2).
+A dot is the share of them in which the judge sees the tag, its line the 95 % interval by Wilson. A ring is how often it
+sees the tag in pictures drawn without it. The dashed line is how often the judge tells the tag of held-out real faces
+that have it: what it misses there, it will miss here too."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Tags obeyed.
+
+    Args:
+        models: Run folders, SavedModels, or folders of SavedModels by version, trained with tags.
+        out: Folder for tags.json and tags.html.
+        count: Pictures a tag, at least 20.
+        seed: Seed of the first picture; the others follow.
+        checkpoint: Of run folders: newest, best, or a step.
+        network: The tagger that judges: the path of its two files without their endings, such as runs/tagger/tagger.
+            Default: the one that tfanime carries. Measured colours judge beside it.
+    """
+
+    models: list[str]
+    out: str = "tags"
+    count: int = 20
+    seed: int = 0
+    checkpoint: str = "newest"
+    network: str | None = None
+
+    def __post_init__(self):
+        for name, holds, rule in (
+            ("count", self.count >= 20, "at least 20"),
+            ("seed", 0 <= self.seed < 2**62, "from 0 to below 2**62"),
+        ):
+            if not holds:
+                raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
+
+
+def page(models, judges, recall):
+    """A self-contained page.
+
+    Args:
+        models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`.
+        judges: The judges' names.
+        recall: By the judge's name, how often it tells each tag of real faces, by tag.
+
+    Returns:
+        HTML, as text.
+    """
+    from importlib import resources
+
+    from tfanime.evaluate.tags_chart import section
+
+    style = (resources.files("tfanime.tfrecords") / "report.css").read_text(encoding="utf-8")
+    sections = ((judge, section(models, judge, recall.get(judge))) for judge in judges)
+    body = "".join(f"<section><h2>Seen by {escape(judge)}</h2>{table}</section>" for judge, table in sections if table)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tags obeyed</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<style>{style}</style></head><body><header><h1>Tags obeyed</h1><p>{EXPLANATION}</p></header>{body}"
+        "</body></html>\n"
+    )
+
+
+def as_text(models, judge):
+    """A table for a terminal: for each tag and model the share and its interval."""
+    from tfanime.metrics.attributes import overall
+
+    columns = [(name, {row.tag: row.shown.get(judge) for row in rows}) for name, rows in models.items()]
+    width = max(len(tag) for _, shares in columns for tag in shares)
+    lines = [f"{judge:{width}}  " + "  ".join(f"{name[-18:]:>18}" for name, _ in columns)]
+    for tag in columns[0][1]:
+        cells = []
+        for _, shares in columns:
+            share = shares[tag]
+            if share is None or not share.count:
+                cells.append(f"{'–':>18}")
+            else:
+                low, high = (round(100 * end) for end in share.interval)
+                cells.append(f"{f'{100 * share.value:.0f} % ({low} to {high})':>18}")
+        if any(cell.strip() != "–" for cell in cells):
+            lines.append(f"{tag:{width}}  " + "  ".join(cells))
+    means = (overall(rows, judge) for rows in models.values())
+    means = (f"{'–' if mean is None else f'{100 * mean:.0f} %':>18}" for mean in means)
+    return "\n".join([*lines, f"{'mean':{width}}  " + "  ".join(means)])
+
+
+def main(arguments=None):
+    """Draws, judges and writes; `--help` lists the flags."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.evaluate.tags",
+        description="Measure which tags generators obey: one tag on, the others sampled, judged by a tagger.",
+        epilog="""examples:
+  python -m tfanime.evaluate.tags runs/dragan
+  python -m tfanime.evaluate.tags runs/dragan exports/other --count 100 --out compared
+""",
+        positional=("models",),
+        arguments=arguments,
+    )
+    command_line.load_tensorflow()
+    from tfanime.files import require_writable_folder, write_text
+    from tfanime.generate import open_generator
+    from tfanime.metrics.attributes import ColourJudge, NetworkJudge, tags_obeyed
+    from tfanime.metrics.tagger_network import open_tagger
+
+    out = require_writable_folder(config.out, "out")
+    network = open_tagger(config.network)
+    generators = {}
+    for path in config.models:
+        is_run = (Path(path) / "run.json").is_file()
+        generators[path] = open_generator(path, config.checkpoint if is_run else "newest")
+        if not generators[path].vocabulary:
+            raise ValueError(f"models must be trained with tags. Received: {path!r}, which was trained without")
+    if len({generator.vocabulary.tags for generator in generators.values()}) > 1:
+        raise ValueError(f"models must have the same tags. Received: {', '.join(generators)}")
+    models = {}
+    for path, generator in generators.items():
+        judges = [NetworkJudge(network), ColourJudge(generator.vocabulary)]
+        models[path] = tags_obeyed(generator, judges, config.count, config.seed)
+    names = [judge.name for judge in judges]
+    recall = {network.name: recall_of(network, generator.vocabulary)}
+    values = {
+        "judges": {network.name: network.card["sha256"], "colours": judges[1].version},
+        "count": config.count,
+        "first_seed": config.seed,
+        "recall_of_real_faces": recall,
+        "models": {path: [dataclasses.asdict(row) for row in rows] for path, rows in models.items()},
+    }
+    write_text(out / "tags.json", json.dumps(values, indent=1) + "\n")
+    write_text(out / "tags.html", page(models, names, recall))
+    print("\n\n".join(as_text(models, name) for name in names))
+    print(f"page: {out / 'tags.html'}, numbers: {out / 'tags.json'}")
+    return 0
+
+
+def recall_of(network, vocabulary):
+    """By tag of a vocabulary, how often a tagger tells it of held-out real faces that have it, as its card says."""
+    told = {entry["tag"]: entry["recall"] for entry in network.card.get("holdout", {}).get("tags", ())}
+    found = {tag: told.get(network.vocabulary.canonical(tag)) for tag in vocabulary.tags}
+    return {tag: value for tag, value in found.items() if value is not None}
+
+
+if __name__ == "__main__":
+    command_line.run(main)

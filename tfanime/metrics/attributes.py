@@ -1,0 +1,215 @@
+"""Tags obeyed: how often a generator draws the tag that it is asked for.
+
+Jin et al. 2017 (arXiv 1708.05509, section 5.2) fixed one tag at a time, sampled the others, drew 20 pictures and
+counted by eye in how many the tag is to be seen. Here a tagger counts, and for colours the converter's measurement too.
+What is counted depends on who counts: read a share beside how often the same tagger tells the tag of real faces, and
+beside how often it sees the tag in pictures that were drawn without it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfanime.metrics.intervals import wilson
+
+LEAST = 20  # pictures a tag, as in the paper
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share that was counted.
+
+    Args:
+        yes: How many.
+        count: Of how many.
+    """
+
+    yes: int
+    count: int
+
+    @property
+    def value(self):
+        """The share, in [0, 1]; None of nothing."""
+        return self.yes / self.count if self.count else None
+
+    @property
+    def interval(self):
+        """Wilson's 95 % interval, `(low, high)`."""
+        return wilson(self.yes, self.count)
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """How well one tag is obeyed.
+
+    Args:
+        tag: The tag.
+        group: The name of its group.
+        shown: By the judge's name, the `Share` of the pictures drawn for this tag that show it, of those that the judge
+            has an opinion of. Judges that do not know the tag are left out.
+        unasked: Likewise, the share of all pictures drawn without this tag that show it all the same.
+    """
+
+    tag: str
+    group: str
+    shown: dict
+    unasked: dict
+
+
+class NetworkJudge:
+    """Sees tags by a tagger: the likeliest tag of an exclusive group, an independent tag whose logit is above 0.
+
+    Args:
+        network: A `tfanime.metrics.tagger_network.TaggerNetwork`.
+    """
+
+    def __init__(self, network):
+        self.network = network
+        self.name = network.name
+        self.vocabulary = network.vocabulary
+
+    def __call__(self, images):
+        """+1 for tags that pictures (uint8) show and -1 for the others, int8 `[count, len(vocabulary)]`."""
+        return tell(self.vocabulary, self.network.predict(images)[1])
+
+
+class ColourJudge:
+    """Sees colours of hair and eyes as the converter measures them, where it is certain; without a detector.
+
+    Args:
+        vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
+    """
+
+    name = "colours"
+
+    def __init__(self, vocabulary):
+        from tfanime.tfrecords.colours import ColourTagger
+
+        self.vocabulary = vocabulary
+        self._tagger = ColourTagger(vocabulary)
+        self.version = self._tagger.version
+
+    def __call__(self, images):
+        """Likewise, and 0 for what is not certain."""
+        from PIL import Image
+
+        from tfanime.tfrecords.tagging import Sight
+
+        rows = [self._tagger(Sight(Image.fromarray(image), None, None)) for image in images]
+        return np.array(rows, np.int8).reshape(len(images), len(self.vocabulary))
+
+
+def tell(vocabulary, tag_logits):
+    """What a classifier says: the largest logit of an exclusive group, logits above 0 of independent tags.
+
+    Args:
+        vocabulary: The `tfanime.tags.TagVocabulary`.
+        tag_logits: `[count, len(vocabulary)]`.
+
+    Returns:
+        int8 array `[count, len(vocabulary)]` of +1 and -1.
+    """
+    tag_logits = np.asarray(tag_logits)
+    holds = tag_logits > 0
+    for group, where in vocabulary.slices:
+        if group.exclusive:
+            holds[:, where] = np.arange(len(group.tags)) == tag_logits[:, where].argmax(axis=1)[:, None]
+    return np.where(holds, 1, -1).astype(np.int8)
+
+
+def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True):
+    """Asks a generator for each of its tags in turn, all others being up to the seeds.
+
+    Args:
+        generator: A `tfanime.generate.Generator` with a vocabulary.
+        judges: Who looks at the pictures: objects with `name`, `vocabulary` and uint8 pictures -> +1, -1 and 0 (no
+            opinion) `[count, len(vocabulary)]`, such as `NetworkJudge` and `ColourJudge`.
+        count: Pictures a tag, at least `LEAST`.
+        seed: The first picture's seed; the others count up from it, none is used twice.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        A list of `Obeyed`, in the vocabulary's order.
+
+    Raises:
+        ValueError: The generator was trained without tags, or there are too few pictures.
+    """
+    from tqdm import tqdm
+
+    from tfanime.tag_sampling import TagSampler
+
+    vocabulary = generator.vocabulary
+    if not vocabulary:
+        raise ValueError("generator must be one that was trained with tags. Received: one without")
+    if count < LEAST:
+        raise ValueError(f"count must be at least {LEAST} pictures a tag. Received: {count}")
+    drawn, asked, opinions = [], [], {judge.name: [] for judge in judges}
+    for number, tag in enumerate(tqdm(vocabulary.tags, desc="tags obeyed", unit=" tags", disable=not progress)):
+        seeds = seed + number * count + np.arange(count)
+        images = generator.images(seeds.tolist(), tag)
+        wanted = np.tile(vocabulary.wanted(tag).astype(np.float32), (count, 1))
+        drawn.append(TagSampler(vocabulary).from_seeds(seeds, wanted).numpy())  # all the tags that it was given
+        asked += [number] * count
+        for judge in judges:
+            opinions[judge.name].append(in_words_of(vocabulary, judge.vocabulary, judge(images)))
+    return count_obeyed(
+        vocabulary,
+        np.array(asked),
+        np.concatenate(drawn),
+        {name: np.concatenate(parts) for name, parts in opinions.items()},
+    )
+
+
+def in_words_of(vocabulary, other, values):
+    """What is said in one vocabulary, in the words of another.
+
+    Args:
+        vocabulary: The `TagVocabulary` to say it in.
+        other: The `TagVocabulary` that it was said in. What it has under another name (`silver_hair` is `gray_hair` of
+            konachan26) counts as that.
+        values: +1, -1 and 0, `[count, len(other)]`.
+
+    Returns:
+        int8 array `[count, len(vocabulary)]`; 0 for tags that the other does not have.
+    """
+    values = np.asarray(values, np.int8)
+    result = np.zeros((len(values), len(vocabulary)), np.int8)
+    for column, tag in enumerate(vocabulary.tags):
+        known = other.canonical(tag)
+        if known is not None:
+            result[:, column] = values[:, other.tags.index(known)]
+    return result
+
+
+def count_obeyed(vocabulary, asked, drawn, opinions):
+    """Counts.
+
+    Args:
+        vocabulary: The `TagVocabulary`.
+        asked: For which tag each picture was drawn, by its number, `[count]`.
+        drawn: All tags that the generator was given, +1 and -1, `[count, len(vocabulary)]`.
+        opinions: By the judge's name what it sees, +1, -1 and 0, `[count, len(vocabulary)]`.
+
+    Returns:
+        A list of `Obeyed`, in the vocabulary's order.
+    """
+    group_of = {tag: group.name for group in vocabulary.groups for tag in group.tags}
+
+    def shares(column, rows):
+        found = {name: seen[rows, column] for name, seen in opinions.items()}
+        return {
+            name: Share(int((values > 0).sum()), int((values != 0).sum()))
+            for name, values in found.items()
+            if (opinions[name][:, column] != 0).any()
+        }
+
+    return [
+        Obeyed(tag, group_of[tag], shares(column, asked == column), shares(column, drawn[:, column] < 0))
+        for column, tag in enumerate(vocabulary.tags)
+    ]
+
+
+def overall(rows, judge):
+    """All tags together: the mean of the shares of the tags that a judge knows, None if it knows none."""
+    values = [row.shown[judge].value for row in rows if judge in row.shown and row.shown[judge].count]
+    return float(np.mean(values)) if values else None

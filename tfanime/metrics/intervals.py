@@ -1,0 +1,31 @@
+"""How certain a share is that was counted."""
+
+import math
+
+Z = 1.959963984540054  # 97.5 % of a standard normal distribution lie below it
+
+
+def wilson(successes, count):
+    """Wilson's 95 % interval of a share (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4).
+
+    Unlike the share plus and minus its standard error it is right for a few samples too, and for shares of 0 and 1.
+
+    Args:
+        successes: How many of them, an int from 0 to `count`.
+        count: How many there were, an int.
+
+    Returns:
+        `(low, high)`, floats in [0, 1]; (0, 1) where nothing was counted.
+
+    Raises:
+        ValueError: The numbers are no such counts.
+    """
+    if not 0 <= successes <= count:
+        raise ValueError(f"successes must be from 0 to count, {count}. Received: {successes}")
+    if not count:
+        return 0.0, 1.0
+    share, weight = successes / count, Z**2 / count
+    middle = (share + weight / 2) / (1 + weight)
+    reach = Z * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
+    # With none or all of them an end is 0 or 1, which rounding must not miss.
+    return (0.0 if not successes else middle - reach), (1.0 if successes == count else middle + reach)

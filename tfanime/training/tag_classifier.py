@@ -1,0 +1,116 @@
+"""A network that learns to tell tags, as a Keras model for `fit`."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfanime.training.tag_losses import tag_accuracy, tag_loss
+
+
+class TagClassifier(keras.Model):
+    """Trains a network of tags by `tag_loss`, exclusive groups by softmax and independent tags by sigmoid.
+
+    A tag that is not known (0) teaches nothing. An exclusive group counts where exactly one of its tags is known to
+    hold; what is said of a picture with several is passed over.
+
+    The step is the optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs.
+
+    Args:
+        network: Built `keras.Model`, pictures `[batch, height, width, 3]` -> (features, tag logits
+            `[batch, len(vocabulary)]`), such as `tfanime.models.tagger.tagger`.
+        vocabulary: The `tfanime.tags.TagVocabulary`. Its priors, where it has some, are taken for the tags' frequencies
+            (`TagVocabulary.with_frequencies`).
+        balance: How far exclusive groups are taught as if their tags were equally frequent, from 0 (as they are) to 1:
+            each tag's logit is raised by `balance` times the logarithm of its frequency while learning, and is given
+            without that afterwards (Menon et al. 2021, arXiv 2007.07314, equation 10).
+
+    Raises:
+        ValueError: The network is not built, gives another number of tags, or `balance` is out of its range.
+    """
+
+    def __init__(self, network, vocabulary, balance=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if not network.built:
+            raise ValueError(f"network must be built: call it once, or give it an Input. Received: {network}")
+        if network.output_shape[1][-1] != len(vocabulary):
+            raise ValueError(
+                f"network must give a logit for each of the {len(vocabulary)} tags of vocabulary {vocabulary.name!r}. "
+                f"Received: {network.output_shape[1][-1]}"
+            )
+        if not 0 <= balance <= 1:
+            raise ValueError(f"balance must be from 0 to 1. Received: {balance}")
+        self.network = network
+        self.vocabulary = vocabulary
+        self.offsets = (balance * log_frequencies(vocabulary)).astype(np.float32)  # [tags]
+        self.built = True  # its network is; Keras would otherwise trace a call to find out
+
+    def compile(self, tag_optimizer, **kwargs):
+        """Sets how it learns.
+
+        Args:
+            tag_optimizer: A Keras optimizer.
+            **kwargs: For `keras.Model.compile`: `jit_compile` (XLA, default False), `run_eagerly`.
+        """
+        kwargs.setdefault("jit_compile", False)  # as in `tfanime.training.GAN.compile`
+        super().compile(optimizer=None, **kwargs)
+        self.tag_optimizer = tag_optimizer
+        tag_optimizer.build(self.network.trainable_variables)
+
+    @property
+    def step(self):
+        """Training steps done so far, an int."""
+        return int(self.tag_optimizer.iterations.value.numpy())
+
+    @property
+    def optimizers(self):
+        """All optimizers, as a tuple."""
+        return (self.tag_optimizer,)
+
+    def call(self, images):
+        """Features and tag logits of pictures, in inference mode."""
+        return self.network(images, training=False)
+
+    def train_step(self, data):
+        """One update.
+
+        Args:
+            data: Pairs of pictures, float32 in [-1, 1] `[batch, height, width, 3]`, and tags (+1, -1, 0 for unknown)
+                `[batch, len(vocabulary)]`.
+
+        Returns:
+            Scalars by name: the loss (in nats, summed over groups and independent tags, without weight decay), the
+            share of what is known that is told rightly, the gradients' norm and the learning rate of this update.
+        """
+        images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)
+        learning_rate = tf.identity(tf.convert_to_tensor(self.tag_optimizer.learning_rate))
+        with tf.GradientTape() as tape:
+            _, tag_logits = self.network(images, training=True)
+            losses = tag_loss(self.vocabulary, tags, tag_logits + self.offsets, "softmax")
+            loss = tf.reduce_mean(losses)
+        variables = self.network.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        self.tag_optimizer.apply(gradients, variables)
+        return {
+            "loss": loss,
+            "accuracy": tag_accuracy(self.vocabulary, tags, tag_logits),
+            "gradient_norm": tf.linalg.global_norm(gradients),
+            "learning_rate": learning_rate,
+        }
+
+
+def log_frequencies(vocabulary):
+    """The logarithm of each tag's prior within its exclusive group; 0 for independent tags, or where none is known.
+
+    Returns:
+        float64 array `[len(vocabulary)]`.
+    """
+    offsets = np.zeros(len(vocabulary))
+    for group, where in vocabulary.slices:
+        if not group.exclusive:
+            continue
+        priors = np.array([vocabulary.priors.get(tag, 0.0) for tag in group.tags])
+        if priors.any():
+            # A tag that no face has would be infinitely unlikely; it is taken for ten times rarer than the rarest.
+            priors[priors == 0] = priors[priors > 0].min() / 10
+            offsets[where] = np.log(priors / priors.sum())
+    return offsets
