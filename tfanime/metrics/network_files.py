@@ -160,15 +160,20 @@ def _keras(path, form):
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # of zipfile, json, h5py and Keras
         raise ValueError(f"{path} must be a Keras model. Received: {type(error).__name__} {error}") from error
-    output = model.output
+    if not getattr(model, "outputs", None):
+        raise ValueError(f"{path} must be a functional or sequential Keras model. Received: {type(model).__name__}")
+    outputs = model.outputs
     if form.output:
         names = [layer.name for layer in model.layers]
         if form.output not in names:
             raise ValueError(f"output of {path} must be one of its layers {', '.join(names)}. Received: {form.output}")
-        output = model.get_layer(form.output).output
-    if isinstance(output, (list, tuple, dict)):
-        raise ValueError(f"output must name a layer of {path}, which has several outputs. Received: none")
-    network = keras.Model(model.inputs, output)
+        outputs = [model.get_layer(form.output).output]
+    if len(outputs) != 1 or len(model.inputs) != 1:
+        raise ValueError(
+            f"{path} must have one input, and one output unless output names a layer. "
+            f"Received: {len(model.inputs)} and {len(outputs)}"
+        )
+    network = keras.Model(model.inputs, outputs[0])
     return traced(lambda images: network(images, training=False), form.prepare), network.inputs[0].shape[1]
 
 
