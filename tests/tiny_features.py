@@ -28,3 +28,19 @@ def faces(folder, count=60, size=4, seed=5):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "images.uint8").write_bytes(images.tobytes())
     return FaceData(folder / "images.uint8", count, size, np.zeros((count, 0)), None, f"{seed:064d}", size)
+
+
+def write(path, size=16, dimensions=3, seed=1):
+    """Writes a Keras file with a network of its own."""
+    import keras
+    from keras import layers
+
+    convolution = layers.Conv2D(
+        dimensions,
+        size // 2,
+        strides=size // 4,
+        activation="tanh",
+        kernel_initializer=keras.initializers.GlorotNormal(seed),
+    )
+    keras.Sequential([layers.Input((size, size, 3)), convolution, layers.GlobalAveragePooling2D()]).save(path)
+    return path

@@ -9,6 +9,7 @@ STAGES = (
     ("tfanime.tfrecords", "pictures to shards: find, crop and tag the faces; or draw avatars"),
     *((f"tfanime.recipes.{name}", f"train: {text}") for name, text in RECIPES.items()),
     ("tfanime.recipes.study", "train one recipe with a grid of settings, and compare"),
+    ("tfanime.evaluate", "what trained generators are worth, by one protocol, as a table and a page"),
     ("tfanime.generate", "avatars from a run or an exported model, as a sheet or single PNGs"),
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC"),

@@ -30,6 +30,7 @@ import re
 import sys
 import tempfile
 import tomllib
+import typing
 from pathlib import Path
 
 import jsonargparse
@@ -65,7 +66,8 @@ def parse(
         published: `(package, folder)` where the TOML files that can be named without a path lie, such as
             `("tfanime.recipes", "published")`; None for a command without such a file.
         flag: Name of the flag that takes the TOML file.
-        positional: Names of the fields that are given by position, in order.
+        positional: Names of the fields that are given by position, in order; one whose type is a list takes one word
+            or more.
         arguments: The arguments; default: those of this process.
 
     Returns:
@@ -93,6 +95,7 @@ def parse(
             type=str,
             help=help_of.get(name),
             **({} if required else {"nargs": "?", "default": fields[name].default}),
+            **({"nargs": "+"} if typing.get_origin(fields[name].type) is list else {}),
         )
     if published:
         names = ", ".join(published_names(published)) or "none yet"

@@ -43,8 +43,9 @@ def tagger():
 
         from tfanime.images import to_float
 
-        if tuple(images.shape[1:3]) != (size, size):
-            images = tf.clip_by_value(tf.image.resize(images, (size, size), "bicubic", antialias=True), 0.0, 255.0)
+        if tuple(images.shape[1:3]) != (size, size):  # as `tfanime.data` makes the pictures that it was trained on
+            images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
+            images = tf.round(tf.clip_by_value(images, 0.0, 255.0))
         return to_float(images)
 
     run = traced(lambda images: model(images, training=False)[0], prepare)
@@ -53,7 +54,7 @@ def tagger():
         "tagger",
         f"fd_tagger{version}",
         hash_of_weights(model.get_weights()),
-        f"bicubic, antialiased, clipped, {size}",
+        f"bicubic, antialiased, clipped, rounded, {size}",
         size,
         model.outputs[0].shape[-1],
         lambda images: run(images, size),

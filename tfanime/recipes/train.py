@@ -159,15 +159,6 @@ def _writable(shared, workers, same):
             yield RunFolder(folder)
 
 
-def _vocabulary(config, faces):
-    """The vocabulary of the game, whose priors draw the tags of fakes; None for a game without tags."""
-    if config.tags == "none":
-        return None
-    if not faces.vocabulary:
-        raise ValueError(f"--tags must be none for shards without a vocabulary. Received: {config.tags}")
-    return faces.vocabulary.with_frequencies(faces.tags) if config.tags == "frequencies" else faces.vocabulary
-
-
 def _fid(config, faces, workers):
     """The callback of `--fid_every`; None without."""
     from tfanime.callbacks import FID
@@ -184,6 +175,15 @@ def _fid(config, faces, workers):
         )
     reference(fid.network, faces)  # now, because its time is not the training's
     return fid
+
+
+def _vocabulary(config, faces):
+    """The vocabulary of the game, whose priors draw the tags of fakes; None for a game without tags."""
+    if config.tags == "none":
+        return None
+    if not faces.vocabulary:
+        raise ValueError(f"--tags must be none for shards without a vocabulary. Received: {config.tags}")
+    return faces.vocabulary.with_frequencies(faces.tags) if config.tags == "frequencies" else faces.vocabulary
 
 
 @contextlib.contextmanager
