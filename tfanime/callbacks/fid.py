@@ -71,6 +71,7 @@ class FID(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.reference = reference(self.network, self.faces, self.reference_count)
+        self._real = self.reference.gaussian  # read now: the cache may be emptied while the training goes on
         self._computed = self.model.step
         warning = too_few(min(self.samples, self.reference.details["count"]), self.network.dimensions)
         if warning:
@@ -90,7 +91,7 @@ class FID(keras.callbacks.Callback):
         moments = Moments(self.network.dimensions)
         for features in extract(self.network, self._pictures(), self.samples, f"{self.name} at {self.model.step:,}"):
             moments.update(features)
-        distance = self.reference.gaussian.distance(moments.gaussian)
+        distance = self._real.distance(moments.gaussian)
         return float(self.gather(distance)[0, 0])
 
     def _pictures(self):
