@@ -60,8 +60,10 @@ def test_a_saved_model(folder, model):
 
 @pytest.mark.parametrize(("name", "options"), [("any", "size=6,"), ("single", "")])
 def test_an_onnx_file(folder, name, options):
-    network = open_network(f"{folder / name}.onnx:{options}output=negative,mean=0,scale=1")
-    np.testing.assert_allclose(network(IMAGES), -IMAGES.mean(axis=(1, 2)), rtol=1e-5)
+    network = open_network(f"{folder / name}.onnx:{options}output=negative,mean=9/20/30,scale=2,channels=bgr")
+    expected = -(IMAGES[..., ::-1] - np.array([9.0, 20, 30])).mean(axis=(1, 2)) / 2
+    np.testing.assert_allclose(network(IMAGES), expected, rtol=1e-5)
+    assert network.resize == "bicubic, antialiased, clipped, 6, (x - [9 20 30]) / 2, bgr, negative"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,16 @@ def test_an_onnx_file(folder, name, options):
         ("my net.keras:output=third", ValueError, r"must be one of its layers .*first.*second. Received: third"),
         ("my net.keras:sizes=3", ValueError, r"must be of size, mean, scale, channels, output. Received: 'sizes'"),
         ("my net.keras:size=x", ValueError, r"size of .* must be a number. Received: 'x'"),
+        (
+            "my net.keras:mean=1/x",
+            ValueError,
+            r"mean of .* must be one number, or three separated by /. Received: '1/x'",
+        ),
+        (
+            "my net.keras:mean=1/2",
+            ValueError,
+            r"mean of .* must be one finite number, or three. Received: \(1.0, 2.0\)",
+        ),
         ("my net.keras:scale=0", ValueError, r"scale of .* must be above 0. Received: 0.0"),
         ("my net.keras:channels=hsv", ValueError, r"channels of .* must be rgb or bgr. Received: 'hsv'"),
     ],

@@ -14,6 +14,14 @@ from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
 
 PROBE = 2  # pictures of a first call, which tells the dimensions
 
+READ = {
+    "size": int,
+    "mean": lambda text: tuple(map(float, text.split("/"))),
+    "scale": float,
+    "channels": str,
+    "output": str,
+}
+
 
 @dataclass(frozen=True)
 class Form:
@@ -21,7 +29,7 @@ class Form:
 
     Args:
         size: Height and width of its input in pixels; None for what the file says.
-        mean: Subtracted from the pixels, 0 to 255.
+        mean: Subtracted from the pixels, 0 to 255: one number, or three in the order of `channels`.
         scale: What the difference is divided by; 127.5 for both is -1 to 1.
         channels: `rgb` or `bgr`.
         output: Name of the output, or of a Keras model's layer, that gives the features; None for the only one. More
@@ -29,7 +37,7 @@ class Form:
     """
 
     size: int | None = None
-    mean: float = 127.5
+    mean: tuple = (127.5,)
     scale: float = 127.5
     channels: str = "rgb"
     output: str | None = None
@@ -44,16 +52,17 @@ class Form:
         values = {}
         for name, text in options.items():
             try:
-                values[name] = {"size": int, "mean": float, "scale": float, "channels": str, "output": str}[name](text)
+                values[name] = READ[name](text)
             except KeyError as error:
                 known = ", ".join(cls.__dataclass_fields__)
                 raise ValueError(f"options of {str(path)!r} must be of {known}. Received: {name!r}") from error
             except ValueError as error:
-                raise ValueError(f"{name} of {str(path)!r} must be a number. Received: {text!r}") from error
+                rule = "one number, or three separated by /" if name == "mean" else "a number"
+                raise ValueError(f"{name} of {str(path)!r} must be {rule}. Received: {text!r}") from error
         form = cls(**values)
         for name, holds, rule in (
             ("size", form.size is None or form.size >= 1, "at least 1"),
-            ("mean", np.isfinite(form.mean), "finite"),
+            ("mean", len(form.mean) in (1, 3) and np.isfinite(form.mean).all(), "one finite number, or three"),
             ("scale", 0 < form.scale < float("inf"), "above 0"),
             ("channels", form.channels in ("rgb", "bgr"), "rgb or bgr"),
         ):
@@ -67,12 +76,15 @@ class Form:
 
         if tuple(images.shape[1:3]) != (size, size):
             images = tf.clip_by_value(tf.image.resize(images, (size, size), "bicubic", antialias=True), 0.0, 255.0)
-        images = (tf.cast(images, tf.float32) - self.mean) / self.scale
-        return images[..., ::-1] if self.channels == "bgr" else images
+        images = tf.cast(images, tf.float32)
+        images = images[..., ::-1] if self.channels == "bgr" else images
+        return (images - tf.constant(self.mean)) / self.scale
 
     def told(self, size):
         """The same in words, for the protocol."""
-        parts = ["bicubic", "antialiased", "clipped", str(size), f"(x - {self.mean:g}) / {self.scale:g}", self.channels]
+        mean = " ".join(f"{value:g}" for value in self.mean)
+        scaled = f"(x - {mean if len(self.mean) == 1 else f'[{mean}]'}) / {self.scale:g}"
+        parts = ["bicubic", "antialiased", "clipped", str(size), scaled, self.channels]
         return ", ".join([*parts, *([self.output] if self.output else [])])
 
 
