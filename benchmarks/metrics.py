@@ -6,7 +6,8 @@
 
 The parts, each of which prints a Markdown table:
 
-    extraction  features of pictures, against the bare `predict` of the network on pictures that are prepared already
+    extraction  features of pictures, against the network's `predict`, and its compiled call, on pictures that are
+                prepared already
     frechet     the Frechet distance in 2,048 dimensions, against `scipy.linalg.sqrtm`
     callback    the FID callback of `dcgan`, and the features of all real pictures at its first use
     moves       real pictures against real ones, blurred, with noise, as JPEGs, mirrored, and of half of the classes
@@ -76,6 +77,7 @@ def table(title, *columns):
 def extraction(config):
     """Features against the bare `predict`."""
     import keras
+    import tensorflow as tf
 
     from tfanime.images import to_float
     from tfanime.metrics.features import BATCH, extract, open_network
@@ -96,7 +98,17 @@ def extraction(config):
         for _ in extract(network, batches):
             pass
 
-    functions = {"predict": lambda: model.predict(prepared, batch_size=BATCH, verbose=0), "extract": ours}
+    call = tf.function(lambda pictures: model(pictures, training=False), reduce_retracing=True)
+
+    def compiled():
+        for begin in range(0, len(prepared), BATCH):
+            call(tf.constant(prepared[begin : begin + BATCH]))
+
+    functions = {
+        "predict": lambda: model.predict(prepared, batch_size=BATCH, verbose=0),
+        "compiled call": compiled,
+        "extract": ours,
+    }
     times = compare(functions, config.seconds, config.rounds)
     row = table(f"Extraction, {network.value}, {config.image_size} px", "", "pictures/s", "of `predict`", "rounds")
     for name in functions:
