@@ -7,11 +7,11 @@ python benchmarks/faces_found.py avatars/ --cascade lbpcascade_animeface.xml
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
+import numpy as np
+from PIL import Image
 
 from tfanime import command_line
-
-SIDE, BORDER = 96, 48
+from tfanime.metrics.faces import cascade_finder
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,6 @@ class Config:
     count: int = 1000
 
 
-def has_face(cascade, path):
-    """Whether the cascade finds a face: at 96 px, with a replicated border of 48 px, histogram equalised."""
-    image = cv2.resize(cv2.imread(str(path)), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    image = cv2.copyMakeBorder(image, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
-    grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
-    return len(cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(48, 48))) > 0
-
-
 def main(arguments=None):
     """Counts and prints the share."""
     config = command_line.parse(
@@ -46,13 +38,11 @@ def main(arguments=None):
         positional=("folder",),
         arguments=arguments,
     )
-    if not Path(config.cascade).is_file():
-        raise ValueError(f"--cascade must be an existing XML file. Received: {config.cascade!r}")
+    finder = cascade_finder(config.cascade)
     paths = sorted(path for path in Path(config.folder).glob("*") if path.suffix in (".png", ".jpg"))[: config.count]
     if not paths:
         raise ValueError(f"folder must hold PNG or JPEG pictures. Received: {config.folder!r}")
-    cascade = cv2.CascadeClassifier(config.cascade)
-    found = sum(has_face(cascade, path) for path in paths)
+    found = sum(int(finder(np.asarray(Image.open(path).convert("RGB"))[None])[0]) for path in paths)
     print(f"a face in {found} of {len(paths)} pictures, {found / len(paths):.1%}")
 
 

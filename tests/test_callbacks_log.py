@@ -60,6 +60,23 @@ def test_means_over_an_epoch(tmp_path, clock):
     assert points(run, "speed/images_per_second") == [(3, 5.0), (5, 5.0)]
 
 
+def test_what_is_done_at_the_end_of_an_epoch_is_no_training(tmp_path, clock):
+    run = RunFolder(tmp_path)
+    callback = RunLog(run, images_per_step=10, seconds=tf.Variable(0.0))
+    callback.set_model(SimpleNamespace(step=1))
+    callback.on_train_begin()
+    callback.on_epoch_begin(0)
+    clock.now += 2
+    callback.on_train_batch_end(0, {"generator_loss": 1.0})
+    clock.now += 50  # as a metric of many pictures takes, which stands before this callback
+    logs = {"generator_loss": 1.0, "fd_tagger1": 7.0, "fid": 8.0}
+    callback.on_epoch_end(0, logs)
+    callback.on_train_end()
+    assert logs["images_per_second"] == 5.0
+    assert points(run, "judge/fd_tagger1") == [(1, 7.0)] and points(run, "judge/fid") == [(1, 8.0)]
+    assert json.loads(run.metrics.read_text())["fid"] == 8.0
+
+
 @pytest.mark.parametrize(("resumed_at", "kept"), [(4, [(2, 1.0), (4, 2.0)]), (5, [(2, 1.0), (4, 2.0)]), (0, [])])
 def test_tensorboard_forgets_what_is_made_again(tmp_path, clock, resumed_at, kept):
     run = RunFolder(tmp_path)

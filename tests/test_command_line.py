@@ -44,6 +44,28 @@ def test_defaults_and_types():
     assert parsed("faces", "--steps", "3", "--rate", "1", "--mode=fast") == Config("faces", 3, 1.0, "fast")
 
 
+def test_a_list_by_position():
+    @dataclass(frozen=True)
+    class Several:
+        """Do things
+
+        Args:
+            things: All of them.
+            fast: Whether at once.
+        """
+
+        things: list[str]
+        fast: bool = False
+
+    def parsed(*arguments):
+        return parse(Several, program="python -m thing", positional=("things",), arguments=arguments)
+
+    assert parsed("a", "b=c", "--fast") == Several(["a", "b=c"], True)
+    assert parsed("--fast=false", "a").things == ["a"]
+    with pytest.raises(SystemExit):
+        parsed("--fast")
+
+
 @pytest.mark.parametrize(("words", "value"), [((), False), (("--overwrite",), True), (("--overwrite", "false"), False)])
 def test_a_bool_is_a_switch(words, value):
     assert parsed("faces", *words).overwrite is value

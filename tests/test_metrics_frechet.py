@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from tfanime.metrics.frechet import Gaussian, Moments, frechet_distance
+from tfanime.metrics.frechet import Gaussian, Moments, frechet_distance, frechet_infinity, too_few
 
 
 def samples(count, dimensions, seed=0):
@@ -86,3 +86,34 @@ def test_wrong_features():
         _ = moments.covariance
     with pytest.raises(ValueError, match=r"dimensions must be at least 1. Received: 0"):
         Moments(0)
+
+
+def test_how_many_samples_are_needed():
+    assert too_few(10_240, 2048) is None
+    assert "needs more than 2,048 samples, and 10,240 to be trusted. Received: 10,239: its bias is large" in too_few(
+        10_239, 2048
+    )
+    assert "its covariance is singular" in too_few(2048, 2048) and "singular" not in too_few(2049, 2048)
+
+
+def test_the_distance_of_endless_samples():
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(16, 16)) / 4
+    covariance = np.eye(16) / 2 + mixing @ mixing.T / 2
+    real = Gaussian(np.zeros(16), np.eye(16))
+    true = real.distance(Gaussian(np.full(16, 0.1), covariance))
+    root = np.linalg.cholesky(covariance)
+    rows = [random.normal(size=(128, 16)) @ root.T + 0.1 for _ in range(20)]
+    plain = [real.distance(Gaussian(each.mean(axis=0), np.cov(each, rowvar=False))) for each in rows]
+    endless = [frechet_infinity(each, real) for each in rows]
+    assert np.mean(plain) - true > 0.5
+    assert abs(np.mean(endless) - true) < 0.15
+    assert frechet_infinity(rows[0], real) == endless[0] != frechet_infinity(rows[0], real, seed=1)
+
+
+def test_endless_samples_need_many():
+    real = Gaussian(np.zeros(16), np.eye(16))
+    with pytest.raises(ValueError, match=r"features must have at least 4 x 16 rows. Received: 63"):
+        frechet_infinity(np.zeros((63, 16)), real)
+    with pytest.raises(ValueError, match=r"points must be at least 2. Received: 1"):
+        frechet_infinity(np.zeros((64, 16)), real, points=1)

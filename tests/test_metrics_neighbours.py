@@ -10,6 +10,7 @@ REAL = np.array([[0.0], [1], [3], [10]])
 @pytest.fixture(params=[1024, 3])
 def _blocks(request, monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK", request.param)
+    monkeypatch.setattr(neighbours, "MANY", request.param - 1)
 
 
 pytestmark = pytest.mark.usefixtures("_blocks")
@@ -53,8 +54,13 @@ def test_nearest():
     indices, distances = nearest([[0.9], [6.0], [9]], REAL)
     assert indices.tolist() == [1, 2, 3]
     np.testing.assert_allclose(distances, [0.1, 3, 1])
-    indices, distances = nearest(REAL, REAL, skip_same=True)
+    indices, distances = nearest(REAL, REAL, skip=np.arange(4))
     assert indices.tolist() == [1, 0, 1, 2] and distances.tolist() == [1, 1, 2, 7]
+    indices, distances = nearest(REAL[[3, 1]], REAL.astype(np.float32), skip=[3, 1])
+    assert indices.tolist() == [2, 0] and distances.tolist() == [7, 1]
+    for others, skip in ((REAL[:0], None), (REAL[:1], [0, 0, 0, 0])):
+        with pytest.raises(ValueError, match=r"others must have a row to be the nearest of. Received: \d rows"):
+            nearest(REAL, others, skip)
 
 
 @pytest.mark.parametrize("function", [precision_recall, density_coverage])

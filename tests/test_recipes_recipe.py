@@ -21,6 +21,7 @@ EXERCISED = {
     "test_recipes_devices.py": ("devices",),
     "test_recipes_dragan.py": ("tags",),
     "test_recipes_sngan.py": ("decay_begin",),
+    "test_callbacks_fid.py": ("fid_every", "fid_samples", "fid_features"),
 }
 
 
@@ -97,6 +98,9 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
         (["--profile=30,20"], r"--profile must be two steps in order, such as 20,30. Received: 30,20"),
         (["--profile=0,2"], r"--profile must be two steps in order, such as 20,30. Received: 0,2"),
         (["--profile=20"], r"--profile must be two steps in order, such as 20,30. Received: 20"),
+        (["--fid_every=-1"], r"--fid_every must be at least 0. Received: -1"),
+        (["--fid_samples=1"], r"--fid_samples must be at least 2. Received: 1"),
+        (["--fid_every=5", "--fid_features=i2v"], r"feature network must be one of tagger, .* Received: 'i2v'"),
         (["--best_mode=least"], r"--best_mode must be .* Received: least"),
         (["--precision=float16"], r"--precision must be .* Received: float16"),
         (["--config=nowhere"], r"--config must be a TOML file or the name of a published one .* Received: 'nowhere'"),

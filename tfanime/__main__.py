@@ -10,6 +10,7 @@ STAGES = (
     *((f"tfanime.recipes.{name}", f"train: {text}") for name, text in RECIPES.items()),
     ("tfanime.recipes.tagger", "train the network whose features judge generators, and that tells tags"),
     ("tfanime.recipes.study", "train one recipe with a grid of settings, and compare"),
+    ("tfanime.evaluate", "what trained generators are worth, by one protocol, as a table and a page"),
     ("tfanime.evaluate.tags", "which tags generators obey, as a table and a page"),
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
     ("tfanime.generate", "avatars from a run or an exported model, as a sheet or single PNGs"),

@@ -32,6 +32,11 @@ SECTIONS = {
 }
 
 
+def _section(name):
+    """Where TensorBoard shows a curve; Frechet distances bear the name of their protocol."""
+    return SECTIONS.get(name) or (f"judge/{name}" if name.startswith(("fid", "fd_")) else name)
+
+
 def _empty():
     return {"steps": 0, "sums": {}}
 
@@ -72,10 +77,11 @@ class RunLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._timed_steps = 0
-        self._begin = time.monotonic()
+        self._begin = self._end = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         self._timed_steps += 1
+        self._end = time.monotonic()  # what other callbacks do at the epoch's end is no training
         self.state.value["steps"] += 1
         sums = self.state.value["sums"]
         for name, value in logs.items():
@@ -88,12 +94,12 @@ class RunLog(keras.callbacks.Callback):
         self.state.value = _empty()
         logs.update({name: total / steps for name, total in sums.items()})
         logs |= self._of_players()
-        logs["images_per_second"] = self._timed_steps * self.images_per_step / (time.monotonic() - self._begin)
+        logs["images_per_second"] = self._timed_steps * self.images_per_step / (self._end - self._begin)
         step = self.model.step
         self.run.append_metrics({"step": step, "seconds": round(float(self.seconds), 3), **logs})
         with self.writer.as_default(step):
             for name, value in logs.items():
-                tf.summary.scalar(SECTIONS.get(name, name), value)
+                tf.summary.scalar(_section(name), value)
 
     def _of_players(self):
         """What is the same all through a step: norms of all trainable weights together, and learning rates."""

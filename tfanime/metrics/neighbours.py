@@ -8,6 +8,7 @@ import numpy as np
 from tfanime.metrics.arrays import require_features, require_pair
 
 BLOCK = 1024
+MANY = 8192  # of other rows that are in memory at a time
 
 
 def _distances(rows, others):
@@ -86,13 +87,14 @@ def density_coverage(real_features, fake_features, k=5):
     return inside / (k * len(fake)), float(covered.mean())
 
 
-def nearest(features, others, skip_same=False):
+def nearest(features, others, skip=None):
     """For each row the nearest of other rows.
 
     Args:
         features: Array `[count, dimensions]`.
-        others: Array `[other count, dimensions]`.
-        skip_same: Whether row i of `others` is row i of `features`, and no neighbour of itself.
+        others: Array `[other count, dimensions]`, of any length and float type: only some rows at a time are copied.
+        skip: For each row the number of the one among `others` that is the same picture and no neighbour of itself,
+            integers `[count]`. Default: there is none.
 
     Returns:
         `(indices, distances)`, int64 and float64 arrays `[count]`.
@@ -100,13 +102,20 @@ def nearest(features, others, skip_same=False):
     Raises:
         ValueError: An array has another shape, too few rows, or values that are not finite.
     """
-    rows, others = require_pair(("features", "others"), features, others, least=1 + skip_same)
-    indices, smallest = np.empty(len(rows), np.int64), np.empty(len(rows))
-    for begin, distances in _distances(rows, others):
-        places = np.arange(len(distances))
-        if skip_same:
-            distances[places, begin + places] = np.inf
-        where = slice(begin, begin + len(distances))
-        indices[where] = np.argmin(distances, axis=1)
-        smallest[where] = distances[places, indices[where]]
+    if len(others) < (1 if skip is None else 2):
+        raise ValueError(f"others must have a row to be the nearest of. Received: {len(others)} rows")
+    indices, smallest = np.zeros(len(features), np.int64), np.full(len(features), np.inf)
+    for first in range(0, len(others), MANY):
+        rows, part = require_pair(("features", "others"), features, others[first : first + MANY], least=1)
+        for begin, distances in _distances(rows, part):
+            places = np.arange(len(distances))
+            if skip is not None:
+                own = np.asarray(skip)[begin + places] - first
+                here = (own >= 0) & (own < len(part))
+                distances[places[here], own[here]] = np.inf
+            where = slice(begin, begin + len(distances))
+            found = np.argmin(distances, axis=1)
+            nearer = distances[places, found] < smallest[where]
+            indices[where] = np.where(nearer, first + found, indices[where])
+            smallest[where] = np.where(nearer, distances[places, found], smallest[where])
     return indices, smallest

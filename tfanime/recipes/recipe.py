@@ -15,7 +15,7 @@ from tfanime.runs import RunFolder
 RESUMABLE = frozenset(
     (
         *("data", "run", "steps", "minutes", "devices", "epoch_steps", "sample_steps", "checkpoint_minutes"),
-        *("best_by", "best_mode", "profile"),
+        *("fid_every", "fid_samples", "fid_features", "best_by", "best_mode", "profile"),
     )
 )
 
@@ -78,8 +78,16 @@ class RecipeConfig:
         epoch_steps: Training steps from one line of metrics (and point in TensorBoard) to the next.
         sample_steps: Training steps from one sheet of avatars to the next, rounded up to whole epochs.
         checkpoint_minutes: Minutes from one checkpoint to the next.
+        fid_every: Training steps from one Frechet distance of avatars to the data's pictures to the next, rounded up to
+            whole epochs; 0 for none. It takes the time of --fid_samples pictures through a network, see
+            docs/metrics.md.
+        fid_samples: How many avatars it is of. Fewer give a larger value.
+        fid_features: The network in whose features it is, which names it: tagger (fd_tagger1), inception (fid; needs
+            inception:file=PATH), inception_clean (fid_clean, likewise), inception_keras, or the path of a .keras or
+            .onnx file or of a SavedModel.
         best_by: Metric by which a best checkpoint is kept, over restarts too: one of those in metrics.jsonl, such as
-            generator_loss, as its mean over --epoch_steps. Default: only the newest ones are kept.
+            generator_loss, as its mean over --epoch_steps, or fd_tagger1 with --fid_every. Default: only the newest
+            ones are kept.
         best_mode: Whether the least or the greatest value of it is best.
         profile: Steps to profile, counted from this start, such as 20,30; the trace goes into the run's TensorBoard
             folder (to see it: pip install tensorboard-plugin-profile). Default: none.
@@ -113,6 +121,9 @@ class RecipeConfig:
     epoch_steps: int = 100
     sample_steps: int = 500
     checkpoint_minutes: float = 2
+    fid_every: int = 0
+    fid_samples: int = 2048
+    fid_features: str = "tagger"
     best_by: str | None = None
     best_mode: Literal["min", "max"] = "min"
     profile: str | None = None
@@ -126,9 +137,15 @@ class RecipeConfig:
         self.require("above 0", lambda value: value is None or value > 0, "minutes", "gradient_clip")
         self.require("above 0", lambda value: value is None or value > 0, "adversarial_weight")
         self.require("at least 0", lambda value: value is None or value >= 0, "tag_weight")
+        self.require("at least 0", lambda value: value >= 0, "fid_every")
+        self.require("at least 2", lambda value: value >= 2, "fid_samples")
         self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
         parse_devices(self.devices)
+        if self.fid_every:
+            from tfanime.metrics.features import parse_network  # here, because NumPy takes the time of --help
+
+            parse_network(self.fid_features)
         if self.image_size < 16 or self.image_size & (self.image_size - 1):
             raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
 
@@ -140,6 +157,11 @@ class RecipeConfig:
     def profiled(self):
         """The first and the last step to profile, or None."""
         return self.profile and _steps(self.profile)
+
+    @property
+    def best_within(self):
+        """Epochs by whose end the metric of --best_by must have shown up."""
+        return 1 if not self.fid_every else 1 + -(-self.fid_every // self.epoch_steps)
 
     @property
     def pictures_per_step(self):

@@ -63,6 +63,7 @@ def train(config, build, name):
                 f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
                 f"{workers.replicas} device(s). Received: {config.batch_size}"
             )
+        fid = _fid(config, faces, workers)
         kept = dataclasses.replace(config, profile=None)  # of this start alone
         run.start(name, kept, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
         budget = callbacks.Budget(config.steps, config.minutes, gather=workers.gather)
@@ -108,7 +109,8 @@ def train(config, build, name):
         progress = callbacks.Progress(budget, config.pictures_per_step)
         best = profile = None
         if config.best_by:
-            best = callbacks.Best(run.best, config.best_by, config.best_mode, known=shared.best, **state)
+            within = config.best_within
+            best = callbacks.Best(run.best, config.best_by, config.best_mode, within, known=shared.best, **state)
         with stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
             if config.profile and workers.chief:
                 profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))
@@ -125,7 +127,12 @@ def train(config, build, name):
                     # Before the checkpoints: none is ahead of what was reported of its step.
                     callbacks.Epochs(
                         config.epoch_steps,
-                        [log, callbacks.Samples(run, config.sample_steps), *([best] if best else [])],
+                        [
+                            *([fid] if fid else []),  # whose value the others write, and choose by
+                            log,
+                            callbacks.Samples(run, config.sample_steps),
+                            *([best] if best else []),
+                        ],
                     ),
                     checkpoints,
                     *([progress] if workers.chief else []),
@@ -150,6 +157,24 @@ def _writable(shared, workers, same):
     else:
         with tempfile.TemporaryDirectory(prefix="tfanime-worker-") as folder:
             yield RunFolder(folder)
+
+
+def _fid(config, faces, workers):
+    """The callback of `--fid_every`; None without."""
+    from tfanime.callbacks import FID
+    from tfanime.metrics.reference import reference
+
+    if not config.fid_every:
+        if config.best_by and config.best_by.startswith(("fid", "fd_")):
+            raise ValueError(f"--fid_every must be above 0 with --best_by {config.best_by}. Received: 0")
+        return None
+    fid = FID(faces, config.fid_every, config.fid_samples, config.fid_features, gather=workers.gather)
+    if config.best_by and config.best_by.startswith(("fid", "fd_")) and config.best_by != fid.name:
+        raise ValueError(
+            f"--best_by must be {fid.name} with --fid_features {config.fid_features}. Received: {config.best_by}"
+        )
+    reference(fid.network, faces)  # now, because its time is not the training's
+    return fid
 
 
 def _vocabulary(config, faces):

@@ -1,0 +1,137 @@
+"""The command as users type it."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tiny_features
+from PIL import Image
+
+from tfanime import command_line, data, generate
+from tfanime.callbacks import FID, checkpoints
+from tfanime.evaluate import __main__ as command
+from tfanime.images import grid
+from tfanime.metrics.features import open_network
+from tfanime.recipes import dcgan
+from tfanime.runs import RunFolder
+from tfanime.tfrecords.convert import convert
+from tfanime.tfrecords.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def held_out_shards(tmp_path_factory):
+    """Shards of 60 drawn avatars, of which some are held out."""
+    folder = tmp_path_factory.mktemp("shards") / "held_out"
+    convert(Settings("drawn", str(folder), count=60, size=16, holdout=0.3, workers=1), progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    return tiny_features.write(tmp_path_factory.mktemp("features") / "tiny.keras")
+
+
+@pytest.fixture(scope="module")
+def evaluated(run_folder, held_out_shards, features, tmp_path_factory):
+    """A folder with an evaluation of the run, and what was printed."""
+    out = tmp_path_factory.mktemp("evaluation")
+    flags = [str(run_folder), f"--data={held_out_shards}", f"--features={features}", "--samples=30", f"--out={out}"]
+    with pytest.MonkeyPatch.context() as patch:
+        lines = []
+        patch.setattr("builtins.print", lambda *words, **_: lines.append(" ".join(map(str, words))))
+        command.main(flags)
+    return out, flags, "\n".join(lines)
+
+
+def values(out):
+    return {row["name"]: row for row in json.loads((out / "evaluation.json").read_text())["rows"]}
+
+
+def test_a_table_a_file_and_a_page(evaluated, run_folder, features, held_out_shards):
+    out, _, printed = evaluated
+    rows, value = values(out), open_network(str(features)).value
+    assert list(rows) == ["dcgan", "real, held out", "averages of 16 real"]
+    names = [line.split("  ")[0] for line in printed.splitlines()]
+    assert names[1:4] == list(rows) and printed.splitlines()[0].split()[1] == value
+    counts = [row["samples"] for row in rows.values()]
+    assert counts[0] == counts[2] == 30 > counts[1] > 6
+    assert f"note: real, held out has {counts[1]} pictures and not 30" in printed
+    assert f"page:    {out / 'evaluation.html'}" in printed
+    distances = {name: row["values"]["distance"] for name, row in rows.items()}
+    assert distances["real, held out"] < distances["dcgan"]
+    page = (out / "evaluation.html").read_text()
+    assert page.count("data:image/jpeg") == 6 and all(name in page for name in rows)
+    sheet = np.asarray(Image.open(out / rows["dcgan"]["sheet"]))
+    assert np.abs(sheet.astype(int) - grid(generate.open_generator(run_folder).images(range(30)))).max() <= 1
+    details = json.loads((out / "evaluation.json").read_text())
+    assert details["protocol"]["network"]["value"] == value and details["protocol"]["image_size"] == 16
+    assert {"tfanime", "tensorflow", "reference", "first_seed"} <= set(details["provenance"])
+    assert not [path for path in out.iterdir() if path.suffix == ".part"]
+
+
+def test_the_callback_gives_the_same_number(evaluated, run_folder, features, held_out_shards):
+    run = RunFolder(run_folder)
+    gan = dcgan.build(dcgan.Config(**run.load()["config"] | {"precision": "float32"}))
+    checkpoints.load(checkpoints.find(run), gan=gan)
+    callback = FID(data.load(held_out_shards, 16), every=1, samples=30, features=str(features))
+    callback.set_model(gan)
+    callback.on_train_begin()
+    assert callback.compute() == pytest.approx(values(evaluated[0])["dcgan"]["values"]["distance"], rel=1e-3)
+
+
+def test_beside_earlier_ones_of_the_same_protocol(evaluated, run_folder, tmp_path, capsys):
+    before, flags, _ = evaluated
+    other = shutil.copytree(run_folder, tmp_path / "other")
+    flags = [str(other), *flags[1:-1], f"--out={tmp_path / 'both'}", f"--beside={before}", "--seed=100"]
+    command.main([*flags, "--baselines=false"])
+    rows = values(tmp_path / "both")
+    assert list(rows) == ["dcgan", "other", "real, held out", "averages of 16 real"]
+    assert rows["dcgan"]["values"] == values(before)["dcgan"]["values"] != rows["other"]["values"]
+    assert rows["dcgan"]["provenance"]["first_seed"] == 0 and "provenance" not in rows["other"]
+    for name, row in rows.items():
+        if name != "other":
+            earlier = before / values(before)[name]["sheet"]
+            assert (tmp_path / "both" / row["sheet"]).read_bytes() == earlier.read_bytes()
+    assert "*" in capsys.readouterr().out
+    # What is judged again replaces what was there.
+    command.main([str(run_folder), *flags[1:3], "--samples=30", flags[-3], f"--beside={tmp_path / 'both'}"])
+    assert list(values(tmp_path / "both"))[:2] == ["dcgan", "other"]
+
+    with pytest.raises(ValueError, match=r"must have one protocol. Received: .*, in which samples is 30 and not 20"):
+        command.main([*flags, "--samples=20", "--baselines=false"])
+
+
+def test_without_held_out_faces_it_says_so(shards, run_folder, features, tmp_path, capsys):
+    flags = [str(run_folder), f"--data={shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
+    command.main(flags)
+    assert list(values(tmp_path)) == ["dcgan", "averages of 16 real"]
+    assert re.search(
+        r"note: Without held-out faces there is no row of real ones: .*--holdout 0.05", capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--data=x"], 2, "models"),
+        (["a"], 2, "data"),
+        (["a", "--data=x", "--samples=5"], 2, r"--samples must be at least 6. Received: 5"),
+        (["a", "--data=x", "--seed=-1"], 2, r"--seed must be from 0"),
+        (["a", "--data=x", "--features=i2v"], 2, r"a feature network must be one of tagger, .* Received: 'i2v'"),
+        (
+            ["a", "--data=x", "--detector=animeface", "--cascade=b"],
+            2,
+            r"--cascade must be left out with --detector anim",
+        ),
+        (["a", "--data=x", "--cascade=nowhere"], 1, r"--cascade must name an existing XML file. Received: 'nowhere'"),
+        (["a", "--data=x", "--beside=nowhere"], 1, r"an earlier evaluation must be an evaluation.json"),
+        (["a", "--data=x"], 1, r"Received: 'a', which does not exist"),
+    ],
+)
+def test_errors_are_one_line_and_a_status(arguments, status, message, in_tmp, capsys):
+    with pytest.raises(SystemExit) as raised:
+        command_line.run(lambda: command.main(arguments))
+    error = capsys.readouterr().err
+    assert raised.value.code == status and error.count("\n") == 1 and re.search(message, error), error

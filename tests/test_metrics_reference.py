@@ -1,0 +1,88 @@
+import shutil
+
+import numpy as np
+import pytest
+import tiny_features
+
+from tfanime.metrics import features
+from tfanime.metrics.frechet import Gaussian
+from tfanime.metrics.reference import chosen, reference
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "references"
+
+
+def test_features_of_all_real_pictures(tmp_path):
+    faces, network = tiny_features.faces(tmp_path), tiny_features.network()
+    real = reference(network, faces)
+    expected = network(faces.images(np.arange(60)))
+    np.testing.assert_array_equal(real.features, expected)
+    expected = Gaussian(expected.mean(axis=0), np.cov(expected, rowvar=False))
+    np.testing.assert_allclose(real.gaussian.mean, expected.mean, rtol=1e-5)
+    np.testing.assert_allclose(real.gaussian.covariance, expected.covariance, rtol=1e-5)
+    np.testing.assert_allclose(real.gaussian.factor @ real.gaussian.factor.T, expected.covariance, rtol=1e-5)
+    assert real.details["count"] == real.details["of"] == 60
+
+
+def test_some_of_many(tmp_path):
+    faces, network = tiny_features.faces(tmp_path), tiny_features.network()
+    real = reference(network, faces, count=20)
+    assert len(set(real.indices)) == 20 and list(real.indices) == sorted(real.indices)
+    assert real.indices[-1] > 30  # not the first ones
+    np.testing.assert_array_equal(real.features, network(faces.images(real.indices)))
+    np.testing.assert_array_equal(chosen(20, 60), real.indices)
+
+
+def test_computed_once_for_all_that_it_depends_on(tmp_path, empty_cache):
+    calls = []
+    faces, network = tiny_features.faces(tmp_path / "a"), tiny_features.network(calls=calls)
+    first = reference(network, faces)
+    assert sum(calls) == 60
+    again = reference(network, faces)
+    assert sum(calls) == 60 and again.digest == first.digest and again.folder == first.folder
+    others = [
+        reference(network, tiny_features.faces(tmp_path / "b", seed=6)),
+        reference(network, tiny_features.faces(tmp_path / "c", size=5)),
+        reference(network, faces, count=59),
+        reference(tiny_features.network(seed=1), faces),
+    ]
+    assert len({each.digest for each in (first, *others)}) == len(list(empty_cache.iterdir())) == 5
+
+
+def test_nothing_is_half_there_after_an_interruption(tmp_path, empty_cache, monkeypatch):
+    faces, network = tiny_features.faces(tmp_path, count=200), tiny_features.network()
+
+    def interrupted(*arguments):
+        for number, batch in enumerate(features.in_batches(*arguments)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield batch
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tfanime.metrics.reference.in_batches", interrupted)
+        reference(network, faces)
+    assert not list(empty_cache.iterdir())
+    assert len(reference(network, faces).features) == 200
+
+
+@pytest.mark.parametrize("name", ["features.npy", "gaussian.npz"])
+def test_what_is_damaged_is_named_and_made_again(tmp_path, name):
+    faces, network = tiny_features.faces(tmp_path), tiny_features.network()
+    path = reference(network, faces).folder / name
+    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 2])
+    damaged = reference(network, faces)
+    with pytest.raises(ValueError, match=r"references/fd_tiny0-\w+ is damaged. Remove the folder"):
+        _ = damaged.features, damaged.gaussian
+    shutil.rmtree(path.parent)
+    assert len(reference(network, faces).features) == 60
+
+
+def test_what_cannot_be_a_reference(tmp_path, empty_cache):
+    with pytest.raises(ValueError, match=r"a reference must have at least 2 pictures. Received: 1"):
+        reference(tiny_features.network(), tiny_features.faces(tmp_path, count=1))
+    with pytest.raises(ValueError, match=r"'tiny' must give finite features. Received: \d+ of 60 pictures"):
+        reference(tiny_features.network(broken=True), tiny_features.faces(tmp_path))
+    assert not list(empty_cache.iterdir())

@@ -1,0 +1,99 @@
+"""The Frechet distance of a GAN's pictures to real ones, while it trains."""
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfanime.images import to_uint8
+from tfanime.metrics.features import BATCH, DEFAULT, extract, open_network
+from tfanime.metrics.frechet import Moments, too_few
+from tfanime.metrics.reference import MOST, reference
+
+
+class FID(keras.callbacks.Callback):
+    """Writes the Frechet distance of the averaged generator's pictures into an epoch's logs.
+
+    The value is named after the network whose features it is of, `fid` for the Inception of 2015 alone. It belongs
+    before the callbacks that read the logs: `RunLog`, which writes it to `metrics.jsonl` and TensorBoard, and `Best`.
+
+    The pictures are those of the seeds 0, 1, 2 ..., so that a value depends on nothing but the weights; tags are drawn
+    as the game draws them. They are rounded to bytes. The real ones are all of `faces`, or 50,000 of them.
+
+    Args:
+        faces: The real pictures, a `tfanime.data.FaceData` of the generator's size.
+        every: Training steps from one value to the next; looked at when an epoch ends.
+        samples: How many pictures are drawn.
+        features: A `tfanime.metrics.feature_network.FeatureNetwork`, or the name of one, see
+            `tfanime.metrics.features.open_network`.
+        reference_count: Real pictures at most.
+        gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
+            `tfanime.recipes.devices.Workers.gather`. All then have the first one's value, and keep the same best.
+
+    Raises:
+        ValueError: An argument is out of its range, or there is no such network.
+    """
+
+    def __init__(self, faces, every, samples=2048, features=DEFAULT, reference_count=MOST, gather=None):
+        super().__init__()
+        for name, value, least in (
+            ("every", every, 1),
+            ("samples", samples, 2),
+            ("reference_count", reference_count, 2),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}. Received: {value}")
+        self.faces = faces
+        self.every = every
+        self.samples = samples
+        self.network = open_network(features) if isinstance(features, str) else features
+        self.reference_count = reference_count
+        self.gather = gather or (lambda *numbers: np.array([numbers]))
+        self.reference = None
+
+    @property
+    def name(self):
+        """What the value is called in the logs."""
+        return self.network.value
+
+    def set_model(self, model):
+        super().set_model(model)
+        size = self.faces.image_size
+        if model.generator.output_shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"faces must be of the generator's size, {model.generator.output_shape[1:3]}. Received: {size} px"
+            )
+        self._draw = tf.function(
+            lambda seeds: to_uint8(model(model.inputs_from_seeds(seeds))),
+            input_signature=[tf.TensorSpec([None], tf.int64)],
+        )
+
+    def on_train_begin(self, logs=None):
+        self.reference = reference(self.network, self.faces, self.reference_count)
+        self._real = self.reference.gaussian  # read now: the cache may be emptied while the training goes on
+        self._computed = self.model.step
+        warning = too_few(min(self.samples, self.reference.details["count"]), self.network.dimensions)
+        if warning:
+            print(f"warning: {self.name}: {warning}", file=sys.stderr, flush=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.step // self.every > self._computed // self.every:
+            self._computed = self.model.step
+            logs[self.name] = self.compute()
+
+    def compute(self):
+        """The distance at the present weights, a float.
+
+        Raises:
+            ValueError: The network's features of a picture are not finite.
+        """
+        moments = Moments(self.network.dimensions)
+        for features in extract(self.network, self._pictures(), self.samples, f"{self.name} at {self.model.step:,}"):
+            moments.update(features)
+        distance = self._real.distance(moments.gaussian)
+        return float(self.gather(distance)[0, 0])
+
+    def _pictures(self):
+        for begin in range(0, self.samples, BATCH):
+            yield self._draw(tf.range(begin, min(begin + BATCH, self.samples), dtype=tf.int64)).numpy()

@@ -1,0 +1,127 @@
+"""`python -m tfanime.evaluate MODEL ... --data SHARDS`: what generators are worth, side by side."""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tfanime import command_line
+
+DESCRIPTION = """\
+Judges trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found by
+a detector, duplicates, and how near the pictures come to real ones. Real faces that were held out and averages of real
+faces stand in the same table. Writes evaluation.json, with all that the numbers depend on, and evaluation.html, with
+sheets and charts, one file that opens in any browser.
+"""
+EPILOG = """\
+examples:
+  python -m tfanime.evaluate runs/faces --data tfrecords/faces
+      writes evaluation/evaluation.html
+  python -m tfanime.evaluate runs/a runs/b exports/c --data tfrecords/faces --cascade lbpcascade_animeface.xml
+      also in how many pictures the cascade finds a face
+  python -m tfanime.evaluate runs/c --data tfrecords/faces --out evaluation2 --beside evaluation
+      another run beside those judged before; refused where anything that the numbers depend on is different
+  python -m tfanime.evaluate runs/a --data tfrecords/faces --samples 10000 --features inception:file=GRAPH.pb
+      FID proper
+
+What the numbers mean, and how many samples they need: docs/metrics.md.
+"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """An evaluation
+
+    Args:
+        models: Run folders, SavedModels, or folders of SavedModels by version.
+        data: Folder of shards: the real pictures. Held-out ones are a row of their own.
+        out: Folder for evaluation.json, evaluation.html and sheets.
+        samples: Pictures of each model. More are better; only equal numbers can be compared.
+        features: The network in whose features pictures are compared: tagger, inception (needs inception:file=PATH),
+            inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a SavedModel, with
+            options such as PATH:size=224,scale=255, see docs/metrics.md.
+        checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
+        seed: Seed of the first picture; the others follow.
+        detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
+            --cascade). Default: lbpcascade with --cascade, else none.
+        cascade: nagadomi's lbpcascade_animeface.xml.
+        baselines: Judge held-out real pictures and averages of real ones too.
+        beside: An earlier evaluation, evaluation.json or its folder, whose rows are to stand in the same table. Repeat
+            the flag for more.
+        progress: Show progress bars.
+    """
+
+    models: list[str]
+    data: str
+    out: str = "evaluation"
+    samples: int = 2048
+    features: str = "tagger"
+    checkpoint: str = "newest"
+    seed: int = 0
+    detector: Literal["none", "animeface", "lbpcascade"] | None = None
+    cascade: str | None = None
+    baselines: bool = True
+    beside: list[str] = field(default_factory=list)
+    progress: bool = True
+
+    def __post_init__(self):
+        from tfanime.metrics.features import parse_network
+
+        if self.samples < 6:
+            raise ValueError(f"--samples must be at least 6. Received: {self.samples}")
+        if not 0 <= self.seed < 2**62:
+            raise ValueError(f"--seed must be from 0 to below 2**62. Received: {self.seed}")
+        if self.cascade and self.detector in ("none", "animeface"):
+            raise ValueError(f"--cascade must be left out with --detector {self.detector}. Received: {self.cascade!r}")
+        parse_network(self.features)
+
+
+def main(arguments=None):
+    """Judges; `--help` lists the flags."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # jsonargparse appends to a list by `--beside+` and replaces it by `--beside`; here each `--beside` is one more.
+    arguments = [re.sub(r"^--beside(?==|$)", "--beside+", argument) for argument in arguments]
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.evaluate",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        positional=("models",),
+        arguments=arguments,
+    )
+    command_line.load_tensorflow()
+    from tfanime.evaluate.run import evaluate, files_of
+    from tfanime.evaluate.table import table
+
+    evaluation, warnings = evaluate(
+        config.models,
+        config.data,
+        config.out,
+        samples=config.samples,
+        seed=config.seed,
+        checkpoint=config.checkpoint,
+        features=config.features,
+        finder=_finder(config),
+        baselines=config.baselines,
+        earlier=config.beside,
+        progress=config.progress,
+    )
+    print("\n".join(table(evaluation)))
+    for warning in warnings:
+        print(f"note: {warning}")
+    numbers, page = files_of(config.out)
+    print(f"numbers: {numbers}\npage:    {page}")
+
+
+def _finder(config):
+    from tfanime.metrics.faces import animeface_finder, cascade_finder
+
+    if config.detector == "animeface":
+        return animeface_finder()
+    if config.detector == "lbpcascade" or config.cascade:
+        return cascade_finder(config.cascade)
+    return None
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,104 @@
+"""How an evaluation looks: one HTML page that asks nothing of any network."""
+
+import base64
+import io
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+from PIL import Image
+
+from tfanime.evaluate.judge import BIN, BINS
+from tfanime.evaluate.table import columns
+from tfanime.files import replacing
+
+FILE_NAME = "evaluation.html"
+SIZE = (420, 120)  # pixels of a histogram's plot, without axes
+JPEG_QUALITY = 90
+
+
+def write(evaluation, folder, warnings=()):
+    """Writes `evaluation.html` into a folder through a temporary file.
+
+    Args:
+        evaluation: A `tfanime.evaluate.results.Evaluation`, whose pictures lie in the folder.
+        folder: The folder.
+        warnings: Sentences to stand below the table.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        OSError: A picture cannot be read, or the page not be written.
+    """
+    shown = columns(evaluation.protocol)
+    rows = [
+        {
+            **row,
+            "cells": [column.text(row["values"]) for column in shown],
+            "chart": chart(row["histogram"], evaluation.real_histogram),
+            "sheet": data_uri(folder / row["sheet"]),
+            "closest": data_uri(folder / row["closest"]),
+        }
+        for row in evaluation.rows
+    ]
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.from_string(
+        (resources.files(__package__) / "evaluation.html.jinja").read_text(encoding="utf-8")
+    )
+    style = (resources.files("tfanime.tfrecords") / "report.css").read_text(encoding="utf-8")
+    page = template.render(
+        style=Markup(style),
+        columns=shown,
+        best=[column.best_of(evaluation.rows) for column in shown],
+        rows=rows,
+        protocol=evaluation.protocol,
+        provenance=evaluation.provenance,
+        warnings=warnings,
+    )
+    path = folder / FILE_NAME
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+    return path
+
+
+def data_uri(path):
+    """A picture file for the page, as a JPEG in a `data:` URI."""
+    buffer = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(buffer, "jpeg", quality=JPEG_QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def chart(histogram, real):
+    """Two histograms of distances in pixels: what the template draws.
+
+    Args:
+        histogram: Shares of the row's pictures, see `tfanime.evaluate.judge.histogram`.
+        real: Shares of the real ones.
+
+    Returns:
+        A dictionary of `bars` `(x, y, width, height, text)`, the outline `path` of the real ones, and `ticks`
+        `(x, text)`.
+    """
+    width, height = SIZE
+    step = width / BINS
+    highest = max(max(histogram), max(real)) or 1.0
+
+    def y(share):
+        return round(height - height * share / highest, 2)
+
+    def text(number):
+        end = f"{BIN * (number + 1):.2f}" if number < BINS - 1 else "∞"
+        return f"{BIN * number:.2f} to {end}: {histogram[number]:.2%}; real {real[number]:.2%}"
+
+    bars = [
+        (round(step * number, 2), y(share), round(step - 0.8, 2), round(height - y(share), 2), text(number))
+        for number, share in enumerate(histogram)
+        if share
+    ]
+    path = f"M0 {height}" + "".join(f"V{y(share)}H{round(step * (number + 1), 2)}" for number, share in enumerate(real))
+    ticks = [(round(step * number, 2), f"{BIN * number:g}") for number in range(0, BINS + 1, 10)]
+    return {"width": width, "height": height, "bars": bars, "path": f"{path}V{height}", "ticks": ticks}

@@ -1,0 +1,181 @@
+"""One evaluation from its settings to its files."""
+
+import hashlib
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tfanime import __version__
+from tfanime.evaluate import page, results
+from tfanime.evaluate.judge import Judge
+from tfanime.evaluate.results import Evaluation
+from tfanime.evaluate.sources import averages, held_out, open_models
+from tfanime.files import replacing, require_writable_folder
+
+SHEET = 64  # pictures on it
+
+
+def evaluate(
+    models,
+    data,
+    out,
+    *,
+    samples=2048,
+    seed=0,
+    checkpoint="newest",
+    features="tagger",
+    finder=None,
+    baselines=True,
+    earlier=(),
+    progress=True,
+):
+    """Judges generators against the pictures of a folder of shards.
+
+    Args:
+        models: Paths of run folders or SavedModels.
+        data: Folder of shards.
+        out: Folder for `evaluation.json`, `evaluation.html` and sheets.
+        samples: Pictures of each.
+        seed: Seed of the first.
+        checkpoint: Of run folders.
+        features: See `tfanime.metrics.features.open_network`.
+        finder: A `tfanime.metrics.faces.FaceFinder`, or None.
+        baselines: Whether held-out real pictures and averages of real ones are judged too.
+        earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows stand in the same table; what is
+            judged now replaces a row of the same name.
+        progress: Whether to show progress bars.
+
+    Returns:
+        `(evaluation, warnings)`: the `Evaluation`, and sentences about what to mind.
+
+    Raises:
+        ValueError: Protocols differ, there are too few pictures, or something cannot be read.
+        OSError: A file does not exist or cannot be written.
+    """
+    from tfanime import data as shards
+    from tfanime.metrics.features import open_network
+    from tfanime.metrics.reference import reference
+
+    earlier = [(path, Evaluation.load(path)) for path in earlier]
+    out = require_writable_folder(out, "out")
+    sources = open_models(models, checkpoint, samples, seed)
+    network = open_network(features)
+    faces = shards.load(data, sources[0].size, progress=progress)
+    holdout, warnings = None, []
+    if baselines:
+        try:
+            holdout = shards.load(data, sources[0].size, split="holdout", progress=progress)
+        except ValueError as error:
+            warnings.append(f"Without held-out faces there is no row of real ones: {error}.")
+    judge = Judge(network, reference(network, faces, progress=progress), samples, finder, progress)
+    evaluation = Evaluation(judge.protocol, _provenance(judge, seed), judge.real_histogram.tolist())
+    for path, other in earlier:  # before any picture is drawn
+        evaluation.require_same_protocol(other, path)
+    if holdout:
+        sources.append(held_out(holdout, samples))
+    if baselines:
+        sources.append(averages(faces, samples, seed))
+    files = _Files(out)
+    rows = {}
+    for path, other in earlier:
+        for row in other.rows:
+            rows[row["name"]] = {"provenance": other.provenance, **row, **files.taken(row, path)}
+    for source in sources:
+        found = judge.row(source)
+        rows[source.name] = {
+            "name": source.name,
+            "generated": source.generated,
+            "samples": source.count,
+            "origin": source.origin,
+            "values": found.values,
+            "histogram": found.histogram.tolist(),
+            "pairs": found.pairs,
+            **files.drawn(source, faces, found.pairs),
+        }
+    evaluation.rows = sorted(rows.values(), key=lambda row: not row["generated"])
+    warnings += _warnings(evaluation)
+    evaluation.save(out)
+    page.write(evaluation, out, warnings)
+    return evaluation, warnings
+
+
+def _provenance(judge, seed):
+    import keras
+    import tensorflow as tf
+
+    return {
+        "tfanime": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "reference": judge.reference.digest,
+        "first_seed": seed,
+        "devices": ", ".join(device.name for device in tf.config.list_physical_devices()),
+    }
+
+
+def _warnings(evaluation):
+    from tfanime.metrics.frechet import too_few
+
+    network, most = evaluation.protocol["network"], evaluation.protocol["samples"]
+    found = []
+    few = too_few(min(most, evaluation.protocol["reference"]["count"]), network["dimensions"])
+    if few:
+        found.append(f"{network['value']}: {few}.")
+    fewer = [row for row in evaluation.rows if row["samples"] < most]
+    found += [
+        f"{row['name']} has {row['samples']:,} pictures and not {most:,}: its {network['value']} is too large beside "
+        "the others."
+        for row in fewer
+    ]
+    return found
+
+
+class _Files:
+    """Sheets of an evaluation, in its folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def drawn(self, source, faces, pairs):
+        """Draws a source's sheet and its closest pairs; returns the files' names."""
+        from tfanime.images import grid, write_png
+
+        names = self._names(source.name)
+        write_png(self.folder / names["sheet"], grid(source.images(np.arange(min(SHEET, source.count)))))
+        own = source.images(np.array([pair[0] for pair in pairs]))
+        real = faces.images([pair[1] for pair in pairs])
+        both = np.concatenate([own, real], axis=2)  # side by side
+        columns = max(1, round(np.sqrt(len(both) / 2)))
+        write_png(self.folder / names["closest"], grid(both, columns))
+        return names
+
+    def taken(self, row, path):
+        """Copies the pictures of a row of an earlier evaluation; returns the files' names."""
+        path = Path(path)
+        folder = path if path.is_dir() else path.parent
+        names = self._names(row["name"])
+        for kind, name in names.items():
+            before = folder / Path(row[kind]).name
+            if not before.is_file():
+                raise FileNotFoundError(f"the pictures of an earlier evaluation must lie beside it. Missing: {before}")
+            if before.resolve() != (self.folder / name).resolve():
+                with replacing(self.folder / name) as temporary:
+                    shutil.copyfile(before, temporary)
+        return names
+
+    @staticmethod
+    def _names(name):
+        stem = re.sub(r"[^\w-]+", "_", name).strip("_")
+        if stem != name:  # two names must not be one file
+            stem = f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+        return {"sheet": f"{stem}-sheet.png", "closest": f"{stem}-closest.png"}
+
+
+def files_of(out):
+    """The paths of the table and of the page in a folder."""
+    return Path(out) / results.FILE_NAME, Path(out) / page.FILE_NAME

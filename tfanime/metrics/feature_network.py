@@ -1,0 +1,90 @@
+"""What a feature network is: uint8 pictures to vectors, with all that a value measured by it depends on."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network that is ready to judge pictures.
+
+    Args:
+        name: Its name, a key of `tfanime.metrics.features.NETWORKS` or the stem of a file.
+        value: What the Frechet distance in its features is called; fixes the protocol. `fid` is said of the 2015
+            Inception network alone.
+        weights: SHA-256 (hex) of its weights.
+        resize: How pictures are brought to its input's size and scale, in words.
+        size: Height and width of its input in pixels.
+        dimensions: Components of a feature vector.
+        compute: uint8 array `[batch, height, width, 3]` -> float32 array `[batch, dimensions]`.
+    """
+
+    name: str
+    value: str
+    weights: str
+    resize: str
+    size: int
+    dimensions: int
+    compute: Callable = field(repr=False, compare=False)
+
+    @property
+    def protocol(self):
+        """What must be equal for two values to be compared, a dictionary that JSON knows."""
+        names = ("name", "value", "weights", "resize", "size", "dimensions")
+        return {name: getattr(self, name) for name in names}
+
+    def __call__(self, images):
+        """Features of pictures.
+
+        Args:
+            images: uint8 array `[batch, height, width, 3]`, batch >= 1. Generated pictures are quantised by
+                `tfanime.images.to_uint8` first: features of what nobody could save would be another protocol.
+
+        Returns:
+            float32 array `[batch, dimensions]`.
+
+        Raises:
+            ValueError: `images` is something else, or a feature is not finite.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not len(images):
+            raise ValueError(
+                f"images must be uint8 [batch >= 1, height, width, 3]. Received: {images.dtype} {images.shape}"
+            )
+        features = np.asarray(self.compute(images), np.float32)
+        if features.shape != (len(images), self.dimensions):
+            raise ValueError(
+                f"the feature network {self.name!r} must give [{len(images)}, {self.dimensions}]. "
+                f"Received: {list(features.shape)}"
+            )
+        wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
+        if len(wrong):
+            raise ValueError(
+                f"the feature network {self.name!r} must give finite features. Received: {len(wrong)} of "
+                f"{len(images)} pictures with some that are not; its weights or the scale of its input are wrong"
+            )
+        return features
+
+
+def hash_of_weights(weights):
+    """SHA-256 (hex) over arrays in order: their types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for weight in weights:
+        weight = np.ascontiguousarray(weight)
+        digest.update(f"{weight.dtype.str} {weight.shape}\n".encode())
+        digest.update(weight.tobytes())
+    return digest.hexdigest()
+
+
+def hash_of_files(path):
+    """SHA-256 (hex) of a file, or of a folder's files with their names, in order."""
+    if path.is_file():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        digest.update(f"{file.relative_to(path)} {hash_of_files(file)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""Which feature networks there are, and how features of many pictures are computed.
+
+    network = open_network("tagger")
+    for features in extract(network, batches):
+        moments.update(features)
+
+A network is named as on the command line: `tagger`, `inception:file=PATH`, `PATH.onnx:size=224,scale=255`. A new one is
+one function that returns a `FeatureNetwork`, and one entry in `NETWORKS`.
+"""
+
+import re
+
+import numpy as np
+from tqdm import tqdm
+
+from tfanime.metrics.feature_network import FeatureNetwork, hash_of_weights
+from tfanime.metrics.inception import inception, inception_clean
+from tfanime.metrics.network_files import from_file, traced
+
+DEFAULT = "tagger"
+BATCH = 64
+
+
+def tagger():
+    """`fd_tagger1`: the tagging network of the package, version 1. It needs no download and knows anime.
+
+    Raises:
+        ImportError: This build of tfanime does not have it.
+        FileNotFoundError: Its weights are missing.
+    """
+    try:
+        from tfanime.metrics import tagger_network
+    except ImportError as error:
+        raise ImportError(
+            "the feature network tagger must be part of this build of tfanime. Received: none is there; take "
+            "inception, inception_clean, inception_keras or a file of your own"
+        ) from error
+    model = tagger_network.load()
+    size = model.inputs[0].shape[1]
+
+    def prepare(images, size):
+        import tensorflow as tf
+
+        from tfanime.images import to_float
+
+        if tuple(images.shape[1:3]) != (size, size):  # as `tfanime.data` makes the pictures that it was trained on
+            images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
+            images = tf.round(tf.clip_by_value(images, 0.0, 255.0))
+        return to_float(images)
+
+    run = traced(lambda images: model(images, training=False)[0], prepare)
+    version = tagger_network.VERSION
+    return FeatureNetwork(
+        "tagger",
+        f"fd_tagger{version}",
+        hash_of_weights(model.get_weights()),
+        f"bicubic, antialiased, clipped, rounded, {size}",
+        size,
+        model.outputs[0].shape[-1],
+        lambda images: run(images, size),
+    )
+
+
+def inception_keras():
+    """`fd_inception_keras`: Keras' InceptionV3, downloaded at first use. Other weights than those of FID.
+
+    Raises:
+        OSError: It cannot be downloaded.
+    """
+    import keras
+    import tensorflow as tf
+
+    try:
+        model = keras.applications.InceptionV3(include_top=False, pooling="avg")
+    except Exception as error:  # Keras has no class of its own for a download that fails
+        raise OSError(f"the weights of inception_keras must be reachable at first use. Received: {error}") from error
+    size = 299
+
+    def prepare(images, size):
+        resized = tf.image.resize(images, (size, size), "bilinear", antialias=True)
+        return keras.applications.inception_v3.preprocess_input(resized)
+
+    run = traced(lambda images: model(images, training=False), prepare)
+    weights = hash_of_weights(model.get_weights())
+    rule = f"bilinear, antialiased, {size}"
+    return FeatureNetwork(
+        "inception_keras",
+        "fd_inception_keras",
+        weights,
+        rule,
+        size,
+        model.output_shape[-1],
+        lambda images: run(images, size),
+    )
+
+
+NETWORKS = {
+    "tagger": tagger,
+    "inception": inception,
+    "inception_clean": inception_clean,
+    "inception_keras": inception_keras,
+}
+
+
+def parse_network(text):
+    """Reads what a command line calls a feature network.
+
+    Args:
+        text: A name in `NETWORKS` or a path, and options behind a colon: `NAME:option=value,option=value`.
+
+    Returns:
+        `(name or path, options)`, a string and a dictionary of strings.
+
+    Raises:
+        ValueError: The text is neither a known name nor the path of a file of a known kind.
+    """
+    match = re.fullmatch(r"(.+?)(?::(\w+=[^,]*(?:,\w+=[^,]*)*))?", text)
+    name, options = match.groups() if match else ("", None)
+    options = dict(option.split("=", 1) for option in options.split(",")) if options else {}
+    if name not in NETWORKS and not re.search(r"[./]", name):
+        raise ValueError(
+            f"a feature network must be one of {', '.join(NETWORKS)}, or the path of a .keras or .onnx file or of a "
+            f"SavedModel's folder. Received: {text!r}"
+        )
+    if name in NETWORKS and set(options) - ({"file"} if name in ("inception", "inception_clean") else set()):
+        rule = "none but file" if "inception" in name and "keras" not in name else "none"
+        raise ValueError(f"options of the feature network {name} must be {rule}. Received: {text!r}")
+    return name, options
+
+
+def open_network(text=DEFAULT):
+    """Opens a feature network.
+
+    Args:
+        text: See `parse_network`.
+
+    Returns:
+        A `FeatureNetwork`.
+
+    Raises:
+        ValueError: There is no such network, or its file or options are wrong.
+        OSError: A file does not exist or cannot be downloaded.
+        ImportError: A package is not installed.
+    """
+    name, options = parse_network(text)
+    return NETWORKS[name](**options) if name in NETWORKS else from_file(name, options)
+
+
+def extract(network, batches, total=None, progress=None):
+    """Features of pictures that come batch by batch.
+
+    Args:
+        network: A `FeatureNetwork`.
+        batches: Iterable of uint8 arrays `[batch, height, width, 3]`.
+        total: How many pictures there are, for the progress bar.
+        progress: What the bar says; None for none.
+
+    Yields:
+        float32 array `[batch, dimensions]` for each batch.
+    """
+    with tqdm(total=total, desc=progress, unit=" pictures", disable=None if progress else True, leave=False) as bar:
+        for images in batches:
+            yield network(images)
+            bar.update(len(images))
+
+
+def in_batches(faces, indices, batch=BATCH):
+    """Pictures of a `tfanime.data.FaceData`, uint8, `batch` at a time."""
+    for begin in range(0, len(indices), batch):
+        yield faces.images(np.asarray(indices)[begin : begin + batch])

@@ -1,0 +1,111 @@
+"""The Inception network of 2015, whose features alone make a Frechet distance a FID.
+
+Heusel et al. 2017 (arXiv 1706.08500) feed pictures of 0 to 255 into a frozen graph that resizes them itself, by
+TensorFlow 1's bilinear rule: without antialiasing, and with the corners of pixels where others have their centres.
+Parmar et al. 2022 (arXiv 2104.11222, "clean-fid") resize before it, by Pillow's bicubic filter in floating point. Both
+are here; they are not comparable, and neither is `keras.applications.InceptionV3`, whose weights are others.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
+
+VARIABLE = "TFANIME_INCEPTION"
+SOURCE = "classify_image_graph_def.pb in http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
+SIDE = 299
+POOL = "pool_3:0"
+DECODED, RESIZED = "ExpandDims:0", "ResizeBilinear:0"  # pictures before and after the graph's own resize, 0 to 255
+
+
+def inception(file=None):
+    """`fid`: the graph resizes, as the original does.
+
+    Args:
+        file: The frozen graph. Default: the environment variable TFANIME_INCEPTION.
+
+    Raises:
+        ValueError: No file is named, or it is another graph.
+        FileNotFoundError: It does not exist.
+    """
+    return _network(
+        "inception", "fid", file, DECODED, "by the graph: bilinear, TensorFlow 1, 299", lambda images: images
+    )
+
+
+def inception_clean(file=None):
+    """`fid_clean`: the same network behind clean-fid's resize. Arguments and errors are those of `inception`."""
+    return _network(
+        "inception_clean", "fid_clean", file, RESIZED, "Pillow bicubic, float32, clipped, 299", clean_resize
+    )
+
+
+def clean_resize(images, side=SIDE):
+    """Resizes channel by channel in floating point, antialiased, by Pillow's bicubic filter.
+
+    Args:
+        images: uint8 array `[batch, height, width, 3]`.
+        side: Height and width of the result.
+
+    Returns:
+        float32 array `[batch, side, side, 3]`, clipped to 0 to 255 and not rounded.
+    """
+    result = np.empty((len(images), side, side, 3), np.float32)
+    for image, target in zip(images, result, strict=True):
+        for channel in range(3):
+            picture = Image.fromarray(image[..., channel].astype(np.float32))
+            target[..., channel] = picture.resize((side, side), Image.Resampling.BICUBIC)
+    return np.clip(result, 0.0, 255.0, out=result)
+
+
+def _network(name, value, file, entry, resize, prepare):
+    path = _graph_path(file)
+    run = _load(path, entry)
+    dimensions = run(np.zeros((1, SIDE, SIDE, 3), np.float32)).shape[1]
+
+    def compute(images):
+        return run(prepare(images).astype(np.float32, copy=False))
+
+    return FeatureNetwork(name, value, hash_of_files(path), resize, SIDE, dimensions, compute)
+
+
+def _graph_path(file):
+    value = file or os.environ.get(VARIABLE)
+    if not value:
+        raise ValueError(
+            f"the network inception must be told its file, inception:file=PATH, or by the environment variable "
+            f"{VARIABLE}. Received: neither; it is {SOURCE}"
+        )
+    if not Path(value).is_file():
+        raise FileNotFoundError(f"the file of inception must exist. Received: {str(value)!r}; it is {SOURCE}")
+    return Path(value)
+
+
+def _load(path, entry):
+    """The function float32 `[batch, height, width, 3]` -> float32 `[batch, dimensions]` of a frozen graph."""
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"the file of inception must be a frozen graph. Received: {str(path)!r}: {error}") from error
+    for node in graph_def.node:
+        node.attr.pop("_output_shapes", None)  # which say that a batch is one picture
+    # A session and not a function: its graph keeps the version of the file's, without which the batch norm of 2015 is
+    # an operation that TensorFlow no longer knows.
+    with tf.Graph().as_default() as graph:
+        images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
+        try:
+            (pool,) = tf.import_graph_def(graph_def, {entry: images}, [POOL], name="")
+        except ValueError as error:
+            raise ValueError(
+                f"the file of inception must be the graph of 2015, with {entry} and {POOL}. "
+                f"Received: {str(path)!r}: {error}; it is {SOURCE}"
+            ) from error
+        features = tf.reshape(pool, [tf.shape(pool)[0], -1])
+    return tf.compat.v1.Session(graph=graph).make_callable(features, [images])

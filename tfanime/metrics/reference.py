@@ -1,0 +1,128 @@
+"""What generated pictures are judged against: features of real ones, computed once and kept in the cache folder.
+
+They lie under a hash of all that they depend on (the data's fingerprint, the size of the pictures, how many of how
+many, the network with its weights and its resize), written to a temporary name and renamed. Memory does not grow with
+their number.
+"""
+
+import functools
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfanime.files import cache_folder, replacing
+from tfanime.metrics.features import BATCH, extract, in_batches
+from tfanime.metrics.frechet import Gaussian, Moments
+
+FORMAT = 1
+MOST = 50_000  # real pictures that a reference has at most
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Features of real pictures.
+
+    Args:
+        folder: Where they lie.
+        details: All that they depend on, a dictionary; `count` says how many they are.
+        digest: Its SHA-256 (hex): equal ones mean equal features, on one kind of device.
+    """
+
+    folder: Path
+    details: dict
+    digest: str
+
+    @functools.cached_property
+    def gaussian(self):
+        """Their `tfanime.metrics.frechet.Gaussian`, factor included."""
+        try:
+            with np.load(self.folder / "gaussian.npz") as values:
+                return Gaussian(values["mean"], values["covariance"], values["factor"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise self._damaged(error) from error
+
+    @functools.cached_property
+    def features(self):
+        """The features in the order of `indices`, float32 `[count, dimensions]`; read where they are used."""
+        try:
+            features = np.load(self.folder / "features.npy", mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(error) from error
+        if features.shape != (self.details["count"], self.details["network"]["dimensions"]):
+            raise self._damaged(f"features {features.shape}")
+        return features
+
+    @property
+    def indices(self):
+        """Which pictures they are of, int64 `[count]`."""
+        return chosen(self.details["count"], self.details["of"])
+
+    def _damaged(self, cause):
+        return ValueError(f"{self.folder} is damaged. Remove the folder; it will be made again. Received: {cause}")
+
+
+def reference(network, faces, count=MOST, progress=True):
+    """The reference of a data set, computed at first use.
+
+    Args:
+        network: A `FeatureNetwork`.
+        faces: A `tfanime.data.FaceData`.
+        count: How many of its pictures, at most; fewer than there are are drawn without regard to their order.
+        progress: Whether to show a progress bar while it is computed.
+
+    Returns:
+        A `Reference`.
+
+    Raises:
+        ValueError: There are fewer than two pictures, a feature is not finite, or what lies in the cache is damaged.
+        OSError: The cache folder cannot be written.
+    """
+    count = min(count, faces.count)
+    if count < 2:
+        raise ValueError(f"a reference must have at least 2 pictures. Received: {count}")
+    details = {
+        "format": FORMAT,
+        "fingerprint": faces.fingerprint,
+        "image_size": faces.image_size,
+        "stored_size": faces.stored_size,
+        "count": count,
+        "of": faces.count,
+        "network": network.protocol,
+    }
+    digest = hashlib.sha256(json.dumps(details, sort_keys=True).encode()).hexdigest()
+    folder = cache_folder() / "references" / f"{network.value}-{digest[:32]}"
+    if not folder.is_dir():
+        try:
+            with replacing(folder) as temporary:
+                temporary.mkdir()
+                _write(network, faces, count, temporary, progress)
+                (temporary / "details.json").write_text(json.dumps(details, indent=1) + "\n")
+        except OSError:
+            if not folder.is_dir():  # otherwise another process was faster, and made the same
+                raise
+    return Reference(folder, details, digest)
+
+
+def chosen(count, of):
+    """Which pictures stand for all: all of them, or as many as wanted, always the same. int64 `[count]`, rising."""
+    if count == of:
+        return np.arange(of)
+    return np.sort(np.random.Generator(np.random.Philox(key=0)).permutation(of)[:count])
+
+
+def _write(network, faces, count, folder, progress):
+    moments = Moments(network.dimensions)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (count, network.dimensions)}
+    batches = in_batches(faces, chosen(count, faces.count), BATCH)
+    title = f"{network.value} of real pictures" if progress else None
+    with open(folder / "features.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for features in extract(network, batches, count, title):
+            moments.update(features)
+            file.write(features.astype("<f4").tobytes())
+    gaussian = moments.gaussian
+    np.savez(folder / "gaussian.npz", mean=gaussian.mean, covariance=gaussian.covariance, factor=gaussian.factor)
