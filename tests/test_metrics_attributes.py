@@ -111,6 +111,15 @@ def test_judges_of_the_library():
     assert colours(images[:0]).shape == (0, len(JIN34))
 
 
+def test_measured_colours_have_no_opinion_of_what_they_never_say(monkeypatch):
+    judge = ColourJudge(KONACHAN26)
+    values = np.full(len(KONACHAN26), -1, np.int8)
+    monkeypatch.setattr(judge, "_tagger", lambda sight: values)
+    (seen,) = judge(np.zeros((1, 8, 8, 3), np.uint8))
+    unknown = {tag for tag, value in zip(KONACHAN26.tags, seen, strict=True) if value == 0}
+    assert unknown == {"long_hair", "short_hair", "bicolored_eyes"}
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="generator must be one that was trained with tags"):
         tags_obeyed(Generator(None), [Reader()])

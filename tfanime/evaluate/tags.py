@@ -78,21 +78,22 @@ def as_text(models, judge):
 
     columns = [(name, {row.tag: row.shown.get(judge) for row in rows}) for name, rows in models.items()]
     width = max(len(tag) for _, shares in columns for tag in shares)
-    lines = [f"{judge:{width}}  " + "  ".join(f"{name[-18:]:>18}" for name, _ in columns)]
+    lines = [[f"{judge:{width}}", *(name for name, _ in columns)]]
     for tag in columns[0][1]:
-        cells = []
-        for _, shares in columns:
-            share = shares[tag]
-            if share is None or not share.count:
-                cells.append(f"{'–':>18}")
-            else:
-                low, high = (round(100 * end) for end in share.interval)
-                cells.append(f"{f'{100 * share.value:.0f} % ({low} to {high})':>18}")
-        if any(cell.strip() != "–" for cell in cells):
-            lines.append(f"{tag:{width}}  " + "  ".join(cells))
+        cells = [_interval(shares[tag]) for _, shares in columns]
+        if set(cells) != {"–"}:
+            lines.append([f"{tag:{width}}", *cells])
     means = (overall(rows, judge) for rows in models.values())
-    means = (f"{'–' if mean is None else f'{100 * mean:.0f} %':>18}" for mean in means)
-    return "\n".join([*lines, f"{'mean':{width}}  " + "  ".join(means)])
+    lines.append([f"{'mean':{width}}", *("–" if mean is None else f"{100 * mean:.0f} %" for mean in means)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
+
+
+def _interval(share):
+    if share is None or not share.count:
+        return "–"
+    low, high = (round(100 * end) for end in share.interval)
+    return f"{100 * share.value:.0f} % ({low} to {high})"
 
 
 def main(arguments=None):

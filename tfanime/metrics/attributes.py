@@ -83,11 +83,18 @@ class ColourJudge:
     name = "colours"
 
     def __init__(self, vocabulary):
-        from tfanime.tfrecords.colours import ColourTagger
+        from tfanime.tfrecords.colours import PARTS, SPELLINGS, ColourTagger, load_colours
 
         self.vocabulary = vocabulary
         self._tagger = ColourTagger(vocabulary)
         self.version = self._tagger.version
+        said = {
+            vocabulary.canonical(f"{spelling}_{part}")
+            for part in PARTS
+            for name in load_colours().names[part]
+            for spelling in SPELLINGS.get(name, (name,))
+        }
+        self._unsaid = np.array([tag not in said for tag in vocabulary.tags])  # eyes of two colours, for instance
 
     def __call__(self, images):
         """Likewise, and 0 for what is not certain."""
@@ -96,7 +103,9 @@ class ColourJudge:
         from tfanime.tfrecords.tagging import Sight
 
         rows = [self._tagger(Sight(Image.fromarray(image), None, None)) for image in images]
-        return np.array(rows, np.int8).reshape(len(images), len(self.vocabulary))
+        values = np.array(rows, np.int8).reshape(len(images), len(self.vocabulary))
+        values[:, self._unsaid] = 0  # of what it never says it has no opinion
+        return values
 
 
 def tell(vocabulary, tag_logits):
