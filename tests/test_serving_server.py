@@ -3,7 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,9 +23,7 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config import model_server_config_pb2
 from tiny_generator import HEIGHT, SIZE, WIDTH, save
 
-from tfanime.serving.models import latest_version, parse_model
-from tfanime.serving.schedule import Scheduler
-from tfanime.serving.status import MAX_TEXT, StatusError
+from tfanime.serving.status import MAX_TEXT
 from tfanime.serving.tensors import decode, dtype_and_shape, encode
 
 NAME = "tfanime"
@@ -356,17 +353,39 @@ def test_requests_above_4_mib_arrive(stub):
 
 
 @pytest.mark.parametrize(
-    ("method", "request_class"),
+    ("method", "request_class", "kind"),
     [
-        ("Classify", classification_pb2.ClassificationRequest),
-        ("Regress", regression_pb2.RegressionRequest),
-        ("MultiInference", inference_pb2.MultiInferenceRequest),
+        ("Classify", classification_pb2.ClassificationRequest, "classification"),
+        ("Regress", regression_pb2.RegressionRequest, "regression"),
     ],
 )
-def test_other_methods_are_unimplemented(stub, method, request_class):
-    code, text = status(getattr(stub, method), request_class())
-    assert code == "UNIMPLEMENTED"
-    assert text == f"{method} is not implemented by this server: use Predict"
+@pytest.mark.parametrize(
+    ("spec", "code", "text"),
+    [
+        (None, "INVALID_ARGUMENT", "Missing ModelSpec"),
+        ({"name": "foo"}, "NOT_FOUND", "Servable not found for request: Latest(foo)"),
+        (
+            {"name": NAME, "signature_name": "x"},
+            "INVALID_ARGUMENT",
+            "No signature was found with the name: x",
+        ),
+        ({"name": NAME, "signature_name": "two_inputs"}, "INVALID_ARGUMENT", "Expected one input Tensor."),
+        (
+            {"name": NAME},
+            "INVALID_ARGUMENT",
+            "Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: tensorflow/serving/predict",
+        ),
+    ],
+)
+def test_examples_are_refused(stub, method, request_class, kind, spec, code, text):
+    request = request_class(model_spec=spec)
+    text = text.format(kind=kind, method=method.lower())
+    assert status(getattr(stub, method), request) == (code, text)
+
+
+def test_several_inferences_are_not_implemented(stub):
+    code, text = status(stub.MultiInference, inference_pb2.MultiInferenceRequest())
+    assert (code, text) == ("UNIMPLEMENTED", "MultiInference is not implemented by this server: use Predict")
 
 
 def metadata_request(*fields, name=NAME, version=None):
@@ -531,50 +550,6 @@ def test_the_example_for_tf_serving_is_one():
     config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config
     assert model.name == NAME and Path(model.base_path).is_absolute() and model.model_platform == "tensorflow"
-
-
-def test_latest_version_passes_over_what_is_no_version(base_path):
-    assert latest_version(base_path) == (10, base_path / "10")
-
-
-def test_parse_model_splits_at_the_first_equals_sign():
-    assert parse_model("a.b-1=/x=y") == ("a.b-1", Path("/x=y"))
-
-
-def test_nobody_computes_what_nobody_waits_for():
-    calls = []
-
-    class Signature:
-        def run(self, inputs):
-            calls.append(inputs)
-            return inputs
-
-    scheduler = Scheduler(threads=1)
-    with pytest.raises(StatusError, match="Run\\(\\) timeout exceeded while waiting in batching queue") as caught:
-        scheduler.submit(Signature(), 1, is_wanted=lambda: False).result()
-    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert scheduler.submit(Signature(), 2).result() == 2
-    assert calls == [2]
-    scheduler.close()
-
-
-def test_a_scheduler_runs_no_more_calls_at_once_than_it_has_threads():
-    lock, running_now, most = threading.Lock(), [], []
-
-    class Signature:
-        def run(self, inputs):
-            with lock:
-                running_now.append(inputs)
-                most.append(len(running_now))
-            time.sleep(0.005)
-            with lock:
-                running_now.remove(inputs)
-
-    scheduler = Scheduler(threads=2)
-    for future in [scheduler.submit(Signature(), index) for index in range(20)]:
-        future.result()
-    scheduler.close()
-    assert max(most) == 2
 
 
 @pytest.mark.parametrize(
