@@ -1,8 +1,5 @@
-import contextlib
 import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from serving_calls import NAME, connected, predict, predict_request, running, status, tensor
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2
@@ -26,34 +23,7 @@ from tiny_generator import HEIGHT, SIZE, WIDTH, save
 from tfanime.serving.status import MAX_TEXT
 from tfanime.serving.tensors import decode, dtype_and_shape, encode
 
-NAME = "tfanime"
 MAX_IMAGES = 32
-
-
-@contextlib.contextmanager
-def running(*arguments):
-    """A server process on a free port; gives the process and its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tfanime.serving", "--port", "0", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parent.parent,
-    )
-    try:
-        line = process.stdout.readline()  # one with an address, or empty at the end of a process that failed
-        assert line.startswith("serving "), line
-        process.first_line = line
-        yield process, line.split()[-1]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-@contextlib.contextmanager
-def connected(address):
-    with grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)]) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
@@ -85,33 +55,6 @@ def server(base_path):
 def stub(server):
     with connected(server[1]) as stub:
         yield stub
-
-
-def tensor(values, dtype=tf.int64):
-    return tf.make_tensor_proto(values, dtype)
-
-
-def predict_request(signature="images", name=NAME, version=None, label=None, output_filter=(), **inputs):
-    request = predict_pb2.PredictRequest(output_filter=output_filter)
-    request.model_spec.name = name
-    request.model_spec.signature_name = signature
-    if version is not None:
-        request.model_spec.version.value = version
-    if label is not None:
-        request.model_spec.version_label = label
-    for alias, proto in inputs.items():
-        request.inputs[alias].CopyFrom(proto)
-    return request
-
-
-def predict(stub, **arguments):
-    return stub.Predict(predict_request(**arguments), timeout=30)
-
-
-def status(call, request):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=30)
-    return caught.value.code().name, caught.value.details()
 
 
 def test_the_highest_integer_version_is_served(server):
@@ -497,6 +440,28 @@ def test_ctrl_c_ends_with_status_0(base_path):
         assert process.wait(30) == 0
 
 
+def test_a_model_config_file_is_read_again_when_it_changes(base_path, tmp_path):
+    path = tmp_path / "models.config"
+
+    def write(*fields):
+        head = f'name: "{NAME}" base_path: "{base_path}" model_platform: "tensorflow"'
+        path.with_suffix(".part").write_text(f"model_config_list {{ config {{ {head} {' '.join(fields)} }} }}")
+        path.with_suffix(".part").rename(path)
+
+    write("model_version_policy { specific { versions: 9 } }")
+    with running("--model_config_file", path, "--model_config_file_poll_wait_seconds", "0.05") as (process, address):
+        assert process.first_line == f"serving {NAME} version 9 on {address}\n"
+        with connected(address) as stub:
+            assert predict(stub, seed=tensor([1])).model_spec.version.value == 9
+            write("this is none")
+            write("model_version_policy { all { } }", 'version_labels { key: "stable" value: 9 }')
+            end = time.monotonic() + 60
+            while predict(stub, seed=tensor([1])).model_spec.version.value != 10 and time.monotonic() < end:
+                time.sleep(0.05)
+            assert predict(stub, seed=tensor([1])).model_spec.version.value == 10
+            assert predict(stub, label="stable", seed=tensor([1])).model_spec.version.value == 9
+
+
 @pytest.fixture
 def broken(tmp_path):
     """Base paths that cannot be served."""
@@ -506,6 +471,7 @@ def broken(tmp_path):
     (tmp_path / "garbage" / "4").mkdir(parents=True)
     (tmp_path / "garbage" / "4" / "saved_model.pb").write_bytes(b"garbage")
     (tmp_path / "file").touch()
+    (tmp_path / "wrong").write_text("model_config_list {")
     return tmp_path
 
 
@@ -522,6 +488,16 @@ def broken(tmp_path):
         (["--model", "a/b=x"], 1, ["model must be NAME=BASE_PATH", "'a/b=x'"]),
         (["--model", "m={base_path}", "--model", "m=x"], 1, ["once", "'m' twice"]),
         (["--model", "m={base_path}", "--port", "{busy}"], 1, ["port must be free", "127.0.0.1:{busy}"]),
+        (["--model", "m={base_path}", "--port", "0", "--rest_api_port", "{busy}"], 1, ["port must be free", "{busy}"]),
+        (["--model_config_file", "{broken}/missing"], 1, ["model_config_file must be a file", "{broken}/missing"]),
+        (["--model_config_file", "{broken}/wrong"], 1, ["model_config_file must be a text proto", "{broken}/wrong"]),
+        (["--model", "m=x", "--ssl_config_file", "{broken}/wrong"], 1, ["ssl_config_file must be a text proto"]),
+        (["--model", "m=x", "--model_config_file", "y"], 2, ["model must be given", "not both", "both"]),
+        (["--model", "m=x", "--batching_parameters_file", "y"], 2, ["batching_parameters_file must come with"]),
+        (["--model", "m=x", "--monitoring_config_file", "y"], 2, ["monitoring_config_file must come with"]),
+        (["--model", "m=x", "--model_config_file_poll_wait_seconds", "1"], 2, ["must come with a model_config_file"]),
+        (["--model", "m=x", "--port", "8501", "--rest_api_port", "8501"], 2, ["rest_api_port must be another", "8501"]),
+        (["--model", "m=x", "--log_format", "xml"], 2, ["log_format must be one of 'text', 'json'", "xml"]),
         (["--model", "m=x", "--port", "70000"], 2, ["port must be from 0 to 65535", "70000"]),
         (["--model", "m=x", "--max_images", "0"], 2, ["max_images must be from 1", "0"]),
         ([], 2, ["model"]),

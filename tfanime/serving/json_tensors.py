@@ -235,7 +235,7 @@ def _fits(value, numpy_type):
     """Whether a number is one of the type: whole numbers exactly, others if they are not too large."""
     if isinstance(value, int):
         return abs(value) < 2 ** (np.finfo(numpy_type).nmant + 1)
-    return not math.isfinite(value) or abs(value) <= np.finfo(numpy_type).max
+    return not math.isfinite(value) or abs(value) <= float(np.finfo(numpy_type).max)
 
 
 def _decoded(text):

@@ -47,13 +47,7 @@ class Manager:
             wanted = {model.name: _wanted(model) for model in changed}  # all, before loading one
             for model in settings:
                 self._check_labels(model, wanted.get(model.name) or self._models.versions(model.name))
-            loaded = [
-                self._load(model.name, version, folder)
-                for model in changed
-                for version, folder in sorted(wanted[model.name].items())
-                if self._is_new(model, version)
-            ]
-            for servable in loaded:
+            for servable in self._load_all(changed, wanted):
                 self._add(servable)
             self._models.set_labels({model.name: dict(model.labels) for model in settings})
             self._settings = {model.name: model for model in settings}
@@ -77,6 +71,23 @@ class Manager:
                 served = self._models.versions(model.name)
                 if served & set(wanted):
                     self._remove(model.name, served - set(wanted))
+
+    def _load_all(self, changed, wanted):
+        """The new `Servable`s of models that changed."""
+        loaded = []
+        try:
+            for model in changed:
+                for version, folder in sorted(wanted[model.name].items()):
+                    if self._is_new(model, version):
+                        loaded.append(self._load(model.name, version, folder))
+        except ValueError as error:
+            for servable in loaded:
+                if servable.version not in self._models.versions(servable.name):
+                    text = f"not served, because all of a change is made or nothing: {error}"
+                    state = State(ModelVersionStatus.END, grpc.StatusCode.ABORTED, text)
+                    self._models.set_state(servable.name, servable.version, state)
+            raise
+        return loaded
 
     def _is_new(self, model, version):
         previous = self._settings.get(model.name)

@@ -7,12 +7,13 @@ what a server needs towards slow, huge and vanished clients.
 import asyncio
 import functools
 import json
+import logging
 import re
 import time
 import urllib.parse
 
 import grpc
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
 
@@ -25,6 +26,11 @@ from tfanime.serving.status import StatusError, invalid_argument
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _ACTION = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<action>classify|regress|predict)", re.IGNORECASE)
 _LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
+
+_http_logger = logging.getLogger(f"{__name__}.http")
+# What is no HTTP is answered with 400; a traceback for each would be a way to fill the disk.
+_http_logger.addFilter(lambda record: not _is_callers_mistake(record))
+SENDING_SECONDS = 5.0  # for the answers that are being sent when the server ends
 
 _HTTP = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -68,17 +74,22 @@ class RestServer:
         application = web.Application(client_max_size=self._max_bytes)
         application.router.add_route("*", "/{path:.*}", self._answer)
         # A request whose client went away is not computed.
-        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            logger=_http_logger,
+            handler_cancellation=True,
+            shutdown_timeout=SENDING_SECONDS,
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener, ssl_context=self._ssl_context).start()
 
-    async def stop(self, seconds):
-        """Finishes the answers that are being sent, for at most `seconds`, and closes the socket."""
+    async def stop(self):
+        """Finishes the answers that are being sent, and closes the socket."""
         if self._runner is None:
             self._listener.close()
-            return
-        self._runner.shutdown_timeout = seconds
-        await self._runner.cleanup()
+        else:
+            await self._runner.cleanup()
 
     async def _answer(self, request):
         path = request.raw_path.partition("?")[0]
@@ -115,9 +126,9 @@ class RestServer:
         method = action.capitalize()
         try:
             if method in METHODS:
-                await request.read()
+                await _read(request)
                 self._predictor.refuse_examples(predict_pb2.PredictRequest(model_spec=model_spec), method)
-            response = await self._predict(await request.read(), model_spec, begin + self._seconds)
+            response = await self._predict(await _read(request), model_spec, begin + self._seconds)
             code = grpc.StatusCode.OK
             return response
         except StatusError as error:
@@ -157,6 +168,17 @@ class RestServer:
             "metadata": {SIGNATURE_FIELD: _document(signatures)},
         }
         return _json(json.dumps(document, indent=1).encode())
+
+
+def _is_callers_mistake(record):
+    return bool(record.exc_info) and isinstance(record.exc_info[1], http_exceptions.HttpProcessingError)
+
+
+async def _read(request):
+    try:
+        return await request.read()
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise invalid_argument(f"the body cannot be read: {error}") from error
 
 
 def _model_spec(match):

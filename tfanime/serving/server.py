@@ -14,7 +14,6 @@ import time
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from tfanime.serving.gate import Gate
 from tfanime.serving.metrics import Metrics
@@ -143,12 +142,15 @@ class Server:
                 ("grpc.so_reuseport", 0),  # else a second server takes half of the calls, and neither says so
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.max_send_message_length", -1),
+                # gRPC itself cancels what comes too fast for its own queue; the scheduler's is the one with a rule.
+                ("grpc.server.max_pending_requests", 2**17),
+                ("grpc.server.max_pending_requests_hard_limit", 2**18),
+                ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
             ],
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self._predictor, self._gate, self._metrics), self._server
-        )
-        self._server.add_generic_rpc_handlers((ModelService(self._predictor, self._gate, apply).handlers(),))
+        prediction = PredictionService(self._predictor, self._gate, self._metrics)
+        model = ModelService(self._predictor, self._gate, apply)
+        self._server.add_generic_rpc_handlers((prediction.handler(), model.handler()))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -182,7 +184,7 @@ class Server:
             _logger.warning("%d requests are cancelled, %g seconds after the end was asked for", inside, grace_seconds)
         left = max(0.0, end - time.monotonic())
         if self._rest:
-            await self._rest.stop(left)
+            await self._rest.stop()
         await self._server.stop(min(left, STREAM_SECONDS))
         await self._loop.shutdown_default_executor()
 

@@ -1,4 +1,7 @@
-"""TF Serving's gRPC services: each method hands its request on, and turns what comes back into a status."""
+"""TF Serving's gRPC services: each method hands its request on, and turns what comes back into a status.
+
+Requests are parsed here and not by gRPC, which calls bytes that are no message an error of the server.
+"""
 
 import asyncio
 import functools
@@ -6,12 +9,17 @@ import logging
 import time
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
     model_management_pb2,
     model_service_pb2,
+    predict_pb2,
     prediction_service_pb2,
-    prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
 from tfanime.serving.configuration import models_of
@@ -32,30 +40,41 @@ def status_of(error, method):
     return StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
 
 
-def _answering(method):
-    """Counts a call, times it, and turns an exception into its status."""
+def _answering(request_class):
+    """Makes a method of a service of a function from a `request_class` to a response.
 
-    @functools.wraps(method)
-    async def answer(self, request, context):
-        begin = time.monotonic()
-        code = grpc.StatusCode.CANCELLED  # unless we get to its end
-        try:
-            self._gate.enter()
-            context.add_done_callback(self._gate.leave)  # when the response is sent, or nobody wants it any more
-            response = await method(self, request, context)
-            code = grpc.StatusCode.OK
-            return response
-        except Exception as error:
-            status = status_of(error, method.__name__)
-            code = status.code
-            await context.abort(status.code, status.text)
-        finally:
-            self._count(method.__name__, request, code, time.monotonic() - begin)
+    The method parses the request, counts and times it, and turns an exception into its status.
+    """
 
-    return answer
+    def decorate(function):
+        method = function.__name__
+
+        @functools.wraps(function)
+        async def answer(self, content, context):
+            begin = time.monotonic()
+            request, code = None, grpc.StatusCode.CANCELLED  # unless we get further
+            try:
+                self._gate.enter()
+                context.add_done_callback(self._gate.leave)  # when the response is sent, or nobody wants it any more
+                request = _parsed(request_class, content)
+                response = await function(self, request, context)
+                code = grpc.StatusCode.OK
+                return response
+            except Exception as error:
+                status = status_of(error, method)
+                code = status.code
+                await context.abort(status.code, status.text)
+            finally:
+                if method == "Predict" or method in METHODS:  # TF Serving counts these alone
+                    name = request.model_spec.name if request else ""
+                    self._metrics.request(name, method, "GRPC", code, time.monotonic() - begin)
+
+        return answer
+
+    return decorate
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+class PredictionService:
     """TF Serving's `PredictionService`; what a generator cannot answer is refused.
 
     Args:
@@ -69,35 +88,36 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._gate = gate
         self._metrics = metrics
 
-    @_answering
+    @_answering(predict_pb2.PredictRequest)
     async def Predict(self, request, context):
         """Answers a `PredictRequest`, see `Predictor.predict`."""
         left = context.time_remaining()
         return await self._predictor.predict(request, None if left is None else time.monotonic() + left)
 
-    @_answering
+    @_answering(get_model_metadata_pb2.GetModelMetadataRequest)
     async def GetModelMetadata(self, request, context):
         """Answers a `GetModelMetadataRequest`, see `Predictor.metadata`."""
         return self._predictor.metadata(request)
 
-    @_answering
+    @_answering(classification_pb2.ClassificationRequest)
     async def Classify(self, request, context):
         """Not for generators."""
         self._predictor.refuse_examples(request, "Classify")
 
-    @_answering
+    @_answering(regression_pb2.RegressionRequest)
     async def Regress(self, request, context):
         """Not for generators."""
         self._predictor.refuse_examples(request, "Regress")
 
-    @_answering
+    @_answering(inference_pb2.MultiInferenceRequest)
     async def MultiInference(self, request, context):
         """Not for generators."""
         raise unimplemented("MultiInference")
 
-    def _count(self, method, request, code, seconds):
-        if method == "Predict" or method in METHODS:
-            self._metrics.request(request.model_spec.name, method, "GRPC", code, seconds)
+    def handler(self):
+        """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
+        methods = (self.Predict, self.GetModelMetadata, self.Classify, self.Regress, self.MultiInference)
+        return _handler(PREDICTION_SERVICE, methods)
 
 
 class ModelService:
@@ -114,12 +134,12 @@ class ModelService:
         self._gate = gate
         self._apply = apply
 
-    @_answering
+    @_answering(get_model_status_pb2.GetModelStatusRequest)
     async def GetModelStatus(self, request, context):
         """Answers a `GetModelStatusRequest`, see `Predictor.status`."""
         return self._predictor.status(request)
 
-    @_answering
+    @_answering(model_management_pb2.ReloadConfigRequest)
     async def HandleReloadConfigRequest(self, request, context):
         """Serves the models of the request, and answers when the new ones are there."""
         if self._apply is None:
@@ -134,37 +154,33 @@ class ModelService:
         except ValueError as error:
             raise invalid_argument(error) from error
         try:
-            # Shielded: when the caller goes away, half of a change must not stay.
-            await asyncio.shield(asyncio.to_thread(self._apply, settings))
+            # In a thread that goes on when the caller goes away: half of a change must not stay.
+            await asyncio.to_thread(self._apply, settings)
         except (ValueError, OSError) as error:
             raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, error) from error
         response = model_management_pb2.ReloadConfigResponse()
-        response.status.error_code = 0
+        response.status.SetInParent()  # OK
         return response
 
-    def handlers(self):
-        """What `grpc.aio.Server.add_generic_rpc_handlers` takes; the package has messages for it, but no servicer."""
-        methods = {
-            "GetModelStatus": (
-                self.GetModelStatus,
-                get_model_status_pb2.GetModelStatusRequest,
-                get_model_status_pb2.GetModelStatusResponse,
-            ),
-            "HandleReloadConfigRequest": (
-                self.HandleReloadConfigRequest,
-                model_management_pb2.ReloadConfigRequest,
-                model_management_pb2.ReloadConfigResponse,
-            ),
-        }
-        return grpc.method_handlers_generic_handler(
-            MODEL_SERVICE,
-            {
-                name: grpc.unary_unary_rpc_method_handler(
-                    method, request_deserializer=request.FromString, response_serializer=response.SerializeToString
-                )
-                for name, (method, request, response) in methods.items()
-            },
-        )
+    def handler(self):
+        """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
+        return _handler(MODEL_SERVICE, (self.GetModelStatus, self.HandleReloadConfigRequest))
 
-    def _count(self, method, request, code, seconds):
-        """TF Serving counts predictions alone."""
+
+def _handler(service, methods):
+    return grpc.method_handlers_generic_handler(
+        service,
+        {
+            method.__name__: grpc.unary_unary_rpc_method_handler(
+                method, response_serializer=lambda response: response.SerializeToString()
+            )
+            for method in methods
+        },
+    )
+
+
+def _parsed(request_class, content):
+    try:
+        return request_class.FromString(content)
+    except DecodeError as error:
+        raise invalid_argument(f"the request must be a {request_class.DESCRIPTOR.full_name}") from error
