@@ -33,6 +33,7 @@ from tfanime import command_line
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 PROCESSES = 4  # that the clients are spread over
 MODEL = "benchmark"
+PARTS = ("latency", "load", "memory")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Config:
         export: Folder of a version of a model; without it an untrained one is made.
         signature: The signature that is called, of seeds alone.
         image_size: Height and width of the pictures of an untrained one.
-        parts: Which parts: latency, load, memory.
+        parts: Which parts, separated by commas: latency, load, memory.
         calls: Single avatars a round.
         rounds: Rounds; medians count.
         clients: Clients at once.
@@ -57,7 +58,7 @@ class Config:
     export: str | None = None
     signature: str = "images"
     image_size: int = 64
-    parts: tuple[str, ...] = ("latency", "load")
+    parts: str = "latency,load"
     calls: int = 100
     rounds: int = 5
     clients: int = 32
@@ -67,17 +68,20 @@ class Config:
     memory_minutes: float = 10.0
     plain: bool = False
 
+    def __post_init__(self):
+        if not self.parts or set(self.parts.split(",")) - set(PARTS):
+            raise ValueError(f"parts must be some of {', '.join(PARTS)}. Received: {self.parts!r}")
+
 
 def make_export(folder, image_size):
     """Exports an untrained generator; returns the folder of its version."""
     from tfanime.export import export
     from tfanime.recipes import dcgan
+    from tfanime.tfrecords.convert import convert
+    from tfanime.tfrecords.settings import Settings
 
-    flags = f"--run={folder}/run --image_size={image_size} --steps=1 --data={folder}/shards --precision=float32"
+    flags = f"--run={folder}/run --image_size={image_size} --steps=1 --data={folder}/shards --devices=cpu:1"
     with contextlib.redirect_stdout(sys.stderr):
-        from tfanime.tfrecords.convert import convert
-        from tfanime.tfrecords.settings import Settings
-
         convert(Settings("drawn", f"{folder}/shards", count=64, size=image_size, workers=1), progress=False)
         dcgan.main(flags.split())
         return export(f"{folder}/run", f"{folder}/exports")
@@ -347,11 +351,12 @@ def main(arguments=None):
             made = make_export(folder, config.image_size)
             config = Config(**{**vars(config), "export": str(made)})
         direct = Direct(config)
-        if "latency" in config.parts:
+        parts = config.parts.split(",")
+        if "latency" in parts:
             measure_latency(config, direct, folder)
-        if "load" in config.parts:
+        if "load" in parts:
             measure_load(config, direct, folder)
-        if "memory" in config.parts:
+        if "memory" in parts:
             measure_memory(config, folder)
 
 

@@ -4,19 +4,28 @@ import base64
 import gzip
 import json
 import math
+import re
 import socket
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 from serving_calls import NAME, direct, exported, http_call
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+from tensorflow_serving.apis import predict_pb2
 from tiny_generator import HEIGHT, SIZE, WIDTH
 
+from tfanime.serving import json_tensors
 from tfanime.serving.models import Models, load
 from tfanime.serving.server import MIB, Server
+from tfanime.serving.signatures import Signature
+from tfanime.serving.status import StatusError
 
 MAX_IMAGES = 32
 PREDICT = f"/v1/models/{NAME}:predict"
+_TEXT = TensorInfo(name="text:0", dtype=tf.string.as_datatype_enum, tensor_shape=tf.TensorShape([None]).as_proto())
+TEXT_SIGNATURE = Signature("text", SignatureDef(inputs={"text": _TEXT}), function=None)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +76,58 @@ def test_bytes_are_base64_and_no_signature_is_the_default(call):
     assert np.abs(image.astype(int) - direct([7])[0]).max() <= 1
 
 
-def test_base64_is_read(call):
-    from tfanime.serving.json_tensors import _decoded
+TEXTS = [{"b64": "AP8="}, {"b64": "AP8"}, "ä", ""]
 
-    assert [_decoded(text) for text in ("AP8=", "AP8", "")] == [b"\x00\xff", b"\x00\xff", b""]
+
+@pytest.mark.parametrize("document", [{"instances": TEXTS}, {"inputs": TEXTS}, {"inputs": {"text": TEXTS}}])
+def test_texts_and_base64_are_read(document):
+    request = predict_pb2.PredictRequest()
+    json_tensors.fill(request, document, TEXT_SIGNATURE)
+    assert tf.make_ndarray(request.inputs["text"]).tolist() == [b"\x00\xff", b"\x00\xff", "ä".encode(), b""]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b64": "A"}, "Unable to base64 decode"),
+        ({"b64": "??"}, "Unable to base64 decode"),
+        ("\ud800", "Type: String is not of expected type: string"),
+        (1, "JSON Value: 1 Type: Number is not of expected type: string"),
+    ],
+)
+def test_what_is_no_text_is_refused(value, text):
+    with pytest.raises(StatusError, match=re.escape(text)):
+        json_tensors.fill(predict_pb2.PredictRequest(), {"instances": [value]}, TEXT_SIGNATURE)
+
+
+def test_bytes_for_numbers_are_refused(call):
     status, answer = call("POST", PREDICT, {"instances": [{"b64": "AAAA"}]})
     assert (status, "is not of expected type: int64" in answer["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "form", "expected"),
+    [
+        ({"name": [b"a"]}, "predictions", {"predictions": ["a"]}),
+        ({"x_bytes": [b"\xff"]}, "predictions", {"predictions": [{"b64": "/w=="}]}),
+        ({"x": [True], "y": [[1]]}, "predictions", {"predictions": [{"x": True, "y": [1]}]}),
+        ({"x": 2.5}, "outputs", {"outputs": 2.5}),
+        ({"x": tf.bfloat16.as_numpy_dtype(1.5)}, "outputs", {"outputs": 1.5}),
+        ({"x": [1], "y": [1, 2]}, "outputs", {"outputs": {"x": [1], "y": [1, 2]}}),
+        ({"x": [1], "y": [1, 2]}, "predictions", "as many rows each"),
+        ({"x": 1}, "predictions", "as many rows each"),
+        ({"x": [b"\xff"]}, "outputs", 'output "x" is no text'),
+    ],
+)
+def test_outputs_become_json(outputs, form, expected):
+    response = predict_pb2.PredictResponse()
+    for alias, value in outputs.items():
+        response.outputs[alias].CopyFrom(tf.make_tensor_proto(value))
+    if isinstance(expected, str):
+        with pytest.raises(StatusError, match=expected):
+            json_tensors.answer(response, form)
+    else:
+        assert json.loads(json_tensors.answer(response, form)) == expected
 
 
 def test_not_a_number_and_infinity_are_values(call):
@@ -241,6 +296,38 @@ def test_metadata(call, place):
     latents = signatures["synthesize"]["inputs"]["latents"]
     assert latents["dtype"] == "DT_FLOAT"
     assert [dimension["size"] for dimension in latents["tensor_shape"]["dim"]] == ["-1", str(SIZE)]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("INVALID_ARGUMENT", 400),
+        ("FAILED_PRECONDITION", 400),
+        ("OUT_OF_RANGE", 400),
+        ("NOT_FOUND", 404),
+        ("RESOURCE_EXHAUSTED", 429),
+        ("UNAVAILABLE", 503),
+        ("DEADLINE_EXCEEDED", 504),
+        ("UNIMPLEMENTED", 501),
+        ("INTERNAL", 500),
+        ("ABORTED", 500),
+    ],
+)
+def test_codes_become_statuses(call, monkeypatch, code, status):
+    def fail(self, inputs):
+        raise StatusError(grpc.StatusCode[code], "it is so")
+
+    monkeypatch.setattr(Signature, "run", fail)
+    assert call("POST", PREDICT, {"instances": [7]}) == (status, {"error": "it is so"})
+
+
+def test_a_bug_is_500_and_logged(call, monkeypatch, caplog):
+    def fail(self, inputs):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Signature, "run", fail)
+    assert call("POST", PREDICT, {"instances": [7]}) == (500, {"error": "KeyError: 'a bug'"})
+    assert "REST failed" in caplog.text and "KeyError: 'a bug'" in caplog.text
 
 
 def test_bodies_above_the_limit_are_refused(call):
