@@ -1,9 +1,5 @@
-import contextlib
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,50 +9,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from serving_calls import NAME, connected, predict, predict_request, running, status, tensor
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2
 from tiny_generator import HEIGHT, SIZE, WIDTH, save
 
-from tfanime.serving.models import latest_version, parse_model
-from tfanime.serving.schedule import Scheduler
-from tfanime.serving.status import MAX_TEXT, StatusError
+from tfanime.serving.status import MAX_TEXT
 from tfanime.serving.tensors import decode, dtype_and_shape, encode
 
-NAME = "tfanime"
 MAX_IMAGES = 32
-
-
-@contextlib.contextmanager
-def running(*arguments):
-    """A server process on a free port; gives the process and its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tfanime.serving", "--port", "0", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parent.parent,
-    )
-    try:
-        line = process.stdout.readline()  # one with an address, or empty at the end of a process that failed
-        assert line.startswith("serving "), line
-        process.first_line = line
-        yield process, line.split()[-1]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-@contextlib.contextmanager
-def connected(address):
-    with grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)]) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
@@ -88,33 +55,6 @@ def server(base_path):
 def stub(server):
     with connected(server[1]) as stub:
         yield stub
-
-
-def tensor(values, dtype=tf.int64):
-    return tf.make_tensor_proto(values, dtype)
-
-
-def predict_request(signature="images", name=NAME, version=None, label=None, output_filter=(), **inputs):
-    request = predict_pb2.PredictRequest(output_filter=output_filter)
-    request.model_spec.name = name
-    request.model_spec.signature_name = signature
-    if version is not None:
-        request.model_spec.version.value = version
-    if label is not None:
-        request.model_spec.version_label = label
-    for alias, proto in inputs.items():
-        request.inputs[alias].CopyFrom(proto)
-    return request
-
-
-def predict(stub, **arguments):
-    return stub.Predict(predict_request(**arguments), timeout=30)
-
-
-def status(call, request):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=30)
-    return caught.value.code().name, caught.value.details()
 
 
 def test_the_highest_integer_version_is_served(server):
@@ -356,17 +296,39 @@ def test_requests_above_4_mib_arrive(stub):
 
 
 @pytest.mark.parametrize(
-    ("method", "request_class"),
+    ("method", "request_class", "kind"),
     [
-        ("Classify", classification_pb2.ClassificationRequest),
-        ("Regress", regression_pb2.RegressionRequest),
-        ("MultiInference", inference_pb2.MultiInferenceRequest),
+        ("Classify", classification_pb2.ClassificationRequest, "classification"),
+        ("Regress", regression_pb2.RegressionRequest, "regression"),
     ],
 )
-def test_other_methods_are_unimplemented(stub, method, request_class):
-    code, text = status(getattr(stub, method), request_class())
-    assert code == "UNIMPLEMENTED"
-    assert text == f"{method} is not implemented by this server: use Predict"
+@pytest.mark.parametrize(
+    ("spec", "code", "text"),
+    [
+        (None, "INVALID_ARGUMENT", "Missing ModelSpec"),
+        ({"name": "foo"}, "NOT_FOUND", "Servable not found for request: Latest(foo)"),
+        (
+            {"name": NAME, "signature_name": "x"},
+            "INVALID_ARGUMENT",
+            "No signature was found with the name: x",
+        ),
+        ({"name": NAME, "signature_name": "two_inputs"}, "INVALID_ARGUMENT", "Expected one input Tensor."),
+        (
+            {"name": NAME},
+            "INVALID_ARGUMENT",
+            "Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: tensorflow/serving/predict",
+        ),
+    ],
+)
+def test_examples_are_refused(stub, method, request_class, kind, spec, code, text):
+    request = request_class(model_spec=spec)
+    text = text.format(kind=kind, method=method.lower())
+    assert status(getattr(stub, method), request) == (code, text)
+
+
+def test_several_inferences_are_not_implemented(stub):
+    code, text = status(stub.MultiInference, inference_pb2.MultiInferenceRequest())
+    assert (code, text) == ("UNIMPLEMENTED", "MultiInference is not implemented by this server: use Predict")
 
 
 def metadata_request(*fields, name=NAME, version=None):
@@ -478,6 +440,28 @@ def test_ctrl_c_ends_with_status_0(base_path):
         assert process.wait(30) == 0
 
 
+def test_a_model_config_file_is_read_again_when_it_changes(base_path, tmp_path):
+    path = tmp_path / "models.config"
+
+    def write(*fields):
+        head = f'name: "{NAME}" base_path: "{base_path}" model_platform: "tensorflow"'
+        path.with_suffix(".part").write_text(f"model_config_list {{ config {{ {head} {' '.join(fields)} }} }}")
+        path.with_suffix(".part").rename(path)
+
+    write("model_version_policy { specific { versions: 9 } }")
+    with running("--model_config_file", path, "--model_config_file_poll_wait_seconds", "0.05") as (process, address):
+        assert process.first_line == f"serving {NAME} version 9 on {address}\n"
+        with connected(address) as stub:
+            assert predict(stub, seed=tensor([1])).model_spec.version.value == 9
+            write("this is none")
+            write("model_version_policy { all { } }", 'version_labels { key: "stable" value: 9 }')
+            end = time.monotonic() + 60
+            while predict(stub, seed=tensor([1])).model_spec.version.value != 10 and time.monotonic() < end:
+                time.sleep(0.05)
+            assert predict(stub, seed=tensor([1])).model_spec.version.value == 10
+            assert predict(stub, label="stable", seed=tensor([1])).model_spec.version.value == 9
+
+
 @pytest.fixture
 def broken(tmp_path):
     """Base paths that cannot be served."""
@@ -487,6 +471,7 @@ def broken(tmp_path):
     (tmp_path / "garbage" / "4").mkdir(parents=True)
     (tmp_path / "garbage" / "4" / "saved_model.pb").write_bytes(b"garbage")
     (tmp_path / "file").touch()
+    (tmp_path / "wrong").write_text("model_config_list {")
     return tmp_path
 
 
@@ -503,6 +488,16 @@ def broken(tmp_path):
         (["--model", "a/b=x"], 1, ["model must be NAME=BASE_PATH", "'a/b=x'"]),
         (["--model", "m={base_path}", "--model", "m=x"], 1, ["once", "'m' twice"]),
         (["--model", "m={base_path}", "--port", "{busy}"], 1, ["port must be free", "127.0.0.1:{busy}"]),
+        (["--model", "m={base_path}", "--port", "0", "--rest_api_port", "{busy}"], 1, ["port must be free", "{busy}"]),
+        (["--model_config_file", "{broken}/missing"], 1, ["model_config_file must be a file", "{broken}/missing"]),
+        (["--model_config_file", "{broken}/wrong"], 1, ["model_config_file must be a text proto", "{broken}/wrong"]),
+        (["--model", "m=x", "--ssl_config_file", "{broken}/wrong"], 1, ["ssl_config_file must be a text proto"]),
+        (["--model", "m=x", "--model_config_file", "y"], 2, ["model must be given", "not both", "both"]),
+        (["--model", "m=x", "--batching_parameters_file", "y"], 2, ["batching_parameters_file must come with"]),
+        (["--model", "m=x", "--monitoring_config_file", "y"], 2, ["monitoring_config_file must come with"]),
+        (["--model", "m=x", "--model_config_file_poll_wait_seconds", "1"], 2, ["must come with a model_config_file"]),
+        (["--model", "m=x", "--port", "8501", "--rest_api_port", "8501"], 2, ["rest_api_port must be another", "8501"]),
+        (["--model", "m=x", "--log_format", "xml"], 2, ["log_format must be one of 'text', 'json'", "xml"]),
         (["--model", "m=x", "--port", "70000"], 2, ["port must be from 0 to 65535", "70000"]),
         (["--model", "m=x", "--max_images", "0"], 2, ["max_images must be from 1", "0"]),
         ([], 2, ["model"]),
@@ -531,50 +526,6 @@ def test_the_example_for_tf_serving_is_one():
     config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config
     assert model.name == NAME and Path(model.base_path).is_absolute() and model.model_platform == "tensorflow"
-
-
-def test_latest_version_passes_over_what_is_no_version(base_path):
-    assert latest_version(base_path) == (10, base_path / "10")
-
-
-def test_parse_model_splits_at_the_first_equals_sign():
-    assert parse_model("a.b-1=/x=y") == ("a.b-1", Path("/x=y"))
-
-
-def test_nobody_computes_what_nobody_waits_for():
-    calls = []
-
-    class Signature:
-        def run(self, inputs):
-            calls.append(inputs)
-            return inputs
-
-    scheduler = Scheduler(threads=1)
-    with pytest.raises(StatusError, match="Run\\(\\) timeout exceeded while waiting in batching queue") as caught:
-        scheduler.submit(Signature(), 1, is_wanted=lambda: False).result()
-    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert scheduler.submit(Signature(), 2).result() == 2
-    assert calls == [2]
-    scheduler.close()
-
-
-def test_a_scheduler_runs_no_more_calls_at_once_than_it_has_threads():
-    lock, running_now, most = threading.Lock(), [], []
-
-    class Signature:
-        def run(self, inputs):
-            with lock:
-                running_now.append(inputs)
-                most.append(len(running_now))
-            time.sleep(0.005)
-            with lock:
-                running_now.remove(inputs)
-
-    scheduler = Scheduler(threads=2)
-    for future in [scheduler.submit(Signature(), index) for index in range(20)]:
-        future.result()
-    scheduler.close()
-    assert max(most) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,38 @@
 """The embedded server's command line: `python -m tfanime.serving --model NAME=BASE_PATH`."""
 
+import gc
 import re
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from tfanime.command_line import load_tensorflow, parse, run
 
 DESCRIPTION = """\
-Serve exported generators over gRPC, in TensorFlow Serving's protocol.
+Serve exported generators over gRPC and REST, in TensorFlow Serving's protocol.
 
-Each model is the highest version below its base path, as python -m tfanime.export leaves it. When all are loaded, the
-server prints one line a model, "serving NAME version V on HOST:PORT". Ctrl-C or SIGTERM stops it: requests in flight
-are finished, new ones are refused, and the exit status is 0.
+A model is the highest version below its base path, as python -m tfanime.export leaves it, or what --model_config_file
+says. New versions are served when they appear, and take the place of the old ones when they are loaded. When all
+models are there, the server prints one line a model, "serving NAME version V on HOST:PORT". Ctrl-C or SIGTERM stops
+it: requests in flight are finished, new ones are refused, and the exit status is 0.
 """
 EPILOG = """\
 examples:
   python -m tfanime.serving --model tfanime=exports/faces
-  python -m tfanime.serving --model faces=exports/faces --model drawn=exports/drawn --port 0
+  python -m tfanime.serving --model faces=exports/faces --model drawn=exports/drawn --port 0 --rest_api_port 8501
+  python -m tfanime.serving --model_config_file models.config --enable_batching \\
+      --batching_parameters_file batching.config
   python -m tfanime.serving.client --server 127.0.0.1:8500 --seeds 0-15 --out avatars.png
 """
+_LIMITS = {
+    "max_images": (1, 2**20),
+    "max_message_mib": (1, 2047),
+    "model_threads": (1, 1024),
+    "max_waiting": (1, 2**20),
+    "rest_api_timeout_in_ms": (1, 2**31),
+}
 
 
 @dataclass(frozen=True)
@@ -30,32 +42,70 @@ class Config:
     Args:
         model: A model as NAME=BASE_PATH, where BASE_PATH holds a folder a version, such as 1. Repeat the flag for
             more models.
+        model_config_file: Instead of --model, a file of TF Serving's ModelServerConfig: models, version policies,
+            labels.
+        model_config_file_poll_wait_seconds: How often that file is read again; 0 for never.
+        file_system_poll_wait_seconds: How often the base paths are looked at for new versions; 0 for never.
         port: TCP port for gRPC; 0 takes any free one, which the line on stdout names.
+        rest_api_port: TCP port for REST and metrics; 0 takes any free one. Without it there is no REST.
+        rest_api_timeout_in_ms: How long a REST request may take.
         host: Address to listen on. The default can be reached from this machine only; 0.0.0.0 is open to all.
+        enable_batching: Whether requests that arrive together are computed together.
+        batching_parameters_file: A file of TF Serving's BatchingParameters.
+        ssl_config_file: A file of TF Serving's SSLConfig, for TLS on both ports.
+        monitoring_config_file: A file of TF Serving's MonitoringConfig, for Prometheus metrics on the REST port.
         max_images: Largest batch of one request; above it a request is refused.
         max_message_mib: Largest request in MiB.
-        model_threads: Calls of models that run at once.
+        model_threads: Calls of models that run at once; with batching, the batching parameters say so.
+        max_waiting: Requests of a signature that may wait for a model; with batching, the batching parameters say so.
         grace_seconds: How long requests in flight may take after SIGTERM.
+        log_format: Whether events on stderr are lines of text or of JSON.
     """
 
-    model: list[str]
+    model: list[str] = field(default_factory=list)
+    model_config_file: str | None = None
+    model_config_file_poll_wait_seconds: float = 0.0
+    file_system_poll_wait_seconds: float = 1.0
     port: int = 8500
+    rest_api_port: int | None = None
+    rest_api_timeout_in_ms: int = 30000
     host: str = "127.0.0.1"
+    enable_batching: bool = False
+    batching_parameters_file: str | None = None
+    ssl_config_file: str | None = None
+    monitoring_config_file: str | None = None
     max_images: int = 1024
     max_message_mib: int = 64
     model_threads: int = 2
+    max_waiting: int = 1000
     grace_seconds: float = 30.0
+    log_format: Literal["text", "json"] = "text"
 
     def __post_init__(self):
-        if not self.model:
-            raise ValueError("model must be given at least once, as NAME=BASE_PATH")
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port must be from 0 to 65535. Received: {self.port}")
-        for name, largest in (("max_images", 2**20), ("max_message_mib", 2047), ("model_threads", 1024)):
-            if not 1 <= getattr(self, name) <= largest:
-                raise ValueError(f"{name} must be from 1 to {largest}. Received: {getattr(self, name)}")
-        if not 0 <= self.grace_seconds < threading.TIMEOUT_MAX:
-            raise ValueError(f"grace_seconds must be at least 0. Received: {self.grace_seconds}")
+        if bool(self.model) == bool(self.model_config_file):
+            given = "both" if self.model else "neither"
+            raise ValueError(
+                "model must be given at least once, as NAME=BASE_PATH, or model_config_file, and not both. "
+                f"Received: {given}"
+            )
+        for name in ("port", "rest_api_port"):
+            port = getattr(self, name)
+            if port is not None and not 0 <= port <= 65535:
+                raise ValueError(f"{name} must be from 0 to 65535. Received: {port}")
+        if self.port and self.port == self.rest_api_port:
+            raise ValueError(f"rest_api_port must be another than port. Received: {self.port} for both")
+        for name, (least, most) in _LIMITS.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be from {least} to {most}. Received: {getattr(self, name)}")
+        for name in ("grace_seconds", "file_system_poll_wait_seconds", "model_config_file_poll_wait_seconds"):
+            if not 0 <= getattr(self, name) < threading.TIMEOUT_MAX:
+                raise ValueError(f"{name} must be at least 0. Received: {getattr(self, name)}")
+        if self.batching_parameters_file and not self.enable_batching:
+            raise ValueError("batching_parameters_file must come with --enable_batching. Received: none")
+        if self.monitoring_config_file and self.rest_api_port is None:
+            raise ValueError("monitoring_config_file must come with a rest_api_port, which shows it. Received: none")
+        if self.model_config_file_poll_wait_seconds and not self.model_config_file:
+            raise ValueError("model_config_file_poll_wait_seconds must come with a model_config_file. Received: none")
 
 
 def main(arguments=None):
@@ -67,24 +117,43 @@ def main(arguments=None):
         Config, program="python -m tfanime.serving", description=DESCRIPTION, epilog=EPILOG, arguments=arguments
     )
     # Here and not above: TensorFlow takes seconds, and --help and typing errors should not.
+    from tfanime.serving import configuration
+
+    batching = tls = metrics_path = None
+    if config.enable_batching:
+        path = config.batching_parameters_file
+        batching = configuration.read_batching(path) if path else configuration.BatchingSettings()
+    if config.ssl_config_file:
+        tls = configuration.read_tls(config.ssl_config_file)
+    if config.monitoring_config_file:
+        metrics_path = configuration.read_metrics_path(config.monitoring_config_file)
+    settings = _settings(config)
     load_tensorflow()
-    from tfanime.serving.models import Models, latest_version, load, parse_model
+    from tfanime.serving import logs
+    from tfanime.serving.manager import Every, Manager
+    from tfanime.serving.models import Models
     from tfanime.serving.server import Server
 
-    base_paths = {}
-    for name, base_path in map(parse_model, config.model):
-        if name in base_paths:
-            raise ValueError(f"model must give each name once. Received: {name!r} twice")
-        base_paths[name] = base_path
-    folders = {name: latest_version(base_path) for name, base_path in base_paths.items()}  # all, before loading one
-    models = Models([load(name, version, folder) for name, (version, folder) in folders.items()])
+    logs.begin(config.log_format)
+    gc.collect()
+    gc.freeze()  # what was imported stays: later collections need not look through it while requests wait
+    models = Models()
+    manager = Manager(models)
+    manager.apply(settings)
     server = Server(
         models,
         host=config.host,
         port=config.port,
+        rest_port=config.rest_api_port,
         max_images=config.max_images,
         max_message_mib=config.max_message_mib,
         model_threads=config.model_threads,
+        max_waiting=config.max_waiting,
+        batching=batching,
+        tls=tls,
+        metrics_path=metrics_path,
+        rest_seconds=config.rest_api_timeout_in_ms / 1000,
+        apply=manager.apply,
     )
 
     stopping = threading.Event()
@@ -92,10 +161,34 @@ def main(arguments=None):
     server.start()
     for servable in models:
         print(f"serving {servable.name} version {servable.version} on {server.address}", flush=True)
+    if server.rest_address:
+        print(f"REST on {'https' if tls else 'http'}://{server.rest_address}", flush=True)
+    watches = []
+    if config.file_system_poll_wait_seconds:
+        watches.append(Every(config.file_system_poll_wait_seconds, manager.poll))
+    if config.model_config_file_poll_wait_seconds:
+        seconds = config.model_config_file_poll_wait_seconds
+        watches.append(Every(seconds, lambda: manager.apply(_settings(config))))
     stopping.wait()
     for number, handler in previous.items():  # a second signal ends the process at once
         signal.signal(number, handler)
     server.stop(config.grace_seconds)
+    for watch in watches:
+        watch.close()
+
+
+def _settings(config):
+    """The models that the command line or the file names."""
+    from tfanime.serving import configuration
+
+    if config.model_config_file:
+        return configuration.read_models(config.model_config_file)
+    models = {}
+    for model in map(configuration.parse_model, config.model):
+        if model.name in models:
+            raise ValueError(f"model must give each name once. Received: {model.name!r} twice")
+        models[model.name] = model
+    return tuple(models.values())
 
 
 if __name__ == "__main__":

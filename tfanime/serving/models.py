@@ -1,65 +1,38 @@
-"""Models: where their versions lie, loading one, and finding what a request names."""
+"""The versions of models that are loaded: loading one, finding what a request names, and the state of each."""
 
-import re
+import collections
+import contextlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
-from tfanime.generate import versions
 from tfanime.serving.signatures import Signature
 from tfanime.serving.status import StatusError, invalid_argument
 
 DEFAULT_SIGNATURE = "serving_default"
 
 
-def parse_model(text):
-    """Reads `NAME=BASE_PATH`.
-
-    Returns:
-        `(name, base_path)`, a string and a `pathlib.Path`.
-
-    Raises:
-        ValueError: It has another form, or the name could not stand in a URL of TF Serving's.
-    """
-    name, _, base_path = text.partition("=")
-    if not re.fullmatch(r"[A-Za-z0-9_.\-]+", name) or not base_path:
-        raise ValueError(
-            "model must be NAME=BASE_PATH with a name of letters, digits, '_', '-' and '.', such as "
-            f"tfanime=exports/faces. Received: {text!r}"
-        )
-    return name, Path(base_path)
-
-
-def latest_version(base_path):
-    """The highest version below `base_path`.
+class State(NamedTuple):
+    """How far a version is.
 
     Args:
-        base_path: The folder that holds a model's versions.
-
-    Returns:
-        `(version, folder)`, an int and a `pathlib.Path`.
-
-    Raises:
-        OSError: `base_path` is no folder, or holds no version.
+        stage: An int of the enum `ModelVersionStatus.State`.
+        code: The `grpc.StatusCode` of what went wrong, or OK.
+        text: What went wrong.
     """
-    base_path = Path(base_path)
-    if not base_path.is_dir():
-        raise NotADirectoryError(f"the base path of a model must be a folder. Received: {base_path}")
-    found = versions(base_path)
-    if not found:
-        inside = ", ".join(sorted(entry.name for entry in base_path.iterdir())[:5]) or "nothing"
-        raise FileNotFoundError(
-            f"the base path of a model must hold a folder named by a version number, such as {base_path / '1'} "
-            f"(python -m tfanime.export makes it). Received: {base_path} with {inside}"
-        )
-    return max(found.items())
+
+    stage: int
+    code: grpc.StatusCode = grpc.StatusCode.OK
+    text: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Servable:
     """One loaded version of a model.
 
@@ -128,34 +101,117 @@ class Models:
 
     def __init__(self, servables=()):
         self._lock = threading.Lock()
-        self._servables = {}  # name -> version -> Servable; replaced as a whole, so that readers need no lock
+        self._servables = {}  # name -> version -> Servable; replaced as a whole, so that iterating needs no lock
+        self._labels = {}  # name -> label -> version
+        self._states = {}  # name -> version -> State, also of versions that are not served (any more)
+        self._users = collections.Counter()  # Servable -> requests that are being answered by it
         for servable in servables:
             self.add(servable)
 
     def __iter__(self):
         return (servable for versions in self._servables.values() for servable in versions.values())
 
+    def versions(self, name):
+        """The set of the versions of a model that are served."""
+        return set(self._servables.get(name, ()))
+
+    def names(self):
+        """The set of the models that are served."""
+        return set(self._servables)
+
     def add(self, servable):
-        """Serves one more version from now on."""
+        """Serves one more version from now on, or in place of another of the same number."""
         with self._lock:
             versions = {**self._servables.get(servable.name, {}), servable.version: servable}
             self._servables = {**self._servables, servable.name: versions}
+            self._set_state(servable.name, servable.version, State(ModelVersionStatus.AVAILABLE))
 
-    def find(self, model_spec):
-        """The version that a `ModelSpec` names: the one it states, or the highest.
+    def remove(self, name, version):
+        """Serves a version to no more requests; those that it has keep it until they are answered."""
+        with self._lock:
+            versions = dict(self._servables[name])
+            servable = versions.pop(version)
+            others = {other: found for other, found in self._servables.items() if other != name}
+            self._servables = {**others, name: versions} if versions else others
+            stage = ModelVersionStatus.UNLOADING if self._users[servable] else ModelVersionStatus.END
+            self._set_state(name, version, State(stage))
+
+    def set_labels(self, labels):
+        """Replaces all labels by a dictionary from model to a dictionary from label to version."""
+        self._labels = labels
+
+    def set_state(self, name, version, state):
+        """Says how far a version is that is not served."""
+        with self._lock:
+            self._set_state(name, version, state)
+
+    @contextlib.contextmanager
+    def borrow(self, model_spec):
+        """The version that a `ModelSpec` names (the one it states or labels, or the highest), as a context manager.
+
+        Until the context ends, the version counts as being used.
 
         Raises:
-            StatusError: INVALID_ARGUMENT without a name or with a label, NOT_FOUND otherwise.
+            StatusError: INVALID_ARGUMENT without a name or with an unknown label, NOT_FOUND otherwise.
         """
-        name = model_spec.name
-        if not name:
+        with self._lock:
+            servable = self._find(model_spec)
+            self._users[servable] += 1
+        try:
+            yield servable
+        finally:
+            with self._lock:
+                self._release(servable)
+
+    def states(self, model_spec):
+        """The states of the version that a `ModelSpec` names, or of all of the model.
+
+        Returns:
+            A list of `(version, State)`, the highest version first.
+
+        Raises:
+            StatusError: INVALID_ARGUMENT without a name or with an unknown label, NOT_FOUND otherwise.
+        """
+        with self._lock:
+            name, version = model_spec.name, self._version(model_spec)
+            states = self._states.get(name, {})
+            if version is not None:
+                states = {number: state for number, state in states.items() if number == version}
+        if not states:
+            missing = "any versions" if version is None else f"version {version}"
+            raise StatusError(grpc.StatusCode.NOT_FOUND, f"Could not find {missing} of model {name}")
+        return sorted(states.items(), reverse=True)
+
+    def _version(self, model_spec):
+        """The version that is stated or labelled, or None."""
+        if not model_spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
         choice = model_spec.WhichOneof("version_choice")
-        if choice == "version_label":  # no model has labels yet: they come with a model_config_file
-            raise invalid_argument(f"Unrecognized servable version label: {model_spec.version_label}")
+        if choice == "version_label":
+            version = self._labels.get(model_spec.name, {}).get(model_spec.version_label)
+            if version is None:
+                raise invalid_argument(f"Unrecognized servable version label: {model_spec.version_label}")
+            return version
+        return model_spec.version.value if choice else None
+
+    def _find(self, model_spec):
+        name, version = model_spec.name, self._version(model_spec)
         versions = self._servables.get(name, {})
-        version = model_spec.version.value if choice else max(versions, default=None)
+        request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+        if version is None:
+            version = max(versions, default=None)
         if version not in versions:
-            request = f"Specific({name}, {version})" if choice else f"Latest({name})"
             raise StatusError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {request}")
         return versions[version]
+
+    def _release(self, servable):
+        self._users[servable] -= 1
+        if self._users[servable]:
+            return
+        del self._users[servable]
+        states = self._states[servable.name]
+        if states[servable.version].stage == ModelVersionStatus.UNLOADING:
+            states[servable.version] = State(ModelVersionStatus.END)
+
+    def _set_state(self, name, version, state):
+        self._states.setdefault(name, {})[version] = state

@@ -1,129 +1,114 @@
-"""The embedded server: TF Serving's gRPC service around a `Predictor`."""
+"""The embedded server: gRPC and REST around a `Predictor`, in one event loop in a thread of its own.
 
+The loop reads, checks and answers; models are called by the threads of a `Scheduler`. A request that waits is a
+coroutine, not a thread, so that the queue of the scheduler is the only place where requests wait.
+"""
+
+import asyncio
 import errno
-import functools
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import socket
+import threading
+import time
 
 import grpc
-from tensorflow_serving.apis import prediction_service_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
+from tfanime.serving.gate import Gate
+from tfanime.serving.metrics import Metrics
 from tfanime.serving.prediction import Predictor
+from tfanime.serving.rest import RestServer
 from tfanime.serving.schedule import Scheduler
-from tfanime.serving.status import StatusError
+from tfanime.serving.services import MODEL_SERVICE, PREDICTION_SERVICE, ModelService, PredictionService
+from tfanime.serving.tls import credentials, ssl_context
 
 MIB = 2**20
-# Requests that are decoded, wait for a model or are encoded at once; the others wait in gRPC. Threads that wait cost
-# little, and the models have threads of their own.
-HANDLERS = 32
+HEALTH_NAMES = ("", "ModelService", "PredictionService")  # TF Serving's, without a package
+# Streams (of health and reflection) that clients hold open are cut this long after the last answer.
+STREAM_SECONDS = 0.5
 
 _logger = logging.getLogger(__name__)
-
-
-def _answering(method):
-    """Turns a `StatusError` into the status of the call; any other exception is a bug of ours, and logged."""
-
-    @functools.wraps(method)
-    def answer(self, request, context):
-        try:
-            return method(self, request, context)
-        except StatusError as error:
-            status = error
-        except Exception as error:
-            _logger.exception("%s failed", method.__name__)
-            status = StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
-        context.abort(status.code, status.text)
-
-    return answer
-
-
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """TF Serving's `PredictionService`; what a generator cannot answer is UNIMPLEMENTED.
-
-    Args:
-        predictor: The `Predictor` that answers.
-    """
-
-    def __init__(self, predictor):
-        self._predictor = predictor
-
-    @_answering
-    def Predict(self, request, context):
-        """Answers a `PredictRequest`, see `Predictor.predict`."""
-        return self._predictor.predict(request, is_wanted=context.is_active)
-
-    @_answering
-    def GetModelMetadata(self, request, context):
-        """Answers a `GetModelMetadataRequest`, see `Predictor.metadata`."""
-        return self._predictor.metadata(request)
-
-    @_answering
-    def Classify(self, request, context):
-        """Not for generators."""
-        raise _unimplemented("Classify")
-
-    @_answering
-    def Regress(self, request, context):
-        """Not for generators."""
-        raise _unimplemented("Regress")
-
-    @_answering
-    def MultiInference(self, request, context):
-        """Not for generators."""
-        raise _unimplemented("MultiInference")
-
-
-def _unimplemented(method):
-    return StatusError(grpc.StatusCode.UNIMPLEMENTED, f"{method} is not implemented by this server: use Predict")
 
 
 class Server:
     """Listens from the moment it is made, answers from `start` to `stop`; a context manager does both.
 
-        with Server(Models([load("tfanime", *latest_version("exports"))]), port=0) as server:
+        with Server(Models([load("tfanime", 1, "exports/1")]), port=0) as server:
             AvatarClient(server.address).png([7])
 
     Args:
         models: The `Models` to serve.
         host: Name or address to listen on; 127.0.0.1 can be reached from this machine only.
-        port: TCP port, 0 for any free one.
+        port: TCP port for gRPC, 0 for any free one.
+        rest_port: TCP port for REST and metrics, 0 for any free one, None for none.
         max_images: The largest batch of a request.
         max_message_mib: The largest request in MiB. (Responses are limited by what the client receives.)
         model_threads: See `Scheduler`.
+        max_waiting: See `Scheduler`.
+        batching: See `Scheduler`; its largest batch limits requests too.
+        tls: A `TlsSettings` for both ports, or None for plain text.
+        metrics_path: Where the REST port shows metrics, or None.
+        rest_seconds: How long a REST request may take. (gRPC requests have deadlines of their own.)
+        apply: `Manager.apply`, if models may be changed by request.
 
     Raises:
-        OSError: The port is in use or may not be opened.
+        OSError: A port is in use or may not be opened.
+        ValueError: The keys are none.
+
+    `address` is where gRPC is, `"host:port"`, and `rest_address` where REST is, or None.
     """
 
-    def __init__(self, models, host="127.0.0.1", port=8500, max_images=1024, max_message_mib=64, model_threads=2):
-        self._scheduler = Scheduler(model_threads)
-        self._server = grpc.server(
-            ThreadPoolExecutor(HANDLERS, thread_name_prefix="request"),
-            options=[
-                ("grpc.so_reuseport", 0),  # else a second server takes half of the calls, and neither says so
-                ("grpc.max_receive_message_length", max_message_mib * MIB),
-                ("grpc.max_send_message_length", -1),
-            ],
-        )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(Predictor(models, self._scheduler, max_images)), self._server
-        )
+    def __init__(
+        self,
+        models,
+        host="127.0.0.1",
+        port=8500,
+        rest_port=None,
+        max_images=1024,
+        max_message_mib=64,
+        model_threads=2,
+        max_waiting=1000,
+        batching=None,
+        tls=None,
+        metrics_path=None,
+        rest_seconds=30.0,
+        apply=None,
+    ):
+        context = ssl_context(tls) if tls else None  # before a port is taken
+        self._metrics = Metrics(models)
+        self._scheduler = Scheduler(batching, model_threads, max_waiting, on_batch=self._metrics.batch)
+        if batching is not None:
+            max_images = min(max_images, batching.max_batch_size)
+        self._predictor = Predictor(models, self._scheduler, max_images, batching is not None)
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_complain)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="server")
+        self._thread.start()
         try:
-            bound = self._server.add_insecure_port(_address(host, port))
-        except RuntimeError:
-            bound = 0
-        if not bound:
-            self._scheduler.close()
-            raise OSError(
-                errno.EADDRINUSE,
-                "port must be free, and host an address of this machine (port 0 takes any free port). "
-                f"Received: {_address(host, port)}",
-            )
-        self.address = _address(host, bound)
+            self.address = self._wait(self._bind(host, port, max_message_mib * MIB, tls, apply))
+            self.rest_address = None
+            self._rest = None
+            if rest_port is not None:
+                listener = _listener(host, rest_port)
+                self.rest_address = _address(host, listener.getsockname()[1])
+                self._rest = RestServer(
+                    self._predictor,
+                    self._gate,
+                    self._metrics,
+                    listener,
+                    max_bytes=max_message_mib * MIB,
+                    seconds=rest_seconds,
+                    metrics_path=metrics_path,
+                    ssl_context=context,
+                )
+        except BaseException:
+            self._close()
+            raise
 
     def start(self):
         """Starts to answer."""
-        self._server.start()
+        self._wait(self._start())
 
     def stop(self, grace_seconds=None):
         """Takes no more requests, finishes those in flight, and returns when they are answered.
@@ -131,8 +116,8 @@ class Server:
         Args:
             grace_seconds: How long requests in flight may take; later they are cancelled. None cancels at once.
         """
-        self._server.stop(grace_seconds).wait()
-        self._scheduler.close()
+        self._wait(self._stop(grace_seconds or 0))
+        self._close()
 
     def __enter__(self):
         self.start()
@@ -141,6 +126,90 @@ class Server:
     def __exit__(self, *exception):
         self.stop(grace_seconds=10)
 
+    def _wait(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _close(self):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._scheduler.close()
+
+    async def _bind(self, host, port, max_bytes, tls, apply):
+        self._gate = Gate()
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),  # else a second server takes half of the calls, and neither says so
+                ("grpc.max_receive_message_length", max_bytes),
+                ("grpc.max_send_message_length", -1),
+                # gRPC itself cancels what comes too fast for its own queue; the scheduler's is the one with a rule.
+                ("grpc.server.max_pending_requests", 2**17),
+                ("grpc.server.max_pending_requests_hard_limit", 2**18),
+                ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
+            ],
+        )
+        prediction = PredictionService(self._predictor, self._gate, self._metrics)
+        model = ModelService(self._predictor, self._gate, apply)
+        self._server.add_generic_rpc_handlers((prediction.handler(), model.handler()))
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (PREDICTION_SERVICE, MODEL_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        for name in HEALTH_NAMES:
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        address = _address(host, port)
+        try:
+            if tls:
+                bound = self._server.add_secure_port(address, credentials(tls))
+            else:
+                bound = self._server.add_insecure_port(address)
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            raise _taken(address)
+        return _address(host, bound)
+
+    async def _start(self):
+        for name in HEALTH_NAMES:
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+        if self._rest:
+            await self._rest.start()
+
+    async def _stop(self, grace_seconds):
+        end = time.monotonic() + grace_seconds
+        await self._health.enter_graceful_shutdown()
+        inside = await self._gate.close(grace_seconds)
+        if inside:
+            _logger.warning("%d requests are cancelled, %g seconds after the end was asked for", inside, grace_seconds)
+        left = max(0.0, end - time.monotonic())
+        if self._rest:
+            await self._rest.stop()
+        await self._server.stop(min(left, STREAM_SECONDS))
+        await self._loop.shutdown_default_executor()
+
+
+def _listener(host, port):
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError):
+        raise _taken(_address(host, port)) from None
+
+
+def _taken(address):
+    return OSError(
+        errno.EADDRINUSE,
+        f"port must be free, and host an address of this machine (port 0 takes any free port). Received: {address}",
+    )
+
 
 def _address(host, port):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _complain(loop, context):
+    """Logs what no coroutine caught."""
+    if isinstance(context.get("exception"), BlockingIOError):
+        return  # gRPC's poller, when there are several loops: it reads again
+    loop.default_exception_handler(context)

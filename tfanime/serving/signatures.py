@@ -57,6 +57,8 @@ class Signature:
         function: The function of a loaded SavedModel, `loaded.signatures[name]`.
         owner: What must live as long as the signature: the loaded SavedModel, to whose variables the function holds
             only weak references.
+
+    `batched` says whether requests can be joined: the first dimension of every input counts the pictures.
     """
 
     def __init__(self, name, definition, function, owner=None):
@@ -65,6 +67,7 @@ class Signature:
         self._function = function
         self.inputs = tuple(_input(alias, definition.inputs[alias]) for alias in sorted(definition.inputs))
         self.outputs = tuple(sorted(definition.outputs))
+        self.batched = bool(self.inputs) and all(wanted.batched for wanted in self.inputs)
 
     def check_aliases(self, given):
         """Refuses inputs that the function does not have, and too few of those that it has.
@@ -90,12 +93,13 @@ class Signature:
                     "alias set: "
                 )
 
-    def check(self, given, max_batch):
+    def check(self, given, max_batch=None, batching=False):
         """Refuses inputs that the function does not take.
 
         Args:
             given: A dictionary from alias to `(data_type, shape)`, whose aliases passed `check_aliases`.
-            max_batch: The largest batch allowed.
+            max_batch: The largest batch allowed; None for any.
+            batching: Whether requests are joined, which a scalar cannot be.
 
         Raises:
             StatusError: INVALID_ARGUMENT, with the first thing that is wrong.
@@ -106,6 +110,8 @@ class Signature:
                 raise invalid_argument(
                     f"Expects arg[{index}] to be {type_name(wanted.data_type)} but {type_name(data_type)} is provided"
                 )
+        if batching and self.batched and not all(given[wanted.alias][1] for wanted in self.inputs):
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
         for wanted in self.inputs:
             _, shape = given[wanted.alias]
             if not wanted.fits(shape):
@@ -121,7 +127,7 @@ class Signature:
         for size in sizes:
             if size == 0:
                 raise invalid_argument(f"Task size must be at least 1 but is 0 (signature {self.name})")
-            if size > max_batch:
+            if max_batch is not None and size > max_batch:
                 raise invalid_argument(f"Task size {size} is larger than maximum input batch size {max_batch}")
 
     def chosen_outputs(self, output_filter):
