@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -25,8 +26,12 @@ def text():
         status(stub.Predict, predict_request(seed=tensor([])))
         status(stub.Predict, predict_request(name="no_model_total ", seed=tensor([1])))
         assert http_call(server.rest_address, "POST", f"/v1/models/{NAME}:predict", {"instances": [1]})[0] == 200
-        code, content = http_call(server.rest_address, "GET", METRICS_PATH)
-        assert code == 200
+        # A batch is counted after its callers have been answered.
+        deadline = time.monotonic() + 10
+        content = b""
+        while b"tfanime_requests_per_batch_count 4.0" not in content and time.monotonic() < deadline:
+            code, content = http_call(server.rest_address, "GET", METRICS_PATH)
+            assert code == 200
         assert http_call(server.rest_address, "POST", METRICS_PATH)[0] == 404
     return content.decode()
 
