@@ -80,7 +80,8 @@ def make_export(folder, image_size):
     from tfanime.tfrecords.convert import convert
     from tfanime.tfrecords.settings import Settings
 
-    flags = f"--run={folder}/run --image_size={image_size} --steps=1 --data={folder}/shards --devices=cpu:1"
+    flags = f"--run={folder}/run --image_size={image_size} --steps=1 --batch_size=4 --data={folder}/shards"
+    flags += " --devices=cpu:1"
     with contextlib.redirect_stdout(sys.stderr):
         convert(Settings("drawn", f"{folder}/shards", count=64, size=image_size, workers=1), progress=False)
         dcgan.main(flags.split())

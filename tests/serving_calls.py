@@ -88,7 +88,7 @@ def predict_request(signature="images", name=NAME, version=None, label=None, out
 
 def predict(stub, **arguments):
     """The response to a `predict_request`."""
-    return stub.Predict(predict_request(**arguments), timeout=30)
+    return stub.Predict(predict_request(**arguments), timeout=120)
 
 
 def images_of(stub, seeds, **arguments):
@@ -99,16 +99,16 @@ def images_of(stub, seeds, **arguments):
 def status(call, request):
     """Code and text with which a call fails."""
     with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=30)
+        call(request, timeout=120)
     return caught.value.code().name, caught.value.details()
 
 
 def http_call(address, method, path, body=None, headers=None, context=None):
     """Status and body of an HTTP request; the body as what its JSON holds, or as bytes if it is none."""
     if context:
-        connection = http.client.HTTPSConnection(address, timeout=30, context=context)
+        connection = http.client.HTTPSConnection(address, timeout=120, context=context)
     else:
-        connection = http.client.HTTPConnection(address, timeout=30)
+        connection = http.client.HTTPConnection(address, timeout=120)
     with contextlib.closing(connection):
         if not isinstance(body, bytes | None):
             body = json.dumps(body).encode()

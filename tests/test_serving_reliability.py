@@ -45,7 +45,7 @@ def server(tmp_path_factory):
     base_path.mkdir()
     shutil.copytree(exported(1), base_path / "1")
     (folder / "batching.config").write_text(
-        "max_batch_size { value: 32 }\nmax_enqueued_batches { value: 64 }\nnum_batch_threads { value: 2 }\n"
+        "max_batch_size { value: 32 }\nmax_enqueued_batches { value: 4 }\nnum_batch_threads { value: 2 }\n"
         "allowed_batch_sizes: [4, 16, 32]\n"
     )
     flags = ["--model", f"{NAME}={base_path}", "--rest_api_port", "0", "--file_system_poll_wait_seconds", "0.1"]
@@ -267,7 +267,7 @@ def random_json(generator, depth=0):
 def test_no_json_brings_it_down(server, stub):
     _, _, rest, _, _ = server
     generator = random.Random(1)
-    places = ["", "/versions/2", "/versions/99999999999999999999", "/labels/..", "/versions/-1", "/labels/%00"]
+    places = ["", "", "", "/versions/2", "/versions/99999999999999999999", "/labels/..", "/versions/-1", "/labels/%00"]
     seen = {}
     for index in range(COUNT):
         body = {
@@ -276,7 +276,7 @@ def test_no_json_brings_it_down(server, stub):
                 [[1], {"seed": [1, 2]}, [{"seed_a": 1, "t": 0.5}], *[random_json(generator) for _ in range(5)]]
             ),
         }
-        content = json.dumps(body if generator.randrange(4) else random_json(generator)).encode()
+        content = json.dumps(body if generator.randrange(8) else random_json(generator)).encode()
         if index % 3 == 0:
             content = damaged(content, generator)
         name = generator.choice([NAME] * 6 + ["..", "%2e%2e%2f", "a/b", "%ff", "~", "x" * 3000])
@@ -300,7 +300,7 @@ def test_what_is_no_http_is_refused(server, stub):
 
 
 def test_thousands_of_requests_at_once_are_answered_or_refused(server, stub):
-    many = 10_000 if "TFANIME_FUZZ" in os.environ else 3_000  # the queue has room for 2,048
+    many = 10_000 if "TFANIME_FUZZ" in os.environ else 3_000  # the queue has room for 128
     images_of(stub, [1])
     calls = [stub.Predict.future(predict_request(seed=tensor([seed % 50])), timeout=300) for seed in range(many)]
     expected = direct(range(50), seed=2)
@@ -314,7 +314,7 @@ def test_thousands_of_requests_at_once_are_answered_or_refused(server, stub):
         assert code is grpc.StatusCode.OK or call.details().endswith("to which this task was submitted is full")
     print({code.name: count for code, count in counts.items()})
     assert counts.keys() <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
-    assert counts[grpc.StatusCode.OK] > 100 and sum(counts.values()) == many
+    assert counts[grpc.StatusCode.OK] >= 100 and sum(counts.values()) == many
     assert images_of(stub, [1]).shape[0] == 1
 
 

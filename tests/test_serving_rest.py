@@ -32,7 +32,7 @@ TEXT_SIGNATURE = Signature("text", SignatureDef(inputs={"text": _TEXT}), functio
 def server():
     models = Models([load(NAME, 1, exported())])
     models.set_labels({NAME: {"stable": 1, "gone": 7}})
-    with Server(models, port=0, rest_port=0, max_images=MAX_IMAGES, max_message_mib=2) as server:
+    with Server(models, port=0, rest_port=0, max_images=MAX_IMAGES, max_message_mib=2, rest_seconds=120.0) as server:
         yield server
 
 

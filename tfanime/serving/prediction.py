@@ -92,7 +92,8 @@ class Predictor:
         with self.models.borrow(request.model_spec) as servable:
             size = request.ByteSize()
             call = await in_thread_if_large(size, prepare, servable, request, self.max_images, self._batching)
-            outputs = await asyncio.wrap_future(self._scheduler.submit(call.signature, call.inputs, deadline))
+            future = asyncio.get_running_loop().create_future()
+            outputs = await self._scheduler.submit(call.signature, call.inputs, deadline, future)
             size = sum(outputs[alias].nbytes for alias in call.outputs)
             return await in_thread_if_large(size, _response, servable, call, outputs)
 

@@ -6,11 +6,13 @@ TensorFlow's shared_batch_scheduler.h and TF Serving's batching_session.cc, with
 for any more take no part, and of a batch that fails each request is computed alone, so that a wrong one costs no other.
 """
 
+import asyncio
 import collections
+import contextlib
 import logging
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 
 import grpc
@@ -19,16 +21,18 @@ import numpy as np
 from tfanime.serving.configuration import BatchingSettings
 from tfanime.serving.status import StatusError
 
+EXPIRED = "Run() timeout exceeded while waiting in batching queue"
+
 _logger = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Task:
     signature: object
     inputs: dict
     size: int
     deadline: float | None
-    future: Future = field(default_factory=Future)
+    future: object  # a concurrent.futures.Future or asyncio.Future
     arrived: float = field(default_factory=time.monotonic)
 
 
@@ -51,15 +55,18 @@ class Scheduler:
         threads: Without batching, how many calls run at once. TensorFlow spreads one call over all cores; a second
             thread fills the gaps that the first one's Python leaves.
         max_waiting: Without batching, how many requests of a signature may wait; beyond it they are refused.
+        deliver: Called with the outcomes of a batch, a list of `(future, result, error)`, to settle them elsewhere; see
+            `settle`, which is the default.
         on_batch: Called after each batch with `(requests in it, seconds its first one waited, seconds it took)`.
     """
 
-    def __init__(self, batching=None, threads=2, max_waiting=1000, on_batch=None):
+    def __init__(self, batching=None, threads=2, max_waiting=1000, deliver=None, on_batch=None):
         self._joins = batching is not None
         self._settings = batching or BatchingSettings(
             max_batch_size=1, max_enqueued_batches=max_waiting, num_batch_threads=threads
         )
         self._timeout = self._settings.batch_timeout_micros / 1e6
+        self._deliver = deliver or settle
         self._on_batch = on_batch or (lambda *_: None)
         self._queues = collections.OrderedDict()  # key -> deque of batches, never an empty one; whose turn is first
         self._changed = threading.Condition()
@@ -71,18 +78,19 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, signature, inputs, deadline=None):
+    def submit(self, signature, inputs, deadline=None, future=None):
         """Queues a call.
 
         Args:
             signature: A `Signature`.
             inputs: A dictionary from alias to array, which passed `signature.check`.
             deadline: The `time.monotonic()` from which on nobody waits for the result; None for none.
+            future: What gets the result, such as an `asyncio.Future`; by default a new `concurrent.futures.Future`.
 
         Returns:
-            A `concurrent.futures.Future` of what `signature.run` returns, with the rows of `inputs`. It can be
-            cancelled until its turn comes. It fails with a `StatusError` if the signature does, and with
-            RESOURCE_EXHAUSTED if the deadline passed before its turn came.
+            The future of what `signature.run` returns, with the rows of `inputs`. Once cancelled it takes no part. It
+            fails with a `StatusError` if the signature does, and with RESOURCE_EXHAUSTED if the deadline passed before
+            its turn came.
 
         Raises:
             StatusError: UNAVAILABLE, the queue is full or the scheduler closed.
@@ -90,7 +98,7 @@ class Scheduler:
         joins = self._joins and signature.batched
         size = next(iter(inputs.values())).shape[0] if joins else self._settings.max_batch_size  # else a batch alone
         key = (signature, joins and tuple(inputs[alias].shape[1:] for alias in sorted(inputs)))
-        task = _Task(signature, inputs, size, deadline)
+        task = _Task(signature, inputs, size, deadline, Future() if future is None else future)
         with self._changed:
             if self._closed:
                 raise StatusError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
@@ -156,41 +164,41 @@ class Scheduler:
 
     def _process(self, batch):
         begin = time.monotonic()
-        tasks = [task for task in batch.tasks if _is_wanted(task, begin)]
-        if not tasks:
-            return
-        _answer(tasks, self._settings if self._joins and tasks[0].signature.batched else None)
+        wanted = [task for task in batch.tasks if not task.future.cancelled()]
+        late = [task for task in wanted if task.deadline is not None and begin >= task.deadline]
+        tasks = [task for task in wanted if task not in late] if late else wanted
+        error = StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, EXPIRED)
+        outcomes = [(task.future, None, error) for task in late]
+        if tasks:
+            outcomes += _outcomes(tasks, self._settings if self._joins and tasks[0].signature.batched else None)
         try:
-            self._on_batch(len(tasks), begin - tasks[0].arrived, time.monotonic() - begin)
+            self._deliver(outcomes)
+            if tasks:
+                self._on_batch(len(tasks), begin - tasks[0].arrived, time.monotonic() - begin)
         except Exception:  # a thread that ends here would leave requests without an answer
-            _logger.exception("on_batch failed")
+            _logger.exception("a batch was not delivered")
 
 
-def _is_wanted(task, now):
-    if not task.future.set_running_or_notify_cancel():
-        return False
-    if task.deadline is not None and now >= task.deadline:
-        text = "Run() timeout exceeded while waiting in batching queue"
-        task.future.set_exception(StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
-        return False
-    return True
+def settle(outcomes):
+    """Tells futures how their requests ended, unless they were cancelled meanwhile."""
+    for future, result, error in outcomes:
+        with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
 
 
-def _answer(tasks, settings):
-    """Computes tasks of one signature together, or alone if `settings` is None."""
+def _outcomes(tasks, settings):
+    """Computes tasks of one signature together, or a single one alone if `settings` is None."""
     signature = tasks[0].signature
     try:
         results = [signature.run(tasks[0].inputs)] if settings is None else _run_together(signature, tasks, settings)
     except Exception as error:
         if len(tasks) > 1 and isinstance(error, StatusError):
-            for task in tasks:
-                _answer([task], settings)
-            return
-        for task in tasks:
-            task.future.set_exception(error)
-        return
-    for task, result in zip(tasks, results, strict=True):
-        task.future.set_result(result)
+            return [outcome for task in tasks for outcome in _outcomes([task], settings)]
+        return [(task.future, None, error) for task in tasks]
+    return [(task.future, result, None) for task, result in zip(tasks, results, strict=True)]
 
 
 def _run_together(signature, tasks, settings):

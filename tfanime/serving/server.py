@@ -19,7 +19,7 @@ from tfanime.serving.gate import Gate
 from tfanime.serving.metrics import Metrics
 from tfanime.serving.prediction import Predictor
 from tfanime.serving.rest import RestServer
-from tfanime.serving.schedule import Scheduler
+from tfanime.serving.schedule import Scheduler, settle
 from tfanime.serving.services import MODEL_SERVICE, PREDICTION_SERVICE, ModelService, PredictionService
 from tfanime.serving.tls import credentials, ssl_context
 
@@ -77,12 +77,12 @@ class Server:
     ):
         context = ssl_context(tls) if tls else None  # before a port is taken
         self._metrics = Metrics(models)
-        self._scheduler = Scheduler(batching, model_threads, max_waiting, on_batch=self._metrics.batch)
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_complain)
+        self._scheduler = Scheduler(batching, model_threads, max_waiting, self._deliver, self._metrics.batch)
         if batching is not None:
             max_images = min(max_images, batching.max_batch_size)
         self._predictor = Predictor(models, self._scheduler, max_images, batching is not None)
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(_complain)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="server")
         self._thread.start()
         try:
@@ -128,6 +128,11 @@ class Server:
 
     def _wait(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _deliver(self, outcomes):
+        """Settles the futures of a batch in the event loop, which is woken once and not for each."""
+        if not self._loop.is_closed():  # else nobody waits: the time after the end was asked for is over
+            self._loop.call_soon_threadsafe(settle, outcomes)
 
     def _close(self):
         self._loop.call_soon_threadsafe(self._loop.stop)
