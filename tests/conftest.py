@@ -80,6 +80,14 @@ def tagged_export(tagged, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tagged_avatars(tagged_export):
+    """What draws from that SavedModel, without a server."""
+    from tfanime.generate import open_generator
+
+    return open_generator(tagged_export)
+
+
+@pytest.fixture(scope="session")
 def pem(tmp_path_factory):
     """Paths of PEM files: an authority (`ca`), a server at 127.0.0.1 and a client that it knows, and a stranger."""
     import trustme

@@ -54,12 +54,10 @@ def test_command_line_fills_a_folder(server, client, tmp_path):
     assert np.abs(avatar.astype(int) - client.generate([9])[0]).max() <= 1
 
 
-def test_command_line_draws_by_tags(tagged_server, tagged_export, tmp_path):
-    from tfanime.generate import open_generator
-
+def test_command_line_draws_by_tags(tagged_server, tagged_avatars, tmp_path):
     out = tmp_path / "avatars.png"
     main(["--server", tagged_server.address, "--seeds", "0-3", "--tags", "Blue, smile", "--out", str(out)])
-    expected = grid(open_generator(tagged_export).images(range(4), "blue, smile"))
+    expected = grid(tagged_avatars.images(range(4), "blue, smile"))
     assert np.abs(np.asarray(Image.open(out)).astype(int) - expected).max() <= 1
 
 
@@ -70,9 +68,7 @@ def test_command_line_lists_the_tags(tagged_server, capsys):
     assert lines[1].split() == ["red", "33.3%"] and lines[5].split() == ["hat", "25.0%"]
 
 
-def test_rest_needs_no_tensorflow(tagged_export, tmp_path):
-    from tfanime.generate import open_generator
-
+def test_rest_needs_no_tensorflow(tagged_export, tagged_avatars, tmp_path):
     out = tmp_path / "avatars.png"
     code = (
         "import sys\n"
@@ -86,7 +82,7 @@ def test_rest_needs_no_tensorflow(tagged_export, tmp_path):
         result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"wrote 4 avatars to {out}\n"
-    expected = grid(open_generator(tagged_export).images(range(4), "blue"))
+    expected = grid(tagged_avatars.images(range(4), "blue"))
     assert np.abs(np.asarray(Image.open(out)).astype(int) - expected).max() <= 1
 
 

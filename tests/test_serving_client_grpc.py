@@ -230,12 +230,10 @@ def asked(address, question, **options):
 
 
 @pytest.mark.parametrize("tags", ["", "Green, no hat", "wanted"])
-def test_avatars_by_tags(tagged_server, tagged_export, tags):
-    from tfanime.generate import open_generator
-
+def test_avatars_by_tags(tagged_server, tagged_avatars, tags):
     seeds = [5, 3, 2**40, 8, 0]
     text = "green, no hat" if tags == "wanted" else tags
-    expected = open_generator(tagged_export).images(seeds, text)
+    expected = tagged_avatars.images(seeds, text)
     with AvatarClient(tagged_server.address, batch=2) as client:
         tags = client.wanted(text) if tags == "wanted" else tags
         images, pngs = client.generate(seeds, tags), client.png(seeds, tags)

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from rest_server import RestServer
 
-from tfanime.generate import open_generator
 from tfanime.serving.client import TLS, RestAvatarClient, ServerError
 
 SEEDS = [5, 3, 2**62 + 1, 8, 0]
@@ -37,9 +36,9 @@ def png(grey=7, size=2):
 
 
 @pytest.mark.parametrize("tags", ["", "green, no hat", "wanted"])
-def test_avatars_by_tags(client, tagged_export, tags):
+def test_avatars_by_tags(client, tagged_avatars, tags):
     text = "green, no hat" if tags == "wanted" else tags
-    expected = open_generator(tagged_export).images(SEEDS, text)
+    expected = tagged_avatars.images(SEEDS, text)
     tags = client.wanted(text) if tags == "wanted" else tags
     images, pngs = client.generate(SEEDS, tags), client.png(SEEDS, tags)
     assert images.dtype == np.uint8 and difference(images, expected) <= 1
@@ -132,14 +131,14 @@ def test_nothing_else_is_tried_again(status, exception, code, body):
     assert raised.value.code == code and len(server.requests) == 1
 
 
-def test_each_request_has_a_deadline(tagged_export):
+def test_each_request_has_a_deadline():
     release = threading.Event()
 
     class Slow(RestServer):
         def finish_request(self, request, client_address):
             release.wait(10)
 
-    with Slow(tagged_export) as server, RestAvatarClient(server.address, timeout=0.2) as client:
+    with Slow() as server, RestAvatarClient(server.address, timeout=0.2) as client:
         with pytest.raises(TimeoutError, match="DEADLINE"):
             client.generate([7])
         release.set()
@@ -178,11 +177,11 @@ def test_the_server_names_an_unknown_model(server):
     assert server.requests[-1][0] == "/v1/models/..%2Fx%3Fy:predict"
 
 
-def test_mutual_tls(tagged_export, pem):
-    with RestServer(tagged_export, certificates=(pem["server"], pem["ca"])) as server:
+def test_mutual_tls(pem):
+    with RestServer(script=[(200, {"outputs": [png()]})], certificates=(pem["server"], pem["ca"])) as server:
         known = TLS(pem["ca"], pem["client_certificate"], pem["client_key"])
         with RestAvatarClient(server.address, tls=known) as client:
-            assert client.generate([7]).shape == (1, 4, 4, 3)
+            assert client.generate([7]).shape == (1, 2, 2, 3)
         strangers = (
             TLS(pem["ca"]),
             TLS(pem["ca"], pem["stranger_certificate"], pem["stranger_key"]),

@@ -7,7 +7,6 @@ import ovmsclient
 import pytest
 from PIL import Image
 
-from tfanime.generate import open_generator
 from tfanime.serving.models import Models, load
 from tfanime.serving.server import Server
 
@@ -27,10 +26,10 @@ def client(server):
     return ovmsclient.make_grpc_client(server.address)
 
 
-def test_predict(client, tagged_export):
+def test_predict(client, tagged_avatars):
     pngs = client.predict(inputs={"seed": SEEDS}, **MODEL)
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs])
-    assert np.abs(images.astype(int) - open_generator(tagged_export).images(SEEDS)).max() <= 1
+    assert np.abs(images.astype(int) - tagged_avatars.images(SEEDS)).max() <= 1
 
 
 def test_metadata(client):
