@@ -1,14 +1,9 @@
 """TLS on both ports: who is let in, and who is not."""
 
-import datetime
 import ssl
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from serving_calls import NAME, exported, http_call, predict_request, tensor
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -20,51 +15,18 @@ from tfanime.serving.tls import ssl_context
 LOOK = f"/v1/models/{NAME}"
 
 
-def certified(name, issuer=None):
-    """A key and a certificate for localhost, signed by `issuer` or an authority of its own; and both as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer_name, issuer_key = (issuer[1].subject, issuer[0]) if issuer else (subject, key)
-    today = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer_name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .sign(issuer_key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return key, certificate, private, certificate.public_bytes(serialization.Encoding.PEM)
+@pytest.fixture(scope="module")
+def read(pem):
+    """The contents of the files of `pem`."""
+    return {name: path.read_bytes() for name, path in pem.items()}
 
 
 @pytest.fixture(scope="module")
-def authority():
-    return certified("authority")
-
-
-@pytest.fixture(scope="module")
-def stranger():
-    return certified("stranger")
-
-
-@pytest.fixture(scope="module")
-def client(authority):
-    return certified("client", authority)
-
-
-@pytest.fixture(scope="module")
-def servers(authority):
+def servers(read):
     """A server that shows a certificate, and one that wants to see one too."""
-    _, _, key, certificate = certified("server", authority)
+    key, certificate = read["server_key"], read["server_certificate"]
     models = Models([load(NAME, 1, exported())])
-    one, both = TlsSettings(key, certificate), TlsSettings(key, certificate, authority[3], client_verify=True)
+    one, both = TlsSettings(key, certificate), TlsSettings(key, certificate, read["ca"], client_verify=True)
     options = {"host": "localhost", "port": 0, "rest_port": 0}
     with Server(models, tls=one, **options) as first, Server(models, tls=both, **options) as second:
         yield {"tls": first, "mutual": second}
@@ -102,14 +64,18 @@ def by_rest(server, root=None, pair=None, folder=None):
         return type(error).__name__
 
 
-def test_who_trusts_the_authority_is_answered(servers, authority):
-    assert by_grpc(servers["tls"], authority[3]) == "OK"
-    assert by_rest(servers["tls"], authority[3]) == 200
+def own(read):
+    return read["client_key"], read["client_certificate"]
 
 
-def test_a_client_of_the_authority_is_let_in(servers, authority, client, tmp_path):
-    assert by_grpc(servers["mutual"], authority[3], client[2:]) == "OK"
-    assert by_rest(servers["mutual"], authority[3], client[2:], tmp_path) == 200
+def test_who_trusts_the_authority_is_answered(servers, read):
+    assert by_grpc(servers["tls"], read["ca"]) == "OK"
+    assert by_rest(servers["tls"], read["ca"]) == 200
+
+
+def test_a_client_of_the_authority_is_let_in(servers, read, tmp_path):
+    assert by_grpc(servers["mutual"], read["ca"], own(read)) == "OK"
+    assert by_rest(servers["mutual"], read["ca"], own(read), tmp_path) == 200
 
 
 @pytest.mark.parametrize("kind", ["tls", "mutual"])
@@ -119,27 +85,27 @@ def test_plain_text_is_refused(servers, kind):
 
 
 @pytest.mark.parametrize("kind", ["tls", "mutual"])
-def test_another_authority_is_not_trusted_by_clients(servers, stranger, client, kind):
-    assert by_grpc(servers[kind], stranger[3], client[2:]) == "UNAVAILABLE"
-    assert by_rest(servers[kind], stranger[3]) == "SSLCertVerificationError"
+def test_another_authority_is_not_trusted_by_clients(servers, read, kind):
+    assert by_grpc(servers[kind], read["stranger_ca"], own(read)) == "UNAVAILABLE"
+    assert by_rest(servers[kind], read["stranger_ca"]) == "SSLCertVerificationError"
 
 
-def test_a_client_without_a_certificate_is_refused(servers, authority):
-    assert by_grpc(servers["mutual"], authority[3]) == "UNAVAILABLE"
-    assert by_rest(servers["mutual"], authority[3]) != 200
+def test_a_client_without_a_certificate_is_refused(servers, read):
+    assert by_grpc(servers["mutual"], read["ca"]) == "UNAVAILABLE"
+    assert by_rest(servers["mutual"], read["ca"]) != 200
 
 
-def test_a_client_of_another_authority_is_refused(servers, authority, stranger, tmp_path):
-    other = certified("other", stranger)
-    assert by_grpc(servers["mutual"], authority[3], other[2:]) == "UNAVAILABLE"
-    assert by_rest(servers["mutual"], authority[3], other[2:], tmp_path) != 200
+def test_a_client_of_another_authority_is_refused(servers, read, tmp_path):
+    pair = read["stranger_key"], read["stranger_certificate"]
+    assert by_grpc(servers["mutual"], read["ca"], pair) == "UNAVAILABLE"
+    assert by_rest(servers["mutual"], read["ca"], pair, tmp_path) != 200
 
 
-def test_keys_that_do_not_belong_together_are_refused_at_the_start(authority, client):
+def test_keys_that_do_not_belong_together_are_refused_at_the_start(read):
     for settings in (
-        TlsSettings(authority[2], client[3]),
-        TlsSettings(b"-----BEGIN X-----", client[3]),
-        TlsSettings(client[2], client[3], b"-----BEGIN X-----"),
+        TlsSettings(read["server_key"], read["client_certificate"]),
+        TlsSettings(b"-----BEGIN X-----", read["client_certificate"]),
+        TlsSettings(read["client_key"], read["client_certificate"], b"-----BEGIN X-----"),
     ):
         with pytest.raises(ValueError, match="ssl_config_file must hold a key, its certificate"):
             ssl_context(settings)
