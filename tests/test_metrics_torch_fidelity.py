@@ -1,4 +1,4 @@
-"""The numbers are those of torch-fidelity on the same features; `nox -s torch` has it installed."""
+"""The numbers are those of torch-fidelity on the same features; `nox -s fidelity` has it installed."""
 
 import numpy as np
 import pytest
