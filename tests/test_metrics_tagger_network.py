@@ -181,7 +181,6 @@ def test_a_write_that_breaks_off_leaves_no_network_that_is_taken_for_the_old_one
         tagger_network.load(saved)
 
 
-@pytest.mark.skipif(not tagger_network.PACKAGED.with_suffix(".npz").is_file(), reason="the weights are not there yet")
 def test_the_network_that_tfanime_carries():
     assert tagger_network.PACKAGED.with_suffix(".npz").stat().st_size < 8e6
     network = tagger_network.open_tagger()

@@ -9,16 +9,15 @@ import sys
 from configparser import ConfigParser
 from pathlib import Path
 
-import pytest
 import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from tfanime.serving import configuration
 from tfanime.serving.client import AvatarClient, Config
 
 ROOT = Path(__file__).parent.parent
 SERVING = ROOT / "serving"
-NEEDS_READERS = "tfanime.serving.configuration, which reads these files, comes with the server"
 
 
 def documents(name):
@@ -69,7 +68,6 @@ def test_prometheus_looks_where_the_metrics_are():
 
 
 def test_the_readers_of_the_server_take_them(tmp_path):
-    configuration = pytest.importorskip("tfanime.serving.configuration", reason=NEEDS_READERS)
     (model,) = configuration.read_models(SERVING / "models.config")
     assert (model.name, str(model.base_path)) == ("tfanime", "/models/faces")
     batching = configuration.read_batching(SERVING / "batching.config")

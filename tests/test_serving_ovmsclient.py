@@ -1,5 +1,6 @@
 """The client of OpenVINO Model Server, which speaks TF Serving's protocol and knows nothing of tfanime."""
 
+import base64
 import io
 
 import numpy as np
@@ -17,7 +18,7 @@ MODEL = {"model_name": "tfanime", "model_version": 1}
 
 @pytest.fixture(scope="module")
 def server(tagged_export):
-    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
+    with Server(Models([load("tfanime", 1, tagged_export)]), port=0, rest_port=0) as server:
         yield server
 
 
@@ -41,13 +42,19 @@ def test_metadata(client):
 
 
 def test_status(client):
-    try:
-        status = client.get_model_status(**MODEL)
-    except ConnectionError as error:  # its name for everything but NOT_FOUND, INVALID_ARGUMENT and DEADLINE_EXCEEDED
-        if "Method not found!" not in str(error):  # gRPC's text for UNIMPLEMENTED
-            raise
-        pytest.skip("the server has no ModelService yet")
-    assert status == {1: {"state": "AVAILABLE", "error_code": 0, "error_message": ""}}
+    assert client.get_model_status(**MODEL) == {1: {"state": "AVAILABLE", "error_code": 0, "error_message": ""}}
+
+
+def test_rest(server, tagged_avatars):
+    client = ovmsclient.make_http_client(server.rest_address)
+    found = client.predict(inputs={"seed": SEEDS}, **MODEL)
+    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each["b64"])))) for each in found]
+    assert np.abs(np.stack(images).astype(int) - tagged_avatars.images(SEEDS)).max() <= 1
+    assert client.get_model_status(**MODEL) == {1: {"state": "AVAILABLE", "error_code": 0, "error_message": ""}}
+    signatures = client.get_model_metadata(**MODEL)["metadata"]["signature_def"]["signature_def"]
+    assert signatures["generate"]["inputs"]["seed"]["dtype"] == "DT_INT64"
+    with pytest.raises(Exception, match="Servable not found for request: Specific"):
+        client.predict(inputs={"seed": SEEDS}, model_name="tfanime")
 
 
 @pytest.mark.parametrize(
