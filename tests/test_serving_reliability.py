@@ -219,7 +219,7 @@ def random_request(generator):
 def damaged(content, generator):
     content = bytearray(content)
     for _ in range(generator.randrange(1, 6)):
-        place = generator.randrange(len(content))
+        place = generator.randrange(len(content) + 1)
         content[place : place + generator.randrange(3)] = generator.randbytes(generator.randrange(4))
     return bytes(content)
 
