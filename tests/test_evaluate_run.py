@@ -16,6 +16,8 @@ from tfanime.images import grid
 from tfanime.metrics.features import open_network
 from tfanime.recipes import dcgan
 from tfanime.runs import RunFolder
+from tfanime.tag_sampling import TagSampler
+from tfanime.tags import TagGroup, TagVocabulary
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
 
@@ -112,12 +114,55 @@ def test_without_held_out_faces_it_says_so(shards, run_folder, features, tmp_pat
     )
 
 
+def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
+    """Red and blue pictures by a generator that does what it is told, and by one that does not."""
+    hair = TagVocabulary("hair", (TagGroup("hair_colour", ("red_hair", "blue_hair"), exclusive=True),))
+
+    def painter(obeys):
+        def draw(seeds, wanted):
+            red = TagSampler(hair).from_seeds(seeds, wanted).numpy()[:, 0] > 0
+            noise = np.random.default_rng(int(seeds[0])).integers(0, 60, (len(seeds), 16, 16, 3), np.uint8)
+            noise[red if obeys else ~red, ..., 0] += 190
+            noise[~red if obeys else red, ..., 2] += 190
+            return noise
+
+        return generate.Generator(draw, hair)
+
+    class Judge:
+        """Tells red from blue."""
+
+        name, vocabulary = "tagger1", hair
+
+        def __call__(self, images):
+            red = images[..., 0].mean(axis=(1, 2)) > images[..., 2].mean(axis=(1, 2))
+            return np.where(np.stack([red, ~red], axis=1), 1, -1).astype(np.int8)
+
+    models = {"good": painter(True), "bad": painter(False)}
+    monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: models[path])
+    monkeypatch.setattr("tfanime.metrics.attributes.NetworkJudge", lambda network: Judge())
+    flags = ["good", "bad", f"--data={held_out_shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
+    command.main(flags)
+    rows = values(tmp_path)
+    assert [rows[name]["values"]["tags"] for name in ("good", "bad", "real, held out")] == [1.0, 0.0, None]
+    shown = rows["good"]["tags"]["rows"][0]
+    assert (shown["tag"], shown["shown"]["tagger1"]) == ("red_hair", {"yes": 20, "count": 20})
+    assert set(rows["good"]["tags"]["judges"]) == {"tagger1", "colours"}
+    page = (tmp_path / "evaluation.html").read_text()
+    assert "Seen by tagger1" in page and "red hair" in page and "20 of 20" in page and "0 of 20" in page
+    assert "100.0%*" in capsys.readouterr().out
+
+    command.main([*flags, "--tag_pictures=0"])
+    assert values(tmp_path)["good"]["tags"] is None
+    assert "Tags obeyed" not in (tmp_path / "evaluation.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["--data=x"], 2, "models"),
         (["a"], 2, "data"),
         (["a", "--data=x", "--samples=5"], 2, r"--samples must be at least 6. Received: 5"),
+        (["a", "--data=x", "--tag_pictures=9"], 2, r"--tag_pictures must be at least 20, or 0. Received: 9"),
         (["a", "--data=x", "--seed=-1"], 2, r"--seed must be from 0"),
         (["a", "--data=x", "--features=i2v"], 2, r"a feature network must be one of tagger, .* Received: 'i2v'"),
         (

@@ -49,3 +49,10 @@ def test_faces_stand_beside_recall_and_duplicates_where_a_detector_was_asked():
     assert headings.index("recall") < headings.index("faces") == headings.index("duplicates") - 1
     assert "faces" not in [column.heading for column in columns(PROTOCOL)]
     assert all(column.meaning for column in columns(PROTOCOL))
+
+
+def test_tags_obeyed_stand_there_where_they_were_counted():
+    (column,) = [column for column in columns(PROTOCOL | {"tags": {"pictures": 20}}) if column.heading == "tags"]
+    assert "Of 20 pictures" in column.meaning
+    assert column.text(VALUES | {"tags": 0.25}) == "25.0%" and column.text(VALUES | {"tags": None}) == "–"
+    assert "tags" not in [column.heading for column in columns(PROTOCOL | {"tags": None})]

@@ -9,9 +9,9 @@ from tfanime import command_line
 
 DESCRIPTION = """\
 Judges trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found by
-a detector, duplicates, and how near the pictures come to real ones. Real faces that were held out and averages of real
-faces stand in the same table. Writes evaluation.json, with all that the numbers depend on, and evaluation.html, with
-sheets and charts, one file that opens in any browser.
+a detector, tags obeyed, duplicates, and how near the pictures come to real ones. Real faces that were held out and
+averages of real faces stand in the same table. Writes evaluation.json, with all that the numbers depend on, and
+evaluation.html, with sheets and charts, one file that opens in any browser.
 """
 EPILOG = """\
 examples:
@@ -46,6 +46,8 @@ class Config:
             --cascade). Default: lbpcascade with --cascade, else none.
         cascade: nagadomi's lbpcascade_animeface.xml.
         baselines: Judge held-out real pictures and averages of real ones too.
+        tag_pictures: Pictures for each tag of models that have tags, by which it is counted which of them they obey; at
+            least 20, or 0 to leave that out.
         beside: An earlier evaluation, evaluation.json or its folder, whose rows are to stand in the same table. Repeat
             the flag for more.
         progress: Show progress bars.
@@ -61,6 +63,7 @@ class Config:
     detector: Literal["none", "animeface", "lbpcascade"] | None = None
     cascade: str | None = None
     baselines: bool = True
+    tag_pictures: int = 20
     beside: list[str] = field(default_factory=list)
     progress: bool = True
 
@@ -69,6 +72,8 @@ class Config:
 
         if self.samples < 6:
             raise ValueError(f"--samples must be at least 6. Received: {self.samples}")
+        if self.tag_pictures and self.tag_pictures < 20:
+            raise ValueError(f"--tag_pictures must be at least 20, or 0. Received: {self.tag_pictures}")
         if not 0 <= self.seed < 2**62:
             raise ValueError(f"--seed must be from 0 to below 2**62. Received: {self.seed}")
         if self.cascade and self.detector in ("none", "animeface"):
@@ -103,6 +108,7 @@ def main(arguments=None):
         features=config.features,
         finder=_finder(config),
         baselines=config.baselines,
+        tag_pictures=config.tag_pictures,
         earlier=config.beside,
         progress=config.progress,
     )

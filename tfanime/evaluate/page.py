@@ -10,7 +10,9 @@ from PIL import Image
 
 from tfanime.evaluate.judge import BIN, BINS
 from tfanime.evaluate.table import columns
+from tfanime.evaluate.tags_chart import EXPLANATION, section
 from tfanime.files import replacing
+from tfanime.metrics.attributes import Obeyed
 
 FILE_NAME = "evaluation.html"
 SIZE = (420, 120)  # pixels of a histogram's plot, without axes
@@ -56,12 +58,33 @@ def write(evaluation, folder, warnings=()):
         rows=rows,
         protocol=evaluation.protocol,
         provenance=evaluation.provenance,
+        tags=tag_tables(evaluation.rows),
+        explanation=EXPLANATION,
         warnings=warnings,
     )
     path = folder / FILE_NAME
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
     return path
+
+
+def tag_tables(rows):
+    """Tables of the tags that models obey, one for each judge and set of tags: `(judge, HTML)` pairs.
+
+    Args:
+        rows: Those of an `Evaluation`.
+    """
+    models, recalls = {}, {}
+    for row in rows:
+        if not (told := row.get("tags")):
+            continue
+        obeyed = [Obeyed.from_json(values) for values in told["rows"]]
+        for judge in told["judges"]:
+            key = judge, tuple(each.tag for each in obeyed)
+            models.setdefault(key, {})[row["name"]] = obeyed
+            recalls[key] = told["recall_of_real_faces"].get(judge)
+    found = ((judge, section(names, judge, recalls[judge, tags])) for (judge, tags), names in models.items())
+    return [(judge, Markup(table)) for judge, table in found if table]
 
 
 def data_uri(path):

@@ -1,5 +1,6 @@
 """One evaluation from its settings to its files."""
 
+import dataclasses
 import hashlib
 import re
 import shutil
@@ -29,6 +30,7 @@ def evaluate(
     features="tagger",
     finder=None,
     baselines=True,
+    tag_pictures=20,
     earlier=(),
     progress=True,
 ):
@@ -44,6 +46,8 @@ def evaluate(
         features: See `tfanime.metrics.features.open_network`.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
         baselines: Whether held-out real pictures and averages of real ones are judged too.
+        tag_pictures: Pictures for each tag by which it is counted which tags models obey, of those that have tags, see
+            `tfanime.metrics.attributes`; 0 for none.
         earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows stand in the same table; what is
             judged now replaces a row of the same name.
         progress: Whether to show progress bars.
@@ -71,7 +75,8 @@ def evaluate(
         except ValueError as error:
             warnings.append(f"Without held-out faces there is no row of real ones: {error}.")
     judge = Judge(network, reference(network, faces, progress=progress), samples, finder, progress)
-    evaluation = Evaluation(judge.protocol, _provenance(judge, seed), judge.real_histogram.tolist())
+    protocol = judge.protocol | {"tags": {"pictures": tag_pictures} if tag_pictures else None}
+    evaluation = Evaluation(protocol, _provenance(judge, seed), judge.real_histogram.tolist())
     for path, other in earlier:  # before any picture is drawn
         evaluation.require_same_protocol(other, path)
     if holdout:
@@ -85,12 +90,14 @@ def evaluate(
             rows[row["name"]] = {"provenance": other.provenance, **row, **files.taken(row, path)}
     for source in sources:
         found = judge.row(source)
+        tags = _tags(source, tag_pictures, seed, progress)
         rows[source.name] = {
             "name": source.name,
             "generated": source.generated,
             "samples": source.count,
             "origin": source.origin,
-            "values": found.values,
+            "values": found.values | {"tags": tags and tags["mean"]},
+            "tags": tags,
             "histogram": found.histogram.tolist(),
             "pairs": found.pairs,
             **files.drawn(source, faces, found.pairs),
@@ -100,6 +107,24 @@ def evaluate(
     evaluation.save(out)
     page.write(evaluation, out, warnings)
     return evaluation, warnings
+
+
+def _tags(source, pictures, seed, progress):
+    """Which tags a source's generator obeys, for JSON; None where it has none or nobody asked."""
+    if not pictures or not source.generator or not source.generator.vocabulary:
+        return None
+    from tfanime.metrics.attributes import ColourJudge, NetworkJudge, overall, tags_obeyed
+    from tfanime.metrics.tagger_network import open_tagger, recall_of
+
+    network, vocabulary = open_tagger(), source.generator.vocabulary
+    colours = ColourJudge(vocabulary)
+    rows = tags_obeyed(source.generator, [NetworkJudge(network), colours], pictures, seed, progress)
+    return {
+        "mean": overall(rows, network.name),
+        "judges": {network.name: network.card["sha256"], colours.name: colours.version},
+        "recall_of_real_faces": {network.name: recall_of(network, vocabulary)},
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
 
 
 def _provenance(judge, seed):

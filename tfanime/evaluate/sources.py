@@ -21,6 +21,7 @@ class Source:
         size: Their height and width in pixels.
         generated: Whether a generator made them; a baseline else.
         origin: What is known of where they come from, a dictionary that JSON knows.
+        generator: The `tfanime.generate.Generator` that draws them; None for what none drew.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Source:
     size: int
     generated: bool = True
     origin: dict = field(default_factory=dict)
+    generator: object = None
 
 
 def open_models(paths, checkpoint, samples, seed):
@@ -86,7 +88,7 @@ def _model(path, name, checkpoint, samples, seed):
     if is_run:
         origin["checkpoint"] = checkpoint
     origin |= {key: card[key] for key in ("recipe", "step") if key in card}
-    return Source(name, samples, images, height, True, origin)
+    return Source(name, samples, images, height, True, origin, generator)
 
 
 def held_out(faces, samples):

@@ -73,6 +73,12 @@ def columns(protocol):
             "nearly all: read it with recall and duplicates."
         )
         found.append(Column("faces", _share("faces"), "faces", "max", meaning))
+    if protocol.get("tags"):
+        meaning = (
+            f"Of {protocol['tags']['pictures']} pictures for each tag, share in which the tagger sees it: the mean over "
+            "tags."
+        )
+        found.append(Column("tags", _share("tags"), "tags", "max", meaning))
     return [
         *found,
         Column(

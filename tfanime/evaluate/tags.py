@@ -8,12 +8,6 @@ from pathlib import Path
 
 from tfanime import command_line
 
-EXPLANATION = """\
-For each tag as many pictures were drawn with that tag on and all others up to the seeds (Jin et al. 2017, section 5.2).
-A dot is the share of them in which the judge sees the tag, its line the 95 % interval by Wilson. A ring is how often it
-sees the tag in pictures drawn without it. The dashed line is how often the judge tells the tag of held-out real faces
-that have it: what it misses there, it will miss here too."""
-
 
 @dataclass(frozen=True)
 class Config:
@@ -58,7 +52,7 @@ def page(models, judges, recall):
     """
     from importlib import resources
 
-    from tfanime.evaluate.tags_chart import section
+    from tfanime.evaluate.tags_chart import EXPLANATION, section
 
     style = (resources.files("tfanime.tfrecords") / "report.css").read_text(encoding="utf-8")
     sections = ((judge, section(models, judge, recall.get(judge))) for judge in judges)
@@ -113,7 +107,7 @@ def main(arguments=None):
     from tfanime.files import require_writable_folder, write_text
     from tfanime.generate import open_generator
     from tfanime.metrics.attributes import ColourJudge, NetworkJudge, tags_obeyed
-    from tfanime.metrics.tagger_network import open_tagger
+    from tfanime.metrics.tagger_network import open_tagger, recall_of
 
     out = require_writable_folder(config.out, "out")
     network = open_tagger(config.network)
@@ -143,13 +137,6 @@ def main(arguments=None):
     print("\n\n".join(as_text(models, name) for name in names))
     print(f"page: {out / 'tags.html'}, numbers: {out / 'tags.json'}")
     return 0
-
-
-def recall_of(network, vocabulary):
-    """By tag of a vocabulary, how often a tagger tells it of held-out real faces that have it, as its card says."""
-    told = {entry["tag"]: entry["recall"] for entry in network.card.get("holdout", {}).get("tags", ())}
-    found = {tag: told.get(network.vocabulary.canonical(tag)) for tag in vocabulary.tags}
-    return {tag: value for tag, value in found.items() if value is not None}
 
 
 if __name__ == "__main__":

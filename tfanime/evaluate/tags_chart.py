@@ -2,6 +2,11 @@
 
 from html import escape
 
+EXPLANATION = """\
+For each tag as many pictures were drawn with that tag on and all others up to the seeds (Jin et al. 2017, section 5.2).
+A dot is the share of them in which the judge sees the tag, its line the 95 % interval by Wilson. A ring is how often it
+sees the tag in pictures drawn without it. The dashed line is how often the judge tells the tag of held-out real faces
+that have it: what it misses there, it will miss here too."""
 # Of the plot, in pixels: width of 0 to 100 %, height of a row of one model, room between tags.
 WIDTH, ROW, GAP = 260, 14, 6
 COLOURS = ("#6c4bd1", "#d1495b", "#1f7fae", "#2a8c4a", "#c77d0a", "#8a5a44")

@@ -55,6 +55,14 @@ class Obeyed:
     shown: dict
     unasked: dict
 
+    @classmethod
+    def from_json(cls, values):
+        """The inverse of `dataclasses.asdict`."""
+        shares = {
+            name: {judge: Share(**share) for judge, share in values[name].items()} for name in ("shown", "unasked")
+        }
+        return cls(values["tag"], values["group"], **shares)
+
 
 class NetworkJudge:
     """Sees tags by a tagger: the likeliest tag of an exclusive group, an independent tag whose logit is above 0.

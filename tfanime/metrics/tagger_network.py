@@ -226,3 +226,10 @@ def _read_card(path):
 
 def _got(path, what):
     return f"Received: {str(path)!r}, {what}"
+
+
+def recall_of(network, vocabulary):
+    """By tag of a vocabulary, how often a tagger tells it of held-out real faces that have it, as its card says."""
+    told = {entry["tag"]: entry["recall"] for entry in network.card.get("holdout", {}).get("tags", ())}
+    found = {tag: told.get(network.vocabulary.canonical(tag)) for tag in vocabulary.tags}
+    return {tag: value for tag, value in found.items() if value is not None}
