@@ -75,8 +75,8 @@ def columns(protocol):
         found.append(Column("faces", _share("faces"), "faces", "max", meaning))
     if protocol.get("tags"):
         meaning = (
-            f"Of {protocol['tags']['pictures']} pictures for each tag, share in which the tagger sees it: the mean over "
-            "tags."
+            f"Of {protocol['tags']['pictures']} pictures for each tag, share in which the tagger sees it: the mean of "
+            "the tags."
         )
         found.append(Column("tags", _share("tags"), "tags", "max", meaning))
     return [
