@@ -180,3 +180,15 @@ def test_frequencies_of_described_faces():
     faces = np.array([[1, -1, 0, 0, -1, 0], [-1, 1, 0, 0, 1, 0], [1, -1, 0, 0, -1, 0], [0, 0, 0, 0, -1, 0]], np.int8)
     priors = vocabulary.with_frequencies(faces).priors
     assert priors == {"red": 2 / 3, "blue": 1 / 3, "hat": 0.25}  # of lengths and bows nothing is known
+
+
+def test_values_from_probabilities():
+    vocabulary = TagVocabulary(
+        "small", (TagGroup("hair", ("red", "green", "blue"), True), TagGroup("more", ("hat", "smile", "cape"), False))
+    )
+    places = np.array([0, 1, 1, 3, 4])  # two numbers of a network mean green; it has neither blue nor cape
+    for probabilities, expected in (
+        ([0.6, 0.1, 0.7, 0.5, 0.49], [-1, 1, -1, 1, -1, 0]),
+        ([0.4, 0.1, 0.2, 0.1, 0.9], [0, 0, 0, -1, 1, 0]),
+    ):
+        np.testing.assert_array_equal(vocabulary.from_probabilities(places, np.array(probabilities), 0.5), expected)

@@ -174,6 +174,29 @@ class TagVocabulary:
             values[list(positions)] = 0 if group.exclusive and len(positions) > 1 else 1
         return values
 
+    def from_probabilities(self, places, probabilities, threshold):
+        """What a network thinks of a face, as tag values.
+
+        Args:
+            places: For each of its numbers the tag's place in `tags`, int `[count]`; several may share one.
+            probabilities: float `[count]`; of those that share a place the largest counts.
+            threshold: Probability from which on a tag holds.
+
+        Returns:
+            int8 array `[len(self)]`: +1 for tags that hold, -1 for the others, 0 for those that the network does not
+            have. Of an exclusive group the likeliest tag holds; all are 0 if none reaches the threshold.
+        """
+        likeliest = np.full(len(self), -1.0)  # below any threshold: the network has no such tag
+        np.maximum.at(likeliest, places, probabilities)
+        holds = likeliest >= threshold
+        values = np.where(holds, 1, np.where(likeliest < 0, 0, -1)).astype(np.int8)
+        for group, where in self.slices:
+            if group.exclusive:
+                values[where] = -1 if holds[where].any() else 0
+                if holds[where].any():
+                    values[where.start + np.argmax(likeliest[where])] = 1
+        return values
+
     def decode(self, values):
         """The names of the tags whose value in `values` (`[len(self)]`) is positive."""
         values = np.asarray(values)

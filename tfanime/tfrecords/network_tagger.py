@@ -55,17 +55,8 @@ class NetworkTagger:
         return {**self.__dict__, "_network": None}
 
     def __call__(self, sight):
-        probabilities = self._probabilities(np.asarray(sight.crop))
-        likeliest = np.full(len(self.vocabulary), -1.0)  # below any threshold: the network has no such tag
-        np.maximum.at(likeliest, self._places, probabilities[self._outputs])
-        holds = likeliest >= LEAST_CONFIDENCE
-        values = np.where(holds, 1, np.where(likeliest < 0, 0, -1)).astype(np.int8)
-        for group, where in self.vocabulary.slices:
-            if group.exclusive:
-                values[where] = -1 if holds[where].any() else 0
-                if holds[where].any():
-                    values[where.start + np.argmax(likeliest[where])] = 1
-        return values
+        probabilities = self._probabilities(np.asarray(sight.crop))[self._outputs]
+        return self.vocabulary.from_probabilities(self._places, probabilities, LEAST_CONFIDENCE)
 
     def _probabilities(self, crop):
         """The probability of each of the network's tags, float64 `[its tags]`, in a crop, uint8 `[side, side, 3]`."""

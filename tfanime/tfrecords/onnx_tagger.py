@@ -107,17 +107,8 @@ class OnnxTagger:
         return {**self.__dict__, "_network": None}
 
     def __call__(self, sight):
-        probabilities = self._probabilities(sight.square or sight.crop)
-        likeliest = np.full(len(self.vocabulary), -1.0)  # below any threshold: the network has no such tag
-        np.maximum.at(likeliest, self._places, probabilities[self._outputs])
-        holds = likeliest >= self.settings.tagger_threshold
-        values = np.where(holds, 1, np.where(likeliest < 0, 0, -1)).astype(np.int8)
-        for group, where in self.vocabulary.slices:
-            if group.exclusive:
-                values[where] = -1 if holds[where].any() else 0
-                if holds[where].any():
-                    values[where.start + np.argmax(likeliest[where])] = 1
-        return values
+        probabilities = self._probabilities(sight.square or sight.crop)[self._outputs]
+        return self.vocabulary.from_probabilities(self._places, probabilities, self.settings.tagger_threshold)
 
     def _probabilities(self, crop):
         """The network's probabilities for an RGB `PIL.Image`: float64 `[its tags]`."""
