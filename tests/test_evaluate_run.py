@@ -151,6 +151,15 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
     assert "Seen by tagger1" in page and "red hair" in page and "20 of 20" in page and "0 of 20" in page
     assert "100.0%*" in capsys.readouterr().out
 
+    # Tags counted by another network, or none, do not stand beside these.
+    before = json.loads((tmp_path / "evaluation.json").read_text())
+    before["protocol"]["tags"]["tagger"] = "0" * 64
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "evaluation.json").write_text(json.dumps(before))
+    with pytest.raises(ValueError, match=r"must have one protocol. Received: .*, in which tags.tagger is '0000"):
+        command.main([*flags, f"--beside={other}"])
+
     command.main([*flags, "--tag_pictures=0"])
     assert values(tmp_path)["good"]["tags"] is None
     assert "Tags obeyed" not in (tmp_path / "evaluation.html").read_text()

@@ -62,6 +62,7 @@ def evaluate(
     from tfanime import data as shards
     from tfanime.metrics.features import open_network
     from tfanime.metrics.reference import reference
+    from tfanime.metrics.tagger_network import open_tagger
 
     earlier = [(path, Evaluation.load(path)) for path in earlier]
     out = require_writable_folder(out, "out")
@@ -75,7 +76,9 @@ def evaluate(
         except ValueError as error:
             warnings.append(f"Without held-out faces there is no row of real ones: {error}.")
     judge = Judge(network, reference(network, faces, progress=progress), samples, finder, progress)
-    protocol = judge.protocol | {"tags": {"pictures": tag_pictures} if tag_pictures else None}
+    tagger = open_tagger() if tag_pictures else None
+    by = {"pictures": tag_pictures, "tagger": tagger.card["sha256"]} if tagger else None
+    protocol = judge.protocol | {"tags": by}
     evaluation = Evaluation(protocol, _provenance(judge, seed), judge.real_histogram.tolist())
     for path, other in earlier:  # before any picture is drawn
         evaluation.require_same_protocol(other, path)
@@ -90,7 +93,7 @@ def evaluate(
             rows[row["name"]] = {"provenance": other.provenance, **row, **files.taken(row, path)}
     for source in sources:
         found = judge.row(source)
-        tags = _tags(source, tag_pictures, seed, progress)
+        tags = _tags(source, tagger, tag_pictures, seed, progress)
         rows[source.name] = {
             "name": source.name,
             "generated": source.generated,
@@ -109,14 +112,14 @@ def evaluate(
     return evaluation, warnings
 
 
-def _tags(source, pictures, seed, progress):
+def _tags(source, network, pictures, seed, progress):
     """Which tags a source's generator obeys, for JSON; None where it has none or nobody asked."""
-    if not pictures or not source.generator or not source.generator.vocabulary:
+    if not network or not source.generator or not source.generator.vocabulary:
         return None
     from tfanime.metrics.attributes import ColourJudge, NetworkJudge, overall, tags_obeyed
-    from tfanime.metrics.tagger_network import open_tagger, recall_of
+    from tfanime.metrics.tagger_network import recall_of
 
-    network, vocabulary = open_tagger(), source.generator.vocabulary
+    vocabulary = source.generator.vocabulary
     colours = ColourJudge(vocabulary)
     rows = tags_obeyed(source.generator, [NetworkJudge(network), colours], pictures, seed, progress)
     return {
