@@ -39,7 +39,7 @@ def test_two_devices_train_what_one_does(game, shards, in_tmp, capsys, monkeypat
     for count in (1, 2):
         arguments = [*flags.split(), *TINY, f"--data={shards}", f"--run=on{count}", f"--devices=cpu:{count}"]
         assert recipe.main(arguments) == 0
-        assert f", {count} device(s), new -> on{count}" in capsys.readouterr().out
+        assert f", {count} CPU{'s' if count > 1 else ''}, new -> on{count}" in capsys.readouterr().out
     one, two = tensors("on1"), tensors("on2")
     assert_same_but_for_rounding(one, two)
     if game == "dcgan":  # which may go on elsewhere
@@ -50,7 +50,7 @@ def test_two_devices_train_what_one_does(game, shards, in_tmp, capsys, monkeypat
 
         monkeypatch.setattr(callbacks, "Checkpoints", Spy)
         assert recipe.main(["--run=on2", "--devices=cpu:1", "--steps=4"]) == 0
-        assert "1 device(s), resumed at step 3" in capsys.readouterr().out
+        assert ", 1 CPU, resumed at step 3" in capsys.readouterr().out
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(shards, in_tmp):
@@ -211,7 +211,7 @@ def test_two_workers_train_what_one_does_and_go_on_after_a_kill(shards, in_tmp, 
     other.communicate()
     text = chief.communicate(timeout=120)[0]  # does not wait for ever
     assert chief.returncode == 1 and "Traceback" not in text, text
-    assert "2 device(s) of 2 workers, new" in text
+    assert ", 2 CPUs of 2 workers, new" in text
     assert re.search(r"\nerror: all 2 workers of TF_CONFIG must stay until the end. Received: one has gone .*\n$", text)
     killed_at = int(tf.train.latest_checkpoint(str(run / "checkpoints")).rpartition("-")[2])
 

@@ -28,7 +28,7 @@ def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=4"]
     assert wgan.main([*common, "--run=whole", "--steps=5"]) == 0
     text = capsys.readouterr().out
-    assert "wgan: 48 pictures at 16 px, float32, 1 device(s), new -> whole" in text
+    assert "wgan: 48 pictures at 16 px, float32, 1 CPU, new -> whole" in text
     summary = r"^step 5 after \d+\.\d minutes of training, \d+ images/s, D -?\d\.\d{3}, G -?\d\.\d{3} -> whole$"
     assert re.search(summary, text, re.MULTILINE), text
     assert wgan.main([*common, "--run=parts", "--steps=3"]) == 0

@@ -15,7 +15,7 @@ STAGES = (
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
     ("tfanime.generate", "avatars from a run or an exported model, as a sheet or single PNGs"),
     ("tfanime.export", "a run's generator to a SavedModel"),
-    ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC"),
+    ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),
     ("tfanime.serving.client", "avatars from such a server"),
     ("tfanime.serving.load", "load for such a server: avatars a second, latencies, errors"),
 )

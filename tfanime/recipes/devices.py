@@ -86,6 +86,14 @@ class Workers:
         """Devices that share a batch, those of all workers together."""
         return self.strategy.num_replicas_in_sync
 
+    @property
+    def devices(self):
+        """Those that share a batch, in words: `"1 CPU"`, `"2 GPUs"`."""
+        import tensorflow as tf
+
+        kind = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0]).device_type
+        return f"{self.replicas} {kind}{'s' if self.replicas > 1 else ''}"
+
     def gather(self, *numbers):
         """What every worker says at this point of the program, which they all must reach: it waits for them.
 

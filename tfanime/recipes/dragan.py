@@ -21,6 +21,7 @@ class Config(RecipeConfig):
     """DRAGAN.
 
     Args:
+        image_size: Height and width of the pictures, a power of two from 32; shards with larger pictures are resized.
         latent_size: Components of the latents, N(0, 1).
         generator_channels: Channels of all hidden layers of the generator.
         generator_blocks: Residual blocks of the generator, at 16x16.

@@ -43,7 +43,8 @@ class RecipeConfig:
         batch_size: Pictures a critic step, over all devices.
         seed: Seed of weights, latents and the order of the data.
         steps: Total training steps (generator updates); a resumed run goes on to it.
-        minutes: Total minutes of training over all restarts, if that comes first. Default: no limit.
+        minutes: Total minutes of training over all restarts, if that comes first; learning rates that fall do so over
+            --steps all the same. Default: no limit.
         optimizer: Of both players: adam, rmsprop (beta_2 is the decay of squared gradients, beta_1 the momentum) or sgd
             (beta_1 is the momentum).
         learning_rate: Of both players.
@@ -60,7 +61,7 @@ class RecipeConfig:
         tags: Whether avatars are drawn by tags, which the discriminator learns to tell (ACGAN, Odena et al. 2017), and
             how those of fakes are drawn in training: by the priors of the shards' vocabulary (where it has none, each
             tag of an exclusive group alike, others with 0.25), by the faces' frequencies, or no tags at all.
-        adversarial_weight: Factor of the adversarial loss, beside which penalties have their published weights.
+        adversarial_weight: Factor of the adversarial loss; penalties are not multiplied by it.
         tag_weight: Factor of the tags' loss, which is a sum over them. Default: 1 / the number of tags, the balance of
             Jin et al. 2017.
         exclusive_tags: Whether the tags' loss sees one class in an exclusive group (softmax) or one yes or no for each

@@ -154,7 +154,7 @@ def main(arguments=None):
         "Train the network whose features judge generators, and that tells tags.",
         arguments,
         epilog="""examples:
-  python -m tfanime.tfrecords faces/ tfrecords/faces --vocabulary konachan26 --holdout 0.05
+  python -m tfanime.tfrecords faces/ tfrecords/faces --detector none --vocabulary konachan26 --holdout 0.05
   python -m tfanime.recipes.tagger --data tfrecords/faces --run runs/tagger --name mine1
   python -m tfanime.recipes.tagger --run runs/tagger --out mine        judge and write it once more
 """,

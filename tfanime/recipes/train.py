@@ -87,7 +87,7 @@ def train(config, build, name):
         say(
             f"{name}: {faces.count:,} pictures at {faces.image_size} px, "
             f"{f'{len(vocabulary)} tags of {vocabulary.name}, ' if vocabulary else ''}{config.precision}, "
-            f"{workers.replicas} device(s){f' of {workers.count} workers' if workers.count > 1 else ''}, "
+            f"{workers.devices}{f' of {workers.count} workers' if workers.count > 1 else ''}, "
             f"{'resumed at step ' + format(start, ',') if start else 'new'} -> {run.path}",
             flush=True,
         )

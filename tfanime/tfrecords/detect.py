@@ -25,7 +25,7 @@ class DetectSettings:
     Args:
         detector: What finds the faces: `animeface` (needs `pip install 'tfanime[faces]'`), `lbpcascade` (needs
             --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
-            face already). Default: animeface, for `drawn` none.
+            face already; of one that is not square the middle is taken). Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
         threshold: Least likelihood of a face, 0 to 1, on the detector's own scale (YOLO's models: 0.25 to 0.5).
         detect_size: Longer side, in pixels, to which a picture is shrunk before the detector looks; 0: never. Crops
