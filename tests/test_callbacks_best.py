@@ -56,6 +56,16 @@ def test_a_restart_overwrites_only_what_is_worse(tmp_path):
     assert saved(tmp_path) == ([30], 30) and begun(tmp_path).value == 2.5
 
 
+def test_values_of_another_protocol_are_not_compared(tmp_path):
+    few = {"samples": 100, "network": {"value": "fd_a"}}
+    at(begun(tmp_path, protocol=few), 20, fid=3.0)
+    assert begun(tmp_path, protocol=dict(few)).value == 3.0
+    more = begun(tmp_path, protocol=few | {"samples": 200})
+    assert more.value is None
+    at(more, 30, fid=9.0)
+    assert saved(tmp_path) == ([30], 30) and begun(tmp_path, protocol=few).value is None
+
+
 def test_a_kill_while_it_is_written_leaves_the_one_before(tmp_path):
     at(begun(tmp_path), 20, fid=3.0)
     for suffix in (".data-00000-of-00001", ".index"):  # whole files, but not yet the name of the newest

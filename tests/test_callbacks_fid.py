@@ -1,3 +1,4 @@
+import inception_graph
 import keras
 import numpy as np
 import pytest
@@ -125,6 +126,18 @@ def test_recipes_log_it_and_keep_the_best_by_it(shards, features, in_tmp, capsys
     gan = wgan.build(wgan.Config(**RunFolder("a").load()["config"]))
     checkpoints.load(checkpoints.find(RunFolder("a")), gan=gan)
     assert values[6] == pytest.approx(expected(gan, data.load(shards, 16), network, 70), rel=1e-3)
+
+
+def test_the_real_inception_graph_in_a_training(shards, in_tmp):
+    """It runs in a session of its own, beside the training's graphs."""
+    path = inception_graph.write(in_tmp / "graph.pb")
+    flags = [*TINY.split(), f"--data={shards}", "--run=a", "--epoch_steps=1", "--steps=1", "--devices=cpu:1"]
+    flags += ["--fid_every=1", "--fid_samples=20", f"--fid_features=inception:file={path}", "--best_by=fid"]
+    assert wgan.main(flags) == 0
+    gan = wgan.build(wgan.Config(**RunFolder("a").load()["config"]))
+    checkpoints.load(checkpoints.find(RunFolder("a")), gan=gan)
+    network = open_network(f"inception:file={path}")
+    assert metrics("a")[-1]["fid"] == pytest.approx(expected(gan, data.load(shards, 16), network, 20), rel=1e-3)
 
 
 def test_what_cannot_be_best(shards, features, in_tmp):

@@ -70,6 +70,17 @@ def test_copies_of_real_pictures_are_found(judge, faces):
     assert judge.real_histogram[0] < 0.1 and judge.real_histogram.sum() == pytest.approx(1)
 
 
+def test_copies_are_found_in_data_that_repeats_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+    faces = tiny_features.faces(tmp_path / "faces", count=150, size=SIDE)
+    pictures = np.memmap(faces.path, np.uint8, "r+", shape=(faces.count, SIDE, SIDE, 3))
+    pictures[1 : faces.count // 4] = pictures[0]
+    network = tiny_features.network()
+    judge = Judge(network, reference(network, faces), 100, None, progress=False)
+    assert judge.row(source(faces.images(np.arange(100) % 40 + 100))).values["memorised"] == 1.0
+    assert judge.row(source(noise())).values["memorised"] < 0.1
+
+
 def test_repeated_pictures_are_duplicates(judge):
     images = noise()
     images[50:] = images[:50]

@@ -122,7 +122,9 @@ def test_other_pictures_are_another_rating(tmp_path):
     for others, seed in ((changed, 0), (sources(3, 2), 1), (sources(3), 0), (sources(3, 3), 0)):
         with pytest.raises(ValueError, match=r"must be of the same pictures and the same seed. Received: one of a, b"):
             Rating(path, others, seed)
-    for text in ("no json\n", "[]\n", "3\n"):
+    head = path.read_text().splitlines()[0]
+    wrong = ('{"undo": true}', '{"place": 0}', '{"answer": "fair"}')
+    for text in ("no json\n", "[]\n", "3\n", *(f"{head}\n{line}\n" for line in wrong)):
         path.write_text(text)
         with pytest.raises(ValueError, match="must be a file of answers that tfanime wrote"):
             Rating(path, sources(3, 2))

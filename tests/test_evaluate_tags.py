@@ -85,6 +85,13 @@ def test_models_that_cannot_be_asked(network, models, in_tmp):
     assert not (in_tmp / "tags" / "tags.json").exists()
 
 
+def test_a_tagger_that_knows_none_of_the_tags_is_refused(network, monkeypatch, in_tmp):
+    smiles = TagVocabulary("smiles", (TagGroup("more", ("smile",), exclusive=False),))
+    monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: Generator(None, smiles))
+    with pytest.raises(ValueError, match=r"--network must know a tag of the models \(smile ...\). Received: mine1"):
+        tags.main(["a", f"--network={network}"])
+
+
 def test_models_of_other_tags_are_refused(network, models, monkeypatch, in_tmp):
     other = {"good": painter(False), "other": Generator(None, KONACHAN26)}
     monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: other[path])

@@ -11,7 +11,9 @@ import tiny_networks
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tfanime import __version__, command_line, export, export_onnx, generate
+from tfanime import __version__, command_line, export, generate
+from tfanime.export import __main__ as command
+from tfanime.export import onnx as export_onnx
 from tfanime.images import to_uint8
 from tfanime.tag_sampling import TagSampler
 
@@ -197,7 +199,7 @@ def test_onnx_without_its_packages(run_folder, tmp_path, monkeypatch, capsys):
     with pytest.raises(ImportError, match=r"missing_here is not installed: pip install 'tfanime\[onnx\]'"):
         export.export(run_folder, tmp_path / "out", onnx=tmp_path / "a.onnx")
     with pytest.raises(SystemExit) as end:
-        export.main([str(run_folder), str(tmp_path / "out"), "--onnx=a.onnx"])
+        command.main([str(run_folder), str(tmp_path / "out"), "--onnx=a.onnx"])
     assert end.value.code == 2 and "pip install" in capsys.readouterr().err
     assert not list((tmp_path / "out").iterdir())
 
@@ -224,7 +226,7 @@ def test_an_export_that_fails_leaves_nothing(run_folder, tmp_path, monkeypatch):
 
 def test_the_command_line(run_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(export, "_write", lambda network, found, folder: folder.mkdir())
-    export.main([str(run_folder), str(tmp_path / "out")])
+    command.main([str(run_folder), str(tmp_path / "out")])
     out = capsys.readouterr().out
     assert f"exported: {tmp_path / 'out' / '1'}\n" in out and f"--model tfanime={tmp_path / 'out'} --port" in out
 
@@ -243,7 +245,7 @@ def test_errors_are_one_line_and_a_status(run_folder, arguments, status, message
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit) as raised:
-        command_line.run(lambda: export.main([argument.format(run=run_folder) for argument in arguments]))
+        command_line.run(lambda: command.main([argument.format(run=run_folder) for argument in arguments]))
     assert raised.value.code == status
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and re.search(message, error), error

@@ -1,3 +1,5 @@
+import dataclasses
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +10,7 @@ from tfanime.metrics.attributes import (
     ColourJudge,
     NetworkJudge,
     Share,
+    colour_judges,
     count_obeyed,
     in_words_of,
     overall,
@@ -17,6 +20,8 @@ from tfanime.metrics.attributes import (
 from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
 from tfanime.tags import JIN34, KONACHAN26, TagGroup, TagVocabulary
+from tfanime.tfrecords.colours import find_eyes
+from tfanime.tfrecords.detection import Detection, Detector
 
 VOCABULARY = TagVocabulary(
     "small", (TagGroup("colour", ("red", "green"), exclusive=True), TagGroup("more", ("hat",), exclusive=False))
@@ -109,6 +114,39 @@ def test_judges_of_the_library():
     assert values.shape == (3, len(JIN34)) and not values[:, JIN34.tags.index("smile")].any()
     assert np.array_equal(values[0], values[1])
     assert colours(images[:0]).shape == (0, len(JIN34))
+
+
+def test_colours_by_a_detectors_samples(monkeypatch):
+    """Where it finds a face, the tagger gets its points and samples, in the place that the face has in the picture."""
+    face = Detection((60.0, 60.0, 130.0, 130.0), 0.9, ((120, 90), (72, 90), (96, 120), (96, 110), (96, 130)), ())
+    asked, seen = [], []
+
+    def find(image):
+        asked.append(image.size)
+        pixel = image.getpixel((96, 96))[0]
+        return [] if pixel < 50 else [dataclasses.replace(face, score=0.1), face] if pixel < 150 else [face, face]
+
+    judge = ColourJudge(KONACHAN26, Detector("7", find), threshold=0.5)
+    assert (judge.name, judge.version) == ("colours, animeface", f"{ColourJudge(KONACHAN26).version}, animeface 7")
+
+    def tagger(sight):
+        seen.append(sight)
+        return np.ones(len(KONACHAN26), np.int8)
+
+    monkeypatch.setattr(judge, "_tagger", tagger)
+    images = np.zeros((3, 64, 64, 3), np.uint8) + np.uint8([0, 100, 200])[:, None, None, None]
+    values = judge(images)
+    assert not values[0].any() and values[1:].any(axis=1).all() and asked == [(192, 192)] * 3
+    assert [sight.detection for sight in seen] == [face, face] and seen[0].crop.size == (64, 64)
+    # A point in the middle of what the detector saw is in the middle of the picture.
+    np.testing.assert_allclose(find_eyes(seen[0]), [[16, 28], [48, 28]])
+
+
+def test_who_sees_colours_here(monkeypatch):
+    judges = colour_judges(KONACHAN26)
+    assert [judge.name for judge in judges] == ["colours", "colours, animeface"][: len(judges)]
+    monkeypatch.setitem(sys.modules, "animeface", None)
+    assert [judge.name for judge in colour_judges(KONACHAN26)] == ["colours"]
 
 
 def test_measured_colours_have_no_opinion_of_what_they_never_say(monkeypatch):

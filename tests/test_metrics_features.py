@@ -1,4 +1,4 @@
-import sys
+import dataclasses
 from types import SimpleNamespace
 
 import keras
@@ -10,6 +10,7 @@ from keras import layers
 from tfanime.images import to_float
 from tfanime.metrics import features
 from tfanime.metrics.features import extract, in_batches, open_network, parse_network
+from tfanime.recipes.precision import precision_policy
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), np.uint8)
 
@@ -18,6 +19,8 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), np.uint8)
     ("text", "expected"),
     [
         ("tagger", ("tagger", {})),
+        ("tagger:file=runs/a/tagger", ("tagger", {"file": "runs/a/tagger"})),
+        ("inception:url=http://a:1/b.tgz,sha256=12", ("inception", {"url": "http://a:1/b.tgz", "sha256": "12"})),
         ("inception:file=a/b:c.pb", ("inception", {"file": "a/b:c.pb"})),
         ("a/b:c.onnx", ("a/b:c.onnx", {})),
         ("i2v.onnx:size=224,scale=255", ("i2v.onnx", {"size": "224", "scale": "255"})),
@@ -33,8 +36,9 @@ def test_how_networks_are_named(text, expected):
     [
         ("inceptoin", r"must be one of tagger, inception, inception_clean, inception_keras, or the path .*'inceptoin'"),
         ("", "must be one of"),
-        ("tagger:file=a.pb", r"options of the feature network tagger must be none. Received: 'tagger:file=a.pb'"),
-        ("inception:size=3", r"options of the feature network inception must be none but file"),
+        ("tagger:size=3", r"options of the feature network tagger must be of file. Received: 'tagger:size=3'"),
+        ("inception:size=3", r"options of the feature network inception must be of file, url, sha256"),
+        ("inception_keras:size=3", r"options of the feature network inception_keras must be none"),
     ],
 )
 def test_what_is_no_network(text, message):
@@ -44,13 +48,15 @@ def test_what_is_no_network(text, message):
 
 @pytest.fixture
 def tagging_network(monkeypatch):
-    """What stands for the package's tagger: 8 px, 4 features, 3 tags."""
+    """What stands for the package's tagger, and for one of another name: 8 px, 4 features, 3 tags."""
     pictures = layers.Input((8, 8, 3))
     pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(pictures))
     model = keras.Model(pictures, (pooled, layers.Dense(3)(pooled)))
-    module = SimpleNamespace(load=lambda: model, VERSION=1)
-    monkeypatch.setitem(sys.modules, "tfanime.metrics.tagger_network", module)
-    monkeypatch.setattr("tfanime.metrics.tagger_network", module, raising=False)
+
+    def open_tagger(path):
+        return SimpleNamespace(model=model, image_size=8, name="mine 2" if path else "tagger1")
+
+    monkeypatch.setattr("tfanime.metrics.tagger_network.open_tagger", open_tagger)
     return model
 
 
@@ -67,23 +73,38 @@ def test_the_tagger(tagging_network):
     assert open_network().weights != before == network.weights
 
 
-def test_a_build_without_the_tagger(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tfanime.metrics.tagger_network", None)
-    monkeypatch.delattr("tfanime.metrics.tagger_network", raising=False)
-    with pytest.raises(ImportError, match="the feature network tagger must be part of this build"):
-        open_network("tagger")
+def test_a_tagger_of_ones_own(tagging_network):
+    network = open_network("tagger:file=runs/mine/tagger")
+    assert (network.name, network.value) == ("tagger", f"fd_mine_2_{network.weights[:8]}")
+    np.testing.assert_array_equal(network(IMAGES), open_network()(IMAGES))
+
+
+def test_float32_is_float32(tagging_network):
+    """On a processor TF32 is only a flag; it must be off while features are computed, and then as it was."""
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    network, seen = open_network(), []
+
+    def compute(images):
+        seen.append(enabled())
+        return network.compute(images)
+
+    assert enabled()
+    dataclasses.replace(network, compute=compute)(IMAGES)
+    assert seen == [False] and enabled()
 
 
 def test_inception_of_keras(monkeypatch):
     calls = []
 
     def small(**options):
-        calls.append(options)
+        calls.append(options | {"policy": keras.config.dtype_policy().name})
         return keras.Sequential([layers.Input((None, None, 3)), layers.GlobalAveragePooling2D()])
 
     monkeypatch.setattr(keras.applications, "InceptionV3", small)
-    network = open_network("inception_keras")
-    assert calls == [{"include_top": False, "pooling": "avg"}] and network.value == "fd_inception_keras"
+    with precision_policy("mixed_bfloat16"):
+        network = open_network("inception_keras")
+    assert calls == [{"include_top": False, "pooling": "avg", "policy": "float32"}]
+    assert network.value == "fd_inception_keras"
     expected = tf.image.resize(IMAGES, (299, 299), "bilinear", antialias=True).numpy().mean(axis=(1, 2)) / 127.5 - 1
     np.testing.assert_allclose(network(IMAGES), expected, atol=1e-4)
     monkeypatch.setattr(keras.applications, "InceptionV3", lambda **_: (_ for _ in ()).throw(Exception("no network")))

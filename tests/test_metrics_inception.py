@@ -1,3 +1,6 @@
+import hashlib
+import tarfile
+
 import inception_graph
 import numpy as np
 import pytest
@@ -63,6 +66,26 @@ def test_the_file_from_the_environment(path, monkeypatch):
     monkeypatch.delenv("TFANIME_INCEPTION")
     with pytest.raises(ValueError, match=r"inception:file=PATH, .* TFANIME_INCEPTION. Received: neither; it is class"):
         open_network("inception")
+
+
+def test_the_file_from_an_address(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
+    with tarfile.open(tmp_path / "inception.tgz", "w:gz") as archive:
+        archive.add(path, path.name)
+        archive.add(__file__, "LICENSE")
+    wanted = open_network(f"inception:file={path}").protocol
+    for file in (path, tmp_path / "inception.tgz"):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        text = f"url=file://{file},sha256={digest.upper()}"
+        assert open_network(f"inception:{text}").protocol == wanted
+        assert open_network(f"inception_clean:{text}").weights == wanted["weights"]
+    file.unlink()
+    assert open_network(f"inception:{text}").protocol == wanted  # it is there already
+    with pytest.raises(OSError, match=r"url must be reachable, and what lies there have sha256. Received: 'file:"):
+        open_network(f"inception:url=file://{path},sha256={'0' * 64}")
+    for options in (f"url=file://{path}", "sha256=12", f"file={path},url=file://{path},sha256=12"):
+        with pytest.raises(ValueError, match=r"either its file or both its url and the sha256 .* Received: file="):
+            open_network(f"inception:{options}")
 
 
 def test_another_network_has_another_hash(path, tmp_path):

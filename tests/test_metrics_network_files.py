@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import onnx
@@ -44,7 +46,7 @@ def write_onnx(path, shape):
 def test_a_keras_model(folder, model):
     network = open_network(str(folder / "my net.keras"))
     np.testing.assert_allclose(network(IMAGES), model(IMAGES / 127.5 - 1), rtol=1e-4, atol=1e-5)
-    assert network.value == f"fd_my_net_{network.weights[:8]}" and (network.size, network.dimensions) == (6, 2)
+    assert re.fullmatch(r"fd_my_net_[0-9a-f]{8}", network.value) and (network.size, network.dimensions) == (6, 2)
     network = open_network(f"{folder / 'my net.keras'}:output=first,mean=0,scale=255,channels=bgr")
     first = model.layers[1](IMAGES[..., ::-1] / 255)
     np.testing.assert_allclose(network(IMAGES), np.reshape(first, (5, -1)), rtol=1e-4, atol=1e-5)
@@ -105,3 +107,22 @@ def test_another_file_is_another_value(folder, tmp_path, model):
     other = keras.models.clone_model(model)
     other.save(tmp_path / "my net.keras")
     assert open_network(str(tmp_path / "my net.keras")).value != open_network(str(folder / "my net.keras")).value
+
+
+def test_another_layer_or_scale_is_another_value(folder):
+    path = f"{folder}/any.onnx:size=6,"
+    texts = [f"{path}output=mean", f"{path}output=negative", f"{path}output=mean,scale=9", path[:-1] + ",output=mean"]
+    networks = [open_network(text) for text in texts]
+    values = [network.value for network in networks]
+    assert len(set(values)) == 3 and values[0] == values[3]
+    assert len({network.weights for network in networks}) == 1
+
+
+def test_weights_beside_an_onnx_file_are_refused(folder, tmp_path):
+    model = onnx.load(folder / "any.onnx")
+    big = numpy_helper.from_array(np.zeros(600, np.float32), "big")
+    model.graph.initializer.append(big)
+    onnx.save(model, tmp_path / "a.onnx", save_as_external_data=True, location="a.data", size_threshold=1000)
+    assert (tmp_path / "a.data").is_file()
+    with pytest.raises(ValueError, match=r"a.onnx must hold its weights itself. Received: weights in a.data"):
+        open_network(f"{tmp_path / 'a.onnx'}:size=6,output=mean")

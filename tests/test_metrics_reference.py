@@ -1,9 +1,13 @@
+import dataclasses
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
 import tiny_features
 
+from tfanime.data import DECODING
 from tfanime.metrics import features
 from tfanime.metrics.frechet import Gaussian
 from tfanime.metrics.reference import chosen, reference
@@ -36,20 +40,27 @@ def test_some_of_many(tmp_path):
     np.testing.assert_array_equal(chosen(20, 60), real.indices)
 
 
-def test_computed_once_for_all_that_it_depends_on(tmp_path, empty_cache):
+def test_computed_once_for_all_that_it_depends_on(tmp_path, empty_cache, monkeypatch):
     calls = []
     faces, network = tiny_features.faces(tmp_path / "a"), tiny_features.network(calls=calls)
     first = reference(network, faces)
     assert sum(calls) == 60
     again = reference(network, faces)
     assert sum(calls) == 60 and again.digest == first.digest and again.folder == first.folder
+    larger = tiny_features.faces(tmp_path / "c", size=5)
     others = [
-        reference(network, tiny_features.faces(tmp_path / "b", seed=6)),
-        reference(network, tiny_features.faces(tmp_path / "c", size=5)),
+        reference(network, dataclasses.replace(faces, fingerprint="f" * 64)),
+        reference(network, dataclasses.replace(larger, stored_size=faces.stored_size)),
+        reference(network, dataclasses.replace(faces, stored_size=9)),
         reference(network, faces, count=59),
-        reference(tiny_features.network(seed=1), faces),
+        *(
+            reference(dataclasses.replace(network, **{name: other}), faces)
+            for name, other in (("value", "fd_a"), ("weights", "1" * 64), ("resize", "nearest"), ("size", 8))
+        ),
     ]
-    assert len({each.digest for each in (first, *others)}) == len(list(empty_cache.iterdir())) == 5
+    monkeypatch.setattr("tfanime.metrics.reference.DECODING", DECODING + 1)
+    others.append(reference(network, faces))
+    assert len({each.digest for each in (first, *others)}) == len(list(empty_cache.iterdir())) == 10
 
 
 def test_nothing_is_half_there_after_an_interruption(tmp_path, empty_cache, monkeypatch):
@@ -66,6 +77,24 @@ def test_nothing_is_half_there_after_an_interruption(tmp_path, empty_cache, monk
         reference(network, faces)
     assert not list(empty_cache.iterdir())
     assert len(reference(network, faces).features) == 200
+
+
+def test_nothing_is_half_there_after_a_kill(tmp_path, empty_cache):
+    faces, network = tiny_features.faces(tmp_path, count=200), tiny_features.network()
+    child = os.fork()
+    if not child:
+
+        def killed(images):
+            if len(images) < features.BATCH:  # the last ones
+                os.kill(os.getpid(), signal.SIGKILL)
+            return network.compute(images)
+
+        reference(dataclasses.replace(network, compute=killed), faces, progress=False)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    left = [path.name for path in empty_cache.iterdir()]
+    assert len(left) == 1 and left[0].startswith(".") and left[0].endswith(".part")
+    np.testing.assert_array_equal(reference(network, faces).features, network(faces.images(np.arange(200))))
 
 
 @pytest.mark.parametrize("name", ["features.npy", "gaussian.npz"])

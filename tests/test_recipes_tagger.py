@@ -36,11 +36,15 @@ def small(monkeypatch):
 def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
     flags = [f"--data={tagged}", *TINY, "--run=Mine 1", "--steps=120", "--epoch_steps=40", "--learning_rate=0.02"]
     assert tagger.main(flags) == 0
-    printed = capsys.readouterr().out
+    printed, warned = capsys.readouterr()
     lines = metrics("Mine 1")
     assert [line["step"] for line in lines] == [40, 80, 120]
     assert lines[-1]["loss"] < 0.9 * lines[0]["loss"] and lines[-1]["accuracy"] > lines[0]["accuracy"]
     assert lines[-1]["learning_rate"] < 0.005 < lines[0]["learning_rate"]  # means of the epochs
+
+    faces = data.load(tagged, 16)
+    absent = [tag for tag, has in zip(faces.vocabulary.tags, (faces.tags > 0).any(axis=0), strict=True) if not has]
+    assert absent and f"warning: no face has {', '.join(absent)}: the network cannot learn it" in warned
 
     network = tagger_network.open_tagger("Mine 1/tagger")
     held_out = data.load(tagged, 16, split="holdout")

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from recipe_runs import environment, metrics, running, same, sheets, tensors, wait_for_step
 
-from tfanime import export, files, generate
+from tfanime import files, generate
+from tfanime.export import __main__ as export
 from tfanime.recipes import recipe, wgan
 from tfanime.runs import RunFolder
 

@@ -31,9 +31,10 @@ def replacing(path):
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
-        if temporary.is_file():
-            with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())  # the rename must not reach the disk before the contents do
+        for path_of_file in [temporary, *temporary.rglob("*")]:
+            if path_of_file.is_file():
+                with open(path_of_file, "rb+") as file:
+                    os.fsync(file.fileno())  # the rename must not reach the disk before the contents do
         os.replace(temporary, path)
     finally:
         if temporary.is_dir():

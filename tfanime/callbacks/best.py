@@ -22,11 +22,13 @@ class Best(keras.callbacks.Callback):
         mode: `"min"` if less is better, `"max"` if more is.
         within: Epochs by whose end the metric must have shown up; more than 1 for one that is not computed at every
             epoch.
+        protocol: What else must be equal for two values to be compared, such as `FID.protocol`; plain values. With
+            another one a resumed training begins to look for its best anew.
         known: Where to look for the best of earlier trainings; default: `folder`.
         **objects: What `Checkpoints` saves beside the model.
     """
 
-    def __init__(self, folder, by, mode="min", within=1, known=None, **objects):
+    def __init__(self, folder, by, mode="min", within=1, protocol=None, known=None, **objects):
         super().__init__()
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}. Received: {mode!r}")
@@ -34,9 +36,10 @@ class Best(keras.callbacks.Callback):
         self.by = by
         self.mode = mode
         self.within = within
+        self.protocol = protocol
         self.known = str(known or folder)
         self.objects = objects
-        self._state = State(None)  # of the best so far: by, mode, value, step
+        self._state = State(None)  # of the best so far: `_key`, value, step
 
     @property
     def value(self):
@@ -47,6 +50,10 @@ class Best(keras.callbacks.Callback):
     def step(self):
         """The step that it is of; None before the first."""
         return self._state.value and self._state.value["step"]
+
+    @property
+    def _key(self):
+        return {"by": self.by, "mode": self.mode, "protocol": self.protocol}
 
     def set_model(self, model):
         super().set_model(model)
@@ -59,7 +66,7 @@ class Best(keras.callbacks.Callback):
         earlier = tf.train.latest_checkpoint(self.known)
         if earlier:
             load(earlier, best=self._state)
-            if (self._state.value["by"], self._state.value["mode"]) != (self.by, self.mode):
+            if any(self._state.value.get(name) != value for name, value in self._key.items()):
                 self._state.value = None  # of something else: the first value replaces it
 
     def on_epoch_end(self, epoch, logs=None):
@@ -71,7 +78,7 @@ class Best(keras.callbacks.Callback):
         value = float(logs[self.by])
         if math.isnan(value) or (self.value is not None and not self._better(value)):
             return
-        self._state.value = {"by": self.by, "mode": self.mode, "value": value, "step": self.model.step}
+        self._state.value = {**self._key, "value": value, "step": self.model.step}
         save(self.manager, self.model)
 
     def _better(self, value):

@@ -57,6 +57,12 @@ class FID(keras.callbacks.Callback):
         """What the value is called in the logs."""
         return self.network.value
 
+    @property
+    def protocol(self):
+        """What must be equal for two values to be compared, a dictionary that JSON knows."""
+        real = {"fingerprint": self.faces.fingerprint, "count": min(self.reference_count, self.faces.count)}
+        return {"network": self.network.protocol, "samples": self.samples, "reference": real}
+
     def set_model(self, model):
         super().set_model(model)
         size = self.faces.image_size

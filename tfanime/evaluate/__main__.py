@@ -37,15 +37,17 @@ class Config:
         data: Folder of shards: the real pictures. Held-out ones are a row of their own.
         out: Folder for evaluation.json, evaluation.html and sheets.
         samples: Pictures of each model. More are better; only equal numbers can be compared.
-        features: The network in whose features pictures are compared: tagger, inception (needs inception:file=PATH),
-            inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a SavedModel, with
-            options such as PATH:size=224,scale=255, see docs/metrics.md.
+        features: The network in whose features pictures are compared: tagger (tagger:file=runs/tagger/tagger is one of
+            your own), inception (needs inception:file=PATH), inception_clean (likewise), inception_keras, or the path
+            of a .keras or .onnx file or of a SavedModel, with options such as PATH:size=224,scale=255, see
+            docs/metrics.md.
         checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
         seed: Seed of the first picture; the others follow.
         detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
             --cascade). Default: lbpcascade with --cascade, else none.
         cascade: nagadomi's lbpcascade_animeface.xml.
-        baselines: Judge held-out real pictures and averages of real ones too.
+        baselines: Judge held-out real pictures and averages of real ones too. Where faces are looked for, averages are
+            always.
         tag_pictures: Pictures for each tag of models that have tags, by which it is counted which of them they obey; at
             least 20, or 0 to leave that out.
         beside: An earlier evaluation, evaluation.json or its folder, whose rows are to stand in the same table. Repeat

@@ -24,6 +24,7 @@ SETTINGS = {
 }
 LEAST = SETTINGS["density_coverage_k"] + 1  # samples
 PAIRS = 32  # closest ones that are shown
+ROUNDING = 1e-3  # of distances between equal pictures, in units of the median between real faces
 BIN, BINS = (
     0.05,
     60,
@@ -74,6 +75,8 @@ class Judge:
         self.real_distances = nearest(reference.features[rows], reference.features, skip=rows)[1]
         self.unit = float(np.median(self.real_distances)) or 1.0
         self.real_histogram = histogram(self.real_distances / self.unit)
+        # Where the data repeats itself the quantile is zero, and rounding would keep exact copies above it.
+        self.near = max(np.quantile(self.real_distances, SETTINGS["memorised_share"]), ROUNDING * self.unit)
 
     @property
     def protocol(self):
@@ -83,7 +86,7 @@ class Judge:
             "network": self.network.protocol,
             "image_size": details["image_size"],
             "samples": self.samples,
-            "reference": {key: details[key] for key in ("fingerprint", "stored_size", "count", "of")},
+            "reference": {key: details[key] for key in ("fingerprint", "stored_size", "decoding", "count", "of")},
             "detector": self.finder.protocol if self.finder else None,
             "settings": SETTINGS,
         }
@@ -118,7 +121,6 @@ class Judge:
         indices, distances = nearest(features, self.reference.features)
         enough = source.count >= 4 * self.network.dimensions
         copies = sum(1 for _ in earliest(hashes, SETTINGS["duplicate_bits"]))
-        near = np.quantile(self.real_distances, SETTINGS["memorised_share"])
         values = {
             "distance": gaussian.distance(moments.gaussian),
             "distance_infinity": frechet_infinity(features, gaussian) if enough else None,
@@ -131,7 +133,7 @@ class Judge:
             "faces": float(np.mean(found)) if self.finder else None,
             "duplicates": copies / source.count,
             "nearest": float(np.median(distances)) / self.unit,
-            "memorised": float(np.mean(distances < near)),
+            "memorised": float(np.mean(distances <= self.near)),
         }
         closest = np.argsort(distances, kind="stable")[:PAIRS]
         pictures = self.reference.indices[indices]

@@ -72,13 +72,16 @@ class Rating:
             )
         if not lines:
             self._write(head)
-        for line in lines[1:]:
-            if line.get("undo"):
-                self.answers.pop()
-            elif line.get("finished"):
-                self.finished = True
-            else:
-                self.answers.append(line["answer"])
+        try:
+            for line in lines[1:]:
+                if line.get("undo"):
+                    self.answers.pop()
+                elif line.get("finished"):
+                    self.finished = True
+                else:
+                    self.answers.append(ANSWERS[ANSWERS.index(line["answer"])])
+        except (IndexError, KeyError, ValueError) as error:
+            raise ValueError(f"{self.path} must be a file of answers that tfanime wrote. Received: {line}") from error
         self.finished |= self.next is None
 
     def _read(self):

@@ -45,11 +45,12 @@ def evaluate(
         checkpoint: Of run folders.
         features: See `tfanime.metrics.features.open_network`.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
-        baselines: Whether held-out real pictures and averages of real ones are judged too.
+        baselines: Whether held-out real pictures and averages of real ones are judged too; with a `finder` averages are
+            in any case, because no share of faces should be read without theirs.
         tag_pictures: Pictures for each tag by which it is counted which tags models obey, of those that have tags, see
             `tfanime.metrics.attributes`; 0 for none.
         earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows stand in the same table; what is
-            judged now replaces a row of the same name.
+            judged now replaces a row of the same name and path.
         progress: Whether to show progress bars.
 
     Returns:
@@ -60,9 +61,10 @@ def evaluate(
         OSError: A file does not exist or cannot be written.
     """
     from tfanime import data as shards
-    from tfanime.metrics.features import open_network
+    from tfanime.metrics.features import open_network, parse_network
     from tfanime.metrics.reference import reference
     from tfanime.metrics.tagger_network import open_tagger
+    from tfanime.tfrecords.manifest import Manifest
 
     earlier = [(path, Evaluation.load(path)) for path in earlier]
     out = require_writable_folder(out, "out")
@@ -70,13 +72,14 @@ def evaluate(
     network = open_network(features)
     faces = shards.load(data, sources[0].size, progress=progress)
     holdout, warnings = None, []
-    if baselines:
-        try:
-            holdout = shards.load(data, sources[0].size, split="holdout", progress=progress)
-        except ValueError as error:
-            warnings.append(f"Without held-out faces there is no row of real ones: {error}.")
+    if baselines and (Manifest.load(data).holdout or {"count": 0})["count"]:
+        holdout = shards.load(data, sources[0].size, split="holdout", progress=progress)
+    elif baselines:
+        warnings.append(f"{data} holds no faces out (--holdout of the converter), so there is no row of real ones.")
     judge = Judge(network, reference(network, faces, progress=progress), samples, finder, progress)
-    tagger = open_tagger() if tag_pictures else None
+    name, options = parse_network(features)
+    own = options.get("file") if name == "tagger" else None
+    tagger = open_tagger(own) if tag_pictures else None
     by = {"pictures": tag_pictures, "tagger": tagger.card["sha256"]} if tagger else None
     protocol = judge.protocol | {"tags": by}
     evaluation = Evaluation(protocol, _provenance(judge, seed), judge.real_histogram.tolist())
@@ -84,8 +87,9 @@ def evaluate(
         evaluation.require_same_protocol(other, path)
     if holdout:
         sources.append(held_out(holdout, samples))
-    if baselines:
+    if baselines or finder:
         sources.append(averages(faces, samples, seed))
+    _require_one_table(sources, [row for _, other in earlier for row in other.rows], tagger)
     files = _Files(out)
     rows = {}
     for path, other in earlier:
@@ -112,19 +116,42 @@ def evaluate(
     return evaluation, warnings
 
 
+def _require_one_table(sources, earlier, tagger):
+    """Refuses rows of one name that are of two models, and shares of tags that are means over different tags."""
+    paths, tags = {}, {}
+    origins = [(row["name"], row["generated"], row["origin"]) for row in earlier]
+    for name, generated, origin in [*origins, *((each.name, each.generated, each.origin) for each in sources)]:
+        path = origin["path"] if generated else name
+        if paths.setdefault(name, path) != path:
+            raise ValueError(
+                f"models in one table must have different names. Received: {name} of {paths[name]} and of {path}"
+            )
+    for row in earlier:
+        if row["tags"]:
+            tags[row["name"]] = tuple(each["tag"] for each in row["tags"]["rows"])
+    for source in sources if tagger else ():
+        if source.generator and source.generator.vocabulary:
+            tags[source.name] = tuple(source.generator.vocabulary.tags)
+    if len(set(tags.values())) > 1:
+        raise ValueError(
+            "models in one table must have the same tags, or --tag_pictures must be 0. Received: "
+            + ", ".join(f"{name} with {len(own)} tags" for name, own in tags.items())
+        )
+
+
 def _tags(source, network, pictures, seed, progress):
     """Which tags a source's generator obeys, for JSON; None where it has none or nobody asked."""
     if not network or not source.generator or not source.generator.vocabulary:
         return None
-    from tfanime.metrics.attributes import ColourJudge, NetworkJudge, overall, tags_obeyed
+    from tfanime.metrics.attributes import NetworkJudge, colour_judges, overall, tags_obeyed
     from tfanime.metrics.tagger_network import recall_of
 
     vocabulary = source.generator.vocabulary
-    colours = ColourJudge(vocabulary)
-    rows = tags_obeyed(source.generator, [NetworkJudge(network), colours], pictures, seed, progress)
+    colours = colour_judges(vocabulary)
+    rows = tags_obeyed(source.generator, [NetworkJudge(network), *colours], pictures, seed, progress)
     return {
         "mean": overall(rows, network.name),
-        "judges": {network.name: network.card["sha256"], colours.name: colours.version},
+        "judges": {network.name: network.card["sha256"], **{judge.name: judge.version for judge in colours}},
         "recall_of_real_faces": {network.name: recall_of(network, vocabulary)},
         "rows": [dataclasses.asdict(row) for row in rows],
     }

@@ -20,7 +20,8 @@ class Config:
         seed: Seed of the first picture; the others follow.
         checkpoint: Of run folders: newest, best, or a step.
         network: The tagger that judges: the path of its two files without their endings, such as runs/tagger/tagger.
-            Default: the one that tfanime carries. Measured colours judge beside it.
+            Default: the one that tfanime carries. Measured colours judge beside it, and once more with animeface's
+            samples if that is installed.
     """
 
     models: list[str]
@@ -106,7 +107,7 @@ def main(arguments=None):
     command_line.load_tensorflow()
     from tfanime.files import require_writable_folder, write_text
     from tfanime.generate import open_generator
-    from tfanime.metrics.attributes import ColourJudge, NetworkJudge, tags_obeyed
+    from tfanime.metrics.attributes import NetworkJudge, colour_judges, tags_obeyed
     from tfanime.metrics.tagger_network import open_tagger, recall_of
 
     out = require_writable_folder(config.out, "out")
@@ -119,14 +120,20 @@ def main(arguments=None):
             raise ValueError(f"models must be trained with tags. Received: {path!r}, which was trained without")
     if len({generator.vocabulary.tags for generator in generators.values()}) > 1:
         raise ValueError(f"models must have the same tags. Received: {', '.join(generators)}")
+    tags = generators[config.models[0]].vocabulary.tags
+    if not any(network.vocabulary.canonical(tag) for tag in tags):
+        raise ValueError(
+            f"--network must know a tag of the models ({', '.join(tags[:5])} ...). "
+            f"Received: {network.name}, which knows none"
+        )
     models = {}
     for path, generator in generators.items():
-        judges = [NetworkJudge(network), ColourJudge(generator.vocabulary)]
+        judges = [NetworkJudge(network), *colour_judges(generator.vocabulary)]
         models[path] = tags_obeyed(generator, judges, config.count, config.seed)
     names = [judge.name for judge in judges]
     recall = {network.name: recall_of(network, generator.vocabulary)}
     values = {
-        "judges": {network.name: network.card["sha256"], "colours": judges[1].version},
+        "judges": {network.name: network.card["sha256"], **{judge.name: judge.version for judge in judges[1:]}},
         "count": config.count,
         "first_seed": config.seed,
         "recall_of_real_faces": recall,

@@ -6,6 +6,7 @@ What is counted depends on who counts: read a share beside how often the same ta
 beside how often it sees the tag in pictures that were drawn without it.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,20 +83,25 @@ class NetworkJudge:
 
 
 class ColourJudge:
-    """Sees colours of hair and eyes as the converter measures them, where it is certain; without a detector.
+    """Sees colours of hair and eyes as the converter measures them, where it is certain.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
+        detector: A `tfanime.tfrecords.detection.Detector` that says where the eyes are and takes samples of the
+            colours, animeface; of pictures without a face there is no opinion then. None: the eyes are sought at their
+            usual places.
+        threshold: Least likelihood of a face.
     """
 
-    name = "colours"
-
-    def __init__(self, vocabulary):
+    def __init__(self, vocabulary, detector=None, threshold=0.0):
         from tfanime.tfrecords.colours import PARTS, SPELLINGS, ColourTagger, load_colours
 
         self.vocabulary = vocabulary
         self._tagger = ColourTagger(vocabulary)
-        self.version = self._tagger.version
+        self.name = "colours, animeface" if detector else "colours"
+        self.version = f"{self._tagger.version}, animeface {detector.version}" if detector else self._tagger.version
+        self._detector = detector
+        self._threshold = threshold
         said = {
             vocabulary.canonical(f"{spelling}_{part}")
             for part in PARTS
@@ -106,14 +112,41 @@ class ColourJudge:
 
     def __call__(self, images):
         """Likewise, and 0 for what is not certain."""
-        from PIL import Image
-
-        from tfanime.tfrecords.tagging import Sight
-
-        rows = [self._tagger(Sight(Image.fromarray(image), None, None)) for image in images]
+        rows = [self._look(image) for image in images]
         values = np.array(rows, np.int8).reshape(len(images), len(self.vocabulary))
         values[:, self._unsaid] = 0  # of what it never says it has no opinion
         return values
+
+    def _look(self, image):
+        from PIL import Image
+
+        from tfanime.metrics.faces import BORDER, SIDE, prepared
+        from tfanime.tfrecords.tagging import Sight
+
+        crop = Image.fromarray(image)
+        if not self._detector:
+            return self._tagger(Sight(crop, None, None))
+        faces = self._detector.find(Image.fromarray(prepared(image)))
+        face = max(faces, key=lambda face: face.score, default=None)
+        if face is None or face.score < self._threshold:
+            return np.zeros(len(self.vocabulary), np.int8)
+        return self._tagger(Sight(crop, face, None, (BORDER, BORDER, SIDE)))
+
+
+def colour_judges(vocabulary):
+    """Who sees colours here: a `ColourJudge` by the pixels alone and, if animeface is installed, one by its samples.
+
+    Args:
+        vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
+    """
+    from tfanime.tfrecords.detect import DetectSettings
+    from tfanime.tfrecords.detect_animeface import animeface
+
+    settings = DetectSettings(detector="animeface", detect_size=0)
+    judges = [ColourJudge(vocabulary)]
+    with contextlib.suppress(ImportError):
+        judges.append(ColourJudge(vocabulary, animeface(settings), settings.threshold))
+    return judges
 
 
 def tell(vocabulary, tag_logits):

@@ -1,5 +1,6 @@
 """What a feature network is: uint8 pictures to vectors, with all that a value measured by it depends on."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class FeatureNetwork:
             raise ValueError(
                 f"images must be uint8 [batch >= 1, height, width, 3]. Received: {images.dtype} {images.shape}"
             )
-        features = np.asarray(self.compute(images), np.float32)
+        with without_tf32():
+            features = np.asarray(self.compute(images), np.float32)
         if features.shape != (len(images), self.dimensions):
             raise ValueError(
                 f"the feature network {self.name!r} must give [{len(images)}, {self.dimensions}]. "
@@ -67,6 +69,19 @@ class FeatureNetwork:
                 f"{len(images)} pictures with some that are not; its weights or the scale of its input are wrong"
             )
         return features
+
+
+@contextlib.contextmanager
+def without_tf32():
+    """Has float32 computed as such: GPUs since Ampere round it to ten bits of mantissa else, and values differ."""
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def hash_of_weights(weights):

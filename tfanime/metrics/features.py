@@ -4,10 +4,11 @@
     for features in extract(network, batches):
         moments.update(features)
 
-A network is named as on the command line: `tagger`, `inception:file=PATH`, `PATH.onnx:size=224,scale=255`. A new one is
-one function that returns a `FeatureNetwork`, and one entry in `NETWORKS`.
+A network is named as on the command line: `tagger`, `tagger:file=PATH`, `inception:file=PATH`,
+`PATH.onnx:size=224,scale=255`. A new one is one function that returns a `FeatureNetwork`, and one entry in `NETWORKS`.
 """
 
+import inspect
 import re
 
 import numpy as np
@@ -16,27 +17,29 @@ from tqdm import tqdm
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_weights
 from tfanime.metrics.inception import inception, inception_clean
 from tfanime.metrics.network_files import from_file, traced
+from tfanime.recipes.precision import precision_policy
 
 DEFAULT = "tagger"
 BATCH = 64
 
 
-def tagger():
+def tagger(file=None):
     """`fd_tagger1`: the tagging network of the package, version 1. It needs no download and knows anime.
 
+    Args:
+        file: Instead of it one that `tfanime.recipes.tagger` trained: the path of its two files without their endings,
+            such as `runs/tagger/tagger`. Its value is called `fd_`, its name and eight digits of its hash, since
+            names of one's own may be given twice.
+
     Raises:
-        ImportError: This build of tfanime does not have it.
-        FileNotFoundError: Its weights are missing.
+        FileNotFoundError: A file is missing.
+        ValueError: A file is damaged.
     """
-    try:
-        from tfanime.metrics import tagger_network
-    except ImportError as error:
-        raise ImportError(
-            "the feature network tagger must be part of this build of tfanime. Received: none is there; take "
-            "inception, inception_clean, inception_keras or a file of your own"
-        ) from error
-    model = tagger_network.load()
-    size = model.inputs[0].shape[1]
+    from tfanime.metrics.tagger_network import open_tagger
+
+    network = open_tagger(file)
+    model, size, weights = network.model, network.image_size, hash_of_weights(network.model.get_weights())
+    name = re.sub(r"\W+", "_", network.name)
 
     def prepare(images, size):
         import tensorflow as tf
@@ -49,11 +52,10 @@ def tagger():
         return to_float(images)
 
     run = traced(lambda images: model(images, training=False)[0], prepare)
-    version = tagger_network.VERSION
     return FeatureNetwork(
         "tagger",
-        f"fd_tagger{version}",
-        hash_of_weights(model.get_weights()),
+        f"fd_{name}_{weights[:8]}" if file else f"fd_{name}",
+        weights,
         f"bicubic, antialiased, clipped, rounded, {size}",
         size,
         model.outputs[0].shape[-1],
@@ -71,7 +73,8 @@ def inception_keras():
     import tensorflow as tf
 
     try:
-        model = keras.applications.InceptionV3(include_top=False, pooling="avg")
+        with precision_policy("float32"):
+            model = keras.applications.InceptionV3(include_top=False, pooling="avg")
     except Exception as error:  # Keras has no class of its own for a download that fails
         raise OSError(f"the weights of inception_keras must be reachable at first use. Received: {error}") from error
     size = 299
@@ -122,9 +125,11 @@ def parse_network(text):
             f"a feature network must be one of {', '.join(NETWORKS)}, or the path of a .keras or .onnx file or of a "
             f"SavedModel's folder. Received: {text!r}"
         )
-    if name in NETWORKS and set(options) - ({"file"} if name in ("inception", "inception_clean") else set()):
-        rule = "none but file" if "inception" in name and "keras" not in name else "none"
-        raise ValueError(f"options of the feature network {name} must be {rule}. Received: {text!r}")
+    if name in NETWORKS:
+        known = list(inspect.signature(NETWORKS[name]).parameters)
+        if set(options) - set(known):
+            rule = f"of {', '.join(known)}" if known else "none"
+            raise ValueError(f"options of the feature network {name} must be {rule}. Received: {text!r}")
     return name, options
 
 

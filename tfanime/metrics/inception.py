@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tfanime.files import cache_folder
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
 
 VARIABLE = "TFANIME_INCEPTION"
@@ -21,26 +22,32 @@ POOL = "pool_3:0"
 DECODED, RESIZED = "ExpandDims:0", "ResizeBilinear:0"  # pictures before and after the graph's own resize, 0 to 255
 
 
-def inception(file=None):
+def inception(file=None, url=None, sha256=None):
     """`fid`: the graph resizes, as the original does.
 
     Args:
         file: The frozen graph. Default: the environment variable TFANIME_INCEPTION.
+        url: Instead of it where to download it from at first use, as it is or in a .tgz.
+        sha256: Of what is downloaded (hex). It must be known: what a number is worth should not depend on a network.
 
     Raises:
-        ValueError: No file is named, or it is another graph.
-        FileNotFoundError: It does not exist.
+        ValueError: No file is named, it is another graph, or what was downloaded has another hash.
+        OSError: It does not exist, or cannot be downloaded.
     """
     return _network(
-        "inception", "fid", file, DECODED, "by the graph: bilinear, TensorFlow 1, 299", lambda images: images
+        "inception",
+        "fid",
+        _graph_path(file, url, sha256),
+        DECODED,
+        "by the graph: bilinear, TensorFlow 1, 299",
+        lambda images: images,
     )
 
 
-def inception_clean(file=None):
+def inception_clean(file=None, url=None, sha256=None):
     """`fid_clean`: the same network behind clean-fid's resize. Arguments and errors are those of `inception`."""
-    return _network(
-        "inception_clean", "fid_clean", file, RESIZED, "Pillow bicubic, float32, clipped, 299", clean_resize
-    )
+    resize = "Pillow bicubic, float32, clipped, 299"
+    return _network("inception_clean", "fid_clean", _graph_path(file, url, sha256), RESIZED, resize, clean_resize)
 
 
 def clean_resize(images, side=SIDE):
@@ -61,8 +68,7 @@ def clean_resize(images, side=SIDE):
     return np.clip(result, 0.0, 255.0, out=result)
 
 
-def _network(name, value, file, entry, resize, prepare):
-    path = _graph_path(file)
+def _network(name, value, path, entry, resize, prepare):
     run = _load(path, entry)
     dimensions = run(np.zeros((1, SIDE, SIDE, 3), np.float32)).shape[1]
 
@@ -72,7 +78,14 @@ def _network(name, value, file, entry, resize, prepare):
     return FeatureNetwork(name, value, hash_of_files(path), resize, SIDE, dimensions, compute)
 
 
-def _graph_path(file):
+def _graph_path(file, url, sha256):
+    if (url is None) != (sha256 is None) or (url and file):
+        raise ValueError(
+            "inception must be told either its file or both its url and the sha256 of what lies there. "
+            f"Received: file={file}, url={url}, sha256={sha256}"
+        )
+    if url:
+        return _downloaded(url, sha256.lower())
     value = file or os.environ.get(VARIABLE)
     if not value:
         raise ValueError(
@@ -82,6 +95,24 @@ def _graph_path(file):
     if not Path(value).is_file():
         raise FileNotFoundError(f"the file of inception must exist. Received: {str(value)!r}; it is {SOURCE}")
     return Path(value)
+
+
+def _downloaded(url, sha256):
+    """The path of the graph in the cache folder; it is downloaded at first use."""
+    import keras
+
+    packed = url.endswith((".tgz", ".tar.gz"))
+    folder = cache_folder() / "inception" / sha256
+    try:
+        path = keras.utils.get_file(
+            url.rsplit("/", 1)[-1], url, extract=packed, file_hash=sha256, hash_algorithm="sha256", cache_dir=folder
+        )
+    except Exception as error:  # Keras has classes neither for a download that fails nor for another hash
+        raise OSError(f"url must be reachable, and what lies there have sha256. Received: {url!r}: {error}") from error
+    found = sorted(Path(path).rglob("*.pb")) if packed else [Path(path)]
+    if len(found) != 1:
+        raise ValueError(f"url must hold one frozen graph, a .pb. Received: {url!r} with {len(found)}")
+    return found[0]
 
 
 def _load(path, entry):

@@ -4,6 +4,7 @@ What a network's pictures look like is no part of such files, hence the options 
 `PATH:size=224,scale=255`.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def from_file(path, options):
         options: Of `Form`, a dictionary of texts.
 
     Returns:
-        A `FeatureNetwork`, whose value is called `fd_` and the file's stem and eight digits of its hash.
+        A `FeatureNetwork`, whose value is called `fd_`, the file's stem and eight digits of a hash of it and its
+        options.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -123,7 +125,9 @@ def from_file(path, options):
     dimensions = compute(np.zeros((PROBE, size, size, 3), np.uint8)).shape[-1]
     digest = hash_of_files(path)
     name = re.sub(r"\W+", "_", path.stem)
-    return FeatureNetwork(name, f"fd_{name}_{digest[:8]}", digest, form.told(size), size, dimensions, compute)
+    # One file is several networks: by its layers, and by how pictures are scaled for it.
+    tail = hashlib.sha256(f"{digest} {form.told(size)}".encode()).hexdigest()[:8]
+    return FeatureNetwork(name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute)
 
 
 def _computed(run, form, size, path):
@@ -214,13 +218,27 @@ def _saved_model(path, form):
     return traced(network, form.prepare), spec.shape[1] if spec.shape.rank == 4 else None
 
 
+def _require_whole(path, onnx):
+    """Refuses an ONNX file whose weights lie beside it: the hash that its values are called by would not know them."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's own class, which the package does not hand on
+        raise ValueError(f"{path} must be an ONNX file. Received: {error}") from error
+    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+    beside = sorted({entry.value for entry in entries if entry.key == "location"})
+    if beside:
+        raise ValueError(f"{path} must hold its weights itself. Received: weights in {', '.join(beside)}")
+
+
 def _onnx(path, form):
     try:
+        import onnx
         import onnxruntime
     except ImportError as error:
         raise ImportError(
             "an ONNX network needs the package onnxruntime, which is not installed: pip install 'tfanime[onnx]'"
         ) from error
+    _require_whole(path, onnx)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:

@@ -1,8 +1,8 @@
 """What generated pictures are judged against: features of real ones, computed once and kept in the cache folder.
 
-They lie under a hash of all that they depend on (the data's fingerprint, the size of the pictures, how many of how
-many, the network with its weights and its resize), written to a temporary name and renamed. Memory does not grow with
-their number.
+They lie under a hash of all that they depend on (the data's fingerprint, how it is decoded, the size of the pictures,
+how many of how many, the network with its weights and its resize), written to a temporary name and renamed. Memory does
+not grow with their number.
 """
 
 import functools
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfanime.data import DECODING
 from tfanime.files import cache_folder, replacing
 from tfanime.metrics.features import BATCH, extract, in_batches
 from tfanime.metrics.frechet import Gaussian, Moments
@@ -89,6 +90,7 @@ def reference(network, faces, count=MOST, progress=True):
         "fingerprint": faces.fingerprint,
         "image_size": faces.image_size,
         "stored_size": faces.stored_size,
+        "decoding": DECODING,
         "count": count,
         "of": faces.count,
         "network": network.protocol,

@@ -17,6 +17,7 @@ import numpy as np
 
 from tfanime import __version__
 from tfanime.files import replacing, write_text
+from tfanime.metrics.feature_network import without_tf32
 from tfanime.tags import KONACHAN26, TagVocabulary
 
 NAME = "tagger"
@@ -82,12 +83,8 @@ class TaggerNetwork:
         if images.shape[1:3] != (size, size):
             images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
             images = tf.cast(tf.round(tf.clip_by_value(images, 0.0, 255.0)), tf.uint8)
-        return [values.numpy() for values in self.model(to_float(images), training=False)]
-
-
-def load(path=None):
-    """The tagger as a `keras.Model`, see `open_tagger`."""
-    return open_tagger(path).model
+        with without_tf32():
+            return [values.numpy() for values in self.model(to_float(images), training=False)]
 
 
 def open_tagger(path=None):

@@ -21,8 +21,8 @@ class Config(DCGANConfig):
     Args:
         latent_distribution: normal is N(0, 1), uniform U(-1, 1) as in the paper.
         discriminator_norm: Norm in the discriminator; none or spectral where r1_gamma is above 0.
-        minibatch_stddev: Whether the discriminator sees the batch's standard deviation (Karras et al. 2018); --batch_size
-            must then be a multiple of four times --accumulate on each device.
+        minibatch_stddev: Whether the discriminator sees the batch's standard deviation (Karras et al. 2018);
+            --batch_size must then be a multiple of four times --accumulate on each device.
         r1_gamma: Weight of the R1 penalty (Mescheder et al. 2018), 0 for none.
         r1_every: Training steps from one R1 penalty to the next, which then weighs as many times as much.
     """

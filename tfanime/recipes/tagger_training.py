@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 
 import keras
 import tensorflow as tf
@@ -50,6 +51,9 @@ def train(config, build):
     with locked(require_writable_folder(run.path, "run"), "run"):
         keras.utils.set_random_seed(config.seed)
         vocabulary = faces.vocabulary.with_frequencies(faces.tags)
+        absent = [tag for tag, has in zip(vocabulary.tags, (faces.tags > 0).any(axis=0), strict=True) if not has]
+        if absent:
+            print(f"warning: no face has {', '.join(absent)}: the network cannot learn it", file=sys.stderr, flush=True)
         with precision_policy(config.precision):
             classifier = build(config, vocabulary)
         run.start("tagger", config, identity, RESUMABLE, vocabulary)

@@ -110,7 +110,8 @@ def train(config, build, name):
         best = profile = None
         if config.best_by:
             within = config.best_within
-            best = callbacks.Best(run.best, config.best_by, config.best_mode, within, known=shared.best, **state)
+            protocol = fid.protocol if fid and config.best_by == fid.name else None
+            best = callbacks.Best(run.best, config.best_by, config.best_mode, within, protocol, shared.best, **state)
         with stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
             if config.profile and workers.chief:
                 profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))

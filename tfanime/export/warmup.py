@@ -16,7 +16,7 @@ def write_warmup(folder, endpoints):
 
     Args:
         folder: The SavedModel.
-        endpoints: A dictionary from name to `tfanime.export_signatures.Endpoint`.
+        endpoints: A dictionary from name to `tfanime.export.signatures.Endpoint`.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2

@@ -1,14 +1,18 @@
-"""The numbers are those of torch-fidelity on the same features; `nox -s fidelity` has it installed."""
+"""The numbers are those of torch-fidelity, prdc and clean-fid; `nox -s fidelity` has them installed."""
 
 import numpy as np
 import pytest
 
 from tfanime.metrics.frechet import frechet_distance
+from tfanime.metrics.inception import clean_resize
 from tfanime.metrics.kernel import kernel_distance
+from tfanime.metrics.neighbours import density_coverage, precision_recall
 
 torch = pytest.importorskip("torch")
 metric_fid = pytest.importorskip("torch_fidelity.metric_fid")
 metric_kid = pytest.importorskip("torch_fidelity.metric_kid")
+prdc = pytest.importorskip("prdc")
+cleanfid = pytest.importorskip("cleanfid.resize")
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +36,20 @@ def test_kernel_distance(features):
     expected = metric_kid.kid_features_to_metric(*rows, **options)
     mean, _ = kernel_distance(*features, subsets=1)
     assert mean == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-6)
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_precision_recall_density_coverage(features, k):
+    real, fake = features[0], features[0][::-1] * 0.6 + 0.4 * features[1]
+    expected = prdc.compute_prdc(real, fake, nearest_k=k)
+    values = (*precision_recall(real, fake, k), *density_coverage(real, fake, k))
+    names = ("precision", "recall", "density", "coverage")
+    assert values == pytest.approx([expected[name] for name in names], rel=1e-9)
+    assert all(0.1 < expected[name] < 0.97 for name in names)
+
+
+@pytest.mark.parametrize("side", [64, 400])
+def test_the_clean_resize(side):
+    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    expected = np.stack([cleanfid.build_resizer("clean")(image) for image in images])
+    np.testing.assert_allclose(clean_resize(images), expected, atol=1e-4)

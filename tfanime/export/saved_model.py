@@ -1,15 +1,12 @@
-"""Stage 5: a trained generator to a SavedModel that TensorFlow Serving loads.
-
-Run as `python -m tfanime.export RUN OUT_DIR`; every call writes the next version, `OUT_DIR/1`, `OUT_DIR/2` ...
-"""
+"""The averaged generator of a run as the next version of a SavedModel."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tfanime import __version__, command_line
-from tfanime.export_onnx import require_onnx, require_packages, write_onnx
-from tfanime.export_signatures import card_endpoint, endpoints
-from tfanime.export_warmup import write_warmup
+from tfanime import __version__
+from tfanime.export.onnx import require_onnx, write_onnx
+from tfanime.export.signatures import card_endpoint, endpoints
+from tfanime.export.warmup import write_warmup
 from tfanime.files import replacing, require_writable_folder
 from tfanime.generate import open_generator, versions
 from tfanime.runs import RunFolder
@@ -41,7 +38,7 @@ def export(run, out_dir, checkpoint="newest", onnx=None):
         run: A run folder with a checkpoint.
         out_dir: The base path to give a server.
         checkpoint: `"newest"`, `"best"`, or a step, see `tfanime.callbacks.checkpoints.find`.
-        onnx: A file to write the network to as ONNX too, see `tfanime.export_onnx.write_onnx`; default: none.
+        onnx: A file to write the network to as ONNX too, see `tfanime.export.onnx.write_onnx`; default: none.
 
     Returns:
         The new version's folder, a `pathlib.Path`; it appears there only when it is whole.
@@ -120,51 +117,3 @@ def _model_card(generator, found):
 def _training(card):
     config = {name: value for name, value in card["config"].items() if name not in ("data", "run")}
     return {**{name: card[name] for name in ("tfanime", "recipe", "data", "step")}, "config": config}
-
-
-@dataclass(frozen=True)
-class Config:
-    """Export a generator.
-
-    Args:
-        run: A run folder with a checkpoint.
-        out_dir: Base path of the model; the next version is written below it.
-        checkpoint: Which state of the run: newest, best (of a run trained with --best_by), or one of the steps whose
-            checkpoints are there.
-        onnx: A file to write the network to as ONNX too, latents (and tags) to pictures; it is checked against
-            TensorFlow, and needs the extra onnx.
-    """
-
-    run: str
-    out_dir: str
-    checkpoint: str = "newest"
-    onnx: str | None = None
-
-    def __post_init__(self):
-        if self.onnx is not None:
-            require_packages()
-
-
-def main(arguments=None):
-    """Exports; `--help` lists the arguments."""
-    config = command_line.parse(
-        Config,
-        program="python -m tfanime.export",
-        description="Export the averaged generator of a run as a SavedModel, OUT_DIR/VERSION.",
-        epilog="""example:
-  python -m tfanime.export runs/wgan exports/tfanime
-  python -m tfanime.serving --model tfanime=exports/tfanime
-  python -m tfanime.export runs/wgan exports/tfanime --onnx exports/tfanime.onnx
-""",
-        positional=("run", "out_dir"),
-        arguments=arguments,
-    )
-    command_line.load_tensorflow()
-    target = export(config.run, config.out_dir, config.checkpoint, config.onnx)
-    if config.onnx:
-        print(f"as ONNX: {config.onnx}")
-    print(f"exported: {target}\nserve it: python -m tfanime.serving --model tfanime={target.parent} --port 8500")
-
-
-if __name__ == "__main__":
-    command_line.run(main)

@@ -1,0 +1,55 @@
+"""`python -m tfanime.export RUN OUT_DIR`: the next version of a SavedModel, `OUT_DIR/1`, `OUT_DIR/2` ..."""
+
+from dataclasses import dataclass
+
+from tfanime import command_line
+from tfanime.export.onnx import require_packages
+from tfanime.export.saved_model import export
+
+
+@dataclass(frozen=True)
+class Config:
+    """Export a generator.
+
+    Args:
+        run: A run folder with a checkpoint.
+        out_dir: Base path of the model; the next version is written below it.
+        checkpoint: Which state of the run: newest, best (of a run trained with --best_by), or one of the steps whose
+            checkpoints are there.
+        onnx: A file to write the network to as ONNX too, latents (and tags) to pictures; it is checked against
+            TensorFlow, and needs the extra onnx.
+    """
+
+    run: str
+    out_dir: str
+    checkpoint: str = "newest"
+    onnx: str | None = None
+
+    def __post_init__(self):
+        if self.onnx is not None:
+            require_packages()
+
+
+def main(arguments=None):
+    """Exports; `--help` lists the arguments."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.export",
+        description="Export the averaged generator of a run as a SavedModel, OUT_DIR/VERSION.",
+        epilog="""example:
+  python -m tfanime.export runs/wgan exports/tfanime
+  python -m tfanime.serving --model tfanime=exports/tfanime
+  python -m tfanime.export runs/wgan exports/tfanime --onnx exports/tfanime.onnx
+""",
+        positional=("run", "out_dir"),
+        arguments=arguments,
+    )
+    command_line.load_tensorflow()
+    target = export(config.run, config.out_dir, config.checkpoint, config.onnx)
+    if config.onnx:
+        print(f"as ONNX: {config.onnx}")
+    print(f"exported: {target}\nserve it: python -m tfanime.serving --model tfanime={target.parent} --port 8500")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
