@@ -3,6 +3,7 @@
 
 import json
 import threading
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ class Config:
     Args:
         models: Run folders, SavedModels, folders of SavedModels by version, or folders of PNGs; all of one size.
         real: Folder of shards whose faces are rated too, held-out ones where there are some. Default: none.
-        out: Folder for answers.jsonl and results.json. A rating that was broken off goes on there.
+        out: Folder for answers.jsonl, pictures.npz and results.json. A rating that was broken off goes on there, with
+            the same pictures.
         count: Pictures of each model.
         seed: Seed of the first picture of each generator, of which pictures of a folder are taken, and of the order.
         checkpoint: Which state of run folders draws: newest, best, or a step.
@@ -115,6 +117,55 @@ def open_real(shards, size, count, seed=0):
     return Pictures("real faces", faces.images(chosen))
 
 
+def open_sources(config, path):
+    """The pictures of all models, and real ones if wanted.
+
+    Args:
+        config: A `Config`.
+        path: Where `save_sources` left them when the rating began. A person goes on with the pictures that they have
+            seen, even if a run has been trained on since, or another device rounds otherwise.
+
+    Returns:
+        A list of `tfanime.evaluate.rating.Pictures`.
+
+    Raises:
+        FileNotFoundError, ValueError: See `open_pictures` and `open_real`.
+    """
+    import numpy as np
+
+    from tfanime.evaluate.rating import Pictures
+
+    if path.is_file():
+        try:
+            with np.load(path) as file:
+                head = json.loads(str(file["head"]))
+                if head["settings"] == _deciding(config):
+                    return [Pictures(name, file[str(number)]) for number, name in enumerate(head["names"])]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} must be a file that tfanime wrote. Received: {error}") from error
+    sources = [open_pictures(path, config.count, config.seed, config.checkpoint) for path in config.models]
+    if config.real:
+        sources.append(open_real(config.real, sources[0].images.shape[1], config.count, config.seed))
+    return sources
+
+
+def save_sources(config, sources, path):
+    """Writes pictures for `open_sources`."""
+    import numpy as np
+
+    from tfanime.files import replacing
+
+    head = {"settings": _deciding(config), "names": [source.name for source in sources]}
+    arrays = {str(number): source.images for number, source in enumerate(sources)}
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would give a path its own ending
+        np.savez(file, head=json.dumps(head), **arrays)
+
+
+def _deciding(config):
+    """The settings that decide which pictures are rated."""
+    return {name: getattr(config, name) for name in ("models", "real", "count", "seed", "checkpoint")}
+
+
 def main(arguments=None):
     """Serves the page until all pictures are rated; `--help` lists the flags."""
     config = command_line.parse(
@@ -136,10 +187,9 @@ The page's keys: G or the right arrow for good, P or the left arrow for poor, U 
 
     folder = require_writable_folder(config.out, "out")
     with locked(folder, "out"):
-        sources = [open_pictures(path, config.count, config.seed, config.checkpoint) for path in config.models]
-        if config.real:
-            sources.append(open_real(config.real, sources[0].images.shape[1], config.count, config.seed))
+        sources = open_sources(config, folder / "pictures.npz")
         rating = Rating(folder / "answers.jsonl", sources, config.seed)
+        save_sources(config, sources, folder / "pictures.npz")
         with RatingServer(rating, config.port) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             print(f"{rating.count} pictures, {len(rating.answers)} rated: {server.address}", flush=True)
