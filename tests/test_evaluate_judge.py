@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tiny_features
 
+from tfanime.data import DECODING
 from tfanime.evaluate.judge import BINS, Judge, histogram
 from tfanime.evaluate.sources import Source, averages
 from tfanime.metrics.faces import FaceFinder
@@ -103,7 +104,8 @@ def test_histogram():
 def test_the_protocol_is_all_that_numbers_depend_on(judge, faces):
     assert judge.protocol["samples"] == 100 and judge.protocol["detector"] == {"name": "bright", "version": "1"}
     assert judge.protocol["network"] == judge.network.protocol
-    assert judge.protocol["reference"] == {"fingerprint": faces.fingerprint, "stored_size": 8, "count": 150, "of": 150}
+    expected = {"fingerprint": faces.fingerprint, "stored_size": 8, "decoding": DECODING, "count": 150, "of": 150}
+    assert judge.protocol["reference"] == expected
 
 
 def test_too_few(judge, faces, tmp_path):

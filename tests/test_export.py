@@ -14,6 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tfanime import __version__, command_line, export, generate
 from tfanime.export import __main__ as command
 from tfanime.export import onnx as export_onnx
+from tfanime.export import saved_model
 from tfanime.images import to_uint8
 from tfanime.tag_sampling import TagSampler
 
@@ -205,7 +206,7 @@ def test_onnx_without_its_packages(run_folder, tmp_path, monkeypatch, capsys):
 
 
 def test_versions_count_up(run_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_write", lambda network, found, folder: folder.mkdir())
+    monkeypatch.setattr(saved_model, "_write", lambda network, found, folder: folder.mkdir())
     assert [export.export(run_folder, tmp_path).name for _ in range(2)] == ["1", "2"]
     (tmp_path / "9").mkdir()
     (tmp_path / "old").mkdir()
@@ -219,13 +220,13 @@ def test_an_export_that_fails_leaves_nothing(run_folder, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(export, "_write", full)
+        patch.setattr(saved_model, "_write", full)
         export.export(run_folder, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_the_command_line(run_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "_write", lambda network, found, folder: folder.mkdir())
+    monkeypatch.setattr(saved_model, "_write", lambda network, found, folder: folder.mkdir())
     command.main([str(run_folder), str(tmp_path / "out")])
     out = capsys.readouterr().out
     assert f"exported: {tmp_path / 'out' / '1'}\n" in out and f"--model tfanime={tmp_path / 'out'} --port" in out

@@ -71,9 +71,9 @@ def test_kernels_are_shipped_in_half_the_bytes_and_statistics_are_not_rounded():
     assert sum(array.nbytes for array in tagger_network.to_arrays(full).values()) < 3e6
 
 
-def test_load_gives_the_network_that_tfanime_carries_in_float32(packaged):
+def test_opened_is_the_network_that_tfanime_carries_in_float32(packaged):
     with precision_policy("mixed_bfloat16"):
-        model = tagger_network.load()
+        model = tagger_network.open_tagger().model
     assert isinstance(model, keras.Model) and model.get_layer("stem_conv").compute_dtype == "float32"
     assert [tuple(shape) for shape in model.output_shape] == [(None, 6), (None, len(tagger_network.VOCABULARY))]
     assert tagger_network.open_tagger().name == f"{tagger_network.NAME}{tagger_network.VERSION}"
@@ -104,9 +104,9 @@ def test_predict_resizes_with_antialiasing(saved):
 def test_a_missing_file_is_named(packaged, ending):
     packaged.with_name(f"one.two.{ending}").unlink()
     with pytest.raises(FileNotFoundError, match=rf"Received: '.*one.two.{ending}', which this installation lacks"):
-        tagger_network.load()
+        tagger_network.open_tagger()
     with pytest.raises(FileNotFoundError, match=r"tfanime.recipes.tagger` writes both"):
-        tagger_network.load(packaged)
+        tagger_network.open_tagger(packaged)
 
 
 def test_damaged_weights_are_refused(saved):
@@ -115,10 +115,10 @@ def test_damaged_weights_are_refused(saved):
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
     with pytest.raises(ValueError, match=r"must be those of its card, SHA-256 .*one.two.npz', with .* is damaged"):
-        tagger_network.load(saved)
+        tagger_network.open_tagger(saved)
     weights.write_bytes(data[:-10])
     with pytest.raises(ValueError, match="is damaged"):
-        tagger_network.load(saved)
+        tagger_network.open_tagger(saved)
 
 
 def test_weights_that_are_no_arrays_are_refused(saved):
@@ -127,7 +127,7 @@ def test_weights_that_are_no_arrays_are_refused(saved):
         weights.write_bytes(data)
         change_card(saved, sha256=hashlib.sha256(data).hexdigest())
         with pytest.raises(ValueError, match="must be arrays that NumPy reads"):
-            tagger_network.load(saved)
+            tagger_network.open_tagger(saved)
 
 
 @pytest.mark.parametrize(
@@ -145,21 +145,21 @@ def test_weights_that_are_no_arrays_are_refused(saved):
 def test_a_card_of_another_network_is_refused(saved, values, message):
     change_card(saved, **values)
     with pytest.raises(ValueError, match=message):
-        tagger_network.load(saved)
+        tagger_network.open_tagger(saved)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}'])
 def test_a_card_that_is_none_is_refused(saved, text):
     saved.with_name("one.two.json").write_text(text)
     with pytest.raises(ValueError, match=r"the card of a tagger must be a file that tfanime wrote. .*one.two.json"):
-        tagger_network.load(saved)
+        tagger_network.open_tagger(saved)
 
 
 @pytest.mark.parametrize("values", [{"name": "tagger2"}, {"vocabulary": JIN34.to_json()}])
 def test_no_other_network_passes_for_the_one_that_tfanime_carries(packaged, values):
     change_card(packaged, **values)
     with pytest.raises(ValueError, match=r"the tagger that tfanime carries must be tagger1. Received: "):
-        tagger_network.load()
+        tagger_network.open_tagger()
 
 
 @pytest.mark.parametrize("value", [np.nan, 1e5])
@@ -178,7 +178,7 @@ def test_a_write_that_breaks_off_leaves_no_network_that_is_taken_for_the_old_one
     with pytest.raises(OSError, match="no space"):
         tagger_network.save(saved, "mine4", SMALL, KONACHAN26, tagger_network.to_arrays(network(1)))
     with pytest.raises(ValueError, match="another network"):
-        tagger_network.load(saved)
+        tagger_network.open_tagger(saved)
 
 
 def test_the_network_that_tfanime_carries():

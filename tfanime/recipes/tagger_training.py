@@ -51,14 +51,19 @@ def train(config, build):
     with locked(require_writable_folder(run.path, "run"), "run"):
         keras.utils.set_random_seed(config.seed)
         vocabulary = faces.vocabulary.with_frequencies(faces.tags)
-        absent = [tag for tag, has in zip(vocabulary.tags, (faces.tags > 0).any(axis=0), strict=True) if not has]
-        if absent:
-            print(f"warning: no face has {', '.join(absent)}: the network cannot learn it", file=sys.stderr, flush=True)
+        warn_of_absent(vocabulary, faces.tags)
         with precision_policy(config.precision):
             classifier = build(config, vocabulary)
         run.start("tagger", config, identity, RESUMABLE, vocabulary)
         status = _fit(config, run, faces, classifier)
         return status or _judge_and_write(config, run, faces, held_out, classifier)
+
+
+def warn_of_absent(vocabulary, tags):
+    """Names on stderr the tags of a vocabulary that no face has; `tags` is `[faces, len(vocabulary)]` of +1, -1, 0."""
+    absent = [tag for tag, has in zip(vocabulary.tags, (tags > 0).any(axis=0), strict=True) if not has]
+    if absent:
+        print(f"warning: no face has {', '.join(absent)}: the network cannot learn to see it", file=sys.stderr)
 
 
 def _fit(config, run, faces, classifier):
