@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from tfanime.models.convolution import Conv2D, Conv2DTranspose
+from tfanime.models.heads import check_tag_count, generator_inputs, images_output, logits_outputs
 from tfanime.models.layers import BatchNormalization, MinibatchStddev
 from tfanime.models.spectral import SpectralNormalization
 
@@ -34,49 +35,6 @@ def batch_norm():
     return BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02), synchronized=True
     )
-
-
-def generator_inputs(latent_size, tag_count):
-    """What a generator starts from.
-
-    Returns:
-        The inputs of its `keras.Model`, `latents` `[batch, latent_size]` or `[latents, tags]` with tags
-        `[batch, tag_count]`, and the tensor of all of them side by side.
-
-    Raises:
-        ValueError: `tag_count` is negative.
-    """
-    _check_tag_count(tag_count)
-    latents = layers.Input((latent_size,), name="latents")
-    if not tag_count:
-        return latents, latents
-    tags = layers.Input((tag_count,), name="tags")
-    return [latents, tags], layers.Concatenate()([latents, tags])
-
-
-def images_output(x):
-    """Pictures in [-1, 1] from a generator's last convolution."""
-    # float32 out of the network, whatever it computes in: pictures and losses must not be rounded to 8 bits twice.
-    return layers.Activation("tanh", dtype="float32", name="images")(x)
-
-
-def logits_outputs(logits, tag_logits=None):
-    """A discriminator's outputs, float32: logits `[batch]`, or the pair `(logits, tag_logits [batch, tag_count])`.
-
-    Args:
-        logits: Symbolic tensor with one number a picture.
-        tag_logits: Symbolic tensor with `tag_count` numbers a picture, or None.
-    """
-    outputs = layers.Activation("linear", dtype="float32", name="logits")(layers.Reshape(())(logits))
-    if tag_logits is None:
-        return outputs
-    tag_logits = layers.Flatten()(tag_logits)
-    return outputs, layers.Activation("linear", dtype="float32", name="tag_logits")(tag_logits)
-
-
-def _check_tag_count(tag_count):
-    if tag_count < 0:
-        raise ValueError(f"tag_count must be at least 0. Received: {tag_count}")
 
 
 def _blocks(image_size):
@@ -189,7 +147,7 @@ def discriminator(
         ValueError: An argument is out of its range.
     """
     _check_norm(norm)
-    _check_tag_count(tag_count)
+    check_tag_count(tag_count)
     blocks = _blocks(image_size)
     further = _deal_out(convolutions, blocks + 1, blocks, image_size)
     images = layers.Input((image_size, image_size, 3), name="images")

@@ -9,7 +9,8 @@ import keras
 from keras import layers
 
 from tfanime.models.convolution import Conv2D, Conv2DTranspose
-from tfanime.models.dcgan import batch_norm, generator_inputs, images_output, logits_outputs, normal_weights
+from tfanime.models.dcgan import batch_norm, normal_weights
+from tfanime.models.heads import check_tag_count, generator_inputs, images_output, logits_outputs
 from tfanime.models.spectral import SpectralNormalization
 
 
@@ -18,8 +19,7 @@ def _check(image_size, channels, tag_count):
         raise ValueError(f"image_size must be a multiple of 8 from 16. Received: {image_size}")
     if channels < 1:
         raise ValueError(f"channels must be at least 1. Received: {channels}")
-    if tag_count < 0:
-        raise ValueError(f"tag_count must be at least 0. Received: {tag_count}")
+    check_tag_count(tag_count)
 
 
 def generator(image_size=32, latent_size=128, channels=64, tag_count=0):

@@ -22,7 +22,8 @@ fast a layer is. Here they make all layers about as fast as DCGAN's are (docs/re
 import keras
 from keras import layers, ops
 
-from tfanime.models.dcgan import batch_norm, generator_inputs, images_output, logits_outputs
+from tfanime.models.dcgan import batch_norm
+from tfanime.models.heads import generator_inputs, images_output, logits_outputs
 from tfanime.models.spectral import SpectralNormalization
 
 TRUNK = 16  # height and width of the generator's residual blocks
