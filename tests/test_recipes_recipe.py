@@ -8,7 +8,7 @@ import pytest
 import recipe_flags
 
 from tfanime import command_line
-from tfanime.recipes import dcgan, recipe, wgan
+from tfanime.recipes import dcgan, dragan, recipe, wgan
 from tfanime.runs import RunFolder
 from tfanime.tags import JIN34
 
@@ -78,6 +78,18 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
     assert other.run == "runs/wgan" and other.clip == 0.5
     # Of another recipe they are not, so that the folder is refused instead.
     assert recipe.parse_config(dcgan.Config, "dcgan", "Train.", ["--run=a"]).minutes is None
+
+
+@pytest.mark.parametrize(("module", "flag"), [(dcgan, "adversarial_weight"), (dragan, "tag_weight")])
+def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
+    def parsed(*arguments):
+        return recipe.parse_config(module.Config, module.__name__.rpartition(".")[2], "Train.", list(arguments))
+
+    first = parsed("--run=a", f"--{flag}=null", "--precision=float32")
+    assert getattr(first, flag) is None is not getattr(module.Config(), flag)
+    RunFolder("a").start(module.__name__.rpartition(".")[2], first, {}, recipe.RESUMABLE)
+    assert parsed("--run=a") == first
+    assert getattr(parsed("--config=a/config.toml", "--run=b"), flag) is None
 
 
 @pytest.mark.parametrize(
