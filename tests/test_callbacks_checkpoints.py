@@ -139,6 +139,16 @@ def test_what_is_restored_may_lie_elsewhere(tmp_path):
     assert attached(tmp_path / "here").restore() == 3 and attached(tmp_path / "there").restore() == 4
 
 
+def noting(folder, ticking, **options):
+    """A callback that notes the steps at which it would save, and they."""
+    callback, saves = attached(folder, **options), []
+    callback.save = lambda: (
+        saves.append(callback.model.step) or setattr(callback, "_saved", (ticking.now, callback.model.step))
+    )
+    callback.on_train_begin()
+    return callback, saves
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_when_it_saves(tmp_path, monkeypatch, given):
     clock = SimpleNamespace(now=0.0)
@@ -147,12 +157,7 @@ def test_when_it_saves(tmp_path, monkeypatch, given):
     else:
         options = {}
         monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock.now)
-    callback = attached(tmp_path, every_minutes=1, **options)
-    callback.save = lambda: (
-        saves.append(callback.model.step) or setattr(callback, "_saved", (clock.now, callback.model.step))
-    )
-    saves = []
-    callback.on_train_begin()
+    callback, saves = noting(tmp_path, clock, every_minutes=1, **options)
     for step in range(1, 8):
         clock.now += 25
         callback.model.generator_optimizer.iterations.assign(step)
@@ -161,6 +166,20 @@ def test_when_it_saves(tmp_path, monkeypatch, given):
     callback.on_train_end()
     callback.on_train_end()  # there is nothing new any more
     assert saves == [3, 6, 7]
+
+
+def test_a_signal_saves_at_once_and_a_spent_budget_at_the_end(tmp_path):
+    clock = SimpleNamespace(now=0.0)
+    for now, spent, at_once in ((1.0, False, [5]), (99.0, True, [])):
+        budget = SimpleNamespace(broken_off=False, spent=lambda spent=spent: spent)
+        clock.now = 0.0
+        callback, saves = noting(tmp_path, clock, every_minutes=1, clock=lambda: clock.now, budget=budget)
+        clock.now, budget.broken_off = now, not spent
+        callback.model.generator_optimizer.iterations.assign(5)
+        callback.on_train_batch_end(0, {})
+        assert saves == at_once
+        callback.on_train_end()
+        assert saves == [5]
 
 
 def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monkeypatch):

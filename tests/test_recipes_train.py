@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
-from recipe_runs import environment, metrics, running, same, sheets, tensors, wait_for_step
+from keras import layers
+from recipe_runs import environment, metrics, points, running, same, sheets, tensors, wait_for_step
 
-from tfanime import export, files, generate
+from tfanime import callbacks, export, files, generate
+from tfanime.metrics.features import open_network
 from tfanime.recipes import recipe, wgan
 from tfanime.runs import RunFolder
 
@@ -25,7 +28,7 @@ WGAN = [*TINY, "--critic_steps=2"]
 
 
 def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
-    common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=4"]
+    common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=3"]
     assert wgan.main([*common, "--run=whole", "--steps=5"]) == 0
     text = capsys.readouterr().out
     assert "wgan: 48 pictures at 16 px, float32, 1 CPU, new -> whole" in text
@@ -39,8 +42,10 @@ def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     whole, parts = RunFolder("whole"), RunFolder("parts")
     assert [entry["step"] for entry in whole.read_metrics()] == [2, 4, 5]
     assert [entry["step"] for entry in parts.read_metrics()] == [2, 3, 4, 5]  # one more where it ended first
-    sheets = {whole.sample(step, kind) for step in (4, 5) for kind in (None, "interpolation")}
-    assert set(whole.sample(0).parent.iterdir()) == sheets
+    for run, steps in ((whole, (4, 5)), (parts, (3, 4, 5))):  # every second epoch, since 3 steps are no whole ones
+        sheets = {run.sample(step, kind) for step in steps for kind in (None, "interpolation")}
+        assert set(run.sample(0).parent.iterdir()) == sheets
+    assert whole.sample(4).read_bytes() == parts.sample(4).read_bytes()
     assert whole.sample(5).read_bytes() == parts.sample(5).read_bytes()
     assert whole.load()["data"]["count"] == 48 and whole.load()["data"]["stored_size"] == 32
     # Its budget is spent: nothing more happens.
@@ -94,6 +99,42 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
         assert [line for line in metrics(f"{name}_whole") if line["step"] != 4] == [lines[2], lines[6]]
         last = [sheet for sheet in sheets(f"{name}_whole") if "00000006" in sheet]
         assert last and all(sheets(f"{name}_whole")[sheet] == sheets(f"{name}_parts")[sheet] for sheet in last)
+
+
+def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
+    keras.Sequential([layers.Input((16, 16, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)]).save("pool.keras")
+    value = open_network("pool.keras").value
+    flags = [f"--data={shards}", *WGAN, "--epoch_steps=2", "--sample_steps=3", f"--best_by={value}", "--steps=7"]
+    flags += ["--fid_every=3", "--fid_samples=8", "--fid_features=pool.keras", "--learning_rate=0.01"]
+    assert wgan.main([*flags, "--run=whole"]) == 0
+
+    class Signal(callbacks.Budget):
+        def on_train_batch_begin(self, batch, logs=None):
+            if self.model.step + 1 == self.at:
+                self.interrupt(signal.SIGTERM)
+
+    class Samples(callbacks.Samples):
+        def draw(self):
+            saved = tf.train.latest_checkpoint(str(self.run.checkpoints)) or ""
+            assert saved.endswith(f"ckpt-{self.model.step}")  # what a second of grace would be enough for
+            super().draw()
+
+    for step in (4, 5):  # at an epoch's end with everything due, and in the middle of the one after
+        Signal.at = step
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks, "Budget", Signal)
+            patch.setattr(callbacks, "Samples", Samples)
+            if step == 4:
+                patch.setattr(callbacks.FID, "compute", None)
+            assert wgan.main([*flags, "--run=parts"]) == 143
+        assert f"step {step} after" in capsys.readouterr().out
+        assert metrics("parts")[-1]["step"] == step and RunFolder("parts").sample(step).is_file()
+    assert wgan.main(["--run=parts"]) == 0 and "resumed at step 5" in capsys.readouterr().out
+    assert [line["step"] for line in metrics("whole") if value in line] == [4]
+    assert metrics("parts") == metrics("whole") and points("parts") == points("whole")
+    assert sheets("parts") == sheets("whole") and len(sheets("whole")) == 4
+    for folder in ("checkpoints", "best"):
+        assert same(tensors("parts", folder), tensors("whole", folder))
 
 
 def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, capsys):

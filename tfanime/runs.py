@@ -143,7 +143,7 @@ class RunFolder:
         return entries
 
     def forget_after(self, step):
-        """Drops what was written after the checkpoint that a resumed run starts from: those steps are made again."""
+        """Drops what was written of the steps after `step`, which a resumed run makes again."""
         if self.metrics.is_file():
             kept = [entry for entry in self.read_metrics() if entry["step"] <= step]
             with replacing(self.metrics) as temporary:

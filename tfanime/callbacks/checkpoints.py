@@ -132,21 +132,26 @@ class Checkpoints(keras.callbacks.Callback):
 
     A checkpoint is written beside the older ones and becomes the newest only when it is whole.
 
+    One more is written when the training ends: after the last report where its budget is spent, since nothing would
+    make that again; before it where a signal breaks the training off, because whoever sent it may not wait for long.
+
     Args:
         folder: Where the checkpoints lie.
-        every_minutes: Minutes between two of them. One more is written when the training ends.
+        every_minutes: Minutes between two of them.
         keep: How many of the newest stay.
         clock: Called for the time in seconds; default: this machine's. Several workers must have the same, so that
             they save at the same step.
+        budget: The `Budget` that ends the training, among the callbacks before this one; None without one.
         **objects: Further trackable objects to save, such as `seconds=Budget.seconds` or a `State`.
     """
 
-    def __init__(self, folder, every_minutes=2.0, keep=3, clock=None, **objects):
+    def __init__(self, folder, every_minutes=2.0, keep=3, clock=None, budget=None, **objects):
         super().__init__()
         self.folder = str(folder)
         self.every_minutes = every_minutes
         self.keep = keep
         self.clock = clock or time.monotonic
+        self.budget = budget
         self.objects = objects
 
     def set_model(self, model):
@@ -181,7 +186,10 @@ class Checkpoints(keras.callbacks.Callback):
         self._saved = self.clock(), self.model.step
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.clock() - self._saved[0] >= self.every_minutes * 60:
+        due = self.clock() - self._saved[0] >= self.every_minutes * 60
+        if self.budget is not None and (self.budget.broken_off or self.budget.spent()):
+            due = self.budget.broken_off
+        if due:
             self.save()
 
     def on_train_end(self, logs=None):

@@ -159,10 +159,14 @@ class RecipeConfig:
         """The first and the last step to profile, or None."""
         return self.profile and _steps(self.profile)
 
+    def whole_epochs(self, steps):
+        """`steps` rounded up to whole epochs, so that a restart in between changes nothing about what they count."""
+        return -(-steps // self.epoch_steps) * self.epoch_steps
+
     @property
     def best_within(self):
         """Epochs by whose end the metric of --best_by must have shown up."""
-        return 1 if not self.fid_every else 1 + -(-self.fid_every // self.epoch_steps)
+        return 1 if not self.fid_every else 1 + self.whole_epochs(self.fid_every) // self.epoch_steps
 
     @property
     def pictures_per_step(self):

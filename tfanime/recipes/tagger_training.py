@@ -61,12 +61,11 @@ def _fit(config, run, faces, classifier):
     budget = callbacks.Budget(config.steps, config.minutes)
     log = callbacks.RunLog(run, config.batch_size, budget.seconds)
     checkpoints = callbacks.Checkpoints(
-        run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds, log=log.state
+        run.checkpoints, config.checkpoint_minutes, budget=budget, seconds=budget.seconds, log=log.state
     )
     for callback in (budget, checkpoints):
         callback.set_model(classifier)
     start = checkpoints.restore()
-    run.forget_after(start)
     print(
         f"tagger: {faces.count:,} pictures at {faces.image_size} px, {len(faces.vocabulary)} tags of "
         f"{faces.vocabulary.name}, {config.precision}, "
@@ -75,6 +74,7 @@ def _fit(config, run, faces, classifier):
     )
     if budget.spent():
         return 0
+    run.forget_after(start - 1 if log.unreported else start)  # as in `tfanime.recipes.train`
     progress = callbacks.Progress(budget, config.batch_size)
     with stopped_by_signals(budget), contextlib.closing(progress):
         classifier.fit(
@@ -86,7 +86,13 @@ def _fit(config, run, faces, classifier):
             callbacks=[
                 callbacks.StopOnNonFinite(run.checkpoints),
                 budget,
-                callbacks.Epochs(config.epoch_steps, [log]),
+                callbacks.Epochs(
+                    config.epoch_steps,
+                    [log],
+                    budget,
+                    brief=[log],
+                    due=log.unreported and start % config.epoch_steps == 0,
+                ),
                 checkpoints,
                 progress,
             ],

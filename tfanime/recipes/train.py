@@ -70,13 +70,12 @@ def train(config, build, name):
         log = callbacks.RunLog(run, config.pictures_per_step, budget.seconds)
         state = {"seconds": budget.seconds, "log": log.state}
         checkpoints = callbacks.Checkpoints(
-            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), **state
+            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), budget=budget, **state
         )
         for callback in (budget, checkpoints):
             callback.set_model(gan)
         start = checkpoints.restore(shared.checkpoints)
         workers.require_same({"the step of the newest checkpoint in --run": start})
-        run.forget_after(start)
         say = print if workers.chief else lambda *_, **__: None
         if budget.spent():
             say(
@@ -84,6 +83,9 @@ def train(config, build, name):
                 "Train on with a larger --steps or --minutes."
             )
             return 0
+        # Of a training that was broken off, what was reported of its last step came after the checkpoint: it is made
+        # again, or belongs to no epoch's end.
+        run.forget_after(start - 1 if log.unreported else start)
         say(
             f"{name}: {faces.count:,} pictures at {faces.image_size} px, "
             f"{f'{len(vocabulary)} tags of {vocabulary.name}, ' if vocabulary else ''}{config.precision}, "
@@ -130,9 +132,12 @@ def train(config, build, name):
                         [
                             *([fid] if fid else []),  # whose value the others write, and choose by
                             log,
-                            callbacks.Samples(run, config.sample_steps),
+                            callbacks.Samples(run, config.whole_epochs(config.sample_steps)),
                             *([best] if best else []),
                         ],
+                        budget,
+                        brief=[log],
+                        due=log.unreported and start % config.epoch_steps == 0,
                     ),
                     checkpoints,
                     *([progress] if workers.chief else []),
@@ -168,7 +173,8 @@ def _fid(config, faces, workers):
         if config.best_by and config.best_by.startswith(("fid", "fd_")):
             raise ValueError(f"--fid_every must be above 0 with --best_by {config.best_by}. Received: 0")
         return None
-    fid = FID(faces, config.fid_every, config.fid_samples, config.fid_features, gather=workers.gather)
+    every = config.whole_epochs(config.fid_every)
+    fid = FID(faces, every, config.fid_samples, config.fid_features, gather=workers.gather)
     if config.best_by and config.best_by.startswith(("fid", "fd_")) and config.best_by != fid.name:
         raise ValueError(
             f"--best_by must be {fid.name} with --fid_features {config.fid_features}. Received: {config.best_by}"
