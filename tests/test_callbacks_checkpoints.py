@@ -7,6 +7,7 @@ import tensorflow as tf
 import tiny_networks
 
 from tfanime.callbacks import Budget, Checkpoints, checkpoints
+from tfanime.files import write_text
 from tfanime.runs import RunFolder
 from tfanime.training import Penalty
 from tfanime.training.penalties import r1
@@ -252,3 +253,22 @@ def test_finding_checkpoints(tmp_path):
             checkpoints.find(run, which)
     saved_at(attached(run.best, keep=1), 2)
     assert checkpoints.find(run, "best") == str(run.best / "ckpt-2")
+
+
+def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path):
+    run = RunFolder(tmp_path)
+    write_text(run.details, '{"format": 1, "config": {"checkpoint_minutes": 2}}')
+    checkpoints.require_kept(run)
+    for step, seconds in ((100, 60.0), (200, 121.0)):  # killed before the checkpoint that follows this line
+        run.append_metrics({"step": step, "seconds": seconds})
+        checkpoints.require_kept(run)
+    message = r"checkpoints must hold this run's checkpoints. Received: none, after 300 steps. Name a new folder with"
+    run.append_metrics({"step": 300, "seconds": 121.5})
+    with pytest.raises(ValueError, match=message):
+        checkpoints.require_kept(run)
+    saved_at(attached(run.checkpoints), 300)
+    checkpoints.require_kept(run)
+    run.metrics.write_text('{"step": 300, "seconds": 240.0}\n')  # the only line
+    run.checkpoints.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=message):
+        checkpoints.require_kept(run)

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,12 @@ def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, c
     assert generate.open_generator("exports").card["training"]["step"] == 5
     with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
         generate.open_generator("exports", "best")
+
+    before = {path: path.read_bytes() for path in Path("a").rglob("*.*") if "checkpoints" not in path.parts}
+    shutil.rmtree("a/checkpoints")
+    with pytest.raises(ValueError, match=r"a/checkpoints must hold this run's checkpoints. Received: none, after 6 st"):
+        wgan.main(["--run=a", "--steps=8"])
+    assert {path: path.read_bytes() for path in Path("a").rglob("*.*")} == before
 
 
 def test_a_best_metric_that_is_none(shards, in_tmp):

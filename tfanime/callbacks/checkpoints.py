@@ -87,6 +87,29 @@ def find(run, which="newest"):
     return paths[which]
 
 
+def require_kept(run):
+    """Makes sure that a run which wrote checkpoints has one; without, it would begin again and drop all that it wrote.
+
+    A run that was killed before its first checkpoint begins again all the same.
+
+    Args:
+        run: A `tfanime.runs.RunFolder`.
+
+    Raises:
+        ValueError: There is none, and it trained for longer than it takes to write one.
+    """
+    lines = run.read_metrics()
+    if not lines or tf.train.latest_checkpoint(str(run.checkpoints)):
+        return
+    seconds = 60 * run.load()["config"]["checkpoint_minutes"]
+    # The checkpoint of a step is written after its line: that of the last line may be missing, however long it took.
+    if any(line["seconds"] >= seconds for line in lines[:-1]) or lines[-1]["seconds"] >= 2 * seconds:
+        raise ValueError(
+            f"{run.checkpoints} must hold this run's checkpoints. Received: none, after {lines[-1]['step']:,} steps. "
+            "Name a new folder with --run"
+        )
+
+
 def save(manager, model):
     """Writes a checkpoint of the present step.
 

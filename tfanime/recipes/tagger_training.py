@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfanime import callbacks, data
+from tfanime.callbacks.checkpoints import require_kept
 from tfanime.files import locked, require_writable_folder, write_text
 from tfanime.metrics import tagger_network
 from tfanime.recipes.precision import precision_policy
@@ -46,6 +47,7 @@ def train(config, build):
     run = RunFolder(config.run)
     identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     run.check("tagger", config, identity, RESUMABLE)
+    require_kept(run)
     require_writable_folder(config.written.parent, "the folder of out")  # before any work
     with locked(require_writable_folder(run.path, "run"), "run"):
         keras.utils.set_random_seed(config.seed)

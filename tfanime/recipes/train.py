@@ -32,6 +32,7 @@ def train(config, build, name):
     import tensorflow as tf
 
     from tfanime import callbacks, data
+    from tfanime.callbacks.checkpoints import require_kept
 
     shared = RunFolder(config.run)
     shards = config.data
@@ -44,6 +45,7 @@ def train(config, build, name):
     identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
     shared.check(name, config, identity, resumable)
+    require_kept(shared)
     same = {f"--{key}": value for key, value in dataclasses.asdict(config).items() if key not in ("data", "run")}
     same |= {"the number of devices": workers.replicas} | {f"data's {key}": value for key, value in identity.items()}
     with workers.watched(), _writable(shared, workers, same) as run:
