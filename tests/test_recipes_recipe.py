@@ -127,6 +127,14 @@ def test_wrong_arguments_are_one_line_and_status_2(in_tmp, capsys, arguments, me
     assert not list(in_tmp.iterdir())
 
 
+def test_only_a_frechet_distance_is_waited_for():
+    def within(**options):
+        return wgan.Config(epoch_steps=100, **options).best_within
+
+    assert within(fid_every=1000, best_by="fd_tagger1") == 11 and within(fid_every=950, best_by="fid") == 11
+    assert within(fid_every=1000, best_by="kid") == within(fid_every=1000) == within(best_by="generator_loss") == 1
+
+
 def test_unknown_keys_of_a_file_are_refused(in_tmp, capsys):
     Path("mine.toml").write_text("clips = 0.5\n")
     with pytest.raises(SystemExit):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from tfanime.callbacks.checkpoints import State
+from tfanime.metrics.names import is_frechet
 
 # TensorBoard lays out what stands before the slash as a section; other names stand alone.
 SECTIONS = {
@@ -34,7 +35,7 @@ SECTIONS = {
 
 def _section(name):
     """Where TensorBoard shows a curve; Frechet distances bear the name of their protocol."""
-    return SECTIONS.get(name) or (f"judge/{name}" if name.startswith(("fid", "fd_")) else name)
+    return SECTIONS.get(name) or (f"judge/{name}" if is_frechet(name) else name)
 
 
 def _empty():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
+from tfanime.metrics.names import is_frechet
 from tfanime.recipes.devices import parse_devices
 from tfanime.recipes.precision import resolve_precision
 from tfanime.runs import RunFolder
@@ -166,7 +167,9 @@ class RecipeConfig:
     @property
     def best_within(self):
         """Epochs by whose end the metric of --best_by must have shown up."""
-        return 1 if not self.fid_every else 1 + self.whole_epochs(self.fid_every) // self.epoch_steps
+        if not (self.fid_every and self.best_by and is_frechet(self.best_by)):
+            return 1  # all others are there at every epoch's end
+        return 1 + self.whole_epochs(self.fid_every) // self.epoch_steps
 
     @property
     def pictures_per_step(self):

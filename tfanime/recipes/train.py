@@ -6,6 +6,7 @@ import signal
 import tempfile
 
 from tfanime.files import locked, require_writable_folder
+from tfanime.metrics.names import is_frechet
 from tfanime.recipes import devices
 from tfanime.recipes.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
@@ -172,12 +173,12 @@ def _fid(config, faces, workers):
     from tfanime.metrics.reference import reference
 
     if not config.fid_every:
-        if config.best_by and config.best_by.startswith(("fid", "fd_")):
+        if config.best_by and is_frechet(config.best_by):
             raise ValueError(f"--fid_every must be above 0 with --best_by {config.best_by}. Received: 0")
         return None
     every = config.whole_epochs(config.fid_every)
     fid = FID(faces, every, config.fid_samples, config.fid_features, gather=workers.gather)
-    if config.best_by and config.best_by.startswith(("fid", "fd_")) and config.best_by != fid.name:
+    if config.best_by and is_frechet(config.best_by) and config.best_by != fid.name:
         raise ValueError(
             f"--best_by must be {fid.name} with --fid_features {config.fid_features}. Received: {config.best_by}"
         )
