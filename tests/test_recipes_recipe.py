@@ -109,6 +109,7 @@ def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
         (["--jit_compile", "--deterministic"], r"--jit_compile must be false with --deterministic. Received: True"),
         (["--profile=30,20"], r"--profile must be two steps in order, such as 20,30. Received: 30,20"),
         (["--profile=0,2"], r"--profile must be two steps in order, such as 20,30. Received: 0,2"),
+        (["--profile=7,9", "--steps=6"], r"--profile must begin at a step up to --steps, 6. Received: 7,9"),
         (["--profile=20"], r"--profile must be two steps in order, such as 20,30. Received: 20"),
         (["--fid_every=-1"], r"--fid_every must be at least 0. Received: -1"),
         (["--fid_samples=1"], r"--fid_samples must be at least 2. Received: 1"),

@@ -204,7 +204,8 @@ def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
     (trace,) = Path("a/tensorboard/plugins/profile").glob("*/*.xplane.pb")
     assert trace.stat().st_size > 1000
     assert re.search(r"^profile: +steps 2 to 3, .*tensorboard-plugin-profile", capsys.readouterr().out, re.MULTILINE)
-    assert wgan.main(["--run=a", "--steps=6"]) == 0
+    assert wgan.main(["--run=a", "--steps=5", "--profile=3,4"]) == 0
+    assert "profile:     none, the training ended before step 3 of this start\n" in capsys.readouterr().out
     assert len(list(trace.parent.parent.iterdir())) == 1 and "profile" not in RunFolder("a").config.read_text()
 
 

@@ -143,6 +143,8 @@ class RecipeConfig:
         self.require("at least 2", lambda value: value >= 2, "fid_samples")
         self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
+        if self.profile and self.profiled[0] > self.steps:
+            raise ValueError(f"--profile must begin at a step up to --steps, {self.steps}. Received: {self.profile}")
         parse_devices(self.devices)
         if self.fid_every:
             from tfanime.metrics.features import parse_network  # here, because NumPy takes the time of --help

@@ -182,6 +182,11 @@ def _fid(config, faces, workers):
         raise ValueError(
             f"--best_by must be {fid.name} with --fid_features {config.fid_features}. Received: {config.best_by}"
         )
+    if config.best_by == fid.name and every > config.steps:
+        raise ValueError(
+            f"--fid_every, in whole epochs of {config.epoch_steps} steps, must be at most --steps, {config.steps:,}, "
+            f"with --best_by {config.best_by}. Received: {every:,}"
+        )
     reference(fid.network, faces)  # now, because its time is not the training's
     return fid
 
@@ -226,6 +231,10 @@ def _report(run, gan, budget, config, start, best, profile):
     print(f"avatars:     python -m tfanime.generate {run.path} --seeds 0-63 --out avatars.png")
     if best and best.value is not None:
         print(f"of the best: python -m tfanime.generate {run.path} --checkpoint best --seeds 0-63 --out best.png")
+    elif best:
+        print(f"best:        none, {best.by} was never computed")
     print(f"tensorboard: tensorboard --logdir {run.path}")
     if profile and profile.traced:
         print(f"profile:     steps {profile.traced}, in TensorBoard with: pip install tensorboard-plugin-profile")
+    elif profile:
+        print(f"profile:     none, the training ended before step {profile.first:,} of this start")
