@@ -225,7 +225,7 @@ def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
     (in_tmp / "other" / "thesis.tex").touch()
     with pytest.raises(ValueError, match="run must be a new or empty folder, or a run folder"):
         wgan.main([f"--data={shards}", *WGAN, "--run=other"])
-    assert not any(Path("a").iterdir()) and len(list(Path("other").iterdir())) == 1
+    assert not Path("a").exists() and len(list(Path("other").iterdir())) == 1
 
 
 def test_a_run_in_use_is_refused_and_left_alone(shards, in_tmp):

@@ -34,6 +34,7 @@ def train(config, build, name):
 
     from tfanime import callbacks, data
     from tfanime.callbacks.checkpoints import require_kept
+    from tfanime.metrics.reference import reference
 
     shared = RunFolder(config.run)
     shards = config.data
@@ -47,6 +48,8 @@ def train(config, build, name):
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
     shared.check(name, config, identity, resumable)
     require_kept(shared)
+    _require_shares(config, faces, workers)
+    fid = _fid(config, faces, workers)
     same = {f"--{key}": value for key, value in dataclasses.asdict(config).items() if key not in ("data", "run")}
     same |= {"the number of devices": workers.replicas} | {f"data's {key}": value for key, value in identity.items()}
     with workers.watched(), _writable(shared, workers, same) as run:
@@ -55,18 +58,8 @@ def train(config, build, name):
             tf.config.experimental.enable_op_determinism()
         with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
-        if config.batch_size > faces.count:
-            raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
-        if config.batch_size % workers.replicas:
-            raise ValueError(
-                f"--batch_size must be a multiple of the {workers.replicas} devices. Received: {config.batch_size}"
-            )
-        if config.batch_size % (workers.replicas * config.accumulate):
-            raise ValueError(
-                f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
-                f"{workers.replicas} device(s). Received: {config.batch_size}"
-            )
-        fid = _fid(config, faces, workers)
+        if fid:
+            reference(fid.network, faces)  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None)  # of this start alone
         run.start(name, kept, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
         budget = callbacks.Budget(config.steps, config.minutes, gather=workers.gather)
@@ -170,7 +163,6 @@ def _writable(shared, workers, same):
 def _fid(config, faces, workers):
     """The callback of `--fid_every`; None without."""
     from tfanime.callbacks import FID
-    from tfanime.metrics.reference import reference
 
     if not config.fid_every:
         if config.best_by and is_frechet(config.best_by):
@@ -187,8 +179,22 @@ def _fid(config, faces, workers):
             f"--fid_every, in whole epochs of {config.epoch_steps} steps, must be at most --steps, {config.steps:,}, "
             f"with --best_by {config.best_by}. Received: {every:,}"
         )
-    reference(fid.network, faces)  # now, because its time is not the training's
     return fid
+
+
+def _require_shares(config, faces, workers):
+    """Refuses batches that the data has too few pictures for, or that cannot be shared by devices and their parts."""
+    if config.batch_size > faces.count:
+        raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
+    if config.batch_size % workers.replicas:
+        raise ValueError(
+            f"--batch_size must be a multiple of the {workers.replicas} devices. Received: {config.batch_size}"
+        )
+    if config.batch_size % (workers.replicas * config.accumulate):
+        raise ValueError(
+            f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
+            f"{workers.replicas} device(s). Received: {config.batch_size}"
+        )
 
 
 def _vocabulary(config, faces):
