@@ -228,7 +228,7 @@ def _report(run, gan, budget, config, start, best, profile):
     parts = [
         f"step {step:,} after {seconds / 60:.1f} minutes of training"
         f"{f' ({step - start:,} steps of them now)' if start else ''}",
-        f"{step * config.pictures_per_step / seconds:.0f} images/s",
+        f"at last {last['images_per_second']:.0f} images/s",
         f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}",
         *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
     ]
