@@ -43,6 +43,14 @@ def test_defaults(in_tmp):
     assert config == wgan.Config(run="runs/wgan", precision="float32")
 
 
+def test_critic_steps_are_a_flag_only_where_there_may_be_several(in_tmp):
+    assert wgan.Config(batch_size=8).pictures_per_step == 40 and dcgan.Config(batch_size=8).pictures_per_step == 8
+    assert "critic_steps" not in {field.name for field in dataclasses.fields(dcgan.Config)}
+    for name in ("sngan", "wgan", "wgan_gp"):
+        with pytest.raises(ValueError, match=r"--critic_steps must be at least 1. Received: 0"):
+            importlib.import_module(f"tfanime.recipes.{name}").Config(critic_steps=0)
+
+
 def test_flags_override_the_file_before_them(in_tmp):
     Path("mine.toml").write_text("batch_size = 8\nclip = 0.5\nrun = 'x'\n")
     config = wgan_config("--config", "mine.toml", "--clip", "0.25")

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tfanime import command_line
 from tfanime.metrics.names import is_frechet
@@ -95,6 +95,8 @@ class RecipeConfig:
             folder (to see it: pip install tensorboard-plugin-profile). Default: none.
     """
 
+    critic_steps: ClassVar[int] = 1  # discriminator updates a training step; a flag of the recipes that have more
+
     data: str | None = None
     run: str | None = None
     image_size: int = 64
@@ -132,7 +134,7 @@ class RecipeConfig:
 
     def __post_init__(self):
         self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps", "sample_steps")
-        self.require("at least 1", lambda value: value >= 1, "accumulate")
+        self.require("at least 1", lambda value: value >= 1, "accumulate", "critic_steps")
         self.require("false with --deterministic", lambda value: not (value and self.deterministic), "jit_compile")
         self.require("two steps in order, such as 20,30", lambda value: value is None or _steps(value), "profile")
         self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes", "learning_rate")
@@ -176,7 +178,7 @@ class RecipeConfig:
     @property
     def pictures_per_step(self):
         """Real pictures that a training step sees."""
-        return self.batch_size * getattr(self, "critic_steps", 1)
+        return self.batch_size * self.critic_steps
 
 
 def _steps(text):
@@ -258,14 +260,13 @@ def rules(config, vocabulary=None):
     """What all recipes tell `GAN.compile`: both optimizers, weights, limits; a dictionary of its arguments."""
     from tfanime.training.optimizers import OPTIMIZERS, schedule
 
-    critic_steps = getattr(config, "critic_steps", 1)
     optimizers = {
         f"{player}_optimizer": OPTIMIZERS[config.optimizer](
             schedule(config.learning_rate, config.decay, config.decay_begin, config.steps * updates),
             config.beta_1,
             config.beta_2,
         )
-        for player, updates in (("generator", 1), ("discriminator", critic_steps))
+        for player, updates in (("generator", 1), ("discriminator", config.critic_steps))
     }
     return {
         **optimizers,

@@ -91,18 +91,15 @@ def train(config, build, name):
         )
 
         def batches(parts, own):
-            dataset = faces.batches(
+            return faces.batches(
                 config.batch_size,
-                critic_steps=getattr(config, "critic_steps", 1),
+                critic_steps=config.critic_steps,
                 seed=config.seed,
                 start=start,
                 horizontal_flip=config.horizontal_flip,
                 parts=parts,
                 own=own,
             )
-            if faces.vocabulary and not vocabulary:
-                dataset = dataset.map(lambda images, tags: images)
-            return dataset
 
         progress = callbacks.Progress(budget, config.pictures_per_step)
         best = profile = None
