@@ -1,3 +1,4 @@
+import ast
 import dataclasses
 import importlib
 import re
@@ -12,26 +13,43 @@ from tfanime.recipes import dcgan, dragan, recipe, wgan
 from tfanime.runs import RunFolder
 from tfanime.tags import JIN34
 
-# Where a training or a refusal shows what a shared flag does, for those that `recipe_flags` cannot read off a game.
+# The tests that vary a shared flag and see what it does, for those that `recipe_flags` cannot read off a game.
 EXERCISED = {
-    "test_recipes_train.py": (
-        *("data", "run", "batch_size", "steps", "minutes", "horizontal_flip", "deterministic", "precision"),
-        *("epoch_steps", "sample_steps", "checkpoint_minutes", "best_by", "best_mode", "profile"),
-    ),
-    "test_recipes_devices.py": ("devices",),
-    "test_recipes_dragan.py": ("tags",),
-    "test_recipes_sngan.py": ("decay_begin",),
-    "test_callbacks_fid.py": ("fid_every", "fid_samples", "fid_features"),
+    "test_recipes_train": {
+        "test_a_resumed_training_is_the_undisturbed_one": ("run", "steps", "epoch_steps", "sample_steps"),
+        "test_what_cannot_be_trained_leaves_no_run": ("data",),
+        "test_precision_seed_and_batches_are_those_asked_for": ("precision", "batch_size", "horizontal_flip"),
+        "test_without_data_avatars_are_drawn_and_minutes_are_heeded": ("minutes",),
+        "test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once": ("deterministic",),
+        "test_the_best_state_is_kept_over_restarts_and_can_be_drawn": ("checkpoint_minutes", "best_by", "best_mode"),
+        "test_a_profile_is_of_one_start": ("profile",),
+    },
+    "test_recipes_devices": {"test_two_devices_train_what_one_does": ("devices",)},
+    "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
+    "test_recipes_recipe": {"test_when_rates_begin_to_fall": ("decay_begin",)},
+    "test_callbacks_fid": {
+        "test_recipes_log_it_and_keep_the_best_by_it": ("fid_every", "fid_samples", "fid_features"),
+    },
 }
 
 
 def test_every_shared_flag_is_exercised():
     flags = {field.name for field in dataclasses.fields(recipe.RecipeConfig)}
-    named = {flag: file for file, names in EXERCISED.items() for flag in names}
-    assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | set(named)
-    for flag, file in named.items():
-        text = (Path(__file__).parent / file).read_text()
-        assert re.search(rf'--{flag}\b|\b{flag}=|"{flag}"', text), (flag, file)
+    named = {flag for tests in EXERCISED.values() for names in tests.values() for flag in names}
+    assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | named
+    for file, tests in EXERCISED.items():
+        text = (Path(__file__).parent / f"{file}.py").read_text()
+        functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+        for test, names in tests.items():
+            source = ast.get_source_segment(text, functions[test])
+            for flag in names:
+                assert re.search(rf"--{flag}\b|\b{flag}=", source), (flag, test)
+
+
+def test_when_rates_begin_to_fall():
+    for begin, step in ((0.25, 25), (0.5, 50)):
+        gan = wgan.build(wgan.Config(image_size=16, channels=1, steps=100, decay="linear", decay_begin=begin))
+        assert [rate.begin for rate in recipe_flags.rates(gan)] == [step, 5 * step]
 
 
 def wgan_config(*arguments):

@@ -13,6 +13,7 @@ from keras import layers
 from recipe_runs import environment, metrics, points, running, same, sheets, tensors, wait_for_step
 
 from tfanime import callbacks, export, files, generate
+from tfanime.data import FaceData
 from tfanime.metrics.features import open_network
 from tfanime.recipes import recipe, wgan
 from tfanime.runs import RunFolder
@@ -228,6 +229,39 @@ def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
     with pytest.raises(ValueError, match="run must be a new or empty folder, or a run folder"):
         wgan.main([f"--data={shards}", *WGAN, "--run=other"])
     assert not Path("a").exists() and len(list(Path("other").iterdir())) == 1
+
+
+def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    built, asked, build = [], [], wgan.build
+
+    def spy(config, vocabulary):
+        gan = build(config, vocabulary)
+        built.append((keras.config.dtype_policy().name, gan.generator.weights[0].numpy().tolist()))
+        return gan
+
+    def batches(self, batch_size, **options):
+        asked.append((batch_size, options["seed"], options["critic_steps"], options["horizontal_flip"]))
+        raise Enough
+
+    monkeypatch.setattr(wgan, "build", spy)
+    monkeypatch.setattr(FaceData, "batches", batches)
+    settings = ((3, "float32", 4, "false"), (3, "mixed_bfloat16", 6, "true"), (4, "float32", 4, "false"))
+    for number, (seed, precision, batch_size, flip) in enumerate(settings):
+        flags = [
+            f"--seed={seed}",
+            f"--precision={precision}",
+            f"--batch_size={batch_size}",
+            f"--horizontal_flip={flip}",
+        ]
+        with pytest.raises(Enough):
+            wgan.main([f"--data={shards}", *WGAN, *flags, f"--run={number}"])
+    assert asked == [(4, 3, 2, False), (6, 3, 2, True), (4, 4, 2, False)]
+    policies, weights = zip(*built, strict=True)
+    assert policies == ("float32", "mixed_bfloat16", "float32")
+    assert weights[0] == weights[1] != weights[2]
 
 
 def test_a_run_in_use_is_refused_and_left_alone(shards, in_tmp):
