@@ -62,7 +62,7 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         learning_rate: At the beginning.
         decay: `linear` or `exponential`.
-        begin: First update at which it is less.
+        begin: Last update at which it is whole.
         steps: Last update.
         rate: What is left of it at the end of an exponential decay.
     """

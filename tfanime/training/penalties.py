@@ -42,7 +42,8 @@ def _gradients(critic, images):
     """grad_x D(x), like `images`."""
     with tf.GradientTape() as tape:
         tape.watch(images)
-        # The logits' sum: a picture's logit depends on that picture alone, so that one backward pass gives them all.
+        # The logits' sum, whose one backward pass gives the gradients of all pictures. Where a logit depends on other
+        # pictures too (MinibatchStddev), they have its share in theirs.
         logits = tf.reduce_sum(critic(images))
     return tape.gradient(logits, images)
 
