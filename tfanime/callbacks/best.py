@@ -24,6 +24,11 @@ class Best(keras.callbacks.Callback):
             epoch.
         known: Where to look for the best of earlier trainings; default: `folder`.
         **objects: What `Checkpoints` saves beside the model.
+
+    Raises:
+        ValueError: There is no such mode; in `fit`, the metric has not shown up.
+        FloatingPointError: In `fit`, see `tfanime.callbacks.checkpoints.save`.
+        OSError: Likewise.
     """
 
     def __init__(self, folder, by, mode="min", within=1, known=None, **objects):

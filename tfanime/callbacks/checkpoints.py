@@ -201,7 +201,12 @@ class Checkpoints(keras.callbacks.Callback):
         return self.model.step
 
     def save(self):
-        """Writes a checkpoint, see `save`."""
+        """Writes a checkpoint of the present step.
+
+        Raises:
+            FloatingPointError: A weight or a moment is not finite, see the function of this name.
+            OSError: It cannot be written.
+        """
         save(self.manager, self.model)
         self._saved = self.clock(), self.model.step
 

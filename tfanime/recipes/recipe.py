@@ -222,6 +222,9 @@ class DCGANConfig(RecipeConfig):
             norm: The discriminator's norm, see `tfanime.models.dcgan.discriminator`.
             vocabulary: The `TagVocabulary` of a game with tags.
             **options: Further arguments of the discriminator.
+
+        Returns:
+            Two `keras.Model`s, as `tfanime.training.GAN` takes them.
         """
         from tfanime.models import dcgan
 
@@ -247,7 +250,15 @@ class DCGANConfig(RecipeConfig):
 
 
 def loss_weights(config, vocabulary=None):
-    """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags."""
+    """The factors of both losses; what is None follows from the tags.
+
+    Args:
+        config: A `RecipeConfig`.
+        vocabulary: The `TagVocabulary` of a game with tags.
+
+    Returns:
+        A dictionary of two floats by the names of `GAN.compile`'s arguments.
+    """
     count = len(vocabulary) if vocabulary else 1
     # Of the two only their ratio, the number of tags, is common to all recipes: the one that is scaled for it is left
     # to the recipe, because penalties, learning rates of plain SGD and limits of gradients know nothing of tags.
@@ -257,7 +268,15 @@ def loss_weights(config, vocabulary=None):
 
 
 def rules(config, vocabulary=None):
-    """What all recipes tell `GAN.compile`: both optimizers, weights, limits; a dictionary of its arguments."""
+    """What all recipes tell `GAN.compile`: both optimizers, weights, limits.
+
+    Args:
+        config: A `RecipeConfig`.
+        vocabulary: The `TagVocabulary` of a game with tags.
+
+    Returns:
+        A dictionary of its arguments.
+    """
     from tfanime.training.optimizers import OPTIMIZERS, schedule
 
     optimizers = {

@@ -103,7 +103,12 @@ def _fit(config, run, faces, classifier):
 
 
 def batches(config, faces, start=0):
-    """The endless stream of training batches, from step `start` on.
+    """The endless stream of training batches.
+
+    Args:
+        config: A `tfanime.recipes.tagger.Config`.
+        faces: The `tfanime.data.FaceData`, with a vocabulary.
+        start: The step to begin with.
 
     Returns:
         A `tf.data.Dataset` of pairs: pictures, float32 `[batch_size, image_size, image_size, 3]` in [-1, 1], and tags,

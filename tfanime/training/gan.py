@@ -162,7 +162,15 @@ class GAN(keras.Model):
         return self.generator_optimizer, self.discriminator_optimizer
 
     def call(self, inputs):
-        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from the generator's inputs, with averaged weights."""
+        """Draws pictures with averaged weights.
+
+        Args:
+            inputs: Latents, float32 `[batch, latents.size]`; with a vocabulary `[latents, tags]`, tags of +1 and -1,
+                float32 `[batch, len(vocabulary)]`.
+
+        Returns:
+            `[batch, height, width, 3]` in [-1, 1].
+        """
         return self.ema_generator(inputs, training=False)
 
     def inputs_from_seeds(self, seeds, wanted=None):
@@ -187,6 +195,9 @@ class GAN(keras.Model):
             Scalars by name: both losses and their parts, the mean logits of the last critic step, the penalty where
             there is one, accuracies where there are tags, and the norms of the gradients (with several devices only
             where they are clipped, because they would have to cross devices for that).
+
+        Raises:
+            ValueError: Tags are missing, or batches have no size that devices and parts can share.
         """
         images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)
         if self.tag_sampler and tags is None:

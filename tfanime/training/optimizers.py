@@ -9,7 +9,17 @@ DECAYS = ("none", "linear", "exponential")
 
 
 def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
-    """Adam (Kingma and Ba 2015); epsilon as in the paper and in most papers' frameworks (Keras' own is 1e-7)."""
+    """Adam (Kingma and Ba 2015); epsilon as in the paper and in most papers' frameworks (Keras' own is 1e-7).
+
+    Args:
+        learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
+        beta_1: Decay of the mean gradient.
+        beta_2: Decay of the mean squared gradient.
+        epsilon: What is added to the root of the latter.
+
+    Returns:
+        A `keras.optimizers.Optimizer`.
+    """
     return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
@@ -18,12 +28,17 @@ def rmsprop(learning_rate, beta_1, beta_2):
 
     Their framework adds 1e-8 to the root of the mean square; Keras adds epsilon under the root, where 1e-16 does the
     same to vanishing gradients.
+
+    Args and returns as for `adam`.
     """
     return keras.optimizers.RMSprop(learning_rate, rho=beta_2, momentum=beta_1, epsilon=1e-16)
 
 
 def sgd(learning_rate, beta_1, beta_2):
-    """Stochastic gradient descent; beta_1 is its momentum, beta_2 has no effect."""
+    """Stochastic gradient descent; beta_1 is its momentum, beta_2 has no effect.
+
+    Args and returns as for `adam`.
+    """
     del beta_2
     return keras.optimizers.SGD(learning_rate, momentum=beta_1)
 

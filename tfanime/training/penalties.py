@@ -27,6 +27,9 @@ class Penalty:
         weight: Factor of the penalty in the discriminator's loss.
         every: Training steps from one run to the next. A lazy penalty is scaled by `every`, so that its mean weight
             stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1).
+
+    Raises:
+        ValueError: `every` is below 1.
     """
 
     function: Callable
@@ -61,7 +64,17 @@ def _interpolate(images, others, draw):
 
 
 def r1(critic, real_images, fake_images, draw):
-    """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9."""
+    """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9.
+
+    Args:
+        critic: Images `[batch, height, width, 3]` -> logits `[batch]`.
+        real_images: `[batch, height, width, 3]`.
+        fake_images: Not used.
+        draw: Not used.
+
+    Returns:
+        Scalar.
+    """
     del fake_images, draw
     return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.square(_gradients(critic, real_images)), axis=[1, 2, 3]))
 

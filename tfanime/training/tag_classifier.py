@@ -106,6 +106,9 @@ class TagClassifier(keras.Model):
 def log_frequencies(vocabulary):
     """The logarithm of each tag's prior within its exclusive group; 0 for independent tags, or where none is known.
 
+    Args:
+        vocabulary: A `tfanime.tags.TagVocabulary`.
+
     Returns:
         float64 array `[len(vocabulary)]`.
     """
