@@ -46,16 +46,15 @@ def sgd(learning_rate, beta_1, beta_2):
 OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
 
 
-def schedule(learning_rate, decay, begin, steps, rate=0.1):
+def schedule(learning_rate, decay, begin, steps):
     """A learning rate that falls with an optimizer's updates.
 
     Args:
         learning_rate: At the beginning.
         decay: One of `DECAYS`: `none`; `linear`, to zero at the last update (Miyato et al. 2018); `exponential`, to
-            `rate` of it at the last update.
+            a tenth of it at the last update.
         begin: Share of the updates after which it begins to fall, 0 to below 1.
         steps: All updates that the optimizer will make.
-        rate: What is left at the end of an exponential decay.
 
     Returns:
         A float for `none`, else a `keras.optimizers.schedules.LearningRateSchedule`.
@@ -67,7 +66,7 @@ def schedule(learning_rate, decay, begin, steps, rate=0.1):
         raise ValueError(f"decay must be one of {', '.join(DECAYS)}. Received: {decay!r}")
     if decay == "none":
         return learning_rate
-    return Falling(learning_rate, decay, int(begin * steps), steps, rate)
+    return Falling(learning_rate, decay, int(begin * steps), steps)
 
 
 @keras.saving.register_keras_serializable("tfanime")

@@ -3,8 +3,6 @@
 `draw(shape=(), name="alpha")` is where their randomness comes from: uniform in [0, 1), float32 `[batch, *shape]`, one
 row a picture, other numbers for another name. `GAN` makes them a function of (seed, critic step, place in the global
 batch, name).
-
-`PENALTIES` has them by name.
 """
 
 from collections.abc import Callable
@@ -127,6 +125,3 @@ def dragan(critic, real_images, fake_images, draw):
         ) from error
     noise = tf.cast(draw(real_images.shape[1:], "noise"), real_images.dtype)
     return _one_lipschitz(critic, _interpolate(real_images, real_images + 0.5 * tf.sqrt(variance) * noise, draw))
-
-
-PENALTIES = {"r1": r1, "gradient_penalty": gradient_penalty, "dragan": dragan}
