@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import signal
 import tempfile
 
 from tfanime.files import locked, require_writable_folder
@@ -33,8 +32,8 @@ def train(config, build, name):
     import tensorflow as tf
 
     from tfanime import callbacks, data
-    from tfanime.callbacks.checkpoints import require_kept
     from tfanime.metrics.reference import reference
+    from tfanime.recipes.fitting import Session, require_resumable
 
     shared = RunFolder(config.run)
     shards = config.data
@@ -44,10 +43,8 @@ def train(config, build, name):
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
     vocabulary = _vocabulary(config, faces)
-    identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
-    shared.check(name, config, identity, resumable)
-    require_kept(shared)
+    identity = require_resumable(shared, name, config, faces, resumable)
     _require_shares(config, faces, workers)
     fid = _fid(config, faces, workers)
     same = {f"--{key}": value for key, value in dataclasses.asdict(config).items() if key not in ("data", "run")}
@@ -62,15 +59,8 @@ def train(config, build, name):
             reference(fid.network, faces)  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None)  # of this start alone
         run.start(name, kept, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
-        budget = callbacks.Budget(config.steps, config.minutes, gather=workers.gather)
-        log = callbacks.RunLog(run, config.pictures_per_step, budget.seconds)
-        state = {"seconds": budget.seconds, "log": log.state}
-        checkpoints = callbacks.Checkpoints(
-            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), budget=budget, **state
-        )
-        for callback in (budget, checkpoints):
-            callback.set_model(gan)
-        start = checkpoints.restore(shared.checkpoints)
+        session = Session(run, config, gan, config.pictures_per_step, shared.checkpoints, workers.gather)
+        budget, state, start = session.budget, session.state, session.start
         workers.require_same({"the step of the newest checkpoint in --run": start})
         say = print if workers.chief else lambda *_, **__: None
         if budget.spent():
@@ -79,14 +69,11 @@ def train(config, build, name):
                 "Train on with a larger --steps or --minutes."
             )
             return 0
-        # Of a training that was broken off, what was reported of its last step came after the checkpoint: it is made
-        # again, or belongs to no epoch's end.
-        run.forget_after(start - 1 if log.unreported else start)
         say(
             f"{name}: {faces.count:,} pictures at {faces.image_size} px, "
             f"{f'{len(vocabulary)} tags of {vocabulary.name}, ' if vocabulary else ''}{config.precision}, "
             f"{workers.devices}{f' of {workers.count} workers' if workers.count > 1 else ''}, "
-            f"{'resumed at step ' + format(start, ',') if start else 'new'} -> {run.path}",
+            f"{session.begun} -> {run.path}",
             flush=True,
         )
 
@@ -101,44 +88,26 @@ def train(config, build, name):
                 own=own,
             )
 
-        progress = callbacks.Progress(budget, config.pictures_per_step)
         best = profile = None
         if config.best_by:
             within = config.best_within
             best = callbacks.Best(run.best, config.best_by, config.best_mode, within, known=shared.best, **state)
-        with stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             if config.profile and workers.chief:
                 profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))
-            gan.fit(
+            status = session.fit(
                 workers.dataset(batches),
-                epochs=1,  # `Epochs` makes those that are reported
-                steps_per_epoch=config.steps - start,
-                shuffle=False,  # the data has its own order
-                verbose=0,
-                callbacks=[
-                    *([profile] if profile else []),
-                    callbacks.StopOnNonFinite(shared.checkpoints),
-                    budget,
-                    # Before the checkpoints: none is ahead of what was reported of its step.
-                    callbacks.Epochs(
-                        config.epoch_steps,
-                        [
-                            *([fid] if fid else []),  # whose value the others write, and choose by
-                            log,
-                            callbacks.Samples(run, config.whole_epochs(config.sample_steps)),
-                            *([best] if best else []),
-                        ],
-                        budget,
-                        brief=[log],
-                        due=log.unreported and start % config.epoch_steps == 0,
-                    ),
-                    checkpoints,
-                    *([progress] if workers.chief else []),
+                first=[profile] if profile else [],
+                judges=[fid] if fid else [],
+                reports=[
+                    callbacks.Samples(run, config.whole_epochs(config.sample_steps)),
+                    *([best] if best else []),
                 ],
+                shown=workers.chief,
             )
         if workers.chief:
             _report(run, gan, budget, config, start, best, profile)
-        return 128 + budget.interrupted if budget.interrupted else 0
+        return status
 
 
 @contextlib.contextmanager
@@ -201,22 +170,6 @@ def _vocabulary(config, faces):
     if not faces.vocabulary:
         raise ValueError(f"--tags must be none for shards without a vocabulary. Received: {config.tags}")
     return faces.vocabulary.with_frequencies(faces.tags) if config.tags == "frequencies" else faces.vocabulary
-
-
-@contextlib.contextmanager
-def stopped_by_signals(budget):
-    """Lets Ctrl-C and SIGTERM end the training after the step in progress, as if its budget were spent."""
-
-    def stop(number, frame):
-        budget.interrupt(number)
-        signal.signal(number, before[number])  # a second one does what it always does
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _report(run, gan, budget, config, start, best, profile):
