@@ -93,7 +93,7 @@ class Game:
         import tensorflow as tf
 
         config = self.config
-        shape = (config.batch_size, getattr(config, "critic_steps", 1))
+        shape = (config.batch_size, config.critic_steps)
         images = tf.random.uniform((*shape, config.image_size, config.image_size, 3), -1, 1)
         if not self.vocabulary:
             return images
@@ -120,8 +120,7 @@ class Game:
         config = self.config
 
         def batches(parts, own):
-            critic_steps = getattr(config, "critic_steps", 1)
-            dataset = faces.batches(config.batch_size, critic_steps=critic_steps, parts=parts, own=own)
+            dataset = faces.batches(config.batch_size, critic_steps=config.critic_steps, parts=parts, own=own)
             return dataset.map(lambda images, tags: images) if faces.vocabulary and not self.vocabulary else dataset
 
         return self.workers.dataset(batches)

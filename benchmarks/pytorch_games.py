@@ -111,7 +111,7 @@ class Game:
         self.config = config
         self.vocabulary = vocabulary
         self.bfloat16 = bfloat16
-        self.critic_steps = getattr(config, "critic_steps", 1)
+        self.critic_steps = config.critic_steps
         self.losses = LOSSES[recipe]
         self.points = {"wgan_gp": between_real_and_fake, "dragan": around_real}.get(recipe)
         self.clip = getattr(config, "clip", None)

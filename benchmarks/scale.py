@@ -59,7 +59,7 @@ def main(arguments=None):
         recipe = importlib.import_module(f"tfanime.recipes.{name}")
         settings = recipe.Config()
         gan = recipe.build(settings, JIN34 if settings.tags != "none" else None)
-        critic_steps = getattr(settings, "critic_steps", 1)
+        critic_steps = settings.critic_steps
         counts = weights(gan.generator), weights(gan.discriminator)
         size = gradient_bytes(*counts, critic_steps)
         sent = ring_bytes(size, config.machines)

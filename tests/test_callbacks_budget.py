@@ -78,7 +78,10 @@ def test_workers_stop_together_by_the_first_ones_time(clock):
 def test_a_signal_ends_the_training_after_the_step_in_progress(clock):
     callback = attached(steps=100)
     callback.interrupt(2)
-    assert run(callback, clock, 100, 1) == 1 and callback.interrupted == 2
+    assert run(callback, clock, 100, 1) == 1 and callback.interrupted == 2 and callback.broken_off
+    last = attached(steps=1)
+    last.interrupt(2)
+    assert run(last, clock, 100, 1) == 1 and last.interrupted == 2 and not last.broken_off  # nothing is left to be done
 
 
 def test_expected_steps():

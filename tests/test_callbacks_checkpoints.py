@@ -7,6 +7,7 @@ import tensorflow as tf
 import tiny_networks
 
 from tfanime.callbacks import Budget, Checkpoints, checkpoints
+from tfanime.files import write_text
 from tfanime.runs import RunFolder
 from tfanime.training import Penalty
 from tfanime.training.penalties import r1
@@ -139,6 +140,16 @@ def test_what_is_restored_may_lie_elsewhere(tmp_path):
     assert attached(tmp_path / "here").restore() == 3 and attached(tmp_path / "there").restore() == 4
 
 
+def noting(folder, ticking, **options):
+    """A callback that notes the steps at which it would save, and they."""
+    callback, saves = attached(folder, **options), []
+    callback.save = lambda: (
+        saves.append(callback.model.step) or setattr(callback, "_saved", (ticking.now, callback.model.step))
+    )
+    callback.on_train_begin()
+    return callback, saves
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_when_it_saves(tmp_path, monkeypatch, given):
     clock = SimpleNamespace(now=0.0)
@@ -147,12 +158,7 @@ def test_when_it_saves(tmp_path, monkeypatch, given):
     else:
         options = {}
         monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock.now)
-    callback = attached(tmp_path, every_minutes=1, **options)
-    callback.save = lambda: (
-        saves.append(callback.model.step) or setattr(callback, "_saved", (clock.now, callback.model.step))
-    )
-    saves = []
-    callback.on_train_begin()
+    callback, saves = noting(tmp_path, clock, every_minutes=1, **options)
     for step in range(1, 8):
         clock.now += 25
         callback.model.generator_optimizer.iterations.assign(step)
@@ -161,6 +167,20 @@ def test_when_it_saves(tmp_path, monkeypatch, given):
     callback.on_train_end()
     callback.on_train_end()  # there is nothing new any more
     assert saves == [3, 6, 7]
+
+
+def test_a_signal_saves_at_once_and_a_spent_budget_at_the_end(tmp_path):
+    clock = SimpleNamespace(now=0.0)
+    for now, spent, at_once in ((1.0, False, [5]), (99.0, True, [])):
+        budget = SimpleNamespace(broken_off=False, spent=lambda spent=spent: spent)
+        clock.now = 0.0
+        callback, saves = noting(tmp_path, clock, every_minutes=1, clock=lambda: clock.now, budget=budget)
+        clock.now, budget.broken_off = now, not spent
+        callback.model.generator_optimizer.iterations.assign(5)
+        callback.on_train_batch_end(0, {})
+        assert saves == at_once
+        callback.on_train_end()
+        assert saves == [5]
 
 
 def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monkeypatch):
@@ -233,3 +253,22 @@ def test_finding_checkpoints(tmp_path):
             checkpoints.find(run, which)
     saved_at(attached(run.best, keep=1), 2)
     assert checkpoints.find(run, "best") == str(run.best / "ckpt-2")
+
+
+def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path):
+    run = RunFolder(tmp_path)
+    write_text(run.details, '{"format": 1, "config": {"checkpoint_minutes": 2}}')
+    checkpoints.require_kept(run)
+    for step, seconds in ((100, 60.0), (200, 121.0)):  # killed before the checkpoint that follows this line
+        run.append_metrics({"step": step, "seconds": seconds})
+        checkpoints.require_kept(run)
+    message = r"checkpoints must hold this run's checkpoints. Received: none, after 300 steps. Name a new folder with"
+    run.append_metrics({"step": 300, "seconds": 121.5})
+    with pytest.raises(ValueError, match=message):
+        checkpoints.require_kept(run)
+    saved_at(attached(run.checkpoints), 300)
+    checkpoints.require_kept(run)
+    run.metrics.write_text('{"step": 300, "seconds": 240.0}\n')  # the only line
+    run.checkpoints.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=message):
+        checkpoints.require_kept(run)

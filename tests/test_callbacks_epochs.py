@@ -3,7 +3,9 @@ import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfanime.callbacks import Epochs
+from tfanime.callbacks import Budget, Epochs
+
+DUE = 12  # an epoch that a resumed training ends before any step has logs
 
 
 class Witness(keras.callbacks.Callback):
@@ -24,7 +26,7 @@ class Witness(keras.callbacks.Callback):
         self.events.append((self.name, "begins", epoch, self.model.step))
 
     def on_epoch_end(self, epoch, logs=None):
-        assert "generator_loss" in logs
+        assert "generator_loss" in logs or self.model.step == DUE
         logs.setdefault("writers", []).append(self.name)
         self.events.append((self.name, "ends", epoch, self.model.step, list(logs["writers"])))
 
@@ -35,13 +37,21 @@ class Witness(keras.callbacks.Callback):
         assert "writers" not in logs
 
 
-def fit(start, steps, every):
+def fit(start, steps, every, signal_at=None, **options):
     gan = tiny_networks.gan()
     gan.generator_optimizer.iterations.assign(start)
-    events = []
+    events, budget = [], Budget(1000)
     dataset = tf.data.Dataset.from_tensors(tiny_networks.pictures(2)).repeat()
-    callback = Epochs(every, [Witness("a", events), Witness("b", events)])
-    gan.fit(dataset, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[callback])
+    signal = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: gan.step + 1 == signal_at and budget.interrupt(15)
+    )
+    witnesses = [Witness("a", events), Witness("b", events)]
+    callback = Epochs(every, witnesses, budget, brief=witnesses[1:], **options)
+    saving = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: budget.broken_off and events.append(("saves", gan.step))
+    )
+    callbacks = [signal, budget, callback, saving]
+    gan.fit(dataset, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
     return events
 
 
@@ -65,6 +75,23 @@ def test_epochs_end_at_multiples_wherever_a_training_starts():
 def test_a_training_that_ends_with_an_epoch_ends_it_once():
     ends = [event[2:4] for event in fit(start=0, steps=4, every=2) if event[:2] == ("a", "ends")]
     assert ends == [(0, 2), (1, 4)]
+
+
+def ends(events):
+    return [(event[0], event[-2]) for event in events if event[1] == "ends"]
+
+
+@pytest.mark.parametrize("at", [12, 13])
+def test_a_signal_puts_the_epochs_end_off(at):
+    events = fit(start=8, steps=9, every=4, signal_at=at)
+    before, after = events[: events.index(("saves", at))], events[events.index(("saves", at)) :]
+    assert ends(before) == ([] if at == 12 else [("a", 12), ("b", 12)]) and ends(after) == [("b", at)]
+
+
+def test_a_resumed_training_begins_with_the_end_that_was_put_off():
+    events = fit(start=DUE, steps=5, every=4, due=True)
+    assert ends(events) == [(name, step) for step in (12, 16, 17) for name in "ab"]
+    assert ends(events[: events.index(("a", "step"))]) == [("a", 12), ("b", 12)]
 
 
 def test_bad_arguments():

@@ -123,6 +123,10 @@ def test_recipes_log_it_and_keep_the_best_by_it(shards, features, in_tmp, capsys
     assert f"best {network.value} {values[best]:.4g} at step {best} -> a" in capsys.readouterr().out
     assert {path.name for path in (in_tmp / "a" / "best").glob("*.index")} == {f"ckpt-{best}.index"}
 
+    # A budget that ends before its first value is told.
+    assert wgan.main([*flags, "--run=b", "--steps=2", "--minutes=1e-9"]) == 0
+    assert f"best:        none, {network.value} was never computed\n" in capsys.readouterr().out
+
     gan = wgan.build(wgan.Config(**RunFolder("a").load()["config"]))
     checkpoints.load(checkpoints.find(RunFolder("a")), gan=gan)
     assert values[6] == pytest.approx(expected(gan, data.load(shards, 16), network, 70), rel=1e-3)
@@ -148,4 +152,11 @@ def test_what_cannot_be_best(shards, features, in_tmp):
         ValueError, match=r"--best_by must be fd_pool_\w{8} with --fid_features .*pool.keras. Received: fid"
     ):
         wgan.main([*flags, "--best_by=fid", "--fid_every=1", f"--fid_features={features}"])
-    assert not any((in_tmp / "a").iterdir())
+    network = open_network(str(features))
+    flags += [f"--best_by={network.value}", f"--fid_features={features}", "--fid_every=4", "--epoch_steps=3"]
+    message = (
+        rf"--fid_every, in whole epochs of 3 steps, must be at most --steps, 5, with .*{network.value}. Received: 6"
+    )
+    with pytest.raises(ValueError, match=message):
+        wgan.main([*flags, "--steps=5"])
+    assert not (in_tmp / "a").exists()

@@ -49,8 +49,11 @@ def test_the_total_follows_the_minutes(monkeypatch, capsys):
 
 @pytest.mark.parametrize("steps", [0, 1])
 def test_a_training_of_hardly_a_step(monkeypatch, capsys, steps):
-    train(monkeypatch, steps, steps=3).on_train_end()
-    assert capsys.readouterr().err
+    callback = train(monkeypatch, steps, steps=3)
+    assert (callback.bar.n, callback.bar.total) == (steps, 3)
+    callback.on_train_end()
+    assert (callback.bar.n, callback.bar.total) == (steps, 1)  # a bar of nothing has no width
+    assert f" {steps}/1 " in capsys.readouterr().err
 
 
 def test_the_pace_leaves_out_the_first_step(monkeypatch, capsys):

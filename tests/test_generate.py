@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -87,6 +88,19 @@ def test_a_checkpoint_of_something_else_is_no_avatar(run_folder, tmp_path):
     tf.train.CheckpointManager(checkpoint, str(tmp_path / "run" / "checkpoints"), 1).save()
     with pytest.raises(ValueError, match=r"ckpt-1 must be a whole checkpoint of this run's networks: "):
         generate.open_generator(tmp_path / "run")
+
+
+def test_a_run_of_another_version_is_named(tmp_path):
+    details = {"format": 1, "tfanime": "9.8", "recipe": "dcgan", "config": {"steps": 2, "waves": 3, "tides": 4}}
+    (tmp_path / "run.json").write_text(json.dumps(details))
+    with pytest.raises(ValueError, match=r"model must be a run whose .* made by tfanime 9.8, with tides, waves$"):
+        generate.open_generator(tmp_path)
+
+
+def test_where_avatars_cannot_be_written_costs_no_opening(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "open_generator", None)
+    with pytest.raises(ValueError, match=r"out must end in .png, or be a folder. Received: a.jpg"):
+        generate.main([str(tmp_path), "--out=a.jpg"])
 
 
 def test_a_sheet_from_the_command_line(generator, run_folder, tmp_path, capsys):

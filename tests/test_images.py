@@ -21,11 +21,11 @@ def test_to_uint8_clips_and_rounds_to_nearest():
 
 def test_grid_places_pictures_in_rows():
     pictures = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 4, 3), np.uint8)
-    sheet = images.grid(pictures, columns=2, padding=1, background=9)
+    sheet = images.grid(pictures, columns=2, padding=1)
     assert sheet.shape == (2 * 3 + 1, 2 * 5 + 1, 3)
-    assert sheet[0].max() == sheet[0].min() == 9
+    assert sheet[0].max() == sheet[0].min() == 255
     assert (sheet[1:3, 1:5] == 0).all() and (sheet[1:3, 6:10] == 1).all() and (sheet[4:6, 1:5] == 2).all()
-    assert (sheet[4:6, 6:10] == 9).all()
+    assert (sheet[4:6, 6:10] == 255).all()
 
 
 @pytest.mark.parametrize(

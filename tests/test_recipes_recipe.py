@@ -1,3 +1,4 @@
+import ast
 import dataclasses
 import importlib
 import re
@@ -8,30 +9,47 @@ import pytest
 import recipe_flags
 
 from tfanime import command_line
-from tfanime.recipes import dcgan, recipe, wgan
+from tfanime.recipes import dcgan, dragan, recipe, wgan
 from tfanime.runs import RunFolder
 from tfanime.tags import JIN34
 
-# Where a training or a refusal shows what a shared flag does, for those that `recipe_flags` cannot read off a game.
+# The tests that vary a shared flag and see what it does, for those that `recipe_flags` cannot read off a game.
 EXERCISED = {
-    "test_recipes_train.py": (
-        *("data", "run", "batch_size", "steps", "minutes", "horizontal_flip", "deterministic", "precision"),
-        *("epoch_steps", "sample_steps", "checkpoint_minutes", "best_by", "best_mode", "profile"),
-    ),
-    "test_recipes_devices.py": ("devices",),
-    "test_recipes_dragan.py": ("tags",),
-    "test_recipes_sngan.py": ("decay_begin",),
-    "test_callbacks_fid.py": ("fid_every", "fid_samples", "fid_features"),
+    "test_recipes_train": {
+        "test_a_resumed_training_is_the_undisturbed_one": ("run", "steps", "epoch_steps", "sample_steps"),
+        "test_what_cannot_be_trained_leaves_no_run": ("data",),
+        "test_precision_seed_and_batches_are_those_asked_for": ("precision", "batch_size", "horizontal_flip"),
+        "test_without_data_avatars_are_drawn_and_minutes_are_heeded": ("minutes",),
+        "test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once": ("deterministic",),
+        "test_the_best_state_is_kept_over_restarts_and_can_be_drawn": ("checkpoint_minutes", "best_by", "best_mode"),
+        "test_a_profile_is_of_one_start": ("profile",),
+    },
+    "test_recipes_devices": {"test_two_devices_train_what_one_does": ("devices",)},
+    "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
+    "test_recipes_recipe": {"test_when_rates_begin_to_fall": ("decay_begin",)},
+    "test_callbacks_fid": {
+        "test_recipes_log_it_and_keep_the_best_by_it": ("fid_every", "fid_samples", "fid_features"),
+    },
 }
 
 
 def test_every_shared_flag_is_exercised():
     flags = {field.name for field in dataclasses.fields(recipe.RecipeConfig)}
-    named = {flag: file for file, names in EXERCISED.items() for flag in names}
-    assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | set(named)
-    for flag, file in named.items():
-        text = (Path(__file__).parent / file).read_text()
-        assert re.search(rf'--{flag}\b|\b{flag}=|"{flag}"', text), (flag, file)
+    named = {flag for tests in EXERCISED.values() for names in tests.values() for flag in names}
+    assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | named
+    for file, tests in EXERCISED.items():
+        text = (Path(__file__).parent / f"{file}.py").read_text()
+        functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+        for test, names in tests.items():
+            source = ast.get_source_segment(text, functions[test])
+            for flag in names:
+                assert re.search(rf"--{flag}\b|\b{flag}=", source), (flag, test)
+
+
+def test_when_rates_begin_to_fall():
+    for begin, step in ((0.25, 25), (0.5, 50)):
+        gan = wgan.build(wgan.Config(image_size=16, channels=1, steps=100, decay="linear", decay_begin=begin))
+        assert [rate.begin for rate in recipe_flags.rates(gan)] == [step, 5 * step]
 
 
 def wgan_config(*arguments):
@@ -41,6 +59,14 @@ def wgan_config(*arguments):
 def test_defaults(in_tmp):
     config = wgan_config("--precision=float32")
     assert config == wgan.Config(run="runs/wgan", precision="float32")
+
+
+def test_critic_steps_are_a_flag_only_where_there_may_be_several(in_tmp):
+    assert wgan.Config(batch_size=8).pictures_per_step == 40 and dcgan.Config(batch_size=8).pictures_per_step == 8
+    assert "critic_steps" not in {field.name for field in dataclasses.fields(dcgan.Config)}
+    for name in ("sngan", "wgan", "wgan_gp"):
+        with pytest.raises(ValueError, match=r"--critic_steps must be at least 1. Received: 0"):
+            importlib.import_module(f"tfanime.recipes.{name}").Config(critic_steps=0)
 
 
 def test_flags_override_the_file_before_them(in_tmp):
@@ -80,6 +106,18 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
     assert recipe.parse_config(dcgan.Config, "dcgan", "Train.", ["--run=a"]).minutes is None
 
 
+@pytest.mark.parametrize(("module", "flag"), [(dcgan, "adversarial_weight"), (dragan, "tag_weight")])
+def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
+    def parsed(*arguments):
+        return recipe.parse_config(module.Config, module.__name__.rpartition(".")[2], "Train.", list(arguments))
+
+    first = parsed("--run=a", f"--{flag}=null", "--precision=float32")
+    assert getattr(first, flag) is None is not getattr(module.Config(), flag)
+    RunFolder("a").start(module.__name__.rpartition(".")[2], first, {}, recipe.RESUMABLE)
+    assert parsed("--run=a") == first
+    assert getattr(parsed("--config=a/config.toml", "--run=b"), flag) is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -97,6 +135,7 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
         (["--jit_compile", "--deterministic"], r"--jit_compile must be false with --deterministic. Received: True"),
         (["--profile=30,20"], r"--profile must be two steps in order, such as 20,30. Received: 30,20"),
         (["--profile=0,2"], r"--profile must be two steps in order, such as 20,30. Received: 0,2"),
+        (["--profile=7,9", "--steps=6"], r"--profile must begin at a step up to --steps, 6. Received: 7,9"),
         (["--profile=20"], r"--profile must be two steps in order, such as 20,30. Received: 20"),
         (["--fid_every=-1"], r"--fid_every must be at least 0. Received: -1"),
         (["--fid_samples=1"], r"--fid_samples must be at least 2. Received: 1"),
@@ -113,6 +152,14 @@ def test_wrong_arguments_are_one_line_and_status_2(in_tmp, capsys, arguments, me
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and re.search(message, error), error
     assert not list(in_tmp.iterdir())
+
+
+def test_only_a_frechet_distance_is_waited_for():
+    def within(**options):
+        return wgan.Config(epoch_steps=100, **options).best_within
+
+    assert within(fid_every=1000, best_by="fd_tagger1") == 11 and within(fid_every=950, best_by="fid") == 11
+    assert within(fid_every=1000, best_by="kid") == within(fid_every=1000) == within(best_by="generator_loss") == 1
 
 
 def test_unknown_keys_of_a_file_are_refused(in_tmp, capsys):

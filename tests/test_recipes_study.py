@@ -136,6 +136,14 @@ def test_a_failed_run_is_tried_again(pretend, capsys):
     pretend("begin(2)\nif 'sgd' not in run: os.kill(os.getpid(), signal.SIGKILL)")
     assert study.main(["mine.toml", "--run=a"]) == 1
     assert "optimizer=adam failed: ended by signal 9" in capsys.readouterr().out
+    for code, complaint in (
+        ("sys.exit('error: no room')", "no room"),
+        ("sys.exit('bye')", "bye"),
+        ("sys.exit(3)", "status 3"),
+    ):
+        pretend(code)  # not what was said the time before
+        assert study.main(["mine.toml", "--run=a"]) == 1
+        assert f"optimizer=adam failed: {complaint}\n" in capsys.readouterr().out
     pretend("begin(4)")
     assert study.main(["mine.toml", "--run=a"]) == 0
     assert re.search(r"adam +finished  4 .*\nsgd +finished  2 ", capsys.readouterr().out)

@@ -108,6 +108,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
     assert Path("whole/tagger.npz").read_bytes() == Path("parts/tagger.npz").read_bytes()
     with pytest.raises(ValueError, match=r"--steps must stay what it was when the run in 'parts' began, 30"):
         tagger.main(["--run=parts", "--steps=40"])
+    Path("parts/checkpoints").rename("elsewhere")
+    with pytest.raises(ValueError, match=r"parts/checkpoints must hold this run's checkpoints. Received: none, after"):
+        tagger.main(["--run=parts"])
 
 
 def test_minutes_end_a_run_which_is_judged_all_the_same(tagged, in_tmp, capsys):

@@ -1,16 +1,21 @@
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
-from recipe_runs import environment, metrics, running, same, sheets, tensors, wait_for_step
+from keras import layers
+from recipe_runs import environment, metrics, points, running, same, sheets, tensors, wait_for_step
 
-from tfanime import files, generate
+from tfanime import callbacks, files, generate
+from tfanime.data import FaceData
 from tfanime.export import __main__ as export
+from tfanime.metrics.features import open_network
 from tfanime.recipes import recipe, wgan
 from tfanime.runs import RunFolder
 
@@ -26,11 +31,13 @@ WGAN = [*TINY, "--critic_steps=2"]
 
 
 def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
-    common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=4"]
+    common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=3"]
     assert wgan.main([*common, "--run=whole", "--steps=5"]) == 0
     text = capsys.readouterr().out
     assert "wgan: 48 pictures at 16 px, float32, 1 CPU, new -> whole" in text
-    summary = r"^step 5 after \d+\.\d minutes of training, \d+ images/s, D -?\d\.\d{3}, G -?\d\.\d{3} -> whole$"
+    pace = RunFolder("whole").read_metrics()[-1]["images_per_second"]  # as the curve has it
+    of_losses = r"D -?\d\.\d{3}, G -?\d\.\d{3}"
+    summary = rf"^step 5 after \d+\.\d minutes of training, at last {pace:.0f} images/s, {of_losses} -> whole$"
     assert re.search(summary, text, re.MULTILINE), text
     assert wgan.main([*common, "--run=parts", "--steps=3"]) == 0
     assert wgan.main(["--run=parts", "--steps=5"]) == 0  # the rest is the run's own
@@ -40,8 +47,10 @@ def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     whole, parts = RunFolder("whole"), RunFolder("parts")
     assert [entry["step"] for entry in whole.read_metrics()] == [2, 4, 5]
     assert [entry["step"] for entry in parts.read_metrics()] == [2, 3, 4, 5]  # one more where it ended first
-    sheets = {whole.sample(step, kind) for step in (4, 5) for kind in (None, "interpolation")}
-    assert set(whole.sample(0).parent.iterdir()) == sheets
+    for run, steps in ((whole, (4, 5)), (parts, (3, 4, 5))):  # every second epoch, since 3 steps are no whole ones
+        sheets = {run.sample(step, kind) for step in steps for kind in (None, "interpolation")}
+        assert set(run.sample(0).parent.iterdir()) == sheets
+    assert whole.sample(4).read_bytes() == parts.sample(4).read_bytes()
     assert whole.sample(5).read_bytes() == parts.sample(5).read_bytes()
     assert whole.load()["data"]["count"] == 48 and whole.load()["data"]["stored_size"] == 32
     # Its budget is spent: nothing more happens.
@@ -97,6 +106,42 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
         assert last and all(sheets(f"{name}_whole")[sheet] == sheets(f"{name}_parts")[sheet] for sheet in last)
 
 
+def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
+    keras.Sequential([layers.Input((16, 16, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)]).save("pool.keras")
+    value = open_network("pool.keras").value
+    flags = [f"--data={shards}", *WGAN, "--epoch_steps=2", "--sample_steps=3", f"--best_by={value}", "--steps=7"]
+    flags += ["--fid_every=3", "--fid_samples=8", "--fid_features=pool.keras", "--learning_rate=0.01"]
+    assert wgan.main([*flags, "--run=whole"]) == 0
+
+    class Signal(callbacks.Budget):
+        def on_train_batch_begin(self, batch, logs=None):
+            if self.model.step + 1 == self.at:
+                self.interrupt(signal.SIGTERM)
+
+    class Samples(callbacks.Samples):
+        def draw(self):
+            saved = tf.train.latest_checkpoint(str(self.run.checkpoints)) or ""
+            assert saved.endswith(f"ckpt-{self.model.step}")  # what a second of grace would be enough for
+            super().draw()
+
+    for step in (4, 5):  # at an epoch's end with everything due, and in the middle of the one after
+        Signal.at = step
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks, "Budget", Signal)
+            patch.setattr(callbacks, "Samples", Samples)
+            if step == 4:
+                patch.setattr(callbacks.FID, "compute", None)
+            assert wgan.main([*flags, "--run=parts"]) == 143
+        assert f"step {step} after" in capsys.readouterr().out
+        assert metrics("parts")[-1]["step"] == step and RunFolder("parts").sample(step).is_file()
+    assert wgan.main(["--run=parts"]) == 0 and "resumed at step 5" in capsys.readouterr().out
+    assert [line["step"] for line in metrics("whole") if value in line] == [4]
+    assert metrics("parts") == metrics("whole") and points("parts") == points("whole")
+    assert sheets("parts") == sheets("whole") and len(sheets("whole")) == 4
+    for folder in ("checkpoints", "best"):
+        assert same(tensors("parts", folder), tensors("whole", folder))
+
+
 def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, capsys):
     flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--epoch_steps=1", "--checkpoint_minutes=1e-9"]
     assert wgan.main([*flags, "--run=a", "--steps=3", "--best_by=generator_loss", "--best_mode=max"]) == 0
@@ -125,6 +170,12 @@ def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, c
     assert generate.open_generator("exports").card["training"]["step"] == 5
     with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
         generate.open_generator("exports", "best")
+
+    before = {path: path.read_bytes() for path in Path("a").rglob("*.*") if "checkpoints" not in path.parts}
+    shutil.rmtree("a/checkpoints")
+    with pytest.raises(ValueError, match=r"a/checkpoints must hold this run's checkpoints. Received: none, after 6 st"):
+        wgan.main(["--run=a", "--steps=8"])
+    assert {path: path.read_bytes() for path in Path("a").rglob("*.*")} == before
 
 
 def test_a_best_metric_that_is_none(shards, in_tmp):
@@ -157,7 +208,8 @@ def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
     (trace,) = Path("a/tensorboard/plugins/profile").glob("*/*.xplane.pb")
     assert trace.stat().st_size > 1000
     assert re.search(r"^profile: +steps 2 to 3, .*tensorboard-plugin-profile", capsys.readouterr().out, re.MULTILINE)
-    assert wgan.main(["--run=a", "--steps=6"]) == 0
+    assert wgan.main(["--run=a", "--steps=5", "--profile=3,4"]) == 0
+    assert "profile:     none, the training ended before step 3 of this start\n" in capsys.readouterr().out
     assert len(list(trace.parent.parent.iterdir())) == 1 and "profile" not in RunFolder("a").config.read_text()
 
 
@@ -177,7 +229,40 @@ def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
     (in_tmp / "other" / "thesis.tex").touch()
     with pytest.raises(ValueError, match="run must be a new or empty folder, or a run folder"):
         wgan.main([f"--data={shards}", *WGAN, "--run=other"])
-    assert not any(Path("a").iterdir()) and len(list(Path("other").iterdir())) == 1
+    assert not Path("a").exists() and len(list(Path("other").iterdir())) == 1
+
+
+def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    built, asked, build = [], [], wgan.build
+
+    def spy(config, vocabulary):
+        gan = build(config, vocabulary)
+        built.append((keras.config.dtype_policy().name, gan.generator.weights[0].numpy().tolist()))
+        return gan
+
+    def batches(self, batch_size, **options):
+        asked.append((batch_size, options["seed"], options["critic_steps"], options["horizontal_flip"]))
+        raise Enough
+
+    monkeypatch.setattr(wgan, "build", spy)
+    monkeypatch.setattr(FaceData, "batches", batches)
+    settings = ((3, "float32", 4, "false"), (3, "mixed_bfloat16", 6, "true"), (4, "float32", 4, "false"))
+    for number, (seed, precision, batch_size, flip) in enumerate(settings):
+        flags = [
+            f"--seed={seed}",
+            f"--precision={precision}",
+            f"--batch_size={batch_size}",
+            f"--horizontal_flip={flip}",
+        ]
+        with pytest.raises(Enough):
+            wgan.main([f"--data={shards}", *WGAN, *flags, f"--run={number}"])
+    assert asked == [(4, 3, 2, False), (6, 3, 2, True), (4, 4, 2, False)]
+    policies, weights = zip(*built, strict=True)
+    assert policies == ("float32", "mixed_bfloat16", "float32")
+    assert weights[0] == weights[1] != weights[2]
 
 
 def test_a_run_in_use_is_refused_and_left_alone(shards, in_tmp):

@@ -34,6 +34,16 @@ def test_what_a_new_folder_says(tmp_path):
     assert run.config.read_text().startswith("# python -m tfanime.recipes.wgan --config config.toml\n")
 
 
+def test_none_is_written_where_it_is_not_the_default(tmp_path):
+    @dataclass(frozen=True)
+    class Other:
+        weight: float | None = 1.0
+        limit: float | None = None
+
+    for weight, expected in ((None, {"weight": "null"}), (2.0, {"weight": 2.0})):
+        assert tomllib.loads(start(tmp_path / str(weight), Other(weight)).config.read_text()) == expected
+
+
 def test_a_run_goes_on_with_a_new_budget(tmp_path):
     start(tmp_path)
     run = start(tmp_path, Config(steps=200, minutes=3.0, run="elsewhere"))

@@ -107,18 +107,6 @@ def test_every_tag_has_a_probability():
     assert vocabulary.probabilities == {"red": 0.1, "green": 0.5, "hat": 0.25, "smile": 0.7}
 
 
-def test_sample_obeys_groups_and_priors():
-    vocabulary = TagVocabulary(
-        "two",
-        (TagGroup("colour", ("a", "b"), True), TagGroup("rest", ("c", "d"), False)),
-        priors={"a": 0.9, "b": 0.1, "c": 0.75},
-    )
-    drawn = vocabulary.sample(np.random.default_rng(0), 20_000)
-    assert drawn.shape == (20_000, 4) and set(np.unique(drawn)) == {-1, 1}
-    assert ((drawn[:, :2] > 0).sum(axis=1) == 1).all()
-    np.testing.assert_allclose((drawn > 0).mean(axis=0), [0.9, 0.1, 0.75, 0.25], atol=0.015)
-
-
 def test_json_round_trip():
     for vocabulary in (JIN34, KONACHAN26):
         again = TagVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))

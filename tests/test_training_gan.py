@@ -126,6 +126,13 @@ def test_a_lazy_penalty_runs_at_its_steps_and_weighs_more_there():
     np.testing.assert_allclose(logs["penalty"], [0.5 + 3, 1, 1.5, 2 + 12, 2.5], rtol=1e-6)
 
 
+def test_penalties_may_be_any_iterable():
+    penalties = [Penalty(r1, 0.5), Penalty(r1, 1.0, every=3)]
+    assert tiny_networks.gan(penalties=iter(penalties)).penalties == tuple(penalties)
+    with pytest.raises(ValueError, match=r"penalties must be Penalty\(function, weight, every\). Received: 'r1'"):
+        tiny_networks.gan(penalties=iter(["r1"]))
+
+
 def test_logs():
     images = tiny_networks.pictures(1, 4)
     gan = tiny_networks.gan(rate=0.0)  # nothing moves, so that the logits can be made again

@@ -10,6 +10,7 @@ from tiny_networks import LATENTS, VOCABULARY
 from tfanime.models.spectral import spectral_layers
 from tfanime.tag_sampling import TagSampler
 from tfanime.training import GAN
+from tfanime.training.tag_losses import tag_accuracy
 
 RATE = 0.1
 
@@ -54,7 +55,11 @@ def test_losses_are_what_they_say():
     }
     for name, value in expected.items():
         assert logs[name] == pytest.approx(value, rel=1e-4), name
-    assert 0 <= logs["real_tag_accuracy"] <= 1 and 0 <= logs["fake_tag_accuracy"] <= 1
+    of_real = tag_accuracy(VOCABULARY, tags[0], real_tag_logits)
+    of_fake = tag_accuracy(VOCABULARY, sampled, fake_tag_logits)
+    assert logs["real_tag_accuracy"] == pytest.approx(float(of_real))
+    assert logs["fake_tag_accuracy"] == pytest.approx(float(of_fake))
+    assert 0 < float(of_real) < 1 and 0 < float(of_fake) < 1
 
 
 def test_updates_are_those_of_a_plain_transcription():

@@ -5,8 +5,9 @@ import tensorflow as tf
 import tiny_networks
 
 from tfanime.training import Penalty
-from tfanime.training.penalties import PENALTIES, dragan, gradient_penalty, r1
+from tfanime.training.penalties import dragan, gradient_penalty, r1
 
+PENALTIES = {"r1": r1, "gradient_penalty": gradient_penalty, "dragan": dragan}
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(-1, 1, (3, 2, 2, 3))
 FAKES = RANDOM.uniform(-1, 1, (3, 2, 2, 3))

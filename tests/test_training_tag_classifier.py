@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tfanime.models.tagger import tagger
 from tfanime.tags import TagGroup, TagVocabulary
 from tfanime.training.tag_classifier import TagClassifier, log_frequencies
 
@@ -89,6 +90,31 @@ def test_fit_learns_and_a_call_is_of_inference():
     assert model.step == 60 and history["accuracy"][-1] == 1.0
     assert np.array_equal(model(IMAGES)[1], model(IMAGES)[1])
     np.testing.assert_allclose(model(IMAGES[:1])[1], model(IMAGES)[1][:1], rtol=1e-5)
+
+
+def test_two_devices_are_one(two_devices):
+    random = np.random.default_rng(1)
+    images = random.uniform(-1, 1, (3, 8, 8, 8, 3)).astype(np.float32)
+    tags = random.integers(-1, 2, (3, 8, 3)).astype(np.float32)
+
+    def trained():
+        keras.utils.set_random_seed(4)
+        model = TagClassifier(tagger(3, image_size=8, channels=(2, 4)), FREQUENT, 0.5)
+        model.compile(keras.optimizers.SGD(0.5))
+        initial = [weight.numpy() for weight in model.network.weights]
+        dataset = tf.data.Dataset.from_tensor_slices((images, tags))
+        history = model.fit(dataset.repeat(), epochs=3, steps_per_epoch=1, shuffle=False, verbose=0).history
+        return model.network.weights, history, initial
+
+    one, logs, initial = trained()
+    with two_devices.scope():
+        two, logs_of_two, _ = trained()
+    for weight, other, first in zip(one, two, initial, strict=True):
+        np.testing.assert_allclose(other.numpy(), weight.numpy(), rtol=1e-3, atol=1e-5, err_msg=weight.path)
+        assert np.abs(weight.numpy() - first).max() > 1e-4, weight.path
+    assert set(logs) == {*logs_of_two, "gradient_norm"}
+    for name, values in logs_of_two.items():
+        np.testing.assert_allclose(values, logs[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 def test_bad_arguments_are_named():

@@ -139,7 +139,8 @@ class FaceData:
 
 def _flips(seed, step, shape):
     """Which pictures of a step are mirrored, bool `[*shape]`."""
-    # Not the permutation's key, whose second number is the epoch.
+    # The numbers that the permutation of the epoch of this number is made of, one block of Philox later. A key of their
+    # own would be cleaner, but runs that are to be gone on with have this one.
     generator = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, step], np.uint64), counter=1))
     return generator.random(shape) < 0.5
 

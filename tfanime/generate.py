@@ -1,12 +1,13 @@
 """Draws avatars from a run folder or a SavedModel. Run as `python -m tfanime.generate RUN --seeds 0-63 --out a.png`."""
 
+import dataclasses
 import importlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfanime import command_line
+from tfanime import __version__, command_line
 from tfanime.recipes import RECIPES
 from tfanime.runs import RunFolder
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
@@ -126,6 +127,12 @@ def _from_run(run, checkpoint):
             f"model must be the run of a generator. Received: {str(run.path)!r}, a run of {details['recipe']!r}"
         )
     recipe = importlib.import_module(f"tfanime.recipes.{details['recipe']}")
+    unknown = set(details["config"]) - {field.name for field in dataclasses.fields(recipe.Config)}
+    if unknown:
+        raise ValueError(
+            f"model must be a run whose settings tfanime {__version__} knows. Received: {str(run.path)!r}, made by "
+            f"tfanime {details['tfanime']}, with {', '.join(sorted(unknown))}"
+        )
     found = find(run, checkpoint)
     # float32 whatever it was trained in: with 8 bits of mantissa a picture would depend on the batch it is drawn in.
     config = recipe.Config(**{**details["config"], "precision": "float32"})
@@ -212,8 +219,8 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     seeds = parse_seeds(config.seeds)
+    require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
     generator = open_generator(config.model, config.checkpoint)
-    require_writable_out(config.out, len(seeds))
     write_in_batches(generator.images_in_batches(seeds, config.tags, config.batch), seeds, config.out)
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 

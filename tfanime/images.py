@@ -38,14 +38,13 @@ def to_uint8(images):
     return tf.cast(tf.round(tf.clip_by_value(images * 127.5 + 127.5, 0.0, 255.0)), tf.uint8)
 
 
-def grid(images, columns=None, padding=2, background=255):
+def grid(images, columns=None, padding=2):
     """Lays pictures out in rows, the first one at the top left.
 
     Args:
         images: uint8 array `[count, height, width, 3]`, count >= 1.
         columns: Pictures a row; default: as square as possible.
-        padding: Pixels between pictures and around them.
-        background: Grey value of what is between them, 0-255.
+        padding: White pixels between pictures and around them.
 
     Returns:
         uint8 array `[rows * (height + padding) + padding, columns * (width + padding) + padding, 3]`.
@@ -61,9 +60,7 @@ def grid(images, columns=None, padding=2, background=255):
     count, height, width, _ = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
-    sheet = np.full(
-        (rows * (height + padding) + padding, columns * (width + padding) + padding, 3), background, np.uint8
-    )
+    sheet = np.full((rows * (height + padding) + padding, columns * (width + padding) + padding, 3), 255, np.uint8)
     for index, image in enumerate(images):
         top = padding + index // columns * (height + padding)
         left = padding + index % columns * (width + padding)

@@ -19,6 +19,9 @@ class Latents:
     Args:
         size: Components of one latent vector.
         distribution: `"normal"` is N(0, 1), `"uniform"` is U(-1, 1) (Radford et al. 2016).
+
+    Raises:
+        ValueError: `size` is below 1, or there is no such distribution.
     """
 
     size: int = 128

@@ -120,10 +120,11 @@ class RunFolder:
         details = {"format": FORMAT, "tfanime": __version__, "recipe": recipe, "config": values, "data": data}
         details["vocabulary"] = vocabulary.to_json() if vocabulary else None
         write_text(self.details, json.dumps(details, indent=1) + "\n")
+        settings = {field.name: _in_toml(field, values[field.name]) for field in dataclasses.fields(config)}
         write_text(
             self.config,
             f"# python -m tfanime.recipes.{recipe} --config {self.config.name}\n"
-            + toml.dumps({name: value for name, value in values.items() if value is not None and name != "run"}),
+            + toml.dumps({name: value for name, value in settings.items() if value is not None and name != "run"}),
         )
 
     def append_metrics(self, values):
@@ -142,7 +143,7 @@ class RunFolder:
         return entries
 
     def forget_after(self, step):
-        """Drops what was written after the checkpoint that a resumed run starts from: those steps are made again."""
+        """Drops what was written of the steps after `step`, which a resumed run makes again."""
         if self.metrics.is_file():
             kept = [entry for entry in self.read_metrics() if entry["step"] <= step]
             with replacing(self.metrics) as temporary:
@@ -150,3 +151,9 @@ class RunFolder:
         for sheet in (self.path / "samples").glob(f"step-{'[0-9]' * 8}*.png"):
             if int(sheet.stem.split("-")[1]) > step:
                 os.remove(sheet)
+
+
+def _in_toml(field, value):
+    """A setting as `config.toml` has it; None for one that is left out, because it is None by default too."""
+    # TOML has no None; `command_line.parse` reads this word as one.
+    return "null" if value is None and field.default is not None else value

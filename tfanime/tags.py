@@ -38,8 +38,8 @@ class TagVocabulary:
         name: Name of the vocabulary, kept in manifests, run folders and exports.
         groups: The `TagGroup`s; their tags in order are the vector's components.
         aliases: Other spellings, to the tag each stands for.
-        priors: For some tags, the probability to draw it where nobody chose (`sample`). Default: uniform inside an
-            exclusive group, `0.25` for independent tags (Jin et al. 2017, section 3.3).
+        priors: For some tags, the probability to draw it where nobody chose (`tfanime.tag_sampling`). Default: uniform
+            inside an exclusive group, `0.25` for independent tags (Jin et al. 2017, section 3.3).
     """
 
     name: str
@@ -212,27 +212,6 @@ class TagVocabulary:
             for group in self.groups
             for tag in group.tags
         }
-
-    def sample(self, random, count):
-        """Draws tags for faces that nobody described (see `priors`).
-
-        Args:
-            random: A `numpy.random.Generator`.
-            count: How many faces.
-
-        Returns:
-            int8 array `[count, len(self)]` of +1 and -1.
-        """
-        columns = []
-        for group in self.groups:
-            if group.exclusive:
-                weights = np.array([self.probabilities[tag] for tag in group.tags])
-                chosen = random.choice(len(group.tags), size=count, p=weights / weights.sum())
-                columns.append(chosen[:, None] == np.arange(len(group.tags)))
-            else:
-                weights = np.array([self.probabilities[tag] for tag in group.tags])
-                columns.append(random.random((count, len(group.tags))) < weights)
-        return np.where(np.concatenate(columns, axis=1), 1, -1).astype(np.int8)
 
     def with_frequencies(self, values):
         """The same vocabulary with the frequencies of described faces as its priors.

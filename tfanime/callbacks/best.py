@@ -26,6 +26,11 @@ class Best(keras.callbacks.Callback):
             another one a resumed training begins to look for its best anew.
         known: Where to look for the best of earlier trainings; default: `folder`.
         **objects: What `Checkpoints` saves beside the model.
+
+    Raises:
+        ValueError: There is no such mode; in `fit`, the metric has not shown up.
+        FloatingPointError: In `fit`, see `tfanime.callbacks.checkpoints.save`.
+        OSError: Likewise.
     """
 
     def __init__(self, folder, by, mode="min", within=1, protocol=None, known=None, **objects):

@@ -17,6 +17,9 @@ class Budget(keras.callbacks.Callback):
             time a total over all restarts. Default: a new one.
         gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
             `tfanime.recipes.devices.Workers.gather`. They then have the time of the first, and stop at the same step.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
 
     def __init__(self, steps, minutes=None, seconds=None, gather=None):
@@ -30,6 +33,7 @@ class Budget(keras.callbacks.Callback):
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False) if seconds is None else seconds
         self.gather = gather or (lambda *numbers: np.array([numbers]))
         self.interrupted = 0
+        self.broken_off = False  # whether a signal has ended the training, of whose budget something is left
 
     def interrupt(self, signal_number):
         """Ends the training after the step in progress, on all workers; `interrupted` tells them by which signal."""
@@ -58,3 +62,4 @@ class Budget(keras.callbacks.Callback):
         self._last = now
         if self.spent() or self.interrupted:
             self.model.stop_training = True
+            self.broken_off = not self.spent()

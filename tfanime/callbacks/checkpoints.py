@@ -87,6 +87,29 @@ def find(run, which="newest"):
     return paths[which]
 
 
+def require_kept(run):
+    """Makes sure that a run which wrote checkpoints has one; without, it would begin again and drop all that it wrote.
+
+    A run that was killed before its first checkpoint begins again all the same.
+
+    Args:
+        run: A `tfanime.runs.RunFolder`.
+
+    Raises:
+        ValueError: There is none, and it trained for longer than it takes to write one.
+    """
+    lines = run.read_metrics()
+    if not lines or tf.train.latest_checkpoint(str(run.checkpoints)):
+        return
+    seconds = 60 * run.load()["config"]["checkpoint_minutes"]
+    # The checkpoint of a step is written after its line: that of the last line may be missing, however long it took.
+    if any(line["seconds"] >= seconds for line in lines[:-1]) or lines[-1]["seconds"] >= 2 * seconds:
+        raise ValueError(
+            f"{run.checkpoints} must hold this run's checkpoints. Received: none, after {lines[-1]['step']:,} steps. "
+            "Name a new folder with --run"
+        )
+
+
 def save(manager, model):
     """Writes a checkpoint of the present step.
 
@@ -132,21 +155,26 @@ class Checkpoints(keras.callbacks.Callback):
 
     A checkpoint is written beside the older ones and becomes the newest only when it is whole.
 
+    One more is written when the training ends: after the last report where its budget is spent, since nothing would
+    make that again; before it where a signal breaks the training off, because whoever sent it may not wait for long.
+
     Args:
         folder: Where the checkpoints lie.
-        every_minutes: Minutes between two of them. One more is written when the training ends.
+        every_minutes: Minutes between two of them.
         keep: How many of the newest stay.
         clock: Called for the time in seconds; default: this machine's. Several workers must have the same, so that
             they save at the same step.
+        budget: The `Budget` that ends the training, among the callbacks before this one; None without one.
         **objects: Further trackable objects to save, such as `seconds=Budget.seconds` or a `State`.
     """
 
-    def __init__(self, folder, every_minutes=2.0, keep=3, clock=None, **objects):
+    def __init__(self, folder, every_minutes=2.0, keep=3, clock=None, budget=None, **objects):
         super().__init__()
         self.folder = str(folder)
         self.every_minutes = every_minutes
         self.keep = keep
         self.clock = clock or time.monotonic
+        self.budget = budget
         self.objects = objects
 
     def set_model(self, model):
@@ -173,7 +201,12 @@ class Checkpoints(keras.callbacks.Callback):
         return self.model.step
 
     def save(self):
-        """Writes a checkpoint, see `save`."""
+        """Writes a checkpoint of the present step.
+
+        Raises:
+            FloatingPointError: A weight or a moment is not finite, see the function of this name.
+            OSError: It cannot be written.
+        """
         save(self.manager, self.model)
         self._saved = self.clock(), self.model.step
 
@@ -181,7 +214,10 @@ class Checkpoints(keras.callbacks.Callback):
         self._saved = self.clock(), self.model.step
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.clock() - self._saved[0] >= self.every_minutes * 60:
+        due = self.clock() - self._saved[0] >= self.every_minutes * 60
+        if self.budget is not None and (self.budget.broken_off or self.budget.spent()):
+            due = self.budget.broken_off
+        if due:
             self.save()
 
     def on_train_end(self, logs=None):

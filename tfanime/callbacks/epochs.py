@@ -9,17 +9,30 @@ class Epochs(keras.callbacks.Callback):
     Keras counts epochs from where `fit` begins, so that a resumed training would report at other steps than an
     undisturbed one. Let `fit` make a single epoch of all steps, and put this among its callbacks.
 
+    Where a signal breaks the training off, its last epoch ends after all that belongs to the last step, and so after
+    the checkpoint that `Checkpoints` then writes; only those of `brief` are told. If that step was a multiple, the
+    resumed training begins with the epoch's end (`due`), for all of them.
+
     Args:
         steps: Training steps an epoch. The last one ends with the training.
         callbacks: Keras callbacks, called in this order. They share the logs of an epoch's end.
+        budget: The `Budget` that ends the training, among the callbacks before this one; None without one.
+        brief: Those of the callbacks that take no time and keep nothing for a resumed training.
+        due: Whether an epoch ends where the training begins.
+
+    Raises:
+        ValueError: `steps` is below 1.
     """
 
-    def __init__(self, steps, callbacks):
+    def __init__(self, steps, callbacks, budget=None, brief=(), due=False):
         super().__init__()
         if steps < 1:
             raise ValueError(f"steps must be at least 1. Received: {steps}")
         self.steps = steps
         self.callbacks = callbacks
+        self.budget = budget
+        self.brief = brief
+        self.due = due
 
     def set_params(self, params):
         super().set_params(params)
@@ -35,6 +48,9 @@ class Epochs(keras.callbacks.Callback):
         for callback in self.callbacks:
             callback.on_train_begin(logs)
         self._begin()
+        if self.due:
+            self._end(logs)
+            self._begin()
 
     def on_train_batch_begin(self, batch, logs=None):
         if not self._begun:
@@ -46,7 +62,7 @@ class Epochs(keras.callbacks.Callback):
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)
         self._steps += 1
-        if self.model.step % self.steps == 0:
+        if self.model.step % self.steps == 0 and not self._broken_off:
             self._end(logs)
 
     def on_epoch_end(self, epoch, logs=None):  # Keras' own: the training ends
@@ -57,6 +73,10 @@ class Epochs(keras.callbacks.Callback):
         for callback in self.callbacks:
             callback.on_train_end(logs)
 
+    @property
+    def _broken_off(self):
+        return self.budget is not None and self.budget.broken_off
+
     def _begin(self):
         self._begun, self._steps = True, 0
         for callback in self.callbacks:
@@ -65,5 +85,5 @@ class Epochs(keras.callbacks.Callback):
     def _end(self, logs):
         self._begun = False
         logs = dict(logs or {})
-        for callback in self.callbacks:
+        for callback in self.brief if self._broken_off else self.callbacks:
             callback.on_epoch_end((self.model.step - 1) // self.steps, logs)

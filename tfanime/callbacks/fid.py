@@ -23,7 +23,8 @@ class FID(keras.callbacks.Callback):
 
     Args:
         faces: The real pictures, a `tfanime.data.FaceData` of the generator's size.
-        every: Training steps from one value to the next; looked at when an epoch ends.
+        every: Training steps from one value to the next; looked at when an epoch ends. Only if it is a multiple of an
+            epoch's steps does a resumed training compute values when an undisturbed one does.
         samples: How many pictures are drawn.
         features: A `tfanime.metrics.feature_network.FeatureNetwork`, or the name of one, see
             `tfanime.metrics.features.open_network`.
@@ -84,8 +85,10 @@ class FID(keras.callbacks.Callback):
             print(f"warning: {self.name}: {warning}", file=sys.stderr, flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.model.step // self.every > self._computed // self.every:
-            self._computed = self.model.step
+        step = self.model.step
+        # The first: also where a resumed training begins with an epoch's end.
+        if step % self.every == 0 or step // self.every > self._computed // self.every:
+            self._computed = step
             logs[self.name] = self.compute()
 
     def compute(self):

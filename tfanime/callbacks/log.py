@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from tfanime.callbacks.checkpoints import State
+from tfanime.metrics.names import is_frechet
 
 # TensorBoard lays out what stands before the slash as a section; other names stand alone.
 SECTIONS = {
@@ -34,11 +35,11 @@ SECTIONS = {
 
 def _section(name):
     """Where TensorBoard shows a curve; Frechet distances bear the name of their protocol."""
-    return SECTIONS.get(name) or (f"judge/{name}" if name.startswith(("fid", "fd_")) else name)
+    return SECTIONS.get(name) or (f"judge/{name}" if is_frechet(name) else name)
 
 
 def _empty():
-    return {"steps": 0, "sums": {}}
+    return {"steps": 0, "sums": {}, "timed_steps": 0, "seconds": 0.0}
 
 
 class RunLog(keras.callbacks.Callback):
@@ -47,7 +48,7 @@ class RunLog(keras.callbacks.Callback):
     The means replace the last step's values in the `logs` that later callbacks see at the epoch's end.
 
     `state` holds the sums of an epoch that has not ended. Put into the checkpoint, it makes the means of an epoch that
-    was cut in two by a restart those of the whole epoch (images/s are of the steps since then).
+    was cut in two by a restart those of the whole epoch.
 
     Args:
         run: A `tfanime.runs.RunFolder`.
@@ -62,10 +63,16 @@ class RunLog(keras.callbacks.Callback):
         self.seconds = seconds
         self.state = State(_empty())
 
+    @property
+    def unreported(self):
+        """Whether steps up to the present one are in no epoch that has ended."""
+        return self.state.value["steps"] > 0
+
     def on_train_begin(self, logs=None):
-        # From its second such event on, TensorBoard drops what is there of that step and later ones: what a killed
-        # process had written after the checkpoint.
-        start = Event(step=self.model.step + 1, wall_time=time.time())
+        self.state.value = _empty() | self.state.value  # an older version's knows no time
+        # From its second such event on, TensorBoard drops what is there of that step and later ones: what a process
+        # that was killed, or broken off, had written after the checkpoint.
+        start = Event(step=self.model.step + (0 if self.unreported else 1), wall_time=time.time())
         start.session_log.status = SessionLog.START
         self.run.tensorboard.mkdir(parents=True, exist_ok=True)
         # It must be read before the points that follow, which this name stands before in the order of the alphabet.
@@ -76,25 +83,26 @@ class RunLog(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._timed_steps = 0
-        self._begin = self._end = time.monotonic()
+        self._last = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        self._timed_steps += 1
-        self._end = time.monotonic()  # what other callbacks do at the epoch's end is no training
+        now = time.monotonic()  # what other callbacks do at the epoch's end is no training
+        self.state.value["seconds"] += now - self._last
+        self._last = now
+        self.state.value["timed_steps"] += 1
         self.state.value["steps"] += 1
         sums = self.state.value["sums"]
         for name, value in logs.items():
             sums[name] = sums.get(name, 0.0) + float(value)
 
     def on_epoch_end(self, epoch, logs=None):
-        steps, sums = self.state.value["steps"], self.state.value["sums"]
-        if not steps:
+        if not self.unreported:
             return
-        self.state.value = _empty()
-        logs.update({name: total / steps for name, total in sums.items()})
+        done, self.state.value = self.state.value, _empty()
+        logs.update({name: total / done["steps"] for name, total in done["sums"].items()})
         logs |= self._of_players()
-        logs["images_per_second"] = self._timed_steps * self.images_per_step / (self._end - self._begin)
+        if done["timed_steps"]:
+            logs["images_per_second"] = done["timed_steps"] * self.images_per_step / done["seconds"]
         step = self.model.step
         self.run.append_metrics({"step": step, "seconds": round(float(self.seconds), 3), **logs})
         with self.writer.as_default(step):

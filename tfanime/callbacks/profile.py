@@ -16,6 +16,9 @@ class Profile(keras.callbacks.Callback):
         folder: TensorBoard's folder.
         first: The first step in the trace. The very first steps compile the program, which says little about the rest.
         last: The last step in the trace.
+
+    Raises:
+        ValueError: `first` and `last` are no steps from 1, in order.
     """
 
     def __init__(self, folder, first, last):

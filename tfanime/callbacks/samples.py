@@ -13,7 +13,11 @@ class Samples(keras.callbacks.Callback):
     Args:
         run: A `tfanime.runs.RunFolder`.
         every: Training steps from one drawing to the next; looked at when an epoch ends. A last one is always made.
+            Only if it is a multiple of an epoch's steps does a resumed training draw when an undisturbed one does.
         seeds: The avatars' seeds.
+
+    Raises:
+        ValueError: `every` is below 1.
     """
 
     def __init__(self, run, every, seeds=range(64)):
@@ -30,7 +34,9 @@ class Samples(keras.callbacks.Callback):
         self._drawn = self.model.step
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.model.step // self.every > self._drawn // self.every:
+        step = self.model.step
+        # The first: also where a resumed training begins with an epoch's end.
+        if step % self.every == 0 or step // self.every > self._drawn // self.every:
             self.draw()
 
     def on_train_end(self, logs=None):

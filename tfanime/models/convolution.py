@@ -33,7 +33,15 @@ def convolve(images, kernel):
 
 @tf.custom_gradient
 def spread(outputs, kernel):
-    """The form's derivative by the images: the transposed convolution, from outputs to images."""
+    """The form's derivative by the images: the transposed convolution, from outputs to images.
+
+    Args:
+        outputs: `[batch, height, width, outputs]`.
+        kernel: `[4, 4, inputs, outputs]`.
+
+    Returns:
+        `[batch, 2 height, 2 width, inputs]`.
+    """
     batch, height, width = tf.unstack(tf.shape(outputs)[:3])
     shape = (batch, 2 * height, 2 * width, kernel.shape[2])
     result = tf.nn.conv2d_transpose(outputs, kernel, shape, 2, "SAME")
@@ -42,7 +50,15 @@ def spread(outputs, kernel):
 
 @tf.custom_gradient
 def correlate(images, outputs):
-    """The form's derivative by the kernel."""
+    """The form's derivative by the kernel.
+
+    Args:
+        images: `[batch, 2 height, 2 width, inputs]`.
+        outputs: `[batch, height, width, outputs]`.
+
+    Returns:
+        `[4, 4, inputs, outputs]`.
+    """
     inputs, channels = images.shape[-1], outputs.shape[-1]
     height, width = outputs.shape[1:3]
     # Quarters side by side, after which stride 2 is 1 and 4x4 places are 2x2 places of four times the channels.

@@ -54,6 +54,9 @@ class MinibatchStddev(keras.layers.Layer):
         group_size: Most pictures a group; the largest number up to it that divides the batch is taken.
 
     Input and output: `[batch, height, width, channels]` -> `[batch, height, width, channels + 1]`.
+
+    Raises:
+        ValueError: `group_size` is below 1.
     """
 
     def __init__(self, group_size=4, **kwargs):

@@ -65,7 +65,7 @@ def _conv(x, channels, kernel_size, name, strides=1):
 
 def _norm(x, name, **options):
     # A momentum for trainings of a thousand steps; Keras' .99 would still know the first weights.
-    return BatchNormalization(momentum=0.95, epsilon=1e-5, name=f"{name}_norm", **options)(x)
+    return BatchNormalization(momentum=0.95, epsilon=1e-5, synchronized=True, name=f"{name}_norm", **options)(x)
 
 
 def _block(x, channels, strides, name):

@@ -1,6 +1,7 @@
 """Published methods, each a module with `Config` (the paper's numbers), `build(config)` and `main()`.
 
-Run one as `python -m tfanime.recipes.wgan`. `tfanime.recipes.recipe` and `tfanime.recipes.train` hold what they share.
+Run one as `python -m tfanime.recipes.wgan`. `tfanime.recipes.recipe`, `tfanime.recipes.train` and
+`tfanime.recipes.fitting` hold what they share.
 """
 
 RECIPES = {

@@ -4,9 +4,10 @@ import dataclasses
 import re
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tfanime import command_line
+from tfanime.metrics.names import is_frechet
 from tfanime.recipes.devices import parse_devices
 from tfanime.recipes.precision import resolve_precision
 from tfanime.runs import RunFolder
@@ -94,6 +95,8 @@ class RecipeConfig:
             folder (to see it: pip install tensorboard-plugin-profile). Default: none.
     """
 
+    critic_steps: ClassVar[int] = 1  # discriminator updates a training step; a flag of the recipes that have more
+
     data: str | None = None
     run: str | None = None
     image_size: int = 64
@@ -131,7 +134,7 @@ class RecipeConfig:
 
     def __post_init__(self):
         self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps", "sample_steps")
-        self.require("at least 1", lambda value: value >= 1, "accumulate")
+        self.require("at least 1", lambda value: value >= 1, "accumulate", "critic_steps")
         self.require("false with --deterministic", lambda value: not (value and self.deterministic), "jit_compile")
         self.require("two steps in order, such as 20,30", lambda value: value is None or _steps(value), "profile")
         self.require("above 0", lambda value: value > 0, "ema_half_life", "checkpoint_minutes", "learning_rate")
@@ -142,6 +145,8 @@ class RecipeConfig:
         self.require("at least 2", lambda value: value >= 2, "fid_samples")
         self.require("from 0 to below 1", lambda value: 0 <= value < 1, "beta_1", "beta_2", "decay_begin")
         self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
+        if self.profile and self.profiled[0] > self.steps:
+            raise ValueError(f"--profile must begin at a step up to --steps, {self.steps}. Received: {self.profile}")
         parse_devices(self.devices)
         if self.fid_every:
             from tfanime.metrics.features import parse_network  # here, because NumPy takes the time of --help
@@ -159,15 +164,21 @@ class RecipeConfig:
         """The first and the last step to profile, or None."""
         return self.profile and _steps(self.profile)
 
+    def whole_epochs(self, steps):
+        """`steps` rounded up to whole epochs, so that a restart in between changes nothing about what they count."""
+        return -(-steps // self.epoch_steps) * self.epoch_steps
+
     @property
     def best_within(self):
         """Epochs by whose end the metric of --best_by must have shown up."""
-        return 1 if not self.fid_every else 1 + -(-self.fid_every // self.epoch_steps)
+        if not (self.fid_every and self.best_by and is_frechet(self.best_by)):
+            return 1  # all others are there at every epoch's end
+        return 1 + self.whole_epochs(self.fid_every) // self.epoch_steps
 
     @property
     def pictures_per_step(self):
         """Real pictures that a training step sees."""
-        return self.batch_size * getattr(self, "critic_steps", 1)
+        return self.batch_size * self.critic_steps
 
 
 def _steps(text):
@@ -211,6 +222,9 @@ class DCGANConfig(RecipeConfig):
             norm: The discriminator's norm, see `tfanime.models.dcgan.discriminator`.
             vocabulary: The `TagVocabulary` of a game with tags.
             **options: Further arguments of the discriminator.
+
+        Returns:
+            Two `keras.Model`s, as `tfanime.training.GAN` takes them.
         """
         from tfanime.models import dcgan
 
@@ -236,7 +250,15 @@ class DCGANConfig(RecipeConfig):
 
 
 def loss_weights(config, vocabulary=None):
-    """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags."""
+    """The factors of both losses; what is None follows from the tags.
+
+    Args:
+        config: A `RecipeConfig`.
+        vocabulary: The `TagVocabulary` of a game with tags.
+
+    Returns:
+        A dictionary of two floats by the names of `GAN.compile`'s arguments.
+    """
     count = len(vocabulary) if vocabulary else 1
     # Of the two only their ratio, the number of tags, is common to all recipes: the one that is scaled for it is left
     # to the recipe, because penalties, learning rates of plain SGD and limits of gradients know nothing of tags.
@@ -246,17 +268,24 @@ def loss_weights(config, vocabulary=None):
 
 
 def rules(config, vocabulary=None):
-    """What all recipes tell `GAN.compile`: both optimizers, weights, limits; a dictionary of its arguments."""
+    """What all recipes tell `GAN.compile`: both optimizers, weights, limits.
+
+    Args:
+        config: A `RecipeConfig`.
+        vocabulary: The `TagVocabulary` of a game with tags.
+
+    Returns:
+        A dictionary of its arguments.
+    """
     from tfanime.training.optimizers import OPTIMIZERS, schedule
 
-    critic_steps = getattr(config, "critic_steps", 1)
     optimizers = {
         f"{player}_optimizer": OPTIMIZERS[config.optimizer](
             schedule(config.learning_rate, config.decay, config.decay_begin, config.steps * updates),
             config.beta_1,
             config.beta_2,
         )
-        for player, updates in (("generator", 1), ("discriminator", critic_steps))
+        for player, updates in (("generator", 1), ("discriminator", config.critic_steps))
     }
     return {
         **optimizers,

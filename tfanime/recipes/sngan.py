@@ -35,7 +35,6 @@ class Config(DCGANConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        self.require("at least 1", lambda value: value >= 1, "critic_steps")
         if self.networks_of == "sngan":
             plain = "left out with --networks_of sngan, whose networks have their own"
             self.require(plain, lambda value: value is None, "generator_convolutions", "discriminator_convolutions")

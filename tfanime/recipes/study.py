@@ -79,13 +79,13 @@ def train(folder):
                 bar.update(max(0.0, others + folder.done(planned) - bar.n))
                 bar.refresh()
 
-            began = time.time()
-            status, signals = _process([sys.executable, *folder.command(planned)], folder.log(planned), show)
+            log, began = folder.log(planned), time.time()
+            said_before = log.stat().st_size if log.is_file() else 0  # by earlier attempts
+            status, signals = _process([sys.executable, *folder.command(planned)], log, show)
             if signals or status in (130, 143):
                 study_results.write(folder)
                 return 128 + signals[0] if signals else status
-            log = folder.log(planned)
-            complaint = _complaint(status, log) if status else None
+            complaint = _complaint(status, log, said_before) if status else None
             if status and not folder.begun():
                 raise ValueError(f"run {planned.name} could not begin: {complaint} (all it said: {log})")
             folder.note(planned, complaint if status else "finished")
@@ -130,11 +130,12 @@ def _process(command, log, show):
             process.wait()
 
 
-def _complaint(status, log):
-    """What a process that failed said last."""
+def _complaint(status, log, begin):
+    """What a process that failed said last, in the log from byte `begin` on."""
     if status < 0:
         return f"ended by signal {-status}"
-    lines = [line.strip() for line in re.split(r"[\r\n]+", log.read_text(encoding="utf-8", errors="replace"))]
+    text = log.read_bytes()[begin:].decode("utf-8", errors="replace")
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
     said = [line for line in lines if line]
     errors = [line for line in said if line.startswith("error: ")]
     return (errors or said or [f"status {status}"])[-1].removeprefix("error: ")

@@ -10,14 +10,13 @@ from tfanime.metrics.tag_scores import balanced_accuracy, margin, questions, tag
 BATCH = 256
 
 
-def judge(model, faces, held_out, progress=True):
+def judge(model, faces, held_out):
     """Judges a tagger.
 
     Args:
         model: `keras.Model`, pictures in [-1, 1] -> (features, tag logits).
         faces: The `tfanime.data.FaceData` that it was trained on, for the baselines.
         held_out: The `FaceData` to judge it by.
-        progress: Whether to show progress bars.
 
     Returns:
         Plain values for a card: `{"faces", "fingerprint", "questions": [...], "tags": [...]}`. A question has its own
@@ -25,10 +24,8 @@ def judge(model, faces, held_out, progress=True):
         balanced accuracies. A tag has precision, recall and area under the curve, None where no face tells them.
     """
     vocabulary = held_out.vocabulary
-    logits = np.concatenate(
-        [model(to_float(images), training=False)[1] for images in _parts(held_out, "tags", progress)]
-    )
-    nearest = NearestColour(vocabulary, _colours(faces, progress), faces.tags).scores(_colours(held_out, progress))
+    logits = np.concatenate([model(to_float(images), training=False)[1] for images in _parts(held_out, "tags")])
+    nearest = NearestColour(vocabulary, _colours(faces), faces.tags).scores(_colours(held_out))
     rivals = {question.name: question for question in questions(vocabulary, held_out.tags, nearest)}
     commonest = {
         question.name: int(np.bincount(question.truth, minlength=1).argmax())
@@ -64,15 +61,15 @@ def _of_tag(score):
     return {"precision": score.precision, "recall": score.recall, "auc": score.auc}
 
 
-def _parts(faces, what, progress):
+def _parts(faces, what):
     """The faces' pictures, some at a time."""
     begins = range(0, faces.count, BATCH)
-    for begin in tqdm(begins, desc=f"judging: {what}", unit="batch", disable=not progress, leave=False):
+    for begin in tqdm(begins, desc=f"judging: {what}", unit="batch", leave=False):
         yield faces.images(np.arange(begin, min(begin + BATCH, faces.count)))
 
 
-def _colours(faces, progress):
-    return np.concatenate([face_colours(images) for images in _parts(faces, "colours", progress)])
+def _colours(faces):
+    return np.concatenate([face_colours(images) for images in _parts(faces, "colours")])
 
 
 def as_markdown(scores):

@@ -1,19 +1,18 @@
 """The way from the tagger's config to a trained network, judged and written."""
 
-import contextlib
 import os
 import sys
 
 import keras
 import tensorflow as tf
 
-from tfanime import callbacks, data
+from tfanime import data
 from tfanime.files import locked, require_writable_folder, write_text
 from tfanime.metrics import tagger_network
+from tfanime.recipes.fitting import Session, require_resumable
 from tfanime.recipes.precision import precision_policy
 from tfanime.recipes.tagger import varied
 from tfanime.recipes.tagger_scores import as_markdown, judge
-from tfanime.recipes.train import stopped_by_signals
 from tfanime.runs import RunFolder
 from tfanime.tfrecords.manifest import Manifest
 
@@ -45,8 +44,7 @@ def train(config, build):
     if config.batch_size > faces.count:
         raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
     run = RunFolder(config.run)
-    identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
-    run.check("tagger", config, identity, RESUMABLE)
+    identity = require_resumable(run, "tagger", config, faces, RESUMABLE)
     require_writable_folder(config.written.parent, "the folder of out")  # before any work
     with locked(require_writable_folder(run.path, "run"), "run"):
         keras.utils.set_random_seed(config.seed)
@@ -67,44 +65,22 @@ def warn_of_absent(vocabulary, tags):
 
 
 def _fit(config, run, faces, classifier):
-    budget = callbacks.Budget(config.steps, config.minutes)
-    log = callbacks.RunLog(run, config.batch_size, budget.seconds)
-    checkpoints = callbacks.Checkpoints(
-        run.checkpoints, config.checkpoint_minutes, seconds=budget.seconds, log=log.state
-    )
-    for callback in (budget, checkpoints):
-        callback.set_model(classifier)
-    start = checkpoints.restore()
-    run.forget_after(start)
+    session = Session(run, config, classifier, config.batch_size)
     print(
         f"tagger: {faces.count:,} pictures at {faces.image_size} px, {len(faces.vocabulary)} tags of "
-        f"{faces.vocabulary.name}, {config.precision}, "
-        f"{f'resumed at step {start:,}' if start else 'new'} -> {run.path}",
+        f"{faces.vocabulary.name}, {config.precision}, {session.begun} -> {run.path}",
         flush=True,
     )
-    if budget.spent():
-        return 0
-    progress = callbacks.Progress(budget, config.batch_size)
-    with stopped_by_signals(budget), contextlib.closing(progress):
-        classifier.fit(
-            batches(config, faces, start),
-            epochs=1,  # `Epochs` makes those that are reported
-            steps_per_epoch=config.steps - start,
-            shuffle=False,  # the data has its own order
-            verbose=0,
-            callbacks=[
-                callbacks.StopOnNonFinite(run.checkpoints),
-                budget,
-                callbacks.Epochs(config.epoch_steps, [log]),
-                checkpoints,
-                progress,
-            ],
-        )
-    return 128 + budget.interrupted if budget.interrupted else 0
+    return 0 if session.budget.spent() else session.fit(batches(config, faces, session.start))
 
 
 def batches(config, faces, start=0):
-    """The endless stream of training batches, from step `start` on.
+    """The endless stream of training batches.
+
+    Args:
+        config: A `tfanime.recipes.tagger.Config`.
+        faces: The `tfanime.data.FaceData`, with a vocabulary.
+        start: The step to begin with.
 
     Returns:
         A `tf.data.Dataset` of pairs: pictures, float32 `[batch_size, image_size, image_size, 3]` in [-1, 1], and tags,

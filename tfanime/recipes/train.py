@@ -2,10 +2,10 @@
 
 import contextlib
 import dataclasses
-import signal
 import tempfile
 
 from tfanime.files import locked, require_writable_folder
+from tfanime.metrics.names import is_frechet
 from tfanime.recipes import devices
 from tfanime.recipes.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
@@ -32,6 +32,8 @@ def train(config, build, name):
     import tensorflow as tf
 
     from tfanime import callbacks, data
+    from tfanime.metrics.reference import reference
+    from tfanime.recipes.fitting import Session, require_resumable
 
     shared = RunFolder(config.run)
     shards = config.data
@@ -41,9 +43,10 @@ def train(config, build, name):
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
     vocabulary = _vocabulary(config, faces)
-    identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
-    shared.check(name, config, identity, resumable)
+    identity = require_resumable(shared, name, config, faces, resumable)
+    _require_shares(config, faces, workers)
+    fid = _fid(config, faces, workers)
     same = {f"--{key}": value for key, value in dataclasses.asdict(config).items() if key not in ("data", "run")}
     same |= {"the number of devices": workers.replicas} | {f"data's {key}": value for key, value in identity.items()}
     with workers.watched(), _writable(shared, workers, same) as run:
@@ -52,31 +55,13 @@ def train(config, build, name):
             tf.config.experimental.enable_op_determinism()
         with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
-        if config.batch_size > faces.count:
-            raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
-        if config.batch_size % workers.replicas:
-            raise ValueError(
-                f"--batch_size must be a multiple of the {workers.replicas} devices. Received: {config.batch_size}"
-            )
-        if config.batch_size % (workers.replicas * config.accumulate):
-            raise ValueError(
-                f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
-                f"{workers.replicas} device(s). Received: {config.batch_size}"
-            )
-        fid = _fid(config, faces, workers)
+        if fid:
+            reference(fid.network, faces)  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None)  # of this start alone
         run.start(name, kept, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
-        budget = callbacks.Budget(config.steps, config.minutes, gather=workers.gather)
-        log = callbacks.RunLog(run, config.pictures_per_step, budget.seconds)
-        state = {"seconds": budget.seconds, "log": log.state}
-        checkpoints = callbacks.Checkpoints(
-            run.checkpoints, config.checkpoint_minutes, clock=lambda: float(budget.seconds), **state
-        )
-        for callback in (budget, checkpoints):
-            callback.set_model(gan)
-        start = checkpoints.restore(shared.checkpoints)
+        session = Session(run, config, gan, config.pictures_per_step, shared.checkpoints, workers.gather)
+        budget, state, start = session.budget, session.state, session.start
         workers.require_same({"the step of the newest checkpoint in --run": start})
-        run.forget_after(start)
         say = print if workers.chief else lambda *_, **__: None
         if budget.spent():
             say(
@@ -88,60 +73,42 @@ def train(config, build, name):
             f"{name}: {faces.count:,} pictures at {faces.image_size} px, "
             f"{f'{len(vocabulary)} tags of {vocabulary.name}, ' if vocabulary else ''}{config.precision}, "
             f"{workers.devices}{f' of {workers.count} workers' if workers.count > 1 else ''}, "
-            f"{'resumed at step ' + format(start, ',') if start else 'new'} -> {run.path}",
+            f"{session.begun} -> {run.path}",
             flush=True,
         )
 
         def batches(parts, own):
-            dataset = faces.batches(
+            return faces.batches(
                 config.batch_size,
-                critic_steps=getattr(config, "critic_steps", 1),
+                critic_steps=config.critic_steps,
                 seed=config.seed,
                 start=start,
                 horizontal_flip=config.horizontal_flip,
                 parts=parts,
                 own=own,
             )
-            if faces.vocabulary and not vocabulary:
-                dataset = dataset.map(lambda images, tags: images)
-            return dataset
 
-        progress = callbacks.Progress(budget, config.pictures_per_step)
         best = profile = None
         if config.best_by:
             within = config.best_within
             protocol = fid.protocol if fid and config.best_by == fid.name else None
             best = callbacks.Best(run.best, config.best_by, config.best_mode, within, protocol, shared.best, **state)
-        with stopped_by_signals(budget), contextlib.closing(progress), contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             if config.profile and workers.chief:
                 profile = stack.enter_context(contextlib.closing(callbacks.Profile(run.tensorboard, *config.profiled)))
-            gan.fit(
+            status = session.fit(
                 workers.dataset(batches),
-                epochs=1,  # `Epochs` makes those that are reported
-                steps_per_epoch=config.steps - start,
-                shuffle=False,  # the data has its own order
-                verbose=0,
-                callbacks=[
-                    *([profile] if profile else []),
-                    callbacks.StopOnNonFinite(shared.checkpoints),
-                    budget,
-                    # Before the checkpoints: none is ahead of what was reported of its step.
-                    callbacks.Epochs(
-                        config.epoch_steps,
-                        [
-                            *([fid] if fid else []),  # whose value the others write, and choose by
-                            log,
-                            callbacks.Samples(run, config.sample_steps),
-                            *([best] if best else []),
-                        ],
-                    ),
-                    checkpoints,
-                    *([progress] if workers.chief else []),
+                first=[profile] if profile else [],
+                judges=[fid] if fid else [],
+                reports=[
+                    callbacks.Samples(run, config.whole_epochs(config.sample_steps)),
+                    *([best] if best else []),
                 ],
+                shown=workers.chief,
             )
         if workers.chief:
             _report(run, gan, budget, config, start, best, profile)
-        return 128 + budget.interrupted if budget.interrupted else 0
+        return status
 
 
 @contextlib.contextmanager
@@ -163,19 +130,38 @@ def _writable(shared, workers, same):
 def _fid(config, faces, workers):
     """The callback of `--fid_every`; None without."""
     from tfanime.callbacks import FID
-    from tfanime.metrics.reference import reference
 
     if not config.fid_every:
-        if config.best_by and config.best_by.startswith(("fid", "fd_")):
+        if config.best_by and is_frechet(config.best_by):
             raise ValueError(f"--fid_every must be above 0 with --best_by {config.best_by}. Received: 0")
         return None
-    fid = FID(faces, config.fid_every, config.fid_samples, config.fid_features, gather=workers.gather)
-    if config.best_by and config.best_by.startswith(("fid", "fd_")) and config.best_by != fid.name:
+    every = config.whole_epochs(config.fid_every)
+    fid = FID(faces, every, config.fid_samples, config.fid_features, gather=workers.gather)
+    if config.best_by and is_frechet(config.best_by) and config.best_by != fid.name:
         raise ValueError(
             f"--best_by must be {fid.name} with --fid_features {config.fid_features}. Received: {config.best_by}"
         )
-    reference(fid.network, faces)  # now, because its time is not the training's
+    if config.best_by == fid.name and every > config.steps:
+        raise ValueError(
+            f"--fid_every, in whole epochs of {config.epoch_steps} steps, must be at most --steps, {config.steps:,}, "
+            f"with --best_by {config.best_by}. Received: {every:,}"
+        )
     return fid
+
+
+def _require_shares(config, faces, workers):
+    """Refuses batches that the data has too few pictures for, or that cannot be shared by devices and their parts."""
+    if config.batch_size > faces.count:
+        raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
+    if config.batch_size % workers.replicas:
+        raise ValueError(
+            f"--batch_size must be a multiple of the {workers.replicas} devices. Received: {config.batch_size}"
+        )
+    if config.batch_size % (workers.replicas * config.accumulate):
+        raise ValueError(
+            f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
+            f"{workers.replicas} device(s). Received: {config.batch_size}"
+        )
 
 
 def _vocabulary(config, faces):
@@ -187,29 +173,13 @@ def _vocabulary(config, faces):
     return faces.vocabulary.with_frequencies(faces.tags) if config.tags == "frequencies" else faces.vocabulary
 
 
-@contextlib.contextmanager
-def stopped_by_signals(budget):
-    """Lets Ctrl-C and SIGTERM end the training after the step in progress, as if its budget were spent."""
-
-    def stop(number, frame):
-        budget.interrupt(number)
-        signal.signal(number, before[number])  # a second one does what it always does
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _report(run, gan, budget, config, start, best, profile):
     step, seconds = gan.step, float(budget.seconds)
     last = run.read_metrics()[-1]
     parts = [
         f"step {step:,} after {seconds / 60:.1f} minutes of training"
         f"{f' ({step - start:,} steps of them now)' if start else ''}",
-        f"{step * config.pictures_per_step / seconds:.0f} images/s",
+        f"at last {last['images_per_second']:.0f} images/s",
         f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}",
         *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
     ]
@@ -218,6 +188,10 @@ def _report(run, gan, budget, config, start, best, profile):
     print(f"avatars:     python -m tfanime.generate {run.path} --seeds 0-63 --out avatars.png")
     if best and best.value is not None:
         print(f"of the best: python -m tfanime.generate {run.path} --checkpoint best --seeds 0-63 --out best.png")
+    elif best:
+        print(f"best:        none, {best.by} was never computed")
     print(f"tensorboard: tensorboard --logdir {run.path}")
     if profile and profile.traced:
         print(f"profile:     steps {profile.traced}, in TensorBoard with: pip install tensorboard-plugin-profile")
+    elif profile:
+        print(f"profile:     none, the training ended before step {profile.first:,} of this start")

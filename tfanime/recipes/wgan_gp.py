@@ -28,7 +28,6 @@ class Config(DCGANConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        self.require("at least 1", lambda value: value >= 1, "critic_steps")
         self.require("above 0", lambda value: value > 0, "penalty")
 
 

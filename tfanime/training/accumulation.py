@@ -19,6 +19,9 @@ class Parts:
 
     Args:
         count: Parts a batch.
+
+    Raises:
+        ValueError: `count` is below 1.
     """
 
     def __init__(self, count):

@@ -33,6 +33,9 @@ class WeightClipping:
 
     Args:
         limit: The bound, 0.01 in the paper.
+
+    Raises:
+        ValueError: `limit` is not above 0.
     """
 
     limit: float = 0.01

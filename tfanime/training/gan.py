@@ -12,6 +12,8 @@ from tfanime.training.accumulation import Parts
 from tfanime.training.constraints import assign_each
 from tfanime.training.losses import LOSSES, Loss
 from tfanime.training.penalties import Penalty
+from tfanime.training.players import require_players
+from tfanime.training.replicas import own_part, several_workers
 from tfanime.training.tag_losses import FORMS, tag_accuracy, tag_loss
 
 
@@ -42,6 +44,9 @@ class GAN(keras.Model):
         ema_half_life: Images after which an old weight counts half in `ema_generator`; shorter in the beginning
             (at most 5 % of the images seen; Karras et al. 2020's ramp).
         seed: Seed of the latents.
+
+    Raises:
+        ValueError: The networks do not fit each other, see `require_players`, or a number is out of its range.
     """
 
     def __init__(
@@ -52,18 +57,11 @@ class GAN(keras.Model):
             raise ValueError(f"ema_half_life must be above 0 images. Received: {ema_half_life}")
         if not -(2**63) <= seed < 2**63:
             raise ValueError(f"seed must fit into 64 bits. Received: {seed}")
-        for name, network in (("generator", generator), ("discriminator", discriminator)):
-            if not network.built:
-                raise ValueError(f"{name} must be built: call it once, or give it an Input. Received: {network}")
+        require_players(generator, discriminator, latents, vocabulary)
         self.generator = generator
         self.discriminator = discriminator
-        sizes = [each.shape[-1] for each in generator.inputs]
-        self.latents = latents or Latents(size=sizes[0])
+        self.latents = latents or Latents(size=generator.inputs[0].shape[-1])
         self.tag_sampler = TagSampler(vocabulary) if vocabulary else None
-        wanted = [self.latents.size, *([len(vocabulary)] if vocabulary else [])]
-        if wanted != sizes:
-            named = "latents.size and len(vocabulary)" if vocabulary else "latents.size"
-            raise ValueError(f"{named} must be the generator's inputs, {sizes}. Received: {wanted}")
         self.ema_half_life = ema_half_life
         self.seed = seed
         self.ema_generator = keras.models.clone_model(generator)
@@ -126,6 +124,7 @@ class GAN(keras.Model):
             raise ValueError(f"accumulate must be at least 1. Received: {accumulate}")
         if exclusive_tags not in FORMS:
             raise ValueError(f"exclusive_tags must be one of {', '.join(FORMS)}. Received: {exclusive_tags!r}")
+        penalties = tuple(penalties)  # an iterator would be empty after the check
         for penalty in penalties:
             if not isinstance(penalty, Penalty):
                 raise ValueError(f"penalties must be Penalty(function, weight, every). Received: {penalty!r}")
@@ -144,7 +143,7 @@ class GAN(keras.Model):
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
         self.game = loss
-        self.penalties = tuple(penalties)
+        self.penalties = penalties
         self.constraint = constraint
         self.adversarial_weight = adversarial_weight
         self.tag_weight = tag_weight
@@ -163,7 +162,15 @@ class GAN(keras.Model):
         return self.generator_optimizer, self.discriminator_optimizer
 
     def call(self, inputs):
-        """Draws pictures `[batch, height, width, 3]` in [-1, 1] from the generator's inputs, with averaged weights."""
+        """Draws pictures with averaged weights.
+
+        Args:
+            inputs: Latents, float32 `[batch, latents.size]`; with a vocabulary `[latents, tags]`, tags of +1 and -1,
+                float32 `[batch, len(vocabulary)]`.
+
+        Returns:
+            `[batch, height, width, 3]` in [-1, 1].
+        """
         return self.ema_generator(inputs, training=False)
 
     def inputs_from_seeds(self, seeds, wanted=None):
@@ -188,6 +195,9 @@ class GAN(keras.Model):
             Scalars by name: both losses and their parts, the mean logits of the last critic step, the penalty where
             there is one, accuracies where there are tags, and the norms of the gradients (with several devices only
             where they are clipped, because they would have to cross devices for that).
+
+        Raises:
+            ValueError: Tags are missing, or batches have no size that devices and parts can share.
         """
         images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)
         if self.tag_sampler and tags is None:
@@ -220,7 +230,7 @@ class GAN(keras.Model):
             parts.add(self._generator_gradients(fakes, generator_tape))
         logs |= self._generator_update(*parts.mean())
         self._average_generator(count)
-        if _several_workers():
+        if several_workers():
             # Keras then takes the mean over devices along an axis, which a scalar has none of.
             logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
         return logs
@@ -252,10 +262,10 @@ class GAN(keras.Model):
 
     def _inputs(self, count, number):
         """The generator's inputs for this replica's part of the draw of this number."""
-        latents = self._own_part(lambda whole: self.latents.batch(whole, self.seed, number), count)
+        latents = own_part(lambda whole: self.latents.batch(whole, self.seed, number), count)
         if not self.tag_sampler:
             return latents
-        return [latents, self._own_part(lambda whole: self.tag_sampler.batch(whole, self.seed, number), count)]
+        return [latents, own_part(lambda whole: self.tag_sampler.batch(whole, self.seed, number), count)]
 
     def _uniform(self, count, number, rows=slice(None)):
         """The `draw` of penalties (see their module) for some rows of the critic's update of this number."""
@@ -264,20 +274,10 @@ class GAN(keras.Model):
             seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(number, tf.int64)])
             # The name makes it a stream of its own, beside the latents'. Not hash(): it differs between processes.
             seed = tf.random.fold_in(seed, tf.constant(zlib.crc32(name.encode()), tf.int64), alg="philox")
-            numbers = self._own_part(
-                lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count
-            )
+            numbers = own_part(lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count)
             return numbers[rows]
 
         return draw
-
-    def _own_part(self, make, count):
-        # Every replica makes the whole batch's numbers, which are few, and takes its own part: two devices then see
-        # what one would see.
-        replica = tf.distribute.get_replica_context()
-        whole = make(count * replica.num_replicas_in_sync)
-        begin = tf.cast(replica.replica_id_in_sync_group, tf.int32) * count
-        return whole[begin : begin + count]
 
     def _apply(self, optimizer, gradients, variables):
         """Applies gradients of this replica's mean loss; returns the norm of all replicas' mean, None if not known."""
@@ -392,8 +392,3 @@ class GAN(keras.Model):
 
         assign_each(average, self.ema_generator.weights, self.generator.weights)
         power_iterations(self.ema_generator)  # averages of unit vectors are none
-
-
-def _several_workers():
-    resolver = getattr(tf.distribute.get_strategy(), "cluster_resolver", None)
-    return bool(resolver and resolver.cluster_spec().as_dict())

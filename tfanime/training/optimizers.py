@@ -9,7 +9,17 @@ DECAYS = ("none", "linear", "exponential")
 
 
 def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
-    """Adam (Kingma and Ba 2015); epsilon as in the paper and in most papers' frameworks (Keras' own is 1e-7)."""
+    """Adam (Kingma and Ba 2015); epsilon as in the paper and in most papers' frameworks (Keras' own is 1e-7).
+
+    Args:
+        learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
+        beta_1: Decay of the mean gradient.
+        beta_2: Decay of the mean squared gradient.
+        epsilon: What is added to the root of the latter.
+
+    Returns:
+        A `keras.optimizers.Optimizer`.
+    """
     return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
@@ -18,12 +28,17 @@ def rmsprop(learning_rate, beta_1, beta_2):
 
     Their framework adds 1e-8 to the root of the mean square; Keras adds epsilon under the root, where 1e-16 does the
     same to vanishing gradients.
+
+    Args and returns as for `adam`.
     """
     return keras.optimizers.RMSprop(learning_rate, rho=beta_2, momentum=beta_1, epsilon=1e-16)
 
 
 def sgd(learning_rate, beta_1, beta_2):
-    """Stochastic gradient descent; beta_1 is its momentum, beta_2 has no effect."""
+    """Stochastic gradient descent; beta_1 is its momentum, beta_2 has no effect.
+
+    Args and returns as for `adam`.
+    """
     del beta_2
     return keras.optimizers.SGD(learning_rate, momentum=beta_1)
 
@@ -31,16 +46,15 @@ def sgd(learning_rate, beta_1, beta_2):
 OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
 
 
-def schedule(learning_rate, decay, begin, steps, rate=0.1):
+def schedule(learning_rate, decay, begin, steps):
     """A learning rate that falls with an optimizer's updates.
 
     Args:
         learning_rate: At the beginning.
         decay: One of `DECAYS`: `none`; `linear`, to zero at the last update (Miyato et al. 2018); `exponential`, to
-            `rate` of it at the last update.
+            a tenth of it at the last update.
         begin: Share of the updates after which it begins to fall, 0 to below 1.
         steps: All updates that the optimizer will make.
-        rate: What is left at the end of an exponential decay.
 
     Returns:
         A float for `none`, else a `keras.optimizers.schedules.LearningRateSchedule`.
@@ -52,7 +66,7 @@ def schedule(learning_rate, decay, begin, steps, rate=0.1):
         raise ValueError(f"decay must be one of {', '.join(DECAYS)}. Received: {decay!r}")
     if decay == "none":
         return learning_rate
-    return Falling(learning_rate, decay, int(begin * steps), steps, rate)
+    return Falling(learning_rate, decay, int(begin * steps), steps)
 
 
 @keras.saving.register_keras_serializable("tfanime")
@@ -62,7 +76,7 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         learning_rate: At the beginning.
         decay: `linear` or `exponential`.
-        begin: First update at which it is less.
+        begin: Last update at which it is whole.
         steps: Last update.
         rate: What is left of it at the end of an exponential decay.
     """

@@ -3,8 +3,6 @@
 `draw(shape=(), name="alpha")` is where their randomness comes from: uniform in [0, 1), float32 `[batch, *shape]`, one
 row a picture, other numbers for another name. `GAN` makes them a function of (seed, critic step, place in the global
 batch, name).
-
-`PENALTIES` has them by name.
 """
 
 from collections.abc import Callable
@@ -27,6 +25,9 @@ class Penalty:
         weight: Factor of the penalty in the discriminator's loss.
         every: Training steps from one run to the next. A lazy penalty is scaled by `every`, so that its mean weight
             stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1).
+
+    Raises:
+        ValueError: `every` is below 1.
     """
 
     function: Callable
@@ -42,7 +43,8 @@ def _gradients(critic, images):
     """grad_x D(x), like `images`."""
     with tf.GradientTape() as tape:
         tape.watch(images)
-        # The logits' sum: a picture's logit depends on that picture alone, so that one backward pass gives them all.
+        # The logits' sum, whose one backward pass gives the gradients of all pictures. Where a logit depends on other
+        # pictures too (MinibatchStddev), they have its share in theirs.
         logits = tf.reduce_sum(critic(images))
     return tape.gradient(logits, images)
 
@@ -60,7 +62,17 @@ def _interpolate(images, others, draw):
 
 
 def r1(critic, real_images, fake_images, draw):
-    """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9."""
+    """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9.
+
+    Args:
+        critic: Images `[batch, height, width, 3]` -> logits `[batch]`.
+        real_images: `[batch, height, width, 3]`.
+        fake_images: Not used.
+        draw: Not used.
+
+    Returns:
+        Scalar.
+    """
     del fake_images, draw
     return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.square(_gradients(critic, real_images)), axis=[1, 2, 3]))
 
@@ -113,6 +125,3 @@ def dragan(critic, real_images, fake_images, draw):
         ) from error
     noise = tf.cast(draw(real_images.shape[1:], "noise"), real_images.dtype)
     return _one_lipschitz(critic, _interpolate(real_images, real_images + 0.5 * tf.sqrt(variance) * noise, draw))
-
-
-PENALTIES = {"r1": r1, "gradient_penalty": gradient_penalty, "dragan": dragan}

@@ -21,3 +21,27 @@ def mean_over_replicas(value):
     if replica is None or replica.num_replicas_in_sync == 1:
         return value
     return replica.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+
+def own_part(make, count):
+    """This device's rows of what is made for the whole batch.
+
+    Every device makes the numbers of all, which are few, and takes its own: two devices then see what one would see.
+
+    Args:
+        make: Number of rows -> tensor `[rows, ...]`, the same on all devices.
+        count: Rows a device.
+
+    Returns:
+        A tensor `[count, ...]`.
+    """
+    replica = tf.distribute.get_replica_context()
+    whole = make(count * replica.num_replicas_in_sync)
+    begin = tf.cast(replica.replica_id_in_sync_group, tf.int32) * count
+    return whole[begin : begin + count]
+
+
+def several_workers():
+    """Whether the devices of the strategy are those of several processes."""
+    resolver = getattr(tf.distribute.get_strategy(), "cluster_resolver", None)
+    return bool(resolver and resolver.cluster_spec().as_dict())

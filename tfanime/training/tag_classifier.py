@@ -15,6 +15,8 @@ class TagClassifier(keras.Model):
 
     The step is the optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs.
 
+    Under a `tf.distribute.MirroredStrategy` several devices compute what one would.
+
     Args:
         network: Built `keras.Model`, pictures `[batch, height, width, 3]` -> (features, tag logits
             `[batch, len(vocabulary)]`), such as `tfanime.models.tagger.tagger`.
@@ -79,7 +81,8 @@ class TagClassifier(keras.Model):
 
         Returns:
             Scalars by name: the loss (in nats, summed over groups and independent tags, without weight decay), the
-            share of what is known that is told rightly, the gradients' norm and the learning rate of this update.
+            share of what is known that is told rightly, the learning rate of this update and, on one device, the
+            gradients' norm (with several they would have to cross devices for that).
         """
         images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)
         learning_rate = tf.identity(tf.convert_to_tensor(self.tag_optimizer.learning_rate))
@@ -89,17 +92,22 @@ class TagClassifier(keras.Model):
             loss = tf.reduce_mean(losses)
         variables = self.network.trainable_variables
         gradients = tape.gradient(loss, variables)
-        self.tag_optimizer.apply(gradients, variables)
-        return {
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        # The optimizer sums over replicas, while the loss is a mean.
+        self.tag_optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        logs = {
             "loss": loss,
             "accuracy": tag_accuracy(self.vocabulary, tags, tag_logits),
-            "gradient_norm": tf.linalg.global_norm(gradients),
             "learning_rate": learning_rate,
         }
+        return logs if replicas > 1 else logs | {"gradient_norm": tf.linalg.global_norm(gradients)}
 
 
 def log_frequencies(vocabulary):
     """The logarithm of each tag's prior within its exclusive group; 0 for independent tags, or where none is known.
+
+    Args:
+        vocabulary: A `tfanime.tags.TagVocabulary`.
 
     Returns:
         float64 array `[len(vocabulary)]`.

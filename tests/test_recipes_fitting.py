@@ -1,0 +1,75 @@
+import os
+import signal
+from types import SimpleNamespace
+
+import keras
+import pytest
+import tensorflow as tf
+import tiny_networks
+
+from tfanime.recipes.fitting import Session, require_resumable
+from tfanime.runs import RunFolder
+
+
+def session(folder, steps, minutes=None, **options):
+    """A start of a training in this folder; checkpoints come at its end alone."""
+    config = SimpleNamespace(steps=steps, minutes=minutes, epoch_steps=2, checkpoint_minutes=9)
+    return Session(RunFolder(folder), config, tiny_networks.gan(), images_per_step=4, **options)
+
+
+def batches():
+    return tf.data.Dataset.from_tensors(tiny_networks.pictures(4)).repeat()
+
+
+def lines(folder):
+    return [line["step"] for line in RunFolder(folder).read_metrics()]
+
+
+def test_starts_follow_one_another(tmp_path, capsys):
+    first = session(tmp_path, steps=3)
+    assert (first.start, first.begun) == (0, "new")
+    assert first.fit(batches()) == 0 and first.budget.spent()
+    assert "training: 100%" in capsys.readouterr().err
+    second = session(tmp_path, steps=1005)
+    assert (second.start, second.begun) == (3, "resumed at step 3") and not second.budget.spent()
+    assert float(second.budget.seconds) == float(first.budget.seconds) > 0
+
+    def end(batch, logs):
+        if second.model.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    told = []
+    judge = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(judged=1.0))
+    report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: told.append((epoch, logs["judged"])))
+    before = keras.callbacks.LambdaCallback(on_train_batch_begin=end)
+    assert second.fit(batches(), first=[before], judges=[judge], reports=[report], shown=False) == 143
+    assert capsys.readouterr().err == ""
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert lines(tmp_path) == [2, 3, 4, 6] and told == [(1, 1.0)]  # the end of the third epoch is put off
+    assert "judged" in RunFolder(tmp_path).read_metrics()[2]
+
+    third = session(tmp_path, steps=7)
+    assert third.start == 6 and third.fit(batches(), judges=[judge], reports=[report]) == 0
+    assert lines(tmp_path) == [2, 3, 4, 6, 7] and told == [(1, 1.0), (2, 1.0), (3, 1.0)]
+    elsewhere = session(tmp_path / "b", steps=9, found=RunFolder(tmp_path).checkpoints)
+    assert elsewhere.start == 7 and elsewhere.checkpoints.folder == str(tmp_path / "b" / "checkpoints")
+
+
+def test_checkpoints_go_by_the_time_of_training(tmp_path):
+    own = session(tmp_path, steps=3)
+    own.budget.seconds.assign(12.5)
+    assert own.checkpoints.clock() == 12.5 and own.checkpoints.budget is own.budget
+
+
+def test_what_cannot_be_gone_on_with(tmp_path):
+    told = []
+    run = SimpleNamespace(check=lambda *arguments: told.append(arguments), read_metrics=list)
+    faces = SimpleNamespace(fingerprint="abc", count=5, stored_size=32, path="elsewhere")
+    identity = {"fingerprint": "abc", "count": 5, "stored_size": 32}
+    assert require_resumable(run, "wgan", "config", faces, {"steps"}) == identity
+    assert told == [("wgan", "config", identity, {"steps"})]
+    run.read_metrics = lambda: [{"step": 7, "seconds": 300.0}]
+    run.checkpoints, run.load = tmp_path / "checkpoints", lambda: {"config": {"checkpoint_minutes": 2}}
+    with pytest.raises(ValueError, match=r"must hold this run's checkpoints. Received: none, after 7 steps"):
+        require_resumable(run, "wgan", "config", faces, {"steps"})

@@ -1,0 +1,6 @@
+"""What metrics are called. It loads nothing, so that command lines can ask."""
+
+
+def is_frechet(name):
+    """Whether a metric of this name is a Frechet distance: `fid`, `fid_...` of the Inception of 2015, `fd_...` else."""
+    return name == "fid" or name.startswith(("fid_", "fd_"))

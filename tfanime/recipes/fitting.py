@@ -1,0 +1,132 @@
+"""What all trainings do with a compiled model: resume, fit, report and save, until a budget is spent or a signal comes.
+
+`tfanime.recipes.train` does it with games, `tfanime.recipes.tagger_training` with a classifier.
+"""
+
+import contextlib
+import signal
+
+from tfanime import callbacks
+from tfanime.callbacks.checkpoints import require_kept
+
+
+def require_resumable(run, recipe, config, faces, resumable):
+    """Makes sure that a run folder is new, or that the run in it can be gone on with. Writes nothing.
+
+    Args:
+        run: A `tfanime.runs.RunFolder`.
+        recipe: Name of the recipe.
+        config: Its resolved config.
+        faces: The `tfanime.data.FaceData`.
+        resumable: Names of the config's fields that a resumed run may change.
+
+    Returns:
+        What identifies the data, for `RunFolder.start`.
+
+    Raises:
+        ValueError: The folder holds something else, or a run whose checkpoints are gone.
+    """
+    identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
+    run.check(recipe, config, identity, resumable)
+    require_kept(run)
+    return identity
+
+
+class Session:
+    """One start of a training: from the newest checkpoint to a spent budget, or to a signal.
+
+    Args:
+        run: The `tfanime.runs.RunFolder` to write.
+        config: Says `steps`, `minutes`, `epoch_steps` and `checkpoint_minutes`.
+        model: Compiled `keras.Model` with `step` and `optimizers`. The newest checkpoint is loaded into it.
+        images_per_step: Real pictures that a training step sees.
+        found: Folder of checkpoints to begin from; default: the run's own.
+        gather: Of several workers, see `tfanime.callbacks.Budget`.
+
+    Raises:
+        ValueError: The newest checkpoint is damaged, or of another model.
+    """
+
+    def __init__(self, run, config, model, images_per_step, found=None, gather=None):
+        self.run = run
+        self.config = config
+        self.model = model
+        self.images_per_step = images_per_step
+        self.found = found or run.checkpoints
+        self.budget = callbacks.Budget(config.steps, config.minutes, gather=gather)
+        self.log = callbacks.RunLog(run, images_per_step, self.budget.seconds)
+        self.state = {"seconds": self.budget.seconds, "log": self.log.state}
+        self.checkpoints = callbacks.Checkpoints(
+            run.checkpoints,
+            config.checkpoint_minutes,
+            clock=lambda: float(self.budget.seconds),  # on which several workers agree
+            budget=self.budget,
+            **self.state,
+        )
+        for callback in (self.budget, self.checkpoints):
+            callback.set_model(model)
+        self.start = self.checkpoints.restore(self.found)
+
+    @property
+    def begun(self):
+        """Where it begins, in words."""
+        return f"resumed at step {self.start:,}" if self.start else "new"
+
+    def fit(self, batches, first=(), judges=(), reports=(), shown=True):
+        """Trains to the end of the budget, or until Ctrl-C or SIGTERM.
+
+        Args:
+            batches: Endless stream of training batches from step `start` on.
+            first: Callbacks that come before all others.
+            judges: Callbacks that write into the logs of an epoch's end what is then logged.
+            reports: Callbacks that read the logs of an epoch's end.
+            shown: Whether there is a progress bar.
+
+        Returns:
+            The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM).
+        """
+        unreported = self.log.unreported
+        # Of a training that was broken off, what was reported of its last step came after the checkpoint: it is made
+        # again, or belongs to no epoch's end.
+        self.run.forget_after(self.start - 1 if unreported else self.start)
+        progress = callbacks.Progress(self.budget, self.images_per_step)
+        with stopped_by_signals(self.budget), contextlib.closing(progress):
+            self.model.fit(
+                batches,
+                epochs=1,  # `Epochs` makes those that are reported
+                steps_per_epoch=self.config.steps - self.start,
+                shuffle=False,  # the data has its own order
+                verbose=0,
+                callbacks=[
+                    *first,
+                    callbacks.StopOnNonFinite(self.found),
+                    self.budget,
+                    # Before the checkpoints: none is ahead of what was reported of its step.
+                    callbacks.Epochs(
+                        self.config.epoch_steps,
+                        [*judges, self.log, *reports],
+                        self.budget,
+                        brief=[self.log],
+                        due=unreported and self.start % self.config.epoch_steps == 0,
+                    ),
+                    self.checkpoints,
+                    *([progress] if shown else []),
+                ],
+            )
+        return 128 + self.budget.interrupted if self.budget.interrupted else 0
+
+
+@contextlib.contextmanager
+def stopped_by_signals(budget):
+    """Lets Ctrl-C and SIGTERM end the training after the step in progress, see `Budget.interrupt`."""
+
+    def stop(number, frame):
+        budget.interrupt(number)
+        signal.signal(number, before[number])  # a second one does what it always does
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
