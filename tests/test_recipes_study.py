@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tfanime import files
-from tfanime.recipes import dcgan, study
-from tfanime.recipes.study_folder import StudyFolder
+from tfanime.recipes import dcgan
+from tfanime.recipes.study import __main__ as study
+from tfanime.recipes.study import plan as plans
+from tfanime.recipes.study.folder import StudyFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = """
@@ -37,7 +39,7 @@ def mine(in_tmp, monkeypatch):
 
 
 def test_a_study_is_trained_and_gone_on_with(shards, capsys):
-    folder = StudyFolder("runs/studies/mine", lambda began: study.study_plan.read("mine.toml", str(shards)))
+    folder = StudyFolder("runs/studies/mine", lambda began: plans.read("mine.toml", str(shards)))
     first, second = folder.plan.runs
     # As if killed during the first run, which is half done.
     folder.path.mkdir(parents=True)

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from tfanime.recipes.recipe import RESUMABLE
-from tfanime.recipes.study_folder import StudyFolder
-from tfanime.recipes.study_plan import read
+from tfanime.recipes.study.folder import StudyFolder
+from tfanime.recipes.study.plan import read
 
 TEXT = """
 recipe = "wgan"

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from tfanime.command_line import UsageError, published_names, published_path
-from tfanime.recipes import sngan, study, study_plan
+from tfanime.recipes import sngan
+from tfanime.recipes.study import __main__ as study
+from tfanime.recipes.study import plan as plans
 
 GRID = """
 recipe = "sngan"
@@ -36,7 +38,7 @@ def read(tmp_path):
     def read(text, data=None):
         path = tmp_path / "mine.toml"
         path.write_text(text)
-        return study_plan.read(path, data)
+        return plans.read(path, data)
 
     return read
 
@@ -150,7 +152,7 @@ def test_every_published_study_can_be_read(name):
     path = published_path(name, study.PUBLISHED, "study")
     text = Path(path).read_text()
     assert re.search(r"^#   python -m tfanime.recipes.study (\w+) ", text, re.MULTILINE)[1] == name
-    plan = study_plan.read(path)
+    plan = plans.read(path)
     assert len(plan.runs) > 1 and tomllib.loads(text) == plan.stated
     budgets = {(run.config.steps, run.config.minutes, run.config.batch_size) for run in plan.runs}
     assert len(budgets) == 1  # an equal one, which the head states

@@ -11,8 +11,8 @@ from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
-from tfanime.recipes import study_results
-from tfanime.recipes.study_plan import StudyRun
+from tfanime.recipes.study import results
+from tfanime.recipes.study.plan import StudyRun
 from tfanime.runs import RunFolder
 
 
@@ -29,13 +29,13 @@ ROWS = [
 
 
 def test_the_table_has_every_metric_the_norms_last():
-    columns = study_results.columns_of(ROWS)
+    columns = results.columns_of(ROWS)
     titles = [title for title, _ in columns]
     assert titles == [
         *("learning_rate", "norm", "state", "step", "seconds", "generator_loss", "fid", "generator_weight_norm")
     ]
     assert [of(ROWS[0]) for _, of in columns] == ["0.1", "batch", "finished", "1000", "12.5", "0.1235", "", "3"]
-    assert study_results.markdown_table(columns[:4], ROWS).splitlines() == [
+    assert results.markdown_table(columns[:4], ROWS).splitlines() == [
         "| learning_rate | norm | state | step |",
         "| --- | --- | --- | --- |",
         "| 0.1 | batch | finished | 1000 |",
@@ -45,14 +45,14 @@ def test_the_table_has_every_metric_the_norms_last():
 
 
 def test_the_terminal_shows_what_fits():
-    assert study_results.terminal_table(ROWS, 42).splitlines() == [
+    assert results.terminal_table(ROWS, 42).splitlines() == [
         "learning_rate  norm   state     step",
         "0.1            batch  finished  1000",
         "0.5            none   failed    20",
         "0.9            none   to do",
     ]
-    assert study_results.terminal_table(ROWS, 500).splitlines()[0].endswith("fid  generator_weight_norm")
-    assert study_results.terminal_table(ROWS, 3).splitlines()[0] == "learning_rate"
+    assert results.terminal_table(ROWS, 500).splitlines()[0].endswith("fid  generator_weight_norm")
+    assert results.terminal_table(ROWS, 3).splitlines()[0] == "learning_rate"
 
 
 def test_what_is_written(tmp_path):
@@ -67,7 +67,7 @@ def test_what_is_written(tmp_path):
         results_for_programs=tmp_path / "results.json",
         sheets=tmp_path / "sheets.png",
     )
-    study_results.write(folder)
+    results.write(folder)
     assert json.loads(folder.results_for_programs.read_text()) == {
         "study": "mine",
         "recipe": "wgan",
@@ -118,8 +118,8 @@ def test_the_hparams_page_has_the_settings_and_the_last_metrics(tmp_path):
                 tf.summary.scalar("loss/generator", loss, step)
         varied = {"learning_rate": rate, "flip": succeeded, "norm": "none", "steps": 3}
         planned = StudyRun(name, varied, varied, None)
-        study_results.write_hparams(run, "mine", planned, False, 0.0)
-        study_results.write_hparams(run, "mine", planned, succeeded, 7.0)  # a failed run that went on
+        results.write_hparams(run, "mine", planned, False, 0.0)
+        results.write_hparams(run, "mine", planned, succeeded, 7.0)  # a failed run that went on
         assert len(list(run.tensorboard.glob("*.hparams"))) == 1
     groups = session_groups(tmp_path)
     assert [group.name for group in groups] == ["mine/a", "mine/b"]

@@ -1,8 +1,4 @@
-"""Trains a recipe with many settings, one run after the other, and shows them side by side.
-
-Run as `python -m tfanime.recipes.study FILE.toml`. `tfanime.recipes.study_plan` says what the file holds,
-`tfanime.recipes.study_folder` what the study leaves behind.
-"""
+"""`python -m tfanime.recipes.study FILE.toml`: a recipe with many settings, one run after the other."""
 
 import contextlib
 import os
@@ -20,8 +16,8 @@ from tqdm import tqdm
 
 from tfanime import command_line
 from tfanime.files import locked, require_writable_folder
-from tfanime.recipes import study_plan
-from tfanime.recipes.study_folder import StudyFolder
+from tfanime.recipes.study import plan as plans
+from tfanime.recipes.study.folder import StudyFolder
 
 PUBLISHED = ("tfanime.recipes", "published/studies")
 
@@ -57,7 +53,7 @@ def train(folder):
     Raises:
         ValueError: Not even the first run could begin.
     """
-    from tfanime.recipes import study_results
+    from tfanime.recipes.study import results
 
     runs = folder.plan.runs
     bar = tqdm(
@@ -83,17 +79,17 @@ def train(folder):
             said_before = log.stat().st_size if log.is_file() else 0  # by earlier attempts
             status, signals = _process([sys.executable, *folder.command(planned)], log, show)
             if signals or status in (130, 143):
-                study_results.write(folder)
+                results.write(folder)
                 return 128 + signals[0] if signals else status
             complaint = _complaint(status, log, said_before) if status else None
             if status and not folder.begun():
                 raise ValueError(f"run {planned.name} could not begin: {complaint} (all it said: {log})")
             folder.note(planned, complaint if status else "finished")
             if folder.run(planned).tensorboard.is_dir():
-                study_results.write_hparams(folder.run(planned), folder.plan.name, planned, status == 0, began)
-            study_results.write(folder)
+                results.write_hparams(folder.run(planned), folder.plan.name, planned, status == 0, began)
+            results.write(folder)
             show()
-    study_results.write(folder)
+    results.write(folder)
     return 0 if all(folder.finished(planned) for planned in runs) else 1
 
 
@@ -151,7 +147,7 @@ def _list(folder):
 
 def _report(folder):
     """What is printed at the end."""
-    from tfanime.recipes.study_results import terminal_table
+    from tfanime.recipes.study.results import terminal_table
 
     rows = folder.rows()
     return "\n".join(
@@ -187,7 +183,7 @@ examples:
     data = None if config.data is None else os.path.abspath(config.data)
     folder = StudyFolder(
         config.run or f"runs/studies/{Path(path).stem}",
-        lambda began: study_plan.read(path, began if data is None else data),
+        lambda began: plans.read(path, began if data is None else data),
     )
     if config.dry_run:
         print(_list(folder))

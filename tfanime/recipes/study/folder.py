@@ -23,7 +23,7 @@ class StudyFolder:
     Args:
         path: Where it is or shall be.
         plan: Called with the data that the study in it began with (None if it is new), returns the
-            `tfanime.recipes.study_plan.Plan`.
+            `tfanime.recipes.study.plan.Plan`.
 
     Raises:
         ValueError: The folder holds something else: no study, or another one.

@@ -16,7 +16,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from tfanime.files import replacing, write_text
-from tfanime.recipes.study_plan import text
+from tfanime.recipes.study.plan import text
 
 LAST = ("_norm", "_learning_rate", "images_per_second")  # ends of the metrics that are looked at last
 FONT_SIZE, MARGIN = 16, 8
@@ -103,7 +103,7 @@ def write(folder):
     """Writes the table of a study, for people and for programs, and its sheets side by side.
 
     Args:
-        folder: The `tfanime.recipes.study_folder.StudyFolder`.
+        folder: The `tfanime.recipes.study.folder.StudyFolder`.
     """
     plan, rows = folder.plan, folder.rows()
     details = {"study": plan.name, "recipe": plan.recipe, "settings": plan.settings, "runs": rows}
