@@ -204,6 +204,7 @@ def start_both(arguments, folder):
 def test_two_workers_train_what_one_does_and_go_on_after_a_kill(shards, in_tmp, capsys):
     run = in_tmp / "both"
     common = ["--image_size=16", "--channels=2", *TINY, "--gradient_clip=0.5", "--epoch_steps=1", f"--data={shards}"]
+    common.append("--tags=frequencies")
     arguments = [*common, f"--run={run}", "--steps=100000", "--checkpoint_minutes=0.0005", "--devices=cpu:1"]
     chief, other = start_both(arguments, in_tmp / "first")
     wait_for_step(chief, run, 2)

@@ -239,6 +239,9 @@ class GAN(keras.Model):
         """A game has no loss to validate: judge its pictures instead, in a callback."""
         raise NotImplementedError("a GAN cannot be evaluated by its losses: leave validation_data out")
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. Keras would take the mean of a first batch, which several workers cannot with tags."""
+
     def _count(self, images):
         count = images.shape[0]
         if count is None:
