@@ -86,7 +86,7 @@ def extraction(config):
     if config.features == "tagger":
         from tfanime.metrics import tagger_network
 
-        model = tagger_network.load()
+        model = tagger_network.open_tagger().model
     else:
         model = keras.models.load_model(config.features.partition(":")[0], compile=False)
     images = np.random.default_rng(0).integers(0, 256, (512, config.image_size, config.image_size, 3), np.uint8)

@@ -19,8 +19,9 @@ def rows(capsys, flags, features, shards):
 
 def test_extraction_is_compared_with_predict(capsys, features, shards, monkeypatch):
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
-    found = rows(capsys, "--parts=extraction", features, shards)
-    assert float(found["extract"][0]) > 0 and found["predict"][1] == "1.00 (1.00-1.00)"
+    for network in (features, "tagger"):
+        found = rows(capsys, "--parts=extraction", network, shards)
+        assert float(found["extract"][0]) > 0 and found["predict"][1] == "1.00 (1.00-1.00)"
 
 
 def test_the_distance_is_compared_with_the_root_of_a_matrix(capsys, features, shards, monkeypatch):

@@ -66,6 +66,13 @@ def test_values_of_another_protocol_are_not_compared(tmp_path):
     assert saved(tmp_path) == ([30], 30) and begun(tmp_path, protocol=few).value is None
 
 
+def test_the_best_of_a_version_that_knew_no_protocol_counts(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Best, "_key", {"by": "fid", "mode": "min"})
+        at(begun(tmp_path), 20, fid=3.0)
+    assert begun(tmp_path, protocol={"samples": 100}).value == 3.0
+
+
 def test_a_kill_while_it_is_written_leaves_the_one_before(tmp_path):
     at(begun(tmp_path), 20, fid=3.0)
     for suffix in (".data-00000-of-00001", ".index"):  # whole files, but not yet the name of the newest

@@ -71,17 +71,18 @@ def test_real_faces_are_held_out_ones_where_there_are_some(shards, in_tmp):
 def test_a_rating_goes_on_with_the_pictures_that_were_seen(in_tmp):
     folder_of(in_tmp / "fakes", 30)
     config, path = rate.Config(["fakes"], count=5), in_tmp / "pictures.npz"
-    seen = rate.open_sources(config, path)
+    assert rate.saved_sources(config, path) is None
+    seen = rate.open_sources(config)
     rate.save_sources(config, seen, path)
     for picture in (in_tmp / "fakes").iterdir():
         Image.new("RGB", (16, 16)).save(picture)
-    (again,) = rate.open_sources(config, path)
+    (again,) = rate.saved_sources(config, path)
     assert again.name == "fakes" and np.array_equal(again.images, seen[0].images)
-    (others,) = rate.open_sources(rate.Config(["fakes"], count=5, seed=1), path)
-    assert not others.images.any()
+    assert not rate.open_sources(config)[0].images.any()
+    assert rate.saved_sources(rate.Config(["fakes"], count=5, seed=1), path) is None
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"pictures.npz must be a file that tfanime wrote. Received: "):
-        rate.open_sources(config, path)
+        rate.saved_sources(config, path)
 
 
 def ask(address, path, **values):

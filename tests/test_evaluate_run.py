@@ -99,7 +99,7 @@ def test_beside_earlier_ones_of_the_same_protocol(evaluated, run_folder, tmp_pat
             assert (tmp_path / "both" / row["sheet"]).read_bytes() == earlier.read_bytes()
     assert "*" in capsys.readouterr().out
     # What is judged again replaces what was there.
-    command.main([str(run_folder), *flags[1:3], "--samples=30", flags[-3], f"--beside={tmp_path / 'both'}"])
+    command.main([f"{run_folder}/", *flags[1:3], "--samples=30", flags[-3], f"--beside={tmp_path / 'both'}"])
     assert list(values(tmp_path / "both"))[:2] == ["dcgan", "other"]
 
     with pytest.raises(ValueError, match=r"must have one protocol. Received: .*, in which samples is 30 and not 20"):

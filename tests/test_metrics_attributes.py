@@ -1,5 +1,4 @@
 import dataclasses
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,11 +141,21 @@ def test_colours_by_a_detectors_samples(monkeypatch):
     np.testing.assert_allclose(find_eyes(seen[0]), [[16, 28], [48, 28]])
 
 
-def test_who_sees_colours_here(monkeypatch):
-    judges = colour_judges(KONACHAN26)
-    assert [judge.name for judge in judges] == ["colours", "colours, animeface"][: len(judges)]
-    monkeypatch.setitem(sys.modules, "animeface", None)
-    assert [judge.name for judge in colour_judges(KONACHAN26)] == ["colours"]
+def test_who_sees_colours_here(monkeypatch, capsys):
+    def names():
+        return [judge.name for judge in colour_judges(KONACHAN26)]
+
+    def broken(settings):
+        raise ImportError("it must find a face")
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "animeface")
+    monkeypatch.setattr("tfanime.tfrecords.detect_animeface.animeface", lambda settings: Detector("7", None))
+    assert names() == ["colours", "colours, animeface"] and not capsys.readouterr().err
+    monkeypatch.setattr("tfanime.tfrecords.detect_animeface.animeface", broken)
+    assert names() == ["colours"]
+    assert capsys.readouterr().err.startswith("warning: colours are not judged by animeface's samples: it must find")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert names() == ["colours"] and not capsys.readouterr().err
 
 
 def test_measured_colours_have_no_opinion_of_what_they_never_say(monkeypatch):

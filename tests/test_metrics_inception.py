@@ -79,10 +79,14 @@ def test_the_file_from_an_address(path, tmp_path, monkeypatch):
         text = f"url=file://{file},sha256={digest.upper()}"
         assert open_network(f"inception:{text}").protocol == wanted
         assert open_network(f"inception_clean:{text}").weights == wanted["weights"]
+        assert (tmp_path / "cache" / "inception" / digest).is_dir()
     file.unlink()
     assert open_network(f"inception:{text}").protocol == wanted  # it is there already
     with pytest.raises(OSError, match=r"url must be reachable, and what lies there have sha256. Received: 'file:"):
         open_network(f"inception:url=file://{path},sha256={'0' * 64}")
+    assert len(list((tmp_path / "cache" / "inception").iterdir())) == 2
+    with pytest.raises(ValueError, match=r"sha256 must be 64 hexadecimal digits. Received: '../12'"):
+        open_network(f"inception:url=file://{path},sha256=../12")
     for options in (f"url=file://{path}", "sha256=12", f"file={path},url=file://{path},sha256=12"):
         with pytest.raises(ValueError, match=r"either its file or both its url and the sha256 .* Received: file="):
             open_network(f"inception:{options}")

@@ -33,7 +33,7 @@ def replacing(path):
         yield temporary
         for path_of_file in [temporary, *temporary.rglob("*")]:
             if path_of_file.is_file():
-                with open(path_of_file, "rb+") as file:
+                with open(path_of_file, "rb") as file:
                     os.fsync(file.fileno())  # the rename must not reach the disk before the contents do
         os.replace(temporary, path)
     finally:

@@ -71,7 +71,8 @@ class Best(keras.callbacks.Callback):
         earlier = tf.train.latest_checkpoint(self.known)
         if earlier:
             load(earlier, best=self._state)
-            if any(self._state.value.get(name) != value for name, value in self._key.items()):
+            # What an older version did not write down is taken to be equal.
+            if any(self._state.value.get(name, value) != value for name, value in self._key.items()):
                 self._state.value = None  # of something else: the first value replaces it
 
     def on_epoch_end(self, epoch, logs=None):

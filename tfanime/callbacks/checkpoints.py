@@ -103,7 +103,8 @@ def require_kept(run):
         return
     seconds = 60 * run.load()["config"]["checkpoint_minutes"]
     # The checkpoint of a step is written after its line: that of the last line may be missing, however long it took.
-    if any(line["seconds"] >= seconds for line in lines[:-1]) or lines[-1]["seconds"] >= 2 * seconds:
+    last = lines[-1]
+    if any(line["seconds"] >= seconds for line in lines[:-1]) or (last["step"] > 1 and last["seconds"] >= 2 * seconds):
         raise ValueError(
             f"{run.checkpoints} must hold this run's checkpoints. Received: none, after {lines[-1]['step']:,} steps. "
             "Name a new folder with --run"

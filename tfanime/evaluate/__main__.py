@@ -38,9 +38,9 @@ class Config:
         out: Folder for evaluation.json, evaluation.html and sheets.
         samples: Pictures of each model. More are better; only equal numbers can be compared.
         features: The network in whose features pictures are compared: tagger (tagger:file=runs/tagger/tagger is one of
-            your own), inception (needs inception:file=PATH), inception_clean (likewise), inception_keras, or the path
-            of a .keras or .onnx file or of a SavedModel, with options such as PATH:size=224,scale=255, see
-            docs/metrics.md.
+            your own), inception (needs inception:file=PATH, or url and sha256), inception_clean (likewise),
+            inception_keras, or the path of a .keras or .onnx file or of a SavedModel, with options such as
+            PATH:size=224,scale=255, see docs/metrics.md.
         checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
         seed: Seed of the first picture; the others follow.
         detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs

@@ -117,13 +117,11 @@ def open_real(shards, size, count, seed=0):
     return Pictures("real faces", faces.images(chosen))
 
 
-def open_sources(config, path):
+def open_sources(config):
     """The pictures of all models, and real ones if wanted.
 
     Args:
         config: A `Config`.
-        path: Where `save_sources` left them when the rating began. A person goes on with the pictures that they have
-            seen, even if a run has been trained on since, or another device rounds otherwise.
 
     Returns:
         A list of `tfanime.evaluate.rating.Pictures`.
@@ -131,26 +129,39 @@ def open_sources(config, path):
     Raises:
         FileNotFoundError, ValueError: See `open_pictures` and `open_real`.
     """
-    import numpy as np
-
-    from tfanime.evaluate.rating import Pictures
-
-    if path.is_file():
-        try:
-            with np.load(path) as file:
-                head = json.loads(str(file["head"]))
-                if head["settings"] == _deciding(config):
-                    return [Pictures(name, file[str(number)]) for number, name in enumerate(head["names"])]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} must be a file that tfanime wrote. Received: {error}") from error
     sources = [open_pictures(path, config.count, config.seed, config.checkpoint) for path in config.models]
     if config.real:
         sources.append(open_real(config.real, sources[0].images.shape[1], config.count, config.seed))
     return sources
 
 
+def saved_sources(config, path):
+    """What `save_sources` left when the rating began; None if there is nothing, or of other settings.
+
+    A person goes on with the pictures that they have seen, even if a run has been trained on since, or another device
+    rounds otherwise.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    import numpy as np
+
+    from tfanime.evaluate.rating import Pictures
+
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as file:
+            head = json.loads(str(file["head"]))
+            if head["settings"] != _deciding(config):
+                return None
+            return [Pictures(name, file[str(number)]) for number, name in enumerate(head["names"])]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} must be a file that tfanime wrote. Received: {error}") from error
+
+
 def save_sources(config, sources, path):
-    """Writes pictures for `open_sources`."""
+    """Writes pictures for `saved_sources`."""
     import numpy as np
 
     from tfanime.files import replacing
@@ -187,9 +198,13 @@ The page's keys: G or the right arrow for good, P or the left arrow for poor, U 
 
     folder = require_writable_folder(config.out, "out")
     with locked(folder, "out"):
-        sources = open_sources(config, folder / "pictures.npz")
-        rating = Rating(folder / "answers.jsonl", sources, config.seed)
-        save_sources(config, sources, folder / "pictures.npz")
+        answers, pictures = folder / "answers.jsonl", folder / "pictures.npz"
+        begun = answers.is_file()
+        sources = saved_sources(config, pictures) if begun else None
+        sources = sources or open_sources(config)
+        if not begun:  # before the first line says which pictures are rated
+            save_sources(config, sources, pictures)
+        rating = Rating(answers, sources, config.seed)
         with RatingServer(rating, config.port) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             print(f"{rating.count} pictures, {len(rating.answers)} rated: {server.address}", flush=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 import re
 import shutil
 import sys
@@ -121,10 +122,11 @@ def _require_one_table(sources, earlier, tagger):
     paths, tags = {}, {}
     origins = [(row["name"], row["generated"], row["origin"]) for row in earlier]
     for name, generated, origin in [*origins, *((each.name, each.generated, each.origin) for each in sources)]:
-        path = origin["path"] if generated else name
+        path = os.path.realpath(origin["path"]) if generated else name
         if paths.setdefault(name, path) != path:
             raise ValueError(
-                f"models in one table must have different names. Received: {name} of {paths[name]} and of {path}"
+                f"models in one table must have different names. Received: {name} of {paths[name]} and of {path}; "
+                "judged in one evaluation, they are called by their whole paths"
             )
     for row in earlier:
         if row["tags"]:

@@ -6,7 +6,8 @@ What is counted depends on who counts: read a share beside how often the same ta
 beside how often it sees the tag in pictures that were drawn without it.
 """
 
-import contextlib
+import importlib.util
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,8 +145,11 @@ def colour_judges(vocabulary):
 
     settings = DetectSettings(detector="animeface", detect_size=0)
     judges = [ColourJudge(vocabulary)]
-    with contextlib.suppress(ImportError):
-        judges.append(ColourJudge(vocabulary, animeface(settings), settings.threshold))
+    if importlib.util.find_spec("animeface"):
+        try:
+            judges.append(ColourJudge(vocabulary, animeface(settings), settings.threshold))
+        except ImportError as error:  # it is there and finds nothing
+            print(f"warning: colours are not judged by animeface's samples: {error}", file=sys.stderr, flush=True)
     return judges
 
 

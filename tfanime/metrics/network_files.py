@@ -103,7 +103,7 @@ def from_file(path, options):
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no such network, or an option does not fit it.
-        ImportError: onnxruntime is not installed.
+        ImportError: onnxruntime or onnx is not installed.
     """
     path = Path(path)
     form = Form.of(options, path)
@@ -236,7 +236,7 @@ def _onnx(path, form):
         import onnxruntime
     except ImportError as error:
         raise ImportError(
-            "an ONNX network needs the package onnxruntime, which is not installed: pip install 'tfanime[onnx]'"
+            f"an ONNX network needs the package {error.name}, which is not installed: pip install 'tfanime[onnx]'"
         ) from error
     _require_whole(path, onnx)
     options = onnxruntime.SessionOptions()

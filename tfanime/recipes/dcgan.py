@@ -62,11 +62,12 @@ def build(config, vocabulary=None):
     from tfanime.training.penalties import r1
 
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    devices = f"{replicas} device{'s' if replicas > 1 else ''}"
     if config.minibatch_stddev and config.batch_size // replicas // config.accumulate % 4:
         # Groups of four pictures must not be cut, or several devices would not compute what one does.
         raise ValueError(
             f"--batch_size must be a multiple of {4 * replicas * config.accumulate} with --minibatch_stddev on "
-            f"{replicas} device(s), --accumulate {config.accumulate}. Received: {config.batch_size}"
+            f"{devices}, --accumulate {config.accumulate}. Received: {config.batch_size}"
         )
     gan = GAN(
         *config.networks(config.discriminator_norm, vocabulary, minibatch_stddev=config.minibatch_stddev),

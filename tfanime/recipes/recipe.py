@@ -84,9 +84,9 @@ class RecipeConfig:
             whole epochs; 0 for none. It takes the time of --fid_samples pictures through a network, see
             docs/metrics.md.
         fid_samples: How many avatars it is of. Fewer give a larger value.
-        fid_features: The network in whose features it is, which names it: tagger (fd_tagger1), inception (fid; needs
-            inception:file=PATH), inception_clean (fid_clean, likewise), inception_keras, or the path of a .keras or
-            .onnx file or of a SavedModel.
+        fid_features: The network in whose features it is, which names it: tagger (fd_tagger1; tagger:file=PATH is one
+            of your own), inception (fid; needs inception:file=PATH, or url and sha256), inception_clean (fid_clean,
+            likewise), inception_keras, or the path of a .keras or .onnx file or of a SavedModel.
         best_by: Metric by which a best checkpoint is kept, over restarts too: one of those in metrics.jsonl, such as
             generator_loss, as its mean over --epoch_steps, or fd_tagger1 with --fid_every. Default: only the newest
             ones are kept.

@@ -160,7 +160,7 @@ def _require_shares(config, faces, workers):
     if config.batch_size % (workers.replicas * config.accumulate):
         raise ValueError(
             f"--batch_size must be a multiple of --accumulate, {config.accumulate}, on each of "
-            f"{workers.replicas} device(s). Received: {config.batch_size}"
+            f"{workers.devices}. Received: {config.batch_size}"
         )
 
 
