@@ -141,6 +141,13 @@ def saved_sources(config, path):
     A person goes on with the pictures that they have seen, even if a run has been trained on since, or another device
     rounds otherwise.
 
+    Args:
+        config: A `Config`.
+        path: The file.
+
+    Returns:
+        A list of `tfanime.evaluate.rating.Pictures`, or None.
+
     Raises:
         ValueError: The file is damaged.
     """
@@ -161,7 +168,16 @@ def saved_sources(config, path):
 
 
 def save_sources(config, sources, path):
-    """Writes pictures for `saved_sources`."""
+    """Writes pictures for `saved_sources`.
+
+    Args:
+        config: A `Config`.
+        sources: Of `open_sources`.
+        path: Where to.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     import numpy as np
 
     from tfanime.files import replacing

@@ -139,6 +139,9 @@ def colour_judges(vocabulary):
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
+
+    Returns:
+        A list of one or two `ColourJudge`s, the one without animeface first.
     """
     from tfanime.tfrecords.detect import DetectSettings
     from tfanime.tfrecords.detect_animeface import animeface
