@@ -75,8 +75,8 @@ class Game:
     """
 
     def __init__(self, name, precision, vocabulary=None, **changes):
-        from tfanime.recipes import devices
-        from tfanime.recipes.precision import precision_policy
+        from tfanime import devices
+        from tfanime.precision import precision_policy
 
         entry = GAMES[name]
         self.config = entry.config(precision=precision, **changes)

@@ -123,7 +123,7 @@ def named(name):
 def fit_table(config):
     """`fit` against the bare step."""
     from tfanime import data
-    from tfanime.recipes.precision import resolve_precision
+    from tfanime.precision import resolve_precision
 
     precision = resolve_precision("auto")
     faces = data.load(config.shards(config.image_size), config.image_size)
@@ -255,7 +255,7 @@ def resident_megabytes():
 
 def cost_table(config):
     """The bare step by sizes."""
-    from tfanime.recipes.precision import resolve_precision
+    from tfanime.precision import resolve_precision
 
     precision = resolve_precision("auto")
     row = table(

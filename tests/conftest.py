@@ -42,7 +42,7 @@ def shards(tmp_path_factory):
 @pytest.fixture(scope="session")
 def two_devices():
     """A strategy over two devices. One for all tests: a second one's collective operations would clash with its own."""
-    from tfanime.recipes import devices
+    from tfanime import devices
 
     return devices.join("cpu:2").strategy
 

@@ -1,4 +1,5 @@
 import os
+import time
 
 import pytest
 
@@ -50,6 +51,60 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("TFANIME_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
     assert files.cache_folder() == tmp_path / "x" / "tfanime"
+
+
+def _age(folder, seconds):
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_a_folder_of_the_cache_is_made_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+    calls = []
+
+    def fill(folder):
+        calls.append(folder)
+        assert list(folder.iterdir()) == []
+        (folder / "a").write_text("all of it")
+
+    for _ in range(2):
+        assert files.in_cache("kind/name", fill) == tmp_path / "kind" / "name"
+    assert (tmp_path / "kind" / "name" / "a").read_text() == "all of it"
+    assert len(calls) == 1 and not calls[0].exists()
+
+
+def test_a_folder_of_the_cache_is_whole_or_absent(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+
+    def fail(folder):
+        (folder / "a").write_text("half")
+        raise OSError("the disk is full")
+
+    def be_slower(folder):
+        files.in_cache("kind/name", lambda other: (other / "a").write_text("another process's"))
+        (folder / "a").write_text("this one's")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        files.in_cache("kind/name", fail)
+    assert list((tmp_path / "kind").iterdir()) == []
+    assert (files.in_cache("kind/name", be_slower) / "a").read_text() == "another process's"
+    assert [path.name for path in (tmp_path / "kind").iterdir()] == ["name"]
+
+
+def test_leftovers_of_the_cache_go_when_nobody_writes_them_any_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+    names = ("dead", "written", "whole")
+    dead, written, whole = (tmp_path / "kind" / (f".{name}.1.part" if name != "whole" else name) for name in names)
+    for folder in (dead, written, whole):
+        folder.mkdir(parents=True)
+        (folder / "a").write_text("")
+        _age(folder, 2 * files.LEFT_AFTER)
+    os.utime(written / "a")
+    files.in_cache("kind/name", lambda folder: None)
+    assert not dead.exists() and written.exists() and whole.exists()
+    _age(written, files.LEFT_AFTER - 60)
+    files.in_cache("kind/other", lambda folder: None)
+    assert written.exists()
 
 
 def test_a_locked_folder_takes_one_process_at_a_time(tmp_path):

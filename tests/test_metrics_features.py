@@ -10,7 +10,7 @@ from keras import layers
 from tfanime.images import to_float
 from tfanime.metrics import features
 from tfanime.metrics.features import extract, in_batches, open_network, parse_network
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), np.uint8)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfanime.metrics import tagger_network
 from tfanime.models.tagger import tagger
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 from tfanime.tags import JIN34, KONACHAN26
 
 SMALL = {"image_size": 16, "channels": [4, 6], "blocks": 1}

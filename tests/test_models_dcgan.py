@@ -7,7 +7,7 @@ from numpy_layers import Weights, conv, conv_transpose, relu
 from tfanime.models import dcgan
 from tfanime.models.layers import MinibatchStddev
 from tfanime.models.spectral import SpectralNormalization, spectral_layers
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 
 
 def norms(network):

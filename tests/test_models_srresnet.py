@@ -6,7 +6,7 @@ from numpy_layers import Weights, conv, relu
 
 from tfanime.models import srresnet
 from tfanime.models.spectral import spectral_layers
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 
 
 def trainable(network):

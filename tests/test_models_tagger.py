@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfanime.models import tagger
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 
 
 def convolutions(network):

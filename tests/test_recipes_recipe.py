@@ -24,7 +24,7 @@ EXERCISED = {
         "test_the_best_state_is_kept_over_restarts_and_can_be_drawn": ("checkpoint_minutes", "best_by", "best_mode"),
         "test_a_profile_is_of_one_start": ("profile",),
     },
-    "test_recipes_devices": {"test_two_devices_train_what_one_does": ("devices",)},
+    "test_devices": {"test_two_devices_train_what_one_does": ("devices",)},
     "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
     "test_recipes_recipe": {"test_when_rates_begin_to_fall": ("decay_begin",)},
     "test_callbacks_fid": {

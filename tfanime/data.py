@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfanime.files import cache_folder, replacing
+from tfanime.files import in_cache
 from tfanime.images import to_float
 from tfanime.tags import TagVocabulary
 from tfanime.tfrecords.example import parse
@@ -184,15 +184,10 @@ def load(shards, image_size=None, *, split="train", progress=True):
             f"Received: {image_size}. Larger pictures need another conversion, with a larger --size"
         )
     _check_shards(Path(shards), manifest)
-    folder = cache_folder() / "decoded" / f"{manifest.fingerprint[:32]}-{image_size}-{DECODING}"
-    if not folder.is_dir():
-        try:
-            with replacing(folder) as temporary:
-                temporary.mkdir()
-                _decode(Path(shards), manifest, image_size, temporary, progress)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster, and made the same
-                raise
+    folder = in_cache(
+        f"decoded/{manifest.fingerprint[:32]}-{image_size}-{DECODING}",
+        lambda target: _decode(Path(shards), manifest, image_size, target, progress),
+    )
     details = json.loads((folder / "details.json").read_text())
     path = folder / "images.uint8"
     if path.stat().st_size != details["count"] * image_size**2 * 3:

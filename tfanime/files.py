@@ -6,7 +6,11 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from pathlib import Path
+
+LEFT_AFTER = 24 * 3600.0
+"""Seconds without a change after which half a folder in the cache has no maker any more."""
 
 
 @contextlib.contextmanager
@@ -104,3 +108,35 @@ def cache_folder():
     if folder:
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"
+
+
+def in_cache(name, fill):
+    """A folder of the cache, made at first use.
+
+    What a killed process left half made beside it is removed once nothing in it has changed for `LEFT_AFTER` seconds.
+
+    Args:
+        name: Where it lies below `cache_folder()`, such as `"references/fd_tagger1-0123"`: a name for its contents.
+        fill: Called with the path of an empty folder, which becomes this one when the call returns.
+
+    Returns:
+        Its `pathlib.Path`.
+
+    Raises:
+        OSError: The cache folder cannot be written. `fill`'s own errors pass through, and leave nothing behind.
+    """
+    folder = cache_folder() / name
+    if folder.is_dir():
+        return folder
+    for left in folder.parent.glob(".*.part"):
+        with contextlib.suppress(OSError):  # its maker may be renaming it, and somebody else may own it
+            if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) > LEFT_AFTER:
+                shutil.rmtree(left)
+    try:
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            fill(temporary)
+    except OSError:
+        if not folder.is_dir():  # otherwise another process was faster, and made the same
+            raise
+    return folder

@@ -119,7 +119,7 @@ def _from_run(run, checkpoint):
 
     from tfanime.callbacks.checkpoints import find, load
     from tfanime.images import to_uint8
-    from tfanime.recipes.precision import precision_policy
+    from tfanime.precision import precision_policy
 
     details = run.load()
     if details["recipe"] not in RECIPES:

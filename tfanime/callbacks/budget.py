@@ -16,7 +16,7 @@ class Budget(keras.callbacks.Callback):
         seconds: A float64 `tf.Variable` that holds the training time so far; put into the checkpoint, it makes the
             time a total over all restarts. Default: a new one.
         gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
-            `tfanime.recipes.devices.Workers.gather`. They then have the time of the first, and stop at the same step.
+            `tfanime.devices.Workers.gather`. They then have the time of the first, and stop at the same step.
 
     Raises:
         ValueError: An argument is out of its range.

@@ -30,7 +30,7 @@ class FID(keras.callbacks.Callback):
             `tfanime.metrics.features.open_network`.
         reference_count: Real pictures at most.
         gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
-            `tfanime.recipes.devices.Workers.gather`. All then have the first one's value, and keep the same best.
+            `tfanime.devices.Workers.gather`. All then have the first one's value, and keep the same best.
 
     Raises:
         ValueError: An argument is out of its range, or there is no such network.

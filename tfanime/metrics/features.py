@@ -17,7 +17,7 @@ from tqdm import tqdm
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_weights
 from tfanime.metrics.inception import inception, inception_clean
 from tfanime.metrics.network_files import from_file, traced
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 
 DEFAULT = "tagger"
 BATCH = 64

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfanime.files import cache_folder, replacing
+from tfanime.files import in_cache
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
 
 VARIABLE = "TFANIME_INCEPTION"
@@ -107,19 +107,13 @@ def _downloaded(url, sha256):
         raise ValueError(f"sha256 must be 64 hexadecimal digits. Received: {sha256!r}")
     name = urllib.parse.urlsplit(url).path.rpartition("/")[2]
     packed = name.endswith((".tgz", ".tar.gz"))
-    folder = cache_folder() / "inception" / sha256
-    if not folder.is_dir():
-        try:
-            with replacing(folder) as temporary:
-                temporary.mkdir()  # a folder that is not there Keras replaces by one for everybody
-                keras.utils.get_file(
-                    name, url, extract=packed, file_hash=sha256, hash_algorithm="sha256", cache_dir=temporary
-                )
-        except Exception as error:  # Keras has classes neither for a download that fails nor for another hash
-            if not folder.is_dir():  # otherwise another process was faster
-                raise OSError(
-                    f"url must be reachable, and what lies there have sha256. Received: {url!r}: {error}"
-                ) from error
+    options = {"extract": packed, "file_hash": sha256, "hash_algorithm": "sha256"}
+    try:
+        folder = in_cache(
+            f"inception/{sha256}", lambda target: keras.utils.get_file(name, url, cache_dir=target, **options)
+        )
+    except Exception as error:  # Keras has classes neither for a download that fails nor for another hash
+        raise OSError(f"url must be reachable, and what lies there have sha256. Received: {url!r}: {error}") from error
     found = [path for path in folder.rglob("*.pb" if packed else "*") if path.is_file()]
     if len(found) != 1:
         raise ValueError(f"url must hold one frozen graph, a .pb. Received: {url!r} with {len(found)}")

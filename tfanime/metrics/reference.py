@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tfanime.data import DECODING
-from tfanime.files import cache_folder, replacing
+from tfanime.files import in_cache
 from tfanime.metrics.features import BATCH, extract, in_batches
 from tfanime.metrics.frechet import Gaussian, Moments
 
@@ -96,16 +96,9 @@ def reference(network, faces, count=MOST, progress=True):
         "network": network.protocol,
     }
     digest = hashlib.sha256(json.dumps(details, sort_keys=True).encode()).hexdigest()
-    folder = cache_folder() / "references" / f"{network.value}-{digest[:32]}"
-    if not folder.is_dir():
-        try:
-            with replacing(folder) as temporary:
-                temporary.mkdir()
-                _write(network, faces, count, temporary, progress)
-                (temporary / "details.json").write_text(json.dumps(details, indent=1) + "\n")
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster, and made the same
-                raise
+    folder = in_cache(
+        f"references/{network.value}-{digest[:32]}", lambda target: _write(network, faces, details, target, progress)
+    )
     return Reference(folder, details, digest)
 
 
@@ -116,7 +109,8 @@ def chosen(count, of):
     return np.sort(np.random.Generator(np.random.Philox(key=0)).permutation(of)[:count])
 
 
-def _write(network, faces, count, folder, progress):
+def _write(network, faces, details, folder, progress):
+    count = details["count"]
     moments = Moments(network.dimensions)
     header = {"descr": "<f4", "fortran_order": False, "shape": (count, network.dimensions)}
     batches = in_batches(faces, chosen(count, faces.count), BATCH)
@@ -128,3 +122,4 @@ def _write(network, faces, count, folder, progress):
             file.write(features.astype("<f4").tobytes())
     gaussian = moments.gaussian
     np.savez(folder / "gaussian.npz", mean=gaussian.mean, covariance=gaussian.covariance, factor=gaussian.factor)
+    (folder / "details.json").write_text(json.dumps(details, indent=1) + "\n")

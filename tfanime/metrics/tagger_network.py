@@ -146,7 +146,7 @@ def from_arrays(network, vocabulary, arrays):
         ValueError: The arrays are those of another network.
     """
     from tfanime.models.tagger import tagger
-    from tfanime.recipes.precision import precision_policy
+    from tfanime.precision import precision_policy
 
     with precision_policy("float32"):
         model = tagger(len(vocabulary), **network)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tfanime import command_line
+from tfanime.devices import parse_devices
 from tfanime.metrics.names import is_frechet
-from tfanime.recipes.devices import parse_devices
-from tfanime.recipes.precision import resolve_precision
+from tfanime.precision import resolve_precision
 from tfanime.runs import RunFolder
 
 # Everything else decides what a step computes; these only decide how long, where and how it is reported.

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tfanime import data
 from tfanime.files import locked, require_writable_folder, write_text
 from tfanime.metrics import tagger_network
+from tfanime.precision import precision_policy
 from tfanime.recipes.fitting import Session, require_resumable
-from tfanime.recipes.precision import precision_policy
 from tfanime.recipes.tagger import varied
 from tfanime.recipes.tagger_scores import as_markdown, judge
 from tfanime.runs import RunFolder

@@ -4,10 +4,10 @@ import contextlib
 import dataclasses
 import tempfile
 
+from tfanime import devices
 from tfanime.files import locked, require_writable_folder
 from tfanime.metrics.names import is_frechet
-from tfanime.recipes import devices
-from tfanime.recipes.precision import precision_policy
+from tfanime.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
 from tfanime.runs import RunFolder
 

@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from tfanime import command_line
-from tfanime.recipes.devices import parse_devices
+from tfanime.devices import parse_devices
 
 
 def resolve_precision(precision, devices=None):

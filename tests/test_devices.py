@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from recipe_runs import running, tensors, wait_for_step
 
-from tfanime import callbacks
-from tfanime.recipes import dcgan, devices, wgan_gp
+from tfanime import callbacks, devices
+from tfanime.recipes import dcgan, wgan_gp
 from tfanime.runs import RunFolder
 
 # Plain SGD, because Adam hides wrong scales.

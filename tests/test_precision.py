@@ -4,7 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfanime.recipes import precision
+from tfanime import precision
 
 
 def test_the_devices_decide_what_auto_means(monkeypatch):
