@@ -11,7 +11,7 @@ from tfanime.models.spectral import spectral_layers
 def test_layers_of_the_discriminator():
     network = sngan.discriminator(tag_count=3)
     inside = [layer.layer for layer in spectral_layers(network)]
-    expected = [(3, 64, 1), (4, 128, 2), (3, 128, 1), (4, 256, 2), (3, 256, 1), (4, 512, 2), (3, 512, 1)]
+    expected = [(3, 64, 1), (4, 64, 2), (3, 128, 1), (4, 128, 2), (3, 256, 1), (4, 256, 2), (3, 512, 1)]
     assert [(layer.kernel_size[0], layer.filters, layer.strides[0]) for layer in inside[:-2]] == expected
     assert [layer.kernel.shape for layer in inside[-2:]] == [(4 * 4 * 512, 1), (4 * 4 * 512, 3)]
     assert all(layer.use_bias for layer in inside)

@@ -1,8 +1,8 @@
 """The plain convolutional networks of SN-GAN (Miyato et al. 2018, arXiv 1802.05957).
 
-Layers and widths are those of the code of the authors' group (pfnet-research/chainer-gan-lib), which google/compare_gan
-has too; other reimplementations widen one layer later (64, 64, 128, 128, 256, 256, 512). The slope of LeakyReLU is
-compare_gan's 0.1; the group's code has its framework's 0.2.
+Layers, widths and the slope of LeakyReLU, 0.1, are those of the paper's table 3. The code of the authors' group
+(pfnet-research/chainer-gan-lib) and google/compare_gan widen one layer earlier, 64, 128, 128, 256, 256, 512, 512, for
+which they have twice as many weights.
 """
 
 import keras
@@ -56,7 +56,7 @@ def discriminator(image_size=32, channels=64, tag_count=0):
 
     Args:
         image_size: Height and width of the pictures, a multiple of 8 from 16; 32 and 48 in the paper.
-        channels: Channels of the first layer; doubled at every halving of the size.
+        channels: Channels of the first layer; doubled after every halving of the size.
         tag_count: Number of tags to predict, 0 for none.
 
     Returns:
@@ -69,7 +69,7 @@ def discriminator(image_size=32, channels=64, tag_count=0):
     _check(image_size, channels, tag_count)
     images = layers.Input((image_size, image_size, 3), name="images")
     x = images
-    for index, factor in enumerate((1, 2, 2, 4, 4, 8, 8)):
+    for index, factor in enumerate((1, 1, 2, 2, 4, 4, 8)):
         strided = index % 2
         layer = Conv2D(
             channels * factor,

@@ -2,9 +2,10 @@
 loss, spectral normalization of every layer of the discriminator, five of its updates a generator update, and learning
 rates that fall linearly to zero over `--steps`.
 
-The networks are the paper's plain ones (not its ResNets); `--networks_of dcgan` takes DCGAN's with the same
-normalization, which cost less. The generator's update uses the fakes of the last discriminator step instead of
-drawing new ones.
+The networks are the paper's plain ones, of its table 3; Adam's rate and betas, the five updates and the falling rates
+are what it trains its ResNets with (its plain ones had one of the settings of table 1, all with beta_1 of 0.5 or more).
+`--networks_of dcgan` takes DCGAN's with the same normalization. The generator's update uses the fakes of the last
+discriminator step instead of drawing new ones.
 """
 
 from dataclasses import dataclass
