@@ -68,7 +68,7 @@ class Game:
     """A game of a recipe, compiled for this machine's devices.
 
     Args:
-        name: A key of `GAMES`.
+        name: A key of `GAMES`, or an `Entry`.
         precision: What layers compute in.
         vocabulary: The vocabulary of the data, for recipes with tags.
         **changes: Settings of the recipe.
@@ -78,7 +78,7 @@ class Game:
         from tfanime import devices
         from tfanime.precision import precision_policy
 
-        entry = GAMES[name]
+        entry = GAMES[name] if isinstance(name, str) else name
         self.config = entry.config(precision=precision, **changes)
         self.vocabulary = None if self.config.tags == "none" else vocabulary
         self.multiple = entry.multiple

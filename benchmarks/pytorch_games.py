@@ -147,6 +147,18 @@ class Game:
         networks.load_weights(self.discriminator, gan.discriminator)
         self.average = [each.detach().clone() for each in self._averaged()]
 
+    @contextlib.contextmanager
+    def averaged(self):
+        """Hands out the generator with its averaged weights and batch norm's averages, and without gradients."""
+        present = [each.detach().clone() for each in self._averaged()]
+        with torch.no_grad():
+            torch._foreach_copy_(self._averaged(), self.average)
+            try:
+                yield self.generator.eval()
+            finally:
+                torch._foreach_copy_(self._averaged(), present)
+                self.generator.train()
+
     def bare_step(self, batch_size):
         """A function that makes one step, on one batch that is there already."""
         # Denormal numbers are slow, and TensorFlow, too, counts them as zeros.

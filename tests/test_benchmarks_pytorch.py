@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import pytorch_games  # noqa: E402
 import pytorch_networks  # noqa: E402
+import pytorch_training  # noqa: E402
 from games import GAMES, Game  # noqa: E402
 
 from tfanime.tags import JIN34  # noqa: E402
@@ -149,3 +150,25 @@ def test_other_networks_are_refused():
     other = pytorch_games.Game("wgan_gp", GAMES["wgan_gp"].config(**{**GAMES["wgan_gp"].small, "image_size": 64}))
     with pytest.raises(ValueError, match="network must have"):
         other.start_from(game.gan)
+
+
+@pytest.mark.parametrize("flags", ["--recipe=wgan --published=null", "--recipe=dragan --published=dragan_32"])
+def test_both_are_trained_and_judged(flags, shards, tmp_path, capsys):
+    common = "--image_size=32 --batch_size=8 --steps=2 --every=1 --samples=24 --precision=float32"
+    pytorch_training.main(f"{flags} {common} --data={shards} --out={tmp_path}".split())
+    found = [line.split(" | ")[:4] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert [row[:2] for row in found] == [[f"| {name}", step] for name in ("PyTorch", "tfanime") for step in "12"]
+    distances = [float(row[3]) for row in found]
+    assert distances[:2] == pytest.approx(distances[2:], rel=0.1)  # two steps from the same weights
+    assert {path.name for path in tmp_path.iterdir()} == {"PyTorch.png", "tfanime.png"}
+
+
+def test_averaged_weights_are_used_and_put_back():
+    _, twin = both("dragan")
+    present = {name: value.clone() for name, value in twin.generator.state_dict().items()}
+    twin.average = [value + 1 for value in twin.average]
+    with twin.averaged() as generator:
+        assert not generator.training
+        assert all((generator.state_dict()[name] != present[name]).any() for name, _ in generator.named_parameters())
+    assert twin.generator.training
+    assert all((value == present[name]).all() for name, value in twin.generator.state_dict().items())

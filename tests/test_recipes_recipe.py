@@ -102,6 +102,13 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
     assert wgan_config("--run=a", "--minutes=null").minutes is None
     other = wgan_config("--config", "a/config.toml")  # another run with the same settings
     assert other.run == "runs/wgan" and other.clip == 0.5
+    Path("mine.toml").write_text("clip = 0.125\nrun = 'a'\n")
+    assert wgan_config("--config=mine.toml") == dataclasses.replace(first, clip=0.125)
+    new = wgan_config("--config", "mine.toml", "--run=c")
+    assert (new.run, new.clip, new.minutes) == ("c", 0.125, None)
+    RunFolder("runs/wgan").start("wgan", first, {}, recipe.RESUMABLE)
+    Path("new.toml").write_text("run = 'new'\n")  # that folder has no settings, and no other's are its
+    assert wgan_config("--config", "new.toml").minutes is None
     # Of another recipe they are not, so that the folder is refused instead.
     assert recipe.parse_config(dcgan.Config, "dcgan", "Train.", ["--run=a"]).minutes is None
 

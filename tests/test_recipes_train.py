@@ -16,7 +16,7 @@ from tfanime import callbacks, files, generate
 from tfanime.data import FaceData
 from tfanime.export import __main__ as export
 from tfanime.metrics.features import open_network
-from tfanime.recipes import recipe, wgan
+from tfanime.recipes import dcgan, recipe, wgan
 from tfanime.runs import RunFolder
 
 TINY = [
@@ -222,6 +222,9 @@ def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
         wgan.main([f"--data={shards}", *WGAN, "--run=a", "--image_size=64"])
     with pytest.raises(FileNotFoundError, match=r"shards must be an existing folder. Received: 'nowhere'"):
         wgan.main(["--data=nowhere", *WGAN, "--run=a"])
+    with pytest.raises(ValueError, match=r"--batch_size must be a multiple of 4 with --minibatch_stddev on 1 device"):
+        flags = [f"--data={shards}", "--image_size=16", "--channels=2", "--batch_size=6", "--minibatch_stddev=true"]
+        dcgan.main([*flags, "--run=a"])
     (in_tmp / "file").touch()
     with pytest.raises(OSError, match="run must be a folder that can be written"):
         wgan.main([f"--data={shards}", *WGAN, "--run=file/below"])

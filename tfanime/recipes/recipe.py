@@ -1,9 +1,12 @@
 """What all recipes can be told: their common flags, and how a command line becomes a config."""
 
+import contextlib
 import dataclasses
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from tfanime import command_line
@@ -312,7 +315,7 @@ def parse_config(config_class, name, description, arguments=None, epilog=None):
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     program = f"python -m tfanime.recipes.{name}"
-    run = RunFolder(_value_of("--run", arguments) or f"runs/{name}")
+    run = RunFolder(_run_of(arguments) or f"runs/{name}")
     if run.config.is_file() and run.details.is_file() and run.load()["recipe"] == name:
         arguments = ["--config", str(run.config), *arguments]
     config = command_line.parse(
@@ -333,11 +336,17 @@ def parse_config(config_class, name, description, arguments=None, epilog=None):
     return dataclasses.replace(config, run=config.run or str(run.path), precision=precision)
 
 
-def _value_of(flag, arguments):
-    value = None
-    for index, argument in enumerate(arguments):
-        if argument.startswith(f"{flag}="):
-            value = argument.partition("=")[2]
-        elif argument == flag and index + 1 < len(arguments):
-            value = arguments[index + 1]
-    return value  # the last one counts
+def _run_of(arguments):
+    """The run folder that a command line names, by the flag or in a file of its own; None without."""
+    found = None
+    for index, argument in enumerate(arguments):  # the last one counts
+        flag, equals, value = argument.partition("=")
+        if not equals:
+            value = arguments[index + 1] if index + 1 < len(arguments) else ""
+        if flag == "--run":
+            found = value
+        elif flag == "--config" and Path(value).is_file():  # published ones name no folder
+            with contextlib.suppress(ValueError):  # which `parse` explains
+                run = tomllib.loads(Path(value).read_text(encoding="utf-8")).get("run", found)
+                found = run if isinstance(run, str) else found
+    return found

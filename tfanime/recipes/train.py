@@ -42,7 +42,7 @@ def train(config, build, name):
 
         shards = default_shards(config.image_size)
     faces = data.load(shards, config.image_size)
-    vocabulary = _vocabulary(config, faces)
+    vocabulary = vocabulary_of(config, faces)
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
     identity = require_resumable(shared, name, config, faces, resumable)
     _require_shares(config, faces, workers)
@@ -120,8 +120,14 @@ def _writable(shared, workers, same):
     """
     workers.require_same(same)  # all have looked into the folder by then, and the chief may write
     if workers.chief:
-        with locked(require_writable_folder(shared.path, "run"), "run"):
-            yield shared
+        new = not shared.path.exists()
+        try:
+            with locked(require_writable_folder(shared.path, "run"), "run"):
+                yield shared
+        finally:
+            if new:
+                with contextlib.suppress(OSError):  # something is in it
+                    shared.path.rmdir()
     else:
         with tempfile.TemporaryDirectory(prefix="tfanime-worker-") as folder:
             yield RunFolder(folder)
@@ -164,7 +170,7 @@ def _require_shares(config, faces, workers):
         )
 
 
-def _vocabulary(config, faces):
+def vocabulary_of(config, faces):
     """The vocabulary of the game, whose priors draw the tags of fakes; None for a game without tags."""
     if config.tags == "none":
         return None
