@@ -2,7 +2,7 @@
 
     python benchmarks/metrics.py                                          all parts, in the features of the tagger
     python benchmarks/metrics.py --parts frechet
-    python benchmarks/metrics.py --parts moves --data tfrecords/faces --image_size 64
+    python benchmarks/metrics.py --parts moves --data tfrecords/faces --cascade lbpcascade_animeface.xml
 
 The parts, each of which prints a Markdown table:
 
@@ -10,7 +10,8 @@ The parts, each of which prints a Markdown table:
                 prepared already
     frechet     the Frechet distance in 2,048 dimensions, against `scipy.linalg.sqrtm`
     callback    the FID callback of `dcgan`, and the features of all real pictures at its first use
-    moves       real pictures against real ones, blurred, with noise, as JPEGs, mirrored, and of half of the classes
+    moves       real pictures against real ones, blurred, with noise, as JPEGs, mirrored, of half of the classes, each
+                twice, and against themselves
 
 What is compared takes turns, see rounds.py.
 """
@@ -38,6 +39,7 @@ class Config:
         data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.
         samples: Pictures of callback and moves.
+        cascade: nagadomi's lbpcascade_animeface.xml, by which moves looks for faces, too.
         dimensions: Of frechet.
         seconds: How long a comparison takes; it takes longer where rounds are too few by then.
         rounds: Least number of rounds.
@@ -48,6 +50,7 @@ class Config:
     data: str | None = None
     image_size: int = 64
     samples: int = 2048
+    cascade: str | None = None
     dimensions: int = 2048
     seconds: float = 30
     rounds: int = LEAST_ROUNDS
@@ -227,6 +230,7 @@ def moves(config):
     from tfanime.evaluate.judge import LEAST, Judge
     from tfanime.evaluate.sources import Source
     from tfanime.evaluate.table import columns
+    from tfanime.metrics.faces import cascade_finder
     from tfanime.metrics.features import open_network
     from tfanime.metrics.reference import reference
 
@@ -236,7 +240,9 @@ def moves(config):
     others = order[faces.count // 2 :]
     some = half_of_the_classes(faces, others)
     samples = min(config.samples, len(others), len(some) if len(some) >= LEAST else len(others))
-    judge = Judge(network, reference(network, real), samples)
+    judge = Judge(
+        network, reference(network, real), samples, cascade_finder(config.cascade) if config.cascade else None
+    )
     shown = columns(judge.protocol)
     row = table(
         f"{samples:,} real pictures against {real.count:,} others, {config.image_size} px",
@@ -255,6 +261,8 @@ def moves(config):
         judged(name, others, distortion)
     if len(some) >= LEAST:
         judged("half of the classes", some, DISTORTIONS["real"])
+    judged("each twice", np.repeat(others, 2), DISTORTIONS["real"])
+    judged("the others themselves", real.numbers, DISTORTIONS["real"])
 
 
 TABLES = {"extraction": extraction, "frechet": frechet, "callback": callback, "moves": moves}

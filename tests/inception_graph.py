@@ -3,21 +3,21 @@
 import numpy as np
 import tensorflow as tf
 
-DIMENSIONS = 5
+DIMENSIONS = 2048
 KERNEL, STRIDE = 8, 40  # 299 pixels become 8, the size of the last pool
 
 
-def weights(seed=0):
+def weights(seed=0, dimensions=DIMENSIONS):
     """Kernel, mean, variance, beta and gamma of its one layer."""
     random = np.random.default_rng(seed)
-    kernel = random.normal(size=(KERNEL, KERNEL, 3, DIMENSIONS)) / KERNEL
-    rest = random.uniform(0.5, 1.5, (4, DIMENSIONS))
+    kernel = random.normal(size=(KERNEL, KERNEL, 3, dimensions)) / KERNEL
+    rest = random.uniform(0.5, 1.5, (4, dimensions))
     return [each.astype(np.float32) for each in (kernel, *rest)]
 
 
-def write(path, seed=0, pool="pool_3", broken=False):
+def write(path, seed=0, pool="pool_3", broken=False, dimensions=DIMENSIONS):
     """Writes such a graph; `broken` makes its features infinite."""
-    kernel, mean, variance, beta, gamma = weights(seed)
+    kernel, mean, variance, beta, gamma = weights(seed, dimensions)
     if broken:
         gamma = gamma * np.inf
     with tf.Graph().as_default() as graph:

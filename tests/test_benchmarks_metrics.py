@@ -43,6 +43,7 @@ def test_numbers_move(capsys, features, shards):
     assert list(distances) == list(metrics.DISTORTIONS)
     assert max(distances["real"], distances["blurred, sigma 1 px"]) < distances["blurred, sigma 2 px"]
     assert "half of the classes" in found
+    assert float(found["each twice"][-3].rstrip("%")) >= 50 and found["the others themselves"][-1] == "100.0%"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,16 @@ def test_the_numbers_are_those_of_the_metrics(judge, faces):
     assert values["distance_infinity"] is not None and judge.row(source(noise(23))).values["distance_infinity"] is None
 
 
+def test_neighbours_are_of_equally_many(judge, faces):
+    images = noise(200)  # of which there are 150 real ones
+    judge = Judge(judge.network, judge.reference, 200, None, progress=False)
+    values = judge.row(source(images)).values
+    real, fake = judge.network(faces.images(np.arange(150))), judge.network(images)
+    assert (values["precision"], values["recall"]) == precision_recall(real, fake[:150], 3)
+    assert (values["density"], values["coverage"]) == density_coverage(real, fake[:150], 5)
+    assert values["distance"] == pytest.approx(judge.row(source(images[::-1])).values["distance"])  # of all
+
+
 def test_faces_are_the_detectors(judge):
     images = np.full((10, SIDE, SIDE, 3), 50, np.uint8)
     images[:3] = 200

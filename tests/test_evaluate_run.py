@@ -9,7 +9,7 @@ import pytest
 import tiny_features
 from PIL import Image
 
-from tfanime import command_line, data, generate
+from tfanime import command_line, data, files, generate
 from tfanime.callbacks import FID, checkpoints
 from tfanime.evaluate import __main__ as command
 from tfanime.images import grid
@@ -138,6 +138,38 @@ def test_without_held_out_faces_it_says_so(shards, run_folder, features, tmp_pat
     assert re.search(r"note: .* holds no faces out \(--holdout of the conv.*no row of real", capsys.readouterr().out)
 
 
+def test_too_few_held_out_faces_are_a_note(run_folder, features, tmp_path, capsys):
+    convert(Settings("drawn", str(tmp_path / "shards"), count=60, size=16, holdout=0.05, workers=1), progress=False)
+    arguments = [str(run_folder), f"--data={tmp_path / 'shards'}", f"--features={features}", "--samples=6"]
+    command.main([*arguments, f"--out={tmp_path / 'out'}"])
+    assert list(values(tmp_path / "out")) == ["dcgan", "averages of 16 real"]
+    assert re.search(r"note: .* holds only [1-5] faces out, and 6 are needed", capsys.readouterr().out)
+
+
+def test_a_model_that_cannot_be_judged_costs_the_others_nothing(features, held_out_shards, tmp_path, monkeypatch):
+    def painter(level):
+        def draw(seeds):
+            if seeds[0] >= level:
+                raise ValueError("the features are not finite")
+            return np.random.default_rng(int(seeds[0])).integers(0, 256, (len(seeds), 16, 16, 3), np.uint8)
+
+        return generate.Generator(draw)
+
+    models = {"good": painter(100), "bad": painter(64)}
+    monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: models[path])
+    flags = [f"--data={held_out_shards}", f"--features={features}", "--samples=70", f"--out={tmp_path}"]
+    with pytest.raises(ValueError, match=r"the others' rows are in .* Received: bad: the features are not finite"):
+        command.main(["bad", "good", *flags])
+    assert list(values(tmp_path)) == ["good", "real, held out", "averages of 16 real"]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"^the features are not finite"):
+        command.main(["bad", *flags])
+    # Nor does anything begin while another evaluation has the folder.
+    with files.locked(tmp_path, "out"), pytest.raises(BlockingIOError, match="out must not be in use"):
+        command.main(["good", *flags])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
     """Red and blue pictures by a generator that does what it is told, and by one that does not."""
     hair = TagVocabulary("hair", (TagGroup("hair_colour", ("red_hair", "blue_hair"), exclusive=True),))
@@ -183,6 +215,14 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
     (other / "evaluation.json").write_text(json.dumps(before))
     with pytest.raises(ValueError, match=r"must have one protocol. Received: .*, in which tags.tagger is '0000"):
         command.main([*flags, f"--beside={other}"])
+
+    before["protocol"]["tags"]["tagger"] = json.loads((tmp_path / "evaluation.json").read_text())["protocol"]["tags"][
+        "tagger"
+    ]
+    before["rows"][0]["tags"]["judges"]["colours"] = "0"
+    (other / "evaluation.json").write_text(json.dumps(before))
+    with pytest.raises(ValueError, match=r"seen by one version of colours, .* Received: 0 for good, .* for bad"):
+        command.main(["bad", *flags[2:], f"--beside={other}"])
 
     models["other"] = generate.Generator(lambda seeds, _: np.zeros((len(seeds), 16, 16, 3), np.uint8), KONACHAN26)
     with pytest.raises(ValueError, match=r"must have the same tags, .* Received: good with 2 tags, other with 26 tags"):

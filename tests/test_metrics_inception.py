@@ -36,7 +36,7 @@ def test_fid_is_of_the_graphs_own_resize(path, shape):
     network = open_network(f"inception:file={path}")
     expected = inception_graph.features(original_resize(images.astype(np.float64)))
     np.testing.assert_allclose(network(images), expected, rtol=1e-3, atol=1e-3)
-    assert (network.value, network.dimensions, network.size) == ("fid", 5, 299)
+    assert (network.value, network.dimensions, network.size) == ("fid", 2048, 299)
     np.testing.assert_allclose(network(images[:1]), expected[:1], rtol=1e-3, atol=1e-3)  # any batch
 
 
@@ -87,9 +87,21 @@ def test_the_file_from_an_address(path, tmp_path, monkeypatch):
     assert len(list((tmp_path / "cache" / "inception").iterdir())) == 2
     with pytest.raises(ValueError, match=r"sha256 must be 64 hexadecimal digits. Received: '../12'"):
         open_network(f"inception:url=file://{path},sha256=../12")
-    for options in (f"url=file://{path}", "sha256=12", f"file={path},url=file://{path},sha256=12"):
+    for options in (f"url=file://{path}", f"file={path},url=file://{path},sha256={'0' * 64}"):
         with pytest.raises(ValueError, match=r"either its file or both its url and the sha256 .* Received: file="):
             open_network(f"inception:{options}")
+
+
+def test_the_hash_of_a_file(path, tmp_path):
+    """One bit of the weights that is another can be told by the hash alone."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    wanted = open_network(f"inception:file={path}").protocol
+    assert open_network(f"inception:file={path},sha256={digest.upper()}").protocol == wanted
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "flipped.pb").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"must have sha256 {digest}. Received: '.*flipped.pb' with [0-9a-f]{{64}}"):
+        open_network(f"inception_clean:file={tmp_path / 'flipped.pb'},sha256={digest}")
 
 
 def test_another_network_has_another_hash(path, tmp_path):
@@ -106,6 +118,12 @@ def test_what_is_no_such_graph(tmp_path, path):
     other = inception_graph.write(tmp_path / "other.pb", pool="pool_4")
     with pytest.raises(ValueError, match=r"the graph of 2015, with ExpandDims:0 and pool_3:0. Received: '.*other.pb'"):
         open_network(f"inception:file={other}")
+
+    small = inception_graph.write(tmp_path / "small.pb", dimensions=5)
+    with pytest.raises(
+        ValueError, match=r"of 2015, whose pool_3:0 has 2,048 components. Received: '.*small.pb' with 5"
+    ):
+        open_network(f"inception:file={small}")
 
 
 def test_features_that_are_not_finite(tmp_path):

@@ -14,8 +14,19 @@ def test_by_hand():
 
 def test_without_subsets_it_is_the_estimate():
     first, second = np.random.default_rng(0).normal(size=(2, 30, 5))
-    mean, deviation = kernel_distance(first, second, subsets=3, subset_size=1000)
+    mean, deviation = kernel_distance(first, second, subsets=3, subset_size=1000, largest_share=1)
     assert mean == pytest.approx(squared_discrepancy(first, second)) and deviation == pytest.approx(0)
+
+
+def test_few_rows_are_uncertain():
+    """The deviation tells what other rows would give, also where there are fewer than a subset is to have."""
+    rows = np.random.default_rng(2).normal(size=(60, 400, 4))
+    _, deviation = kernel_distance(rows[0], rows[1])
+    others = np.std([squared_discrepancy(*rows[[first, 59 - first], :200]) for first in range(30)])
+    assert 0.5 * others < deviation < 2 * others
+    assert kernel_distance(rows[0, :2], rows[1, :3])[0] == pytest.approx(
+        squared_discrepancy(rows[0, :2], rows[1, :2]), abs=1
+    )
 
 
 def test_the_estimate_has_no_bias():
@@ -52,3 +63,6 @@ def test_wrong_features(first, second, message):
 def test_wrong_subsets():
     with pytest.raises(ValueError, match=r"subsets must be at least 1, subset_size at least 2. Received: 0, 1"):
         kernel_distance(np.zeros((5, 2)), np.zeros((5, 2)), subsets=0, subset_size=1)
+    for share in (0, 1.5):
+        with pytest.raises(ValueError, match=rf"largest_share must be above 0 and at most 1. Received: {share}"):
+            kernel_distance(np.zeros((5, 2)), np.zeros((5, 2)), largest_share=share)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tfanime import command_line
+from tfanime.files import locked, require_writable_folder
 
 DESCRIPTION = """\
 Judges trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found by
@@ -21,8 +22,8 @@ examples:
       also in how many pictures the cascade finds a face
   python -m tfanime.evaluate runs/c --data tfrecords/faces --out evaluation2 --beside evaluation
       another run beside those judged before; refused where anything that the numbers depend on is different
-  python -m tfanime.evaluate runs/a --data tfrecords/faces --samples 10000 --features inception:file=GRAPH.pb
-      FID proper
+  python -m tfanime.evaluate runs/a --data tfrecords/faces --samples 50000 --features inception:file=GRAPH.pb
+      FID as in papers
 
 What the numbers mean, and how many samples they need: docs/metrics.md.
 """
@@ -100,20 +101,21 @@ def main(arguments=None):
     from tfanime.evaluate.run import evaluate, files_of
     from tfanime.evaluate.table import table
 
-    evaluation, warnings = evaluate(
-        config.models,
-        config.data,
-        config.out,
-        samples=config.samples,
-        seed=config.seed,
-        checkpoint=config.checkpoint,
-        features=config.features,
-        finder=_finder(config),
-        baselines=config.baselines,
-        tag_pictures=config.tag_pictures,
-        earlier=config.beside,
-        progress=config.progress,
-    )
+    with locked(require_writable_folder(config.out, "out"), "out"):
+        evaluation, warnings = evaluate(
+            config.models,
+            config.data,
+            config.out,
+            samples=config.samples,
+            seed=config.seed,
+            checkpoint=config.checkpoint,
+            features=config.features,
+            finder=_finder(config),
+            baselines=config.baselines,
+            tag_pictures=config.tag_pictures,
+            earlier=config.beside,
+            progress=config.progress,
+        )
     print("\n".join(table(evaluation)))
     for warning in warnings:
         print(f"note: {warning}")

@@ -17,6 +17,7 @@ from tfanime.tfrecords.filters import measure
 SETTINGS = {
     "kernel_subsets": 100,
     "kernel_subset_size": 1000,
+    "kernel_largest_share": 0.5,
     "precision_recall_k": 3,
     "density_coverage_k": 5,
     "duplicate_bits": 4,
@@ -24,6 +25,7 @@ SETTINGS = {
 }
 LEAST = SETTINGS["density_coverage_k"] + 1  # samples
 PAIRS = 32  # closest ones that are shown
+ROWS = 4096  # of features that are in float64 at a time
 ROUNDING = 1e-3  # of distances between equal pictures, in units of the median between real faces
 BIN, BINS = (
     0.05,
@@ -53,7 +55,8 @@ class Judge:
     Args:
         network: A `FeatureNetwork`.
         reference: The `Reference` in its features.
-        samples: Pictures of a source, at least 6; of the real ones as many are taken where a metric wants as many.
+        samples: Pictures of a source, at least 6. Where a metric wants as many real ones as many are taken; if there
+            are fewer, then fewer of both.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
         progress: Whether to show progress bars.
 
@@ -112,12 +115,20 @@ class Judge:
             raise ValueError(f"{source.name} must have at least {LEAST} pictures. Received: {source.count}")
         features, hashes, found = self._look(source)
         moments = Moments(self.network.dimensions)
-        moments.update(features)
+        for begin in range(0, len(features), ROWS):
+            moments.update(features[begin : begin + ROWS])
         gaussian = self.reference.gaussian
         real = self.reference.features[self._real_rows(source.count)]
-        kernel, deviation = kernel_distance(real, features, SETTINGS["kernel_subsets"], SETTINGS["kernel_subset_size"])
-        precision, recall = precision_recall(real, features, SETTINGS["precision_recall_k"])
-        density, coverage = density_coverage(real, features, SETTINGS["density_coverage_k"])
+        kernel, deviation = kernel_distance(
+            real,
+            features,
+            SETTINGS["kernel_subsets"],
+            SETTINGS["kernel_subset_size"],
+            SETTINGS["kernel_largest_share"],
+        )
+        equal = features[: len(real)]  # what neighbours say depends on both numbers
+        precision, recall = precision_recall(real, equal, SETTINGS["precision_recall_k"])
+        density, coverage = density_coverage(real, equal, SETTINGS["density_coverage_k"])
         indices, distances = nearest(features, self.reference.features)
         enough = source.count >= 4 * self.network.dimensions
         copies = sum(1 for _ in earliest(hashes, SETTINGS["duplicate_bits"]))

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from tfanime import __version__
 from tfanime.evaluate import page, results
-from tfanime.evaluate.judge import Judge
+from tfanime.evaluate.judge import LEAST, Judge
 from tfanime.evaluate.results import Evaluation
 from tfanime.evaluate.sources import averages, held_out, open_models
 from tfanime.files import replacing, require_writable_folder
@@ -58,7 +57,8 @@ def evaluate(
         `(evaluation, warnings)`: the `Evaluation`, and sentences about what to mind.
 
     Raises:
-        ValueError: Protocols differ, there are too few pictures, or something cannot be read.
+        ValueError: Protocols differ, there are too few pictures, something cannot be read, or a model cannot be judged;
+            the rows of the others are written all the same.
         OSError: A file does not exist or cannot be written.
     """
     from tfanime import data as shards
@@ -73,10 +73,12 @@ def evaluate(
     network = open_network(features)
     faces = shards.load(data, sources[0].size, progress=progress)
     holdout, warnings = None, []
-    if baselines and (Manifest.load(data).holdout or {"count": 0})["count"]:
+    held = (Manifest.load(data).holdout or {"count": 0})["count"]
+    if baselines and held >= LEAST:
         holdout = shards.load(data, sources[0].size, split="holdout", progress=progress)
     elif baselines:
-        warnings.append(f"{data} holds no faces out (--holdout of the converter), so there is no row of real ones.")
+        some = f"only {held} faces out, and {LEAST} are needed" if held else "no faces out"
+        warnings.append(f"{data} holds {some} (--holdout of the converter), so there is no row of real ones.")
     judge = Judge(network, reference(network, faces, progress=progress), samples, finder, progress)
     name, options = parse_network(features)
     own = options.get("file") if name == "tagger" else None
@@ -92,13 +94,17 @@ def evaluate(
         sources.append(averages(faces, samples, seed))
     _require_one_table(sources, [row for _, other in earlier for row in other.rows], tagger)
     files = _Files(out)
-    rows = {}
+    rows, failed = {}, {}
     for path, other in earlier:
         for row in other.rows:
             rows[row["name"]] = {"provenance": other.provenance, **row, **files.taken(row, path)}
     for source in sources:
-        found = judge.row(source)
-        tags = _tags(source, tagger, tag_pictures, seed, progress)
+        try:
+            found = judge.row(source)
+            tags = _tags(source, tagger, tag_pictures, seed, progress)
+        except ValueError as error:  # features that are not finite, for instance
+            failed[source.name] = error
+            continue
         rows[source.name] = {
             "name": source.name,
             "generated": source.generated,
@@ -110,16 +116,25 @@ def evaluate(
             "pairs": found.pairs,
             **files.drawn(source, faces, found.pairs),
         }
+    if not any(row["generated"] for row in rows.values()):
+        raise next(iter(failed.values()))
     evaluation.rows = sorted(rows.values(), key=lambda row: not row["generated"])
     warnings += _warnings(evaluation)
+    files.write()
     evaluation.save(out)
     page.write(evaluation, out, warnings)
+    if failed:
+        causes = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise ValueError(f"models must be ones that can be judged; the others' rows are in {out}. Received: {causes}")
     return evaluation, warnings
 
 
 def _require_one_table(sources, earlier, tagger):
-    """Refuses rows of one name that are of two models, and shares of tags that are means over different tags."""
-    paths, tags = {}, {}
+    """Refuses rows of one name that are of two models, and shares of tags that are means over different tags or were
+    seen by different judges."""
+    from tfanime.metrics.attributes import colour_judges
+
+    paths, tags, judges = {}, {}, {}
     origins = [(row["name"], row["generated"], row["origin"]) for row in earlier]
     for name, generated, origin in [*origins, *((each.name, each.generated, each.origin) for each in sources)]:
         path = os.path.realpath(origin["path"]) if generated else name
@@ -131,9 +146,20 @@ def _require_one_table(sources, earlier, tagger):
     for row in earlier:
         if row["tags"]:
             tags[row["name"]] = tuple(each["tag"] for each in row["tags"]["rows"])
+            judges[row["name"]] = row["tags"]["judges"]
     for source in sources if tagger else ():
         if source.generator and source.generator.vocabulary:
             tags[source.name] = tuple(source.generator.vocabulary.tags)
+            judges[source.name] = {each.name: each.version for each in colour_judges(source.generator.vocabulary)}
+    first = {}
+    for name, versions in judges.items():
+        for judge, version in versions.items():
+            other, expected = first.setdefault(judge, (name, version))
+            if version != expected:
+                raise ValueError(
+                    f"tags in one table must be seen by one version of {judge}, or --tag_pictures must be 0. "
+                    f"Received: {expected} for {other}, {version} for {name}"
+                )
     if len(set(tags.values())) > 1:
         raise ValueError(
             "models in one table must have the same tags, or --tag_pictures must be 0. Received: "
@@ -180,39 +206,66 @@ def _warnings(evaluation):
 
     network, most = evaluation.protocol["network"], evaluation.protocol["samples"]
     found = []
-    few = too_few(min(most, evaluation.protocol["reference"]["count"]), network["dimensions"])
+    real = evaluation.protocol["reference"]["count"]
+    few = too_few(min(most, real), network["dimensions"])
     if few:
         found.append(f"{network['value']}: {few}.")
-    fewer = [row for row in evaluation.rows if row["samples"] < most]
+    if real < most:
+        found.append(
+            f"there are {real:,} real pictures and not {most:,}: precision, recall, density and coverage are of "
+            f"{real:,}, and can be compared with others of as many alone."
+        )
+    fewer = [row for row in evaluation.rows if row["samples"] < min(most, real)]
     found += [
         f"{row['name']} has {row['samples']:,} pictures and not {most:,}: its {network['value']} is too large beside "
-        "the others."
+        "the others, and precision, recall, density and coverage are not comparable either; KID is."
         for row in fewer
+    ]
+    found += [
+        f"{row['name']} has tags that none of the judges of tags knows, so nothing is said of how they are obeyed."
+        for row in evaluation.rows
+        if row["tags"] and not any(tag["shown"] for tag in row["tags"]["rows"])
     ]
     return found
 
 
 class _Files:
-    """Sheets of an evaluation, in its folder."""
+    """Sheets of an evaluation, in its folder. They are written when all is known, because older numbers may lie there.
+
+    Args:
+        folder: The `pathlib.Path` of the evaluation's folder.
+    """
 
     def __init__(self, folder):
         self.folder = folder
+        self._contents = {}  # pictures, or files as they are, by the name of the file
+
+    def write(self):
+        """Writes all files."""
+        from tfanime.images import write_png
+
+        for name, content in self._contents.items():
+            if isinstance(content, bytes):
+                with replacing(self.folder / name) as temporary:
+                    temporary.write_bytes(content)
+            else:
+                write_png(self.folder / name, content)
 
     def drawn(self, source, faces, pairs):
-        """Draws a source's sheet and its closest pairs; returns the files' names."""
-        from tfanime.images import grid, write_png
+        """Draws a source's sheet and its closest pairs; returns their files' names."""
+        from tfanime.images import grid
 
         names = self._names(source.name)
-        write_png(self.folder / names["sheet"], grid(source.images(np.arange(min(SHEET, source.count)))))
+        self._contents[names["sheet"]] = grid(source.images(np.arange(min(SHEET, source.count))))
         own = source.images(np.array([pair[0] for pair in pairs]))
         real = faces.images([pair[1] for pair in pairs])
         both = np.concatenate([own, real], axis=2)  # side by side
         columns = max(1, round(np.sqrt(len(both) / 2)))
-        write_png(self.folder / names["closest"], grid(both, columns))
+        self._contents[names["closest"]] = grid(both, columns)
         return names
 
     def taken(self, row, path):
-        """Copies the pictures of a row of an earlier evaluation; returns the files' names."""
+        """Takes over the pictures of a row of an earlier evaluation; returns the files' names."""
         path = Path(path)
         folder = path if path.is_dir() else path.parent
         names = self._names(row["name"])
@@ -220,9 +273,7 @@ class _Files:
             before = folder / Path(row[kind]).name
             if not before.is_file():
                 raise FileNotFoundError(f"the pictures of an earlier evaluation must lie beside it. Missing: {before}")
-            if before.resolve() != (self.folder / name).resolve():
-                with replacing(self.folder / name) as temporary:
-                    shutil.copyfile(before, temporary)
+            self._contents[name] = before.read_bytes()
         return names
 
     @staticmethod

@@ -21,6 +21,7 @@ VARIABLE = "TFANIME_INCEPTION"
 SOURCE = "classify_image_graph_def.pb in http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
 SIDE = 299
 POOL = "pool_3:0"
+DIMENSIONS = 2048
 DECODED, RESIZED = "ExpandDims:0", "ResizeBilinear:0"  # pictures before and after the graph's own resize, 0 to 255
 
 
@@ -30,10 +31,11 @@ def inception(file=None, url=None, sha256=None):
     Args:
         file: The frozen graph. Default: the environment variable TFANIME_INCEPTION.
         url: Instead of it where to download it from at first use, as it is or in a .tgz.
-        sha256: Of what is downloaded (hex). It must be known: what a number is worth should not depend on a network.
+        sha256: Of the file, or of what is downloaded (hex), for which it must be known: what a number is worth should
+            not depend on a network.
 
     Raises:
-        ValueError: No file is named, it is another graph, or what was downloaded has another hash.
+        ValueError: No file is named, it is another graph, or the file has another hash.
         OSError: It does not exist, or cannot be downloaded.
     """
     return _network(
@@ -73,6 +75,11 @@ def clean_resize(images, side=SIDE):
 def _network(name, value, path, entry, resize, prepare):
     run = _load(path, entry)
     dimensions = run(np.zeros((1, SIDE, SIDE, 3), np.float32)).shape[1]
+    if dimensions != DIMENSIONS:  # only that network's values may be called fid
+        raise ValueError(
+            f"the file of inception must be the graph of 2015, whose {POOL} has {DIMENSIONS:,} components. "
+            f"Received: {str(path)!r} with {dimensions:,}; it is {SOURCE}"
+        )
 
     def compute(images):
         return run(prepare(images).astype(np.float32, copy=False))
@@ -81,11 +88,13 @@ def _network(name, value, path, entry, resize, prepare):
 
 
 def _graph_path(file, url, sha256):
-    if (url is None) != (sha256 is None) or (url and file):
+    if url and (file or not sha256):
         raise ValueError(
             "inception must be told either its file or both its url and the sha256 of what lies there. "
             f"Received: file={file}, url={url}, sha256={sha256}"
         )
+    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise ValueError(f"sha256 must be 64 hexadecimal digits. Received: {sha256!r}")
     if url:
         return _downloaded(url, sha256.lower())
     value = file or os.environ.get(VARIABLE)
@@ -96,6 +105,10 @@ def _graph_path(file, url, sha256):
         )
     if not Path(value).is_file():
         raise FileNotFoundError(f"the file of inception must exist. Received: {str(value)!r}; it is {SOURCE}")
+    if sha256 and (found := hash_of_files(Path(value))) != sha256.lower():
+        raise ValueError(
+            f"the file of inception must have sha256 {sha256.lower()}. Received: {str(value)!r} with {found}"
+        )
     return Path(value)
 
 
@@ -103,8 +116,6 @@ def _downloaded(url, sha256):
     """The path of the graph in the cache folder; it is downloaded at first use."""
     import keras
 
-    if not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise ValueError(f"sha256 must be 64 hexadecimal digits. Received: {sha256!r}")
     name = urllib.parse.urlsplit(url).path.rpartition("/")[2]
     packed = name.endswith((".tgz", ".tar.gz"))
     options = {"extract": packed, "file_hash": sha256, "hash_algorithm": "sha256"}

@@ -8,26 +8,31 @@ import numpy as np
 from tfanime.metrics.arrays import require_pair
 
 
-def kernel_distance(features_1, features_2, subsets=100, subset_size=1000, seed=0):
+def kernel_distance(features_1, features_2, subsets=100, subset_size=1000, largest_share=0.5, seed=0):
     """KID between two sets of features, over random subsets.
 
     Args:
         features_1: Array `[count, dimensions]`.
         features_2: Array `[count, dimensions]`.
         subsets: How many pairs of subsets are compared.
-        subset_size: Rows of a subset, at most as many as there are in the smaller set.
+        subset_size: Rows of a subset.
+        largest_share: Of the smaller set, in (0, 1], at least two rows: a subset has no more. Subsets of half of the
+            rows deviate as much as the estimate from all rows would from sample to sample; those of all rows would be
+            the same every time, and their deviation 0.
         seed: Seed of the subsets.
 
     Returns:
         `(mean, standard deviation)` over the subsets, floats. The mean may be below 0.
 
     Raises:
-        ValueError: An array has another shape, or values that are not finite.
+        ValueError: An array has another shape, or values that are not finite, or a number is out of its range.
     """
     first, second = require_pair(("features_1", "features_2"), features_1, features_2)
     if subsets < 1 or subset_size < 2:
         raise ValueError(f"subsets must be at least 1, subset_size at least 2. Received: {subsets}, {subset_size}")
-    size = min(subset_size, len(first), len(second))
+    if not 0 < largest_share <= 1:
+        raise ValueError(f"largest_share must be above 0 and at most 1. Received: {largest_share}")
+    size = min(subset_size, max(2, int(largest_share * min(len(first), len(second)))))
     random = np.random.default_rng(seed)
     values = [
         squared_discrepancy(*(rows[random.choice(len(rows), size, replace=False)] for rows in (first, second)))
