@@ -42,7 +42,8 @@ class GAN(keras.Model):
         vocabulary: The `tfanime.tags.TagVocabulary` of a game with tags (ACGAN, Odena et al. 2017); its priors decide
             which tags fakes are drawn with. None for a game without.
         ema_half_life: Images after which an old weight counts half in `ema_generator`; shorter in the beginning
-            (at most 5 % of the images seen; Karras et al. 2020's ramp).
+            (at most 5 % of the images seen; Karras et al. 2020's ramp). Batch norm's moving statistics are averaged
+            like weights, which they belong to; Karras et al., whose generators have none, copy what is no weight.
         seed: Seed of the latents.
 
     Raises:

@@ -24,7 +24,9 @@ class Penalty:
             the module for `draw`.
         weight: Factor of the penalty in the discriminator's loss.
         every: Training steps from one run to the next. A lazy penalty is scaled by `every`, so that its mean weight
-            stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1).
+            stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1). There Adam's rate and betas are lowered
+            for the additional steps of the penalty alone; here it is added to the loss of a step that is made anyway,
+            and they stay.
 
     Raises:
         ValueError: `every` is below 1.
