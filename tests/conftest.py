@@ -1,8 +1,12 @@
 """What all tests share: a cache folder of their own, two devices, and a small set of shards."""
 
+import signal
 import sys
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so shells start what runs behind `&`; Ctrl-C is tested here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session):
