@@ -116,14 +116,21 @@ class Game:
         return lambda: float(tf.nest.flatten(step())[0])
 
     def batches(self, faces):
-        """The recipe's stream of batches."""
+        """The recipe's stream of batches, shared by its devices."""
+        return self.workers.dataset(lambda parts, own: self.own_batches(faces, parts, own))
+
+    def own_batches(self, faces, parts=1, own=(0,)):
+        """The recipe's batches, or some parts of them (see `FaceData.batches`): pictures, or pictures and tags."""
         config = self.config
-
-        def batches(parts, own):
-            dataset = faces.batches(config.batch_size, critic_steps=config.critic_steps, parts=parts, own=own)
-            return dataset.map(lambda images, tags: images) if faces.vocabulary and not self.vocabulary else dataset
-
-        return self.workers.dataset(batches)
+        dataset = faces.batches(
+            config.batch_size,
+            critic_steps=config.critic_steps,
+            seed=config.seed,
+            horizontal_flip=config.horizontal_flip,
+            parts=parts,
+            own=own,
+        )
+        return dataset.map(lambda images, tags: images) if faces.vocabulary and not self.vocabulary else dataset
 
     def fit(self, faces, *further):
         """`fit` with all callbacks of a run in a folder for the time being, `further` ones behind them."""

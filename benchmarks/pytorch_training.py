@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from tfanime import command_line
 
+RECIPES = tuple(name for name in GAMES if GAMES[name].published is None)
+
 
 @dataclass(frozen=True)
 class Config:
@@ -26,7 +28,8 @@ class Config:
     Args:
         data: Folder of shards; with tags for dragan.
         recipe: dcgan, sngan (of DCGAN's networks), wgan, wgan_gp or dragan.
-        published: Name of a published TOML file of that recipe, whose networks PyTorch has too.
+        published: Name of a published TOML file of that recipe, whose networks PyTorch has too. Default: dragan_32 for
+            dragan, none for the others.
         image_size: Height and width of the pictures. Default: that of the file, or of the recipe.
         batch_size: Pictures a critic step. Default: likewise.
         steps: Training steps of each.
@@ -40,7 +43,7 @@ class Config:
 
     data: str
     recipe: str = "dragan"
-    published: str | None = "dragan_32"
+    published: str | None = None
     image_size: int | None = None
     batch_size: int | None = None
     steps: int = 2_000
@@ -52,8 +55,8 @@ class Config:
     out: str = "pytorch_training"
 
     def __post_init__(self):
-        if self.recipe not in GAMES:
-            raise ValueError(f"--recipe must be one of {', '.join(GAMES)}. Received: {self.recipe!r}")
+        if self.recipe not in RECIPES:
+            raise ValueError(f"--recipe must be one of {', '.join(RECIPES)}. Received: {self.recipe!r}")
         for name, least in (("steps", 1), ("every", 1), ("samples", 6)):
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be at least {least}. Received: {getattr(self, name)}")
@@ -73,7 +76,6 @@ class Here:
 
         from tfanime.images import to_uint8
 
-        self.gan = game.gan
         self.train = tf.function(lambda batch: game.strategy.run(game.gan.train_step, args=(batch,)))
         self.draw = tf.function(lambda inputs: to_uint8(game.gan(inputs)), reduce_retracing=True)
 
@@ -125,15 +127,6 @@ class There:
         return to_uint8(pictures.float().numpy().transpose(0, 2, 3, 1)).numpy()
 
 
-def batches(game, faces, seed):
-    """The recipe's batches, always the same: pictures, or pictures and tags."""
-    config = game.config
-    dataset = faces.batches(
-        config.batch_size, critic_steps=config.critic_steps, seed=seed, horizontal_flip=config.horizontal_flip
-    )
-    return dataset.map(lambda images, tags: images) if faces.vocabulary and not game.vocabulary else dataset
-
-
 def main(arguments=None):
     """Trains both and prints a Markdown table row by row."""
     config = command_line.parse(
@@ -156,7 +149,8 @@ def main(arguments=None):
     from tfanime.precision import resolve_precision
     from tfanime.recipes.train import vocabulary_of
 
-    entry = Entry(config.recipe, config.published, {} if config.published else GAMES[config.recipe].changes)
+    published = config.published or ("dragan_32" if config.recipe == "dragan" else None)
+    entry = Entry(config.recipe, published, {} if published else GAMES[config.recipe].changes)
     changes = {name: getattr(config, name) for name in ("image_size", "batch_size") if getattr(config, name)}
     changes |= {"seed": config.seed, "steps": config.steps}
     settings = entry.config(**changes)
@@ -169,13 +163,13 @@ def main(arguments=None):
     judge = Judge(network, reference(network, faces), config.samples, finder)
     shown = columns(judge.protocol)
     print(
-        f"\n{config.published or config.recipe}, {faces.image_size} px, {game.config.precision}, "
+        f"\n{published or config.recipe}, {faces.image_size} px, {game.config.precision}, "
         f"{config.samples:,} pictures each\n\n| | steps | images/s | {' | '.join(each.heading for each in shown)} |\n"
         f"|{'---|' * (len(shown) + 3)}"
     )
     for side in sides:
         seconds = 0.0
-        stream = iter(batches(game, faces, config.seed))
+        stream = iter(game.own_batches(faces))
         for step in tqdm(range(1, config.steps + 1), desc=side.name, unit="step"):
             batch, begin = next(stream), time.perf_counter()
             side.step(batch)

@@ -13,6 +13,7 @@ The parts, each of which prints a Markdown table row by row:
     cost        the bare step by size of the pictures and of the batch
     precision   the bare step by precision, with and without XLA
     layers      the bare step with Keras' own layers, and with the library's
+    adam        the bare step with Keras' Adam, and with the library's
 
 What is compared takes turns in one process, in many short rounds, because machines are shared and noisy. The median of
 the rounds' ratios counts, the quartiles in brackets tell how certain it is; images/s are real pictures a second, a
@@ -47,10 +48,11 @@ class Config:
 
     Args:
         parts: What to measure, separated by commas: fit, torch, startup, memory, cost, precision,
-            layers.
+            layers, adam.
         recipes: Which recipes, separated by commas: dcgan, dcgan_r1_64 (the published file), sngan (networks of dcgan),
             wgan, wgan_gp, dragan (width and depth of dragan_64). Default: all for fit, startup and memory; all but
-            dcgan_r1_64 for torch; dcgan and wgan_gp for cost; dcgan for precision; dcgan, wgan_gp, dragan for layers.
+            dcgan_r1_64 for torch; dcgan and wgan_gp for cost; dcgan for precision and adam; dcgan, wgan_gp, dragan for
+            layers.
         data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.
         batch_size: Pictures a critic step.
@@ -62,7 +64,7 @@ class Config:
         batch_sizes: Of the part cost.
     """
 
-    parts: str = "fit,torch,startup,memory,cost,precision,layers"
+    parts: str = "fit,torch,startup,memory,cost,precision,layers,adam"
     recipes: str | None = None
     data: str | None = None
     image_size: int = 64
@@ -312,6 +314,24 @@ def layers_table(config):
             row(named(name), label, f"{pace:.0f}", rounds.speedup(function, "Keras' layers"), len(rounds))
 
 
+def adam_table(config):
+    """The bare step by Adam."""
+    import keras
+
+    from tfanime.training import optimizers
+
+    row = table("The bare step by Adam", "recipe", "", "images/s", "relative to Keras', same precision", "rounds")
+    for name, precision in itertools.product(config.chosen("dcgan"), PRECISIONS):
+        functions = {}
+        for label, kind in {"Keras'": keras.optimizers.Adam, "fused": optimizers.FusedAdam}.items():
+            with mock.patch.object(optimizers, "FusedAdam", kind):
+                functions[label] = (game := Game(name, precision, JIN34, **config.sizes())).bare_step()
+        rounds = compare(functions, config.seconds, config.rounds, game.multiple)
+        for function in functions:
+            pace = game.config.pictures_per_step / rounds.seconds(function)
+            row(named(name), f"{precision}, {function}", f"{pace:.0f}", rounds.speedup(function, "Keras'"), len(rounds))
+
+
 TABLES = {
     "fit": fit_table,
     "torch": torch_table,
@@ -320,6 +340,7 @@ TABLES = {
     "cost": cost_table,
     "precision": precision_table,
     "layers": layers_table,
+    "adam": adam_table,
 }
 
 

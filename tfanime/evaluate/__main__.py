@@ -101,6 +101,7 @@ def main(arguments=None):
     from tfanime.evaluate.run import evaluate, files_of
     from tfanime.evaluate.table import table
 
+    finder = _finder(config)
     with locked(require_writable_folder(config.out, "out"), "out"):
         evaluation, warnings = evaluate(
             config.models,
@@ -110,7 +111,7 @@ def main(arguments=None):
             seed=config.seed,
             checkpoint=config.checkpoint,
             features=config.features,
-            finder=_finder(config),
+            finder=finder,
             baselines=config.baselines,
             tag_pictures=config.tag_pictures,
             earlier=config.beside,
