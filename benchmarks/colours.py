@@ -24,14 +24,14 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from tfanime import command_line
+from tfanime.drawn.look import EYE_COLOURS, HAIR_COLOURS
 from tfanime.files import replacing
 from tfanime.tags import KONACHAN26
-from tfanime.tfrecords import colours
 from tfanime.tfrecords.crop import face_square, resize
-from tfanime.tfrecords.detect import DETECTORS, DetectSettings
-from tfanime.tfrecords.drawing_look import EYE_COLOURS, HAIR_COLOURS
-from tfanime.tfrecords.sources import read_tags
-from tfanime.tfrecords.tagging import Sight
+from tfanime.tfrecords.detectors.registry import DETECTORS, DetectSettings
+from tfanime.tfrecords.sources.sources import read_tags
+from tfanime.tfrecords.taggers import colours
+from tfanime.tfrecords.taggers.tagging import Sight
 
 VERSION = "1"
 BORDER, ZOOM, SIZE = 48, 1.5, 96
@@ -80,7 +80,7 @@ class Config:
 
     action: Literal["fit", "evaluate"]
     folder: str
-    out: str = "tfanime/tfrecords/colours.json"
+    out: str = "tfanime/tfrecords/taggers/colours.json"
     cache: str | None = None
     detector: str = "animeface"
     cascade: str | None = None

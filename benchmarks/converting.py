@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image
 
 from tfanime.command_line import parse, run
+from tfanime.drawn.avatars import draw
 from tfanime.tfrecords.convert import convert
-from tfanime.tfrecords.drawn import draw
 from tfanime.tfrecords.duplicates import DuplicateIndex
 from tfanime.tfrecords.settings import Settings
 

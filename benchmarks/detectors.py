@@ -22,7 +22,7 @@ from scenes import Scenes
 from tqdm import tqdm
 
 from tfanime import command_line
-from tfanime.tfrecords.detect import DETECTORS, DetectSettings
+from tfanime.tfrecords.detectors.registry import DETECTORS, DetectSettings
 
 OVERLAP = 0.5
 CALIBRATING = 4  # every fourth scene

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from tfanime import command_line
-from tfanime.tfrecords.drawn import draw, prepare_worker
+from tfanime.drawn.avatars import draw, prepare_worker
 
 
 @dataclass(frozen=True)

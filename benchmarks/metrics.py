@@ -87,9 +87,9 @@ def extraction(config):
 
     network = open_network(config.features)
     if config.features == "tagger":
-        from tfanime.metrics import tagger_network
+        from tfanime.tagger import files as tagger_files
 
-        model = tagger_network.open_tagger().model
+        model = tagger_files.open_tagger().model
     else:
         model = keras.models.load_model(config.features.partition(":")[0], compile=False)
     images = np.random.default_rng(0).integers(0, 256, (512, config.image_size, config.image_size, 3), np.uint8)

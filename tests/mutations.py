@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from small_pictures import data_of, noise
 
-from tfanime.tfrecords.detect_animeface import test_face as drawn_face
+from tfanime.tfrecords.detectors.animeface import test_face as drawn_face
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SIDES = (0, 1, 2, 7, 16383, 16384, 32767, 65500, 65535)

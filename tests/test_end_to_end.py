@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfanime.tfrecords.drawn import draw_folder
+from tfanime.drawn.avatars import draw_folder
 
 SIZE = 16
 SEEDS = "0-8"

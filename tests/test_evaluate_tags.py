@@ -6,9 +6,9 @@ import pytest
 from tfanime import generate
 from tfanime.evaluate import tags
 from tfanime.generate import Generator
-from tfanime.metrics import tagger_network
-from tfanime.models.tagger import tagger
 from tfanime.tag_sampling import TagSampler
+from tfanime.tagger import files as tagger_files
+from tfanime.tagger.network import tagger
 from tfanime.tags import KONACHAN26, TagGroup, TagVocabulary
 
 SMALL = {"image_size": 8, "channels": [3], "blocks": 1}
@@ -35,7 +35,7 @@ def network(tmp_path):
     head.bias.assign(bias)
     path = tmp_path / "network" / "mine"
     scores = {"tags": [{"tag": "gray_hair", "recall": 0.5}, {"tag": "red_hair", "recall": None}]}
-    tagger_network.save(path, "mine1", SMALL, KONACHAN26, tagger_network.to_arrays(model), holdout=scores)
+    tagger_files.save(path, "mine1", SMALL, KONACHAN26, tagger_files.to_arrays(model), holdout=scores)
     return path
 
 
@@ -67,7 +67,7 @@ def test_models_are_compared(network, models, in_tmp, capsys):
     unasked = {row["tag"]: row["unasked"]["mine1"] for row in values["models"]["bad"] if "mine1" in row["unasked"]}
     assert unasked["red_hair"]["yes"] == unasked["red_hair"]["count"] > 25
     assert values["count"] == 25 and values["first_seed"] == 7
-    assert values["judges"]["mine1"] == tagger_network.open_tagger(network).card["sha256"]
+    assert values["judges"]["mine1"] == tagger_files.open_tagger(network).card["sha256"]
     assert values["recall_of_real_faces"] == {"mine1": {"grey_hair": 0.5}}
     printed = capsys.readouterr().out
     assert "100 % (87 to 100)" in printed and "smile" not in printed.split("colours")[0]

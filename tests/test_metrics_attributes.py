@@ -19,8 +19,8 @@ from tfanime.metrics.attributes import (
 from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
 from tfanime.tags import JIN34, KONACHAN26, TagGroup, TagVocabulary
-from tfanime.tfrecords.colours import find_eyes
-from tfanime.tfrecords.detection import Detection, Detector
+from tfanime.tfrecords.detectors.detection import Detection, Detector
+from tfanime.tfrecords.taggers.colours import find_eyes
 
 VOCABULARY = TagVocabulary(
     "small", (TagGroup("colour", ("red", "green"), exclusive=True), TagGroup("more", ("hat",), exclusive=False))
@@ -149,9 +149,9 @@ def test_who_sees_colours_here(monkeypatch, capsys):
         raise ImportError("it must find a face")
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "animeface")
-    monkeypatch.setattr("tfanime.tfrecords.detect_animeface.animeface", lambda settings: Detector("7", None))
+    monkeypatch.setattr("tfanime.tfrecords.detectors.animeface.animeface", lambda settings: Detector("7", None))
     assert names() == ["colours", "colours, animeface"] and not capsys.readouterr().err
-    monkeypatch.setattr("tfanime.tfrecords.detect_animeface.animeface", broken)
+    monkeypatch.setattr("tfanime.tfrecords.detectors.animeface.animeface", broken)
     assert names() == ["colours"]
     assert capsys.readouterr().err.startswith("warning: colours are not judged by animeface's samples: it must find")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

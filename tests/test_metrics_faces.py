@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
-from test_tfrecords_detect_cascade import BRIGHT_MIDDLE
+from test_tfrecords_detectors_cascade import BRIGHT_MIDDLE
 
 from tfanime.metrics.faces import animeface_finder, cascade_finder, prepared
-from tfanime.tfrecords.detect_animeface import test_face as drawn_face
+from tfanime.tfrecords.detectors.animeface import test_face as drawn_face
 
 needs_cascades = pytest.mark.skipif(not hasattr(cv2, "CascadeClassifier"), reason="needs OpenCV below 5")
 

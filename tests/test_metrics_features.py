@@ -56,7 +56,7 @@ def tagging_network(monkeypatch):
     def open_tagger(path):
         return SimpleNamespace(model=model, image_size=8, name="mine 2" if path else "tagger1")
 
-    monkeypatch.setattr("tfanime.metrics.tagger_network.open_tagger", open_tagger)
+    monkeypatch.setattr("tfanime.tagger.files.open_tagger", open_tagger)
     return model
 
 

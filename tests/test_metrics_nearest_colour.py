@@ -3,7 +3,7 @@ from PIL import Image, ImageDraw
 
 from tfanime.metrics.nearest_colour import NearestColour, face_colours
 from tfanime.tags import JIN34, KONACHAN26
-from tfanime.tfrecords.colours import to_lab
+from tfanime.tfrecords.taggers.colours import to_lab
 
 HAIR = {"red": (190, 40, 45), "blue": (60, 90, 200), "green": (90, 170, 90)}
 EYES = {"blue": (50, 110, 225), "red": (205, 35, 45)}

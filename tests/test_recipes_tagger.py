@@ -9,10 +9,10 @@ import tensorflow as tf
 from recipe_runs import environment, metrics, same, tensors, wait_for_step
 
 from tfanime import data, generate
-from tfanime.metrics import tagger_network
 from tfanime.recipes import tagger
 from tfanime.recipes.tagger_scores import as_markdown
 from tfanime.recipes.tagger_training import batches, warn_of_absent
+from tfanime.tagger import files as tagger_files
 from tfanime.tags import TagGroup, TagVocabulary
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
@@ -31,7 +31,7 @@ def tagged(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """A network that takes no time."""
-    monkeypatch.setattr("tfanime.models.tagger.CHANNELS", (4, 8, 8))
+    monkeypatch.setattr("tfanime.tagger.network.CHANNELS", (4, 8, 8))
 
 
 def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
@@ -44,7 +44,7 @@ def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
     assert lines[-1]["loss"] < 0.9 * lines[0]["loss"] and lines[-1]["accuracy"] > lines[0]["accuracy"]
     assert lines[-1]["learning_rate"] < 0.005 < lines[0]["learning_rate"]  # means of the epochs
 
-    network = tagger_network.open_tagger("Mine 1/tagger")
+    network = tagger_files.open_tagger("Mine 1/tagger")
     held_out = data.load(tagged, 16, split="holdout")
     assert network.name == "mine_1" and network.image_size == 16 and network.vocabulary.tags == held_out.vocabulary.tags
     card = network.card
@@ -73,7 +73,7 @@ def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
     before = Path("Mine 1/tagger.npz").read_bytes()
     assert tagger.main(["--run=Mine 1", "--out=other/one", "--name=two2", "--terms=Ask."]) == 0
     assert metrics("Mine 1") == lines and Path("other/one.npz").read_bytes() == before
-    other = tagger_network.open_tagger("other/one").card
+    other = tagger_files.open_tagger("other/one").card
     assert (other["name"], other["terms"], other["holdout"]) == ("two2", "Ask.", scores)
     with pytest.raises(ValueError, match=r"model must be the run of a generator. Received: 'Mine 1', .*'tagger'"):
         generate.open_generator("Mine 1")
@@ -91,7 +91,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
     flags = [f"--data={tagged}", *TINY, "--steps=30", "--epoch_steps=10"]
     assert tagger.main([*flags, "--run=whole", "--name=a"]) == 0
     code = (
-        "import tfanime.models.tagger as t; t.CHANNELS = (4, 8, 8); from tfanime.recipes import tagger; tagger.main()"
+        "import tfanime.tagger.network as t; t.CHANNELS = (4, 8, 8); from tfanime.recipes import tagger; tagger.main()"
     )
     command = [sys.executable, "-c", code, *flags, "--run=parts", "--checkpoint_minutes=1e-9"]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
 def test_minutes_end_a_run_which_is_judged_all_the_same(tagged, in_tmp, capsys):
     flags = [f"--data={tagged}", *TINY, "--run=short", "--steps=100000", "--minutes=0.005"]
     assert tagger.main(flags) == 0
-    assert tagger_network.open_tagger("short/tagger").card["trained_on"]["steps"] < 1000
+    assert tagger_files.open_tagger("short/tagger").card["trained_on"]["steps"] < 1000
 
 
 def test_batches_are_a_function_of_seed_and_step(tagged, in_tmp):
@@ -187,7 +187,7 @@ def test_every_flag_reaches_the_game(in_tmp):
     config = tagger.Config(
         data="a", run="r", steps=100, learning_rate=0.5, weight_decay=0.25, balance=0.5, image_size=8
     )
-    vocabulary = tagger_network.VOCABULARY.with_frequencies(np.eye(26))
+    vocabulary = tagger_files.VOCABULARY.with_frequencies(np.eye(26))
     classifier = tagger.build(config, vocabulary)
     rates = [float(classifier.tag_optimizer.learning_rate)]
     for step in (5, 100):

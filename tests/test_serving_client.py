@@ -12,8 +12,8 @@ from tiny_generator import HEIGHT, WIDTH, save
 from tfanime.command_line import run
 from tfanime.images import grid
 from tfanime.serving.client import TLS, AvatarClient, Config, main
-from tfanime.serving.models import Models, load
-from tfanime.serving.server import Server
+from tfanime.serving.server.models import Models, load
+from tfanime.serving.server.server import Server
 
 
 @pytest.fixture(scope="module")

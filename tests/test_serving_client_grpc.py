@@ -14,8 +14,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tiny_generator import HEIGHT, WIDTH, save
 
 from tfanime.serving.client import TLS, AsyncAvatarClient, AvatarClient
-from tfanime.serving.models import Models, load
-from tfanime.serving.server import Server
+from tfanime.serving.server.models import Models, load
+from tfanime.serving.server.server import Server
 
 
 @pytest.fixture(scope="module")

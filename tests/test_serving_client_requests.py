@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tfanime.serving.client_requests import LONGEST_PAUSE, Attempts, Blocking, ServerError
+from tfanime.serving.client.requests import LONGEST_PAUSE, Attempts, Blocking, ServerError
 from tfanime.tags import TagGroup, TagVocabulary
 
 VOCABULARY = TagVocabulary("mine", (TagGroup("colour", ("red", "green"), True), TagGroup("more", ("hat",), False)))

@@ -3,7 +3,7 @@ import ssl
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from tfanime.serving.client_tls import TLS
+from tfanime.serving.client.tls import TLS
 
 
 def test_files_become_a_context(pem):

@@ -15,8 +15,8 @@ from tfanime.command_line import run
 from tfanime.serving import load as load_module
 from tfanime.serving.client import ServerError
 from tfanime.serving.load import Config, Result, main, measure
-from tfanime.serving.models import Models, load
-from tfanime.serving.server import Server
+from tfanime.serving.server.models import Models, load
+from tfanime.serving.server.server import Server
 
 
 def png(grey, size=2):

@@ -8,8 +8,8 @@ import ovmsclient
 import pytest
 from PIL import Image
 
-from tfanime.serving.models import Models, load
-from tfanime.serving.server import Server
+from tfanime.serving.server.models import Models, load
+from tfanime.serving.server.server import Server
 
 SEEDS = np.array([3, 0, 2**40, 7], np.int64)
 # Without a version it asks for version 0, which is TF Serving's "latest" no more than it is ours.

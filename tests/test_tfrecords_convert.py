@@ -13,7 +13,8 @@ import tensorflow as tf
 from PIL import Image
 from small_pictures import data_of, folder_of, noise
 
-from tfanime.tfrecords import drawn, runners, shards
+from tfanime.drawn import avatars
+from tfanime.tfrecords import runners, shards
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.example import parse
 from tfanime.tfrecords.manifest import Manifest
@@ -237,8 +238,8 @@ def test_drawn_avatars(tmp_path):
     assert manifest.count == 3 and manifest.card["source"] == "drawn"
     for id, image, tags in records(tmp_path, ("id", "image", "tags")):
         seed = int(id.decode().rpartition("/")[2])
-        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(image))), drawn.draw(seed, size=32))
-        np.testing.assert_array_equal(tags, drawn.drawn_tags(seed))
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(image))), avatars.draw(seed, size=32))
+        np.testing.assert_array_equal(tags, avatars.drawn_tags(seed))
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +248,7 @@ def repeated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("repeated") / "faces"
     folder.mkdir()
     for number in range(120):
-        image = Image.fromarray(np.asarray(drawn.draw(number - number % 3, size=64)))
+        image = Image.fromarray(np.asarray(avatars.draw(number - number % 3, size=64)))
         image.resize((64 - number % 3 * 8,) * 2).save(folder / f"{number:03d}.jpg", quality=95 - number % 3 * 10)
     return folder
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageFilter
 from small_pictures import noise
 
-from tfanime.tfrecords.drawn import draw
+from tfanime.drawn.avatars import draw
 from tfanime.tfrecords.filters import REASONS, Dropped, FilterSettings, Measures, measure, require_quality
 
 

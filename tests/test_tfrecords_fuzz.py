@@ -29,8 +29,8 @@ from tfanime import data
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.crop import decode
 from tfanime.tfrecords.example import parse
-from tfanime.tfrecords.folders import list_pictures
 from tfanime.tfrecords.settings import Settings
+from tfanime.tfrecords.sources.folders import list_pictures
 from tfanime.tfrecords.workers import KILLED
 
 COUNT = int(os.environ.get("TFANIME_FUZZ") or 150)

@@ -73,7 +73,10 @@ def undisturbed(source, tmp_path_factory):
 
 CRASHES = """
 import os, signal, sys
-from tfanime.tfrecords import report, report_counts, report_page, runners, shards
+from tfanime.tfrecords import runners, shards
+from tfanime.tfrecords import report
+from tfanime.tfrecords.report import counts
+from tfanime.tfrecords.report import page as report_page
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
 

@@ -7,12 +7,12 @@ from PIL import Image
 from small_pictures import data_of, noise
 
 from tfanime.tags import KONACHAN26
-from tfanime.tfrecords import detect
+from tfanime.tfrecords.detectors import registry
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.pictures import Drop, PictureConverter
 from tfanime.tfrecords.settings import Settings
-from tfanime.tfrecords.sources import FolderSource, Picture
-from tfanime.tfrecords.tagging import Chain, SidecarTagger
+from tfanime.tfrecords.sources.sources import FolderSource, Picture
+from tfanime.tfrecords.taggers.tagging import Chain, SidecarTagger
 
 NOBODY = Chain(None, ())
 SIDECAR = Chain(KONACHAN26, (SidecarTagger(KONACHAN26),))
@@ -78,12 +78,12 @@ def test_grey_and_blurred_faces_are_dropped_and_measured():
 def three_faces(monkeypatch):
     """A detector that finds a fair face, the best one, a tiny one and a doubtful one, in this order."""
     found = [
-        detect.Detection((0, 0, 40, 40), 0.9),
-        detect.Detection((50, 50, 90, 90), 0.99, ((1.0, 2.0),) * 5),
-        detect.Detection((10, 10, 14, 14), 0.85),
-        detect.Detection((20, 20, 60, 60), 0.3),
+        registry.Detection((0, 0, 40, 40), 0.9),
+        registry.Detection((50, 50, 90, 90), 0.99, ((1.0, 2.0),) * 5),
+        registry.Detection((10, 10, 14, 14), 0.85),
+        registry.Detection((20, 20, 60, 60), 0.3),
     ]
-    monkeypatch.setitem(detect.DETECTORS, "three", lambda settings: detect.Detector("1", lambda image: list(found)))
+    monkeypatch.setitem(registry.DETECTORS, "three", lambda settings: registry.Detector("1", lambda image: list(found)))
     return found
 
 

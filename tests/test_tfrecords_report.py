@@ -9,7 +9,7 @@ from PIL import Image
 from small_pictures import data_of, folder_of, noise
 
 from tfanime.tags import JIN34
-from tfanime.tfrecords import report, report_charts, report_counts, report_page
+from tfanime.tfrecords import report
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.crop import face_square
 from tfanime.tfrecords.example import serialize, serialize_drop
@@ -17,6 +17,9 @@ from tfanime.tfrecords.face import Face
 from tfanime.tfrecords.filters import REASONS
 from tfanime.tfrecords.manifest import Manifest
 from tfanime.tfrecords.pictures import Drop
+from tfanime.tfrecords.report import charts
+from tfanime.tfrecords.report import counts as report_counts
+from tfanime.tfrecords.report import page as report_page
 from tfanime.tfrecords.settings import Settings
 from tfanime.tfrecords.shards import open_writer
 
@@ -233,12 +236,12 @@ def test_charts_of_odd_values(values, flags):
     histogram = report_counts.Histogram(**flags)
     for value in values:
         histogram.add(value)
-    chart = report_charts.chart_of(histogram, report_charts.Axis("x", "px", marks=((2.0, "least"),), crowded=True))
+    chart = charts.chart_of(histogram, charts.Axis("x", "px", marks=((2.0, "least"),), crowded=True))
     if not values:
         assert chart is None
         return
     assert chart["only"] is None
-    width, height = report_charts.SIZE
+    width, height = charts.SIZE
     for bar in chart["bars"]:
         assert -0.01 <= bar["x"] <= width and 0 <= bar["top"] <= bar["middle"] <= height
     assert all(-0.01 <= x <= width + 0.01 for x, _ in chart["ticks"] + chart["marks"]) and len(chart["ticks"]) <= 14
@@ -277,7 +280,7 @@ def test_a_value_that_all_share_needs_no_chart():
     histogram = report_counts.Histogram(octave=48)
     for _ in range(3):
         histogram.add(96)
-    assert report_charts.chart_of(histogram, report_charts.Axis("x", "px"))["only"] == 96 == histogram.median()
+    assert charts.chart_of(histogram, charts.Axis("x", "px"))["only"] == 96 == histogram.median()
 
 
 def test_large_pictures_are_made_small():

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tfanime.models.tagger import tagger
+from tfanime.tagger.network import tagger
 from tfanime.tags import TagGroup, TagVocabulary
 from tfanime.training.tag_classifier import TagClassifier, log_frequencies
 

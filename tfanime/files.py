@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -140,3 +141,18 @@ def in_cache(name, fill):
         if not folder.is_dir():  # otherwise another process was faster, and made the same
             raise
     return folder
+
+
+def versions(base):
+    """The versions of an exported model, as TensorFlow Serving lays them out.
+
+    Args:
+        base: The folder that holds them.
+
+    Returns:
+        A dictionary from version to folder: those whose name is a whole number, since an export in the making has
+        another name. Empty if `base` is no folder.
+    """
+    base = Path(base)
+    folders = [entry for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else []
+    return {int(folder.name): folder for folder in folders if re.fullmatch(r"[0-9]{1,18}", folder.name)}

@@ -3,11 +3,11 @@
 import dataclasses
 import importlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfanime import __version__, command_line
+from tfanime.files import versions
 from tfanime.recipes import RECIPES
 from tfanime.runs import RunFolder
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
@@ -97,21 +97,6 @@ def open_generator(path, checkpoint="newest"):
             f"Received: {str(path)!r}, {'which is none of these' if path.is_dir() else 'which does not exist'}"
         )
     return _from_saved_model(found[max(found)])
-
-
-def versions(base):
-    """The versions of an exported model, as TensorFlow Serving lays them out.
-
-    Args:
-        base: The folder that holds them.
-
-    Returns:
-        A dictionary from version to folder: those whose name is a whole number, since an export in the making has
-        another name. Empty if `base` is no folder.
-    """
-    base = Path(base)
-    folders = [entry for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else []
-    return {int(folder.name): folder for folder in folders if re.fullmatch(r"[0-9]{1,18}", folder.name)}
 
 
 def _from_run(run, checkpoint):

@@ -34,3 +34,16 @@ def precision_policy(precision):
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextlib.contextmanager
+def without_tf32():
+    """Has float32 computed as such: GPUs since Ampere round it to ten bits of mantissa else, and values differ."""
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

@@ -50,7 +50,7 @@ def write(evaluation, folder, warnings=()):
     template = environment.from_string(
         (resources.files(__package__) / "evaluation.html.jinja").read_text(encoding="utf-8")
     )
-    style = (resources.files("tfanime.tfrecords") / "report.css").read_text(encoding="utf-8")
+    style = (resources.files("tfanime.tfrecords.report") / "report.css").read_text(encoding="utf-8")
     page = template.render(
         style=Markup(style),
         columns=shown,

@@ -64,7 +64,7 @@ def evaluate(
     from tfanime import data as shards
     from tfanime.metrics.features import open_network, parse_network
     from tfanime.metrics.reference import reference
-    from tfanime.metrics.tagger_network import open_tagger
+    from tfanime.tagger.files import open_tagger
     from tfanime.tfrecords.manifest import Manifest
 
     earlier = [(path, Evaluation.load(path)) for path in earlier]
@@ -172,7 +172,7 @@ def _tags(source, network, pictures, seed, progress):
     if not network or not source.generator or not source.generator.vocabulary:
         return None
     from tfanime.metrics.attributes import NetworkJudge, colour_judges, overall, tags_obeyed
-    from tfanime.metrics.tagger_network import recall_of
+    from tfanime.tagger.files import recall_of
 
     vocabulary = source.generator.vocabulary
     colours = colour_judges(vocabulary)

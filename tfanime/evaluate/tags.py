@@ -55,7 +55,7 @@ def page(models, judges, recall):
 
     from tfanime.evaluate.tags_chart import EXPLANATION, section
 
-    style = (resources.files("tfanime.tfrecords") / "report.css").read_text(encoding="utf-8")
+    style = (resources.files("tfanime.tfrecords.report") / "report.css").read_text(encoding="utf-8")
     sections = ((judge, section(models, judge, recall.get(judge))) for judge in judges)
     body = "".join(f"<section><h2>Seen by {escape(judge)}</h2>{table}</section>" for judge, table in sections if table)
     return (
@@ -108,7 +108,7 @@ def main(arguments=None):
     from tfanime.files import require_writable_folder, write_text
     from tfanime.generate import open_generator
     from tfanime.metrics.attributes import NetworkJudge, colour_judges, tags_obeyed
-    from tfanime.metrics.tagger_network import open_tagger, recall_of
+    from tfanime.tagger.files import open_tagger, recall_of
 
     out = require_writable_folder(config.out, "out")
     network = open_tagger(config.network)

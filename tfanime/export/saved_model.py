@@ -7,8 +7,8 @@ from tfanime import __version__
 from tfanime.export.onnx import require_onnx, write_onnx
 from tfanime.export.signatures import card_endpoint, endpoints
 from tfanime.export.warmup import write_warmup
-from tfanime.files import replacing, require_writable_folder
-from tfanime.generate import open_generator, versions
+from tfanime.files import replacing, require_writable_folder, versions
+from tfanime.generate import open_generator
 from tfanime.runs import RunFolder
 
 

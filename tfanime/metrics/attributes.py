@@ -70,7 +70,7 @@ class NetworkJudge:
     """Sees tags by a tagger: the likeliest tag of an exclusive group, an independent tag whose logit is above 0.
 
     Args:
-        network: A `tfanime.metrics.tagger_network.TaggerNetwork`.
+        network: A `tfanime.tagger.files.TaggerNetwork`.
     """
 
     def __init__(self, network):
@@ -88,14 +88,14 @@ class ColourJudge:
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
-        detector: A `tfanime.tfrecords.detection.Detector` that says where the eyes are and takes samples of the
-            colours, animeface; of pictures without a face there is no opinion then. None: the eyes are sought at their
-            usual places.
+        detector: A `tfanime.tfrecords.detectors.detection.Detector` that says where the eyes are and takes samples of
+            the colours, animeface; of pictures without a face there is no opinion then. None: the eyes are sought at
+            their usual places.
         threshold: Least likelihood of a face.
     """
 
     def __init__(self, vocabulary, detector=None, threshold=0.0):
-        from tfanime.tfrecords.colours import PARTS, SPELLINGS, ColourTagger, load_colours
+        from tfanime.tfrecords.taggers.colours import PARTS, SPELLINGS, ColourTagger, load_colours
 
         self.vocabulary = vocabulary
         self._tagger = ColourTagger(vocabulary)
@@ -122,7 +122,7 @@ class ColourJudge:
         from PIL import Image
 
         from tfanime.metrics.faces import BORDER, SIDE, prepared
-        from tfanime.tfrecords.tagging import Sight
+        from tfanime.tfrecords.taggers.tagging import Sight
 
         crop = Image.fromarray(image)
         if not self._detector:
@@ -143,8 +143,8 @@ def colour_judges(vocabulary):
     Returns:
         A list of one or two `ColourJudge`s, the one without animeface first.
     """
-    from tfanime.tfrecords.detect import DetectSettings
-    from tfanime.tfrecords.detect_animeface import animeface
+    from tfanime.tfrecords.detectors.animeface import animeface
+    from tfanime.tfrecords.detectors.registry import DetectSettings
 
     settings = DetectSettings(detector="animeface", detect_size=0)
     judges = [ColourJudge(vocabulary)]

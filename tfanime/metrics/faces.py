@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from tfanime.tfrecords.detect import DetectSettings
-from tfanime.tfrecords.detect_animeface import animeface
-from tfanime.tfrecords.detect_cascade import MIN_NEIGHBOURS, SCALE_FACTOR, cascade_path, lbpcascade
+from tfanime.tfrecords.detectors.animeface import animeface
+from tfanime.tfrecords.detectors.cascade import MIN_NEIGHBOURS, SCALE_FACTOR, cascade_path, lbpcascade
+from tfanime.tfrecords.detectors.registry import DetectSettings
 
 SIDE, BORDER = 96, 48  # a detector wants something around the face: the edge is repeated
 LEAST = SIDE // 2  # a face fills the picture

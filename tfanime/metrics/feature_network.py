@@ -1,11 +1,12 @@
 """What a feature network is: uint8 pictures to vectors, with all that a value measured by it depends on."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from tfanime.precision import without_tf32
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,6 @@ class FeatureNetwork:
                 f"{len(images)} pictures with some that are not; its weights or the scale of its input are wrong"
             )
         return features
-
-
-@contextlib.contextmanager
-def without_tf32():
-    """Has float32 computed as such: GPUs since Ampere round it to ten bits of mantissa else, and values differ."""
-    import tensorflow as tf
-
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def hash_of_weights(weights):

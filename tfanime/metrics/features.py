@@ -35,7 +35,7 @@ def tagger(file=None):
         FileNotFoundError: A file is missing.
         ValueError: A file is damaged.
     """
-    from tfanime.metrics.tagger_network import open_tagger
+    from tfanime.tagger.files import open_tagger
 
     network = open_tagger(file)
     model, size, weights = network.model, network.image_size, hash_of_weights(network.model.get_weights())

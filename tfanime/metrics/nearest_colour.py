@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from tfanime.tfrecords.colours import PARTS, REGIONS, find_eyes, load_colours, take_pixels, to_lab
-from tfanime.tfrecords.tagging import Sight
+from tfanime.tfrecords.taggers.colours import PARTS, REGIONS, find_eyes, load_colours, take_pixels, to_lab
+from tfanime.tfrecords.taggers.tagging import Sight
 
 SEEN = {"hair": ("top", "fringe", "side"), "eyes": ("upper iris", "lower iris")}
 

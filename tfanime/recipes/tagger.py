@@ -1,6 +1,6 @@
 """The tagger: the network whose features judge generators, and that tells the tags of their avatars and of new faces.
 
-A small residual network (`tfanime.models.tagger`) learns the tags of shards, exclusive groups by softmax, independent
+A small residual network (`tfanime.tagger.network`) learns the tags of shards, exclusive groups by softmax, independent
 tags by sigmoid. A tag that is not known teaches nothing: neither a group of which a face has no tag or several, nor a
 tag that nobody looked for (docs/tags.md, "Absence"). AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with a rate
 that rises over the first twentieth of the steps and falls to zero as a cosine. Faces are mirrored, cropped and shown in
@@ -82,8 +82,8 @@ class Config:
 
     @property
     def network(self):
-        """The form of the network, see `tfanime.metrics.tagger_network.from_arrays`."""
-        from tfanime.models.tagger import CHANNELS
+        """The form of the network, see `tfanime.tagger.files.from_arrays`."""
+        from tfanime.tagger.network import CHANNELS
 
         return {"image_size": self.image_size, "channels": list(CHANNELS), "blocks": 1}
 
@@ -105,7 +105,7 @@ def build(config, vocabulary):
     """
     import keras
 
-    from tfanime.models.tagger import tagger
+    from tfanime.tagger.network import tagger
     from tfanime.training.tag_classifier import TagClassifier
 
     warm_up = max(1, config.steps // 20)
@@ -117,33 +117,6 @@ def build(config, vocabulary):
     classifier = TagClassifier(tagger(len(vocabulary), **config.network), vocabulary, config.balance)
     classifier.compile(optimizer)
     return classifier
-
-
-def varied(images, seed, step, least_side, light):
-    """The same faces a little closer and in another light, as a function of (seed, step, place in the batch).
-
-    Args:
-        images: float32 `[batch, size, size, 3]` in [-1, 1].
-        seed: Seed of the run, int.
-        step: Number of the step, scalar int64 tensor or int.
-        least_side: Least side of the square that is left, as a share.
-        light: Most that contrast and brightness vary by. What is added is added to red, green and blue alike, so that
-            no hue changes.
-
-    Returns:
-        float32 of the same shape, in [-1, 1].
-    """
-    import tensorflow as tf
-
-    count, size = tf.shape(images)[0], images.shape[1]
-    seeds = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
-    uniform = tf.random.stateless_uniform([count, 5], seeds, alg="philox")
-    side = 1 - (1 - least_side) * uniform[:, 0]
-    top, left = uniform[:, 1] * (1 - side), uniform[:, 2] * (1 - side)
-    boxes = tf.stack([top, left, top + side, left + side], axis=1)
-    images = tf.image.crop_and_resize(images, boxes, tf.range(count), (size, size))
-    contrast, brightness = tf.split(light * (2 * uniform[:, 3:, None, None] - 1), 2, axis=1)
-    return tf.clip_by_value(images * (1 + contrast) + 2 * brightness, -1.0, 1.0)
 
 
 def main(arguments=None):

@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from tfanime import data
 from tfanime.files import locked, require_writable_folder, write_text
-from tfanime.metrics import tagger_network
 from tfanime.precision import precision_policy
 from tfanime.recipes.fitting import Session, require_resumable
-from tfanime.recipes.tagger import varied
 from tfanime.recipes.tagger_scores import as_markdown, judge
 from tfanime.runs import RunFolder
+from tfanime.tagger import files as tagger_files
 from tfanime.tfrecords.manifest import Manifest
+from tfanime.training.augment import varied
 
 RESUMABLE = frozenset(
     ("data", "run", "out", "name", "terms", "minutes", "epoch_steps", "checkpoint_minutes")
@@ -98,11 +98,11 @@ def batches(config, faces, start=0):
 
 def _judge_and_write(config, run, faces, held_out, classifier):
     # Judged is what is written: float32, from weights that were rounded to float16.
-    arrays = tagger_network.to_arrays(classifier.network)
-    model = tagger_network.from_arrays(config.network, faces.vocabulary, arrays)
+    arrays = tagger_files.to_arrays(classifier.network)
+    model = tagger_files.from_arrays(config.network, faces.vocabulary, arrays)
     scores = judge(model, faces, held_out)
     manifest = Manifest.load(config.data)
-    tagger_network.save(
+    tagger_files.save(
         config.written,
         config.name,
         config.network,

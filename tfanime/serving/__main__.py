@@ -117,7 +117,7 @@ def main(arguments=None):
         Config, program="python -m tfanime.serving", description=DESCRIPTION, epilog=EPILOG, arguments=arguments
     )
     # Here and not above: TensorFlow takes seconds, and --help and typing errors should not.
-    from tfanime.serving import configuration
+    from tfanime.serving.server import configuration
 
     batching = tls = metrics_path = None
     if config.enable_batching:
@@ -129,10 +129,10 @@ def main(arguments=None):
         metrics_path = configuration.read_metrics_path(config.monitoring_config_file)
     settings = _settings(config)
     load_tensorflow()
-    from tfanime.serving import logs
-    from tfanime.serving.manager import Every, Manager
-    from tfanime.serving.models import Models
-    from tfanime.serving.server import Server
+    from tfanime.serving.server import logs
+    from tfanime.serving.server.manager import Every, Manager
+    from tfanime.serving.server.models import Models
+    from tfanime.serving.server.server import Server
 
     logs.begin(config.log_format)
     gc.collect()
@@ -179,7 +179,7 @@ def main(arguments=None):
 
 def _settings(config):
     """The models that the command line or the file names."""
-    from tfanime.serving import configuration
+    from tfanime.serving.server import configuration
 
     if config.model_config_file:
         return configuration.read_models(config.model_config_file)

@@ -16,8 +16,9 @@ import numpy as np
 
 from tfanime.files import replacing
 from tfanime.tfrecords.duplicates import Duplicate, bands, earliest
-from tfanime.tfrecords.runners import shard_writer, without
+from tfanime.tfrecords.pictures import without
 from tfanime.tfrecords.settings import DRAWN
+from tfanime.tfrecords.shards import shard_writer
 
 _disabled = logging.root.manager.disable
 try:

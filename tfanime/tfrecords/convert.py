@@ -15,12 +15,12 @@ import tfanime
 from tfanime.command_line import quiet
 from tfanime.files import locked, require_writable_folder
 from tfanime.tags import TagVocabulary
-from tfanime.tfrecords.detect import DETECTORS
+from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.manifest import FILE_NAME, Manifest
 from tfanime.tfrecords.pictures import PictureConverter
 from tfanime.tfrecords.settings import DRAWN, Settings
-from tfanime.tfrecords.sources import DrawnSource, FolderSource
-from tfanime.tfrecords.tagging import load_vocabulary, make_tagger, tagger_names
+from tfanime.tfrecords.sources.sources import DrawnSource, FolderSource
+from tfanime.tfrecords.taggers.tagging import load_vocabulary, make_tagger, tagger_names
 
 LISTED = {
     "pictures": "other pictures than SOURCE has now",

@@ -28,10 +28,10 @@ def default_shards(size=64, count=10_000, progress=True):
     Raises:
         OSError: The cache folder cannot be written, or the drawing failed; its own message is on stderr.
     """
-    from tfanime.tfrecords import drawn
+    from tfanime.drawn import avatars
 
     parent = require_writable_folder(cache_folder(), "TFANIME_CACHE")
-    folder = parent / f"drawn-{drawn.VERSION}-{size}px-{count}"
+    folder = parent / f"drawn-{avatars.VERSION}-{size}px-{count}"
     with open(parent / f".{folder.name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / FILE_NAME).is_file():

@@ -1,13 +1,17 @@
 """One picture from its file to its faces: what every worker does, and all that it does."""
 
+import dataclasses
 import functools
+import io
 from dataclasses import dataclass
 
+from PIL import Image
+
 from tfanime.tfrecords.crop import centre_square, encode, face_square, resize, thumbnail
-from tfanime.tfrecords.detect import DETECTORS
+from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.face import Face
 from tfanime.tfrecords.filters import Dropped, measure, require_quality
-from tfanime.tfrecords.tagging import Sight
+from tfanime.tfrecords.taggers.tagging import Sight
 
 PASSED_OVER = ("excluded", "rating", "old", "low_score")  # left out unseen: the report has no picture of them
 
@@ -58,8 +62,9 @@ class PictureConverter:
 
     Args:
         settings: The `Settings`.
-        opener: From a picture's id and words to a `tfanime.tfrecords.sources.Picture`, of a source's `opener()`.
-        tagger: The `tfanime.tfrecords.tagging.Chain`.
+        opener: From a picture's id and words to a `tfanime.tfrecords.sources.sources.Picture`, of a source's
+            `opener()`.
+        tagger: The `tfanime.tfrecords.taggers.tagging.Chain`.
         excluded: Ids of faces that are left out, with their number (`#0` for the first).
     """
 
@@ -150,3 +155,24 @@ class PictureConverter:
             chroma=measures.chroma,
             hash=measures.hash,
         )
+
+
+def without(outcome, duplicates):
+    """An outcome without its duplicates.
+
+    Args:
+        outcome: The `Outcome`.
+        duplicates: `Duplicate`s by the id of the face that is one.
+
+    Returns:
+        An `Outcome`.
+    """
+    if not duplicates:
+        return outcome
+    drops = tuple(
+        Drop(face.id, "duplicate", str(duplicates[face.id]), thumbnail(Image.open(io.BytesIO(face.image))))
+        for face in outcome.faces
+        if face.id in duplicates
+    )
+    faces = tuple(face for face in outcome.faces if face.id not in duplicates)
+    return dataclasses.replace(outcome, faces=faces, drops=outcome.drops + drops)

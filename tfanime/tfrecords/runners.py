@@ -4,21 +4,16 @@ A runner is a function `(conversion, folder, plan, progress)` that writes every 
 `ShardFolder` and returns the accounts in the plan's order.
 """
 
-import dataclasses
 import functools
-import io
 import itertools
-import math
 import sys
 
-from PIL import Image
 from tqdm import tqdm
 
-from tfanime.tfrecords.crop import thumbnail
 from tfanime.tfrecords.duplicates import DuplicateIndex
-from tfanime.tfrecords.pictures import Drop
+from tfanime.tfrecords.pictures import without
 from tfanime.tfrecords.settings import DRAWN
-from tfanime.tfrecords.shards import SHOWN
+from tfanime.tfrecords.shards import shard_writer
 from tfanime.tfrecords.workers import outcomes
 
 
@@ -60,46 +55,6 @@ def local(conversion, folder, plan, progress):
             account["filed"] = []  # the index has them
             accounts.append(account)
     return accounts
-
-
-def shard_writer(conversion, folder, shard_count):
-    """What writes the shards of a conversion; can be pickled.
-
-    Args:
-        conversion: The `Conversion`.
-        folder: The `ShardFolder`.
-        shard_count: How many shards there are: each shows its part of what is left out.
-
-    Returns:
-        A function from a file name, and an iterable of `Outcome`s without duplicates, in order, to the shard's account.
-    """
-    return functools.partial(
-        folder.write,
-        tag_count=len(conversion.vocabulary or ()),
-        tagger_count=len(conversion.converter.tagger.taggers),
-        thumbnails=math.ceil(SHOWN / shard_count),
-    )
-
-
-def without(outcome, duplicates):
-    """An outcome without its duplicates.
-
-    Args:
-        outcome: The `Outcome`.
-        duplicates: `Duplicate`s by the id of the face that is one.
-
-    Returns:
-        An `Outcome`.
-    """
-    if not duplicates:
-        return outcome
-    drops = tuple(
-        Drop(face.id, "duplicate", str(duplicates[face.id]), thumbnail(Image.open(io.BytesIO(face.image))))
-        for face in outcome.faces
-        if face.id in duplicates
-    )
-    faces = tuple(face for face in outcome.faces if face.id not in duplicates)
-    return dataclasses.replace(outcome, faces=faces, drops=outcome.drops + drops)
 
 
 def _sifted(outcome, index):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfanime.tfrecords.crop import CropSettings
-from tfanime.tfrecords.detect import DetectSettings, detector_name
+from tfanime.tfrecords.detectors.registry import DetectSettings, detector_name
 from tfanime.tfrecords.filters import FilterSettings
-from tfanime.tfrecords.sources import SourceSettings
-from tfanime.tfrecords.tagging import TaggingSettings
+from tfanime.tfrecords.sources.sources import SourceSettings
+from tfanime.tfrecords.taggers.tagging import TaggingSettings
 
 DRAWN = "drawn"
 # Beam knows its own, but is slow to import.

@@ -6,9 +6,11 @@ import collections
 import contextlib
 import csv
 import errno
+import functools
 import hashlib
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -279,3 +281,22 @@ def _as_os_errors(folder):
             yield
     except tf.errors.OpError as error:
         raise OSError(f"OUT must be writable. Received: {str(folder)!r}: {error.message}; {NOTE}") from error
+
+
+def shard_writer(conversion, folder, shard_count):
+    """What writes the shards of a conversion; can be pickled.
+
+    Args:
+        conversion: The `Conversion`.
+        folder: The `ShardFolder`.
+        shard_count: How many shards there are: each shows its part of what is left out.
+
+    Returns:
+        A function from a file name, and an iterable of `Outcome`s without duplicates, in order, to the shard's account.
+    """
+    return functools.partial(
+        folder.write,
+        tag_count=len(conversion.vocabulary or ()),
+        tagger_count=len(conversion.converter.tagger.taggers),
+        thumbnails=math.ceil(SHOWN / shard_count),
+    )

@@ -19,7 +19,7 @@ class TagClassifier(keras.Model):
 
     Args:
         network: Built `keras.Model`, pictures `[batch, height, width, 3]` -> (features, tag logits
-            `[batch, len(vocabulary)]`), such as `tfanime.models.tagger.tagger`.
+            `[batch, len(vocabulary)]`), such as `tfanime.tagger.network.tagger`.
         vocabulary: The `tfanime.tags.TagVocabulary`. Its priors, where it has some, are taken for the tags' frequencies
             (`TagVocabulary.with_frequencies`).
         balance: How far exclusive groups are taught as if their tags were equally frequent, from 0 (as they are) to 1:

@@ -1,0 +1,97 @@
+import pytest
+
+from tfanime.tfrecords.sources.sidecars import (
+    match_tags,
+    names_beside,
+    read_exclude,
+    read_tags,
+    read_words,
+    with_slashes,
+)
+
+
+def test_names_beside():
+    assert names_beside("a.b/1.x.jpg", "json") == ("a.b/1.x.jpg.json", "a.b/1.x.json")
+
+
+@pytest.mark.parametrize("path", ["a/1.jpg", "./a/1.jpg", "a\\1.jpg", ".\\a\\1.jpg"])
+def test_paths_of_other_systems(path):
+    assert with_slashes(path) == "a/1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("long_hair smile", "long_hair smile"),
+        ("long_hair  smile\r\n", "long_hair smile"),
+        ("long hair, smile", "long_hair smile"),
+        ("blonde hair,blue eyes", "blonde_hair blue_eyes"),
+        ("long hair\nsmile\n\nlong hair\n", "long_hair smile"),
+        ("long hair,\r\n blue eyes,", "long_hair blue_eyes"),
+        ("\ufeff桜 smile", "桜 smile"),
+        (" \n", None),
+        ("", None),
+    ],
+)
+def test_words_of_a_text_file(tmp_path, content, words):
+    path = tmp_path / "1.txt"
+    path.write_bytes(content.encode())
+    assert read_words(path) == words
+
+
+def test_a_text_file_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "1.txt"
+    path.write_bytes("桜".encode("shift-jis"))
+    with pytest.raises(ValueError, match="can't decode"):
+        read_words(path)
+
+
+def test_exclude_lists(tmp_path):
+    path = tmp_path / "exclude.txt"
+    path.write_bytes("\ufeff# seen by hand\r\n\r\na/1.jpg\r\n桜 #2.png#1\n #3.png\n#4.png\n  \na/1.jpg".encode())
+    assert read_exclude(path) == {"a/1.jpg", "桜 #2.png#1", " #3.png", "#4.png"}
+
+
+def test_an_exclude_list_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "exclude.txt"
+    path.write_text("a.jpg\n", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"--exclude must be a text file in UTF-8.*exclude\.txt"):
+        read_exclude(path)
+
+
+def test_rows_match_by_path_then_images_then_the_only_name():
+    ids = ["1.jpg", "images/1.jpg", "images/2.jpg", "a/3.jpg", "a/4.jpg", "b/4.jpg", "a/5.jpg"]
+    rows = {"1.jpg": "top", "2.jpg": "in images", "3.jpg": "only name", "4.jpg": "two so called", "x/5.jpg": "other"}
+    words, left = match_tags(rows, ids)
+    assert words == {"1.jpg": "top", "images/2.jpg": "in images", "a/3.jpg": "only name"}
+    assert left == 2
+
+
+def test_a_picture_takes_one_row():
+    words, left = match_tags({"1.jpg": "by name", "images/1.jpg": "by path"}, ["images/1.jpg"])
+    assert words == {"images/1.jpg": "by path"} and left == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"name,tags\n1.jpg,a\n", "columns file,tags"),
+        (b"file,tags\n1.jpg\n", "line 2 must have one value a column"),
+        (b"file,tags\n1.jpg,a,b\n", "line 2 must have one value a column"),
+        (b"file,tags\n1.jpg,a\n./1.jpg,b\n", "line 3 must not repeat"),
+        (b"file,tags\n\xff\xfe,a\n", "CSV in UTF-8"),
+        (b'file,tags\n1.jpg,"a\n', "CSV in UTF-8"),
+        (b"", "columns file,tags"),
+    ],
+)
+def test_bad_tags_files_are_named(tmp_path, content, rule):
+    path = tmp_path / "tags.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"tags file .*tags\.csv.*{rule}"):
+        read_tags(path)
+
+
+def test_tags_files_of_other_systems(tmp_path):
+    path = tmp_path / "tags.csv"
+    path.write_bytes("\ufefffile,tags,note\r\na\\1.jpg,red_hair smile,x\r\n".encode())
+    assert read_tags(path) == {"a/1.jpg": "red_hair smile"}

@@ -1,0 +1,154 @@
+import json
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tfanime.tags import JIN34, KONACHAN26, TagGroup, TagVocabulary
+from tfanime.tfrecords.taggers.tagging import (
+    Chain,
+    SidecarTagger,
+    Sight,
+    TaggingSettings,
+    load_vocabulary,
+    make_tagger,
+    split,
+)
+
+SMALL = TagVocabulary(
+    "small", (TagGroup("colour", ("red", "green", "blue"), exclusive=True), TagGroup("rest", ("hat", "smile"), False))
+)
+
+
+def sight(words):
+    return Sight(crop=None, detection=None, words=words)
+
+
+@dataclass
+class Saying:
+    """A tagger that says one thing, and counts how often it was asked."""
+
+    values: list
+    name: str = "saying"
+    version: str = "1"
+    asked: int = 0
+
+    def __call__(self, sight):
+        self.asked += 1
+        return np.array(self.values, np.int8)
+
+
+def chained(*said):
+    values, givers = Chain(SMALL, [Saying(values) for values in said])(sight(None))
+    return values.tolist(), givers.tolist()
+
+
+def by_tag(tagger, words):
+    return dict(zip(tagger.vocabulary.tags, tagger(sight(words)), strict=True))
+
+
+def test_sidecar_encodes_the_row():
+    tagger = SidecarTagger(KONACHAN26, used_words=["red_hair", "long_hair"])
+    assert tagger(sight("red_hair,long_hair")).tolist() == KONACHAN26.encode(["red_hair", "long_hair"]).tolist()
+
+
+def test_a_picture_without_a_row_is_unknown_not_plain():
+    tagger = SidecarTagger(JIN34, used_words=["smile"])
+    assert not tagger(sight(None)).any()
+    assert by_tag(tagger, "")["smile"] == -1
+
+
+def test_independent_tags_that_nobody_looked_for_are_unknown():
+    values = by_tag(SidecarTagger(JIN34, used_words=["twintails", "red_hair"]), "red_hair")
+    assert values["twin_tails"] == -1 and values["glasses"] == 0
+    assert values["red_hair"] == 1 and values["blue_hair"] == -1  # exclusive: ruled out, though in no row
+
+
+def test_a_tags_file_without_a_word_says_nothing_of_independent_tags():
+    assert not SidecarTagger(JIN34, used_words=[])(sight("")).any()
+
+
+def test_a_file_beside_each_picture_makes_what_is_missing_absent():
+    values = by_tag(SidecarTagger(JIN34, used_words=None), "red_hair")
+    assert values["glasses"] == -1 and values["blue_eyes"] == 0
+
+
+def test_the_first_tagger_that_knows_an_exclusive_group_decides_it():
+    assert chained([1, -1, -1, 0, 0], [-1, 1, -1, 0, 0]) == ([1, -1, -1, 0, 0], [0, 0, 0, -1, -1])
+    assert chained([0, 0, 0, 0, 0], [-1, 1, -1, 0, 0]) == ([-1, 1, -1, 0, 0], [1, 1, 1, -1, -1])
+
+
+def test_a_later_tagger_decides_between_several_but_brings_in_no_other():
+    several = [0, 0, -1, 0, 0]
+    assert chained(several, [-1, 1, -1, 0, 0]) == ([-1, 1, -1, 0, 0], [1, 1, 0, -1, -1])
+    assert chained(several, [-1, -1, 1, 0, 0]) == ([0, 0, -1, 0, 0], [-1, -1, 0, -1, -1])
+    assert chained(several, [0, -1, 0, 0, 0]) == ([0, 0, -1, 0, 0], [-1, -1, 0, -1, -1])
+    third = chained(several, [-1, -1, 1, 0, 0], [1, -1, -1, 0, 0])
+    assert third == ([1, -1, -1, 0, 0], [2, 2, 0, -1, -1])
+
+
+def test_a_tagger_that_leaves_zeros_beside_its_choice_makes_no_second_choice_possible():
+    assert chained([1, 0, -1, 0, 0], [-1, 1, -1, 0, 0]) == ([1, 0, -1, 0, 0], [0, -1, 0, -1, -1])
+    assert chained([0, 0, -1, 0, 0], [1, 0, 0, 0, 0]) == ([1, 0, -1, 0, 0], [1, -1, 0, -1, -1])
+
+
+def test_independent_tags_are_decided_one_by_one():
+    assert chained([0, 0, 0, -1, 0], [0, 0, 0, 1, 1]) == ([0, 0, 0, -1, 1], [-1, -1, -1, 0, 1])
+
+
+def test_nobody_is_asked_when_all_is_known():
+    taggers = [Saying([1, -1, -1, 1, -1]), Saying([0, 0, 0, 0, 0])]
+    Chain(SMALL, taggers)(sight(None))
+    assert [tagger.asked for tagger in taggers] == [1, 0]
+
+
+def test_make_tagger_and_a_chain_without_tags():
+    tagger = make_tagger(JIN34, TaggingSettings(), ["smile"])
+    values, givers = pickle.loads(pickle.dumps(tagger))(sight("smile"))
+    assert JIN34.decode(values) == ("smile",) and values.dtype == givers.dtype == np.int8
+    assert set(givers[values != 0]) == {0} and set(givers[values == 0]) == {-1}
+    for vocabulary, name in ((JIN34, "none"), (None, "sidecar")):
+        empty = make_tagger(vocabulary, TaggingSettings(tagger=name), None)
+        assert empty.taggers == () and [part.shape for part in empty(sight("smile"))] == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("value", ["me", "sidecar,sidecar", "none,sidecar", " none", "sidecar,", ""])
+def test_tagger_must_be_names_each_once(value):
+    broken = [rule for rule in TaggingSettings(tagger=value).rules() if not rule[1]]
+    assert [rule[0] for rule in broken] == ["tagger"] and "colours" in broken[0][2]
+
+
+def test_rules_hold_for_the_defaults_and_name_the_vocabulary():
+    assert all(holds for _, holds, _ in TaggingSettings().rules())
+    with pytest.raises(ValueError, match=r"--vocabulary must be jin34.*Received: 'words'"):
+        list(TaggingSettings(vocabulary="words").rules())
+
+
+def test_idle_fields():
+    networks = {name for name in TaggingSettings.__dataclass_fields__ if name.startswith("tagger_")}
+    assert set(TaggingSettings().idle()) == networks
+    assert set(TaggingSettings(tagger="none").idle()) == networks | {"vocabulary"}
+    assert set(TaggingSettings(vocabulary="none").idle()) == networks | {"tagger"}
+
+
+def test_split():
+    assert split(" a b,c\td ") == ["a", "b", "c", "d"]
+
+
+def test_vocabulary_by_name_and_by_file(tmp_path):
+    assert load_vocabulary("none") is None and load_vocabulary("konachan26") is KONACHAN26
+    path = tmp_path / "words.json"
+    path.write_text(json.dumps(JIN34.to_json()))
+    assert load_vocabulary(str(path)) == JIN34
+    path = tmp_path / "words.toml"
+    path.write_text('name = "w"\n[[groups]]\nname = "g"\nexclusive = true\ntags = ["a", "b"]\n')
+    assert load_vocabulary(str(path)).tags == ("a", "b")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "groups": [1]}'])
+def test_bad_vocabulary_files_are_named(tmp_path, text):
+    path = tmp_path / "words.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"--vocabulary must be a file with name and groups.*words\.json"):
+        load_vocabulary(str(path))

@@ -1,0 +1,85 @@
+"""The client's command line: `python -m tfanime.serving.client`."""
+
+from dataclasses import dataclass
+
+from tfanime.command_line import load_tensorflow, parse, run
+from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
+from tfanime.serving.client.connection import Connection
+
+EPILOG = """\
+examples:
+  python -m tfanime.serving.client --seeds 0-15 --out avatars.png          (one sheet)
+  python -m tfanime.serving.client --seeds 3,5,8-10 --out avatars          (avatars/seed-00000003.png ...)
+  python -m tfanime.serving.client --seeds 0-15 --tags "blonde hair, no hat" --out blonde.png
+  python -m tfanime.serving.client --list_tags
+  python -m tfanime.serving.client --server gpu7:8500 --model faces --seeds 7 --out seven.png
+  python -m tfanime.serving.client --rest --server gpu7:8501 --tls_ca ca.pem --seeds 7 --out seven.png
+"""
+
+
+@dataclass(frozen=True)
+class Config(Connection):
+    """Client
+
+    Args:
+        seeds: Which avatars: seeds and ranges separated by commas, such as 0-15 or 3,5,8-10.
+        out: Where they go: a name that ends in .png becomes one sheet, any other a folder of single PNGs.
+        tags: What they are to show, such as "blonde hair, twin tails, no hat", of a model with tags; the seed decides
+            about all other tags.
+        list_tags: Print the model's tags by group instead, each with how often it is drawn if nobody chooses.
+        batch: Most seeds in one request.
+        retries: How often a request is sent again while no server answers.
+    """
+
+    seeds: str = ""
+    out: str = ""
+    tags: str = ""
+    list_tags: bool = False
+    batch: int = 64
+    retries: int = 5
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.list_tags and (self.seeds or self.out or self.tags):
+            raise ValueError("--list_tags must stand without --seeds, --out and --tags")
+        if not self.list_tags:
+            for name in ("seeds", "out"):
+                if not getattr(self, name):
+                    raise ValueError(f"--{name} must be given, or --list_tags. Received: neither")
+            parse_seeds(self.seeds)
+
+
+def main(arguments=None):
+    """Fetches avatars and writes them."""
+    config = parse(
+        Config,
+        program="python -m tfanime.serving.client",
+        description="Fetch avatars from a server: python -m tfanime.serving, or TensorFlow Serving.",
+        epilog=EPILOG,
+        arguments=arguments,
+    )
+    seeds = [] if config.list_tags else parse_seeds(config.seeds)
+    if seeds:
+        require_writable_out(config.out, len(seeds))
+    if not config.rest:
+        load_tensorflow()
+    with config.client(retries=config.retries, batch=config.batch) as client:
+        if config.list_tags:
+            _list_tags(client.vocabulary())
+            return
+        write_in_batches(client.generate_in_batches(seeds, config.tags), seeds, config.out)
+    print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
+
+
+def _list_tags(vocabulary):
+    if vocabulary is None:
+        print("no tags: the model was trained without")
+        return
+    for group in vocabulary.groups:
+        print(f"{group.name} ({'one of' if group.exclusive else 'any of'})")
+        for tag in group.tags:
+            print(f"  {tag.replace('_', ' '):<24}{vocabulary.probabilities[tag]:6.1%}")
+
+
+if __name__ == "__main__":
+    run(main)

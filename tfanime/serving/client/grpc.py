@@ -1,0 +1,173 @@
+"""Avatars over gRPC, for callers that wait and for event loops."""
+
+import asyncio
+import time
+
+import grpc
+import numpy as np
+
+from tfanime.serving.client.requests import LONGEST_PAUSE, Attempts, Avatars, Blocking
+
+MIB = 2**20
+
+
+class AvatarClient(Blocking):
+    """Fetches avatars by seed; keeps one connection, may be used by many threads, and is a context manager.
+
+        with AvatarClient("127.0.0.1:8500") as client:
+            images = client.generate(range(16), tags="blonde hair, no hat")  # uint8 [16, height, width, 3]
+
+    Args:
+        server: Where the server is, `"host:port"`.
+        model: Name of the model there.
+        timeout: Seconds for one request with all its retries.
+        retries: How often a request is sent again after UNAVAILABLE (no server there yet, or one that restarts), with
+            pauses that double. Nothing else is retried: it would fail again, or do the work twice.
+        batch: Most seeds in one request; longer lists are split.
+        max_message_mib: Largest response in MiB (gRPC's own limit of 4 is 340 pictures of 64 x 64).
+        tls: A `client_tls.TLS` for a server that speaks TLS; None for one that does not.
+
+    Raises:
+        ValueError: `server` is not `host:port`, or a number is below its least value.
+    """
+
+    def __init__(self, server, model="tfanime", timeout=30.0, retries=5, batch=64, max_message_mib=64, tls=None):
+        super().__init__(server, model, timeout, retries, batch)
+        self._channel, self._stub = _connected(grpc, server, max_message_mib, tls)
+
+    def close(self):
+        """Closes the connection."""
+        self._channel.close()
+
+    def _answer(self, call):
+        request = _request(self.model, call)
+        attempts = Attempts(self.timeout, self.retries)
+        while True:
+            try:
+                response = self._stub.Predict(request, timeout=attempts.seconds_left())
+                return _array(self, call, response)
+            except grpc.RpcError as error:
+                pause = attempts.pause_after(error.code().name)
+                if pause is None:
+                    raise self._failure(error.code().name, error.details()) from error
+            time.sleep(pause)
+
+
+class AsyncAvatarClient(Avatars):
+    """`AvatarClient` for event loops: the same arguments, and the same methods to be awaited.
+
+        async with AsyncAvatarClient("127.0.0.1:8500") as client:
+            first, second = await asyncio.gather(client.generate([7], "blonde hair"), client.generate([8], "hat"))
+
+    It must be made inside of a running event loop, and is bound to that.
+    """
+
+    def __init__(self, server, model="tfanime", timeout=30.0, retries=5, batch=64, max_message_mib=64, tls=None):
+        super().__init__(server, model, timeout, retries, batch)
+        self._channel, self._stub = _connected(grpc.aio, server, max_message_mib, tls)
+
+    async def generate(self, seeds, tags=""):
+        """See `Blocking.generate`."""
+        return np.concatenate([images async for _, images in self.generate_in_batches(seeds, tags)])
+
+    async def generate_in_batches(self, seeds, tags=""):
+        """See `Blocking.generate_in_batches`; to be read by `async for`."""
+        parts, row = self._parts(seeds), await self._run(self._plan_row(tags))
+        for part in parts:
+            yield part, await self._run(self._plan_images(part, row))
+
+    async def png(self, seeds, tags=""):
+        """See `Blocking.png`."""
+        parts, row = self._parts(seeds), await self._run(self._plan_row(tags))
+        return [data for part in parts for data in await self._run(self._plan_pngs(part, row))]
+
+    async def interpolate(self, seed_a, seed_b, t):
+        """See `Blocking.interpolate`."""
+        return np.concatenate([await self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
+
+    async def model_card(self):
+        """See `Blocking.model_card`."""
+        return await self._run(self._plan_card())
+
+    async def vocabulary(self):
+        """See `Blocking.vocabulary`."""
+        return await self._run(self._plan_vocabulary())
+
+    async def wanted(self, tags):
+        """See `Blocking.wanted`."""
+        return await self._run(self._plan_wanted(tags))
+
+    async def close(self):
+        """Closes the connection."""
+        await self._channel.close()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exception):
+        await self.close()
+
+    async def _run(self, plan):
+        answer = None
+        while True:
+            try:
+                call = plan.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = await self._answer(call)
+
+    async def _answer(self, call):
+        request = _request(self.model, call)
+        attempts = Attempts(self.timeout, self.retries)
+        while True:
+            try:
+                response = await self._stub.Predict(request, timeout=attempts.seconds_left())
+                return _array(self, call, response)
+            except grpc.RpcError as error:
+                pause = attempts.pause_after(error.code().name)
+                if pause is None:
+                    raise self._failure(error.code().name, error.details()) from error
+            await asyncio.sleep(pause)
+
+
+def _connected(api, server, max_message_mib, tls):
+    """A channel of `api` (`grpc` or `grpc.aio`) and the stub on it."""
+    if max_message_mib < 1:
+        raise ValueError(f"max_message_mib must be at least 1. Received: {max_message_mib}")
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    options = [
+        ("grpc.max_receive_message_length", max_message_mib * MIB),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.initial_reconnect_backoff_ms", 100),  # else retries meet a channel that still waits
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)),
+        ("grpc.use_local_subchannel_pool", 1),  # two clients are two connections, in one process too
+    ]
+    if tls:
+        channel = api.secure_channel(server, tls.channel_credentials(), options=options)
+    else:
+        channel = api.insecure_channel(server, options=options)
+    return channel, prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+def _request(model, call):
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest(output_filter=[call.output])
+    request.model_spec.name = model
+    request.model_spec.signature_name = call.signature
+    for alias, array in call.inputs.items():
+        request.inputs[alias].CopyFrom(tf.make_tensor_proto(array))
+    return request
+
+
+def _array(client, call, response):
+    import tensorflow as tf
+
+    # TF Serving answers in float_val, int_val or string_val, the embedded server in tensor_content: both are read.
+    try:
+        return tf.make_ndarray(response.outputs[call.output])
+    except (ValueError, TypeError) as error:
+        raise client._must(f"send a tensor {call.output}", error) from error

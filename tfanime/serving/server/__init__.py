@@ -1,0 +1,1 @@
+"""The server: TensorFlow Serving's protocol over gRPC and REST, see `tfanime.serving`."""

@@ -1,0 +1,232 @@
+"""The tagger that tfanime carries: features of faces that no download is needed for, and the tags of faces.
+
+A network is two files: `tagger.npz`, its weights (kernels in float16, all else in float32), and `tagger.json`, its
+model card: name, form, vocabulary, the weights' SHA-256, what it was trained on and how well it told the tags of
+held-out faces. docs/tagger.md says more. `python -m tfanime.recipes.tagger` trains another one.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfanime import __version__
+from tfanime.files import replacing, write_text
+from tfanime.precision import without_tf32
+from tfanime.tags import KONACHAN26, TagVocabulary
+
+NAME = "tagger"
+VERSION = 1  # another network is another name, because values of its features cannot be compared with this one's
+VOCABULARY = KONACHAN26  # of the network that tfanime carries
+PACKAGED = Path(__file__).parent / "tagger"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TaggerNetwork:
+    """A tagger and what is known of it.
+
+    Args:
+        model: `keras.Model`, pictures float32 in [-1, 1] `[batch, image_size, image_size, 3]` -> (features
+            `[batch, dimensions]`, tag logits `[batch, len(vocabulary)]`), in float32.
+        vocabulary: The `TagVocabulary`.
+        card: What `tagger.json` says, a dictionary; `card["sha256"]` is the weights' hash.
+    """
+
+    model: Any
+    vocabulary: TagVocabulary
+    card: dict
+
+    @property
+    def name(self):
+        """Its name and version in one word, such as `tagger1`."""
+        return self.card["name"]
+
+    @property
+    def image_size(self):
+        """Height and width of the pictures that it takes."""
+        return self.card["network"]["image_size"]
+
+    def predict(self, images, batch=64):
+        """Features and tag logits of pictures of any size.
+
+        Args:
+            images: uint8 `[count, height, width, 3]`; another size than the network's is made so by antialiased bicubic
+                resizing, rounded to uint8, as `tfanime.data` makes training pictures.
+            batch: Pictures at once.
+
+        Returns:
+            `(features, tag_logits)`, float32 arrays `[count, dimensions]` and `[count, len(vocabulary)]`.
+
+        Raises:
+            ValueError: `images` are no such pictures.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+            raise ValueError(f"images must be uint8 [count, height, width, 3]. Received: {images.dtype} {images.shape}")
+        parts = [self._predict(images[begin : begin + batch]) for begin in range(0, len(images), batch)]
+        if not parts:
+            return tuple(np.zeros((0, shape[-1]), np.float32) for shape in self.model.output_shape)
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    def _predict(self, images):
+        import tensorflow as tf
+
+        from tfanime.images import to_float
+
+        size = self.image_size
+        if images.shape[1:3] != (size, size):
+            images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
+            images = tf.cast(tf.round(tf.clip_by_value(images, 0.0, 255.0)), tf.uint8)
+        with without_tf32():
+            return [values.numpy() for values in self.model(to_float(images), training=False)]
+
+
+def open_tagger(path=None):
+    """Opens a tagger.
+
+    Args:
+        path: The path of its two files without their endings, such as `runs/tagger/tagger`. Default: the network that
+            tfanime carries.
+
+    Returns:
+        A `TaggerNetwork`.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is damaged, is another's, or is of another version of tfanime.
+    """
+    weights, card_path = _files(path or PACKAGED)
+    for file in (card_path, weights):
+        if not file.is_file():
+            hint = (
+                "which this installation lacks: install tfanime anew, or train it as docs/tagger.md says"
+                if path is None
+                else "which does not exist; `python -m tfanime.recipes.tagger` writes both"
+            )
+            raise FileNotFoundError(
+                f"a tagger must have the files {weights.name} and {card_path.name}. {_got(file, hint)}"
+            )
+    card = _read_card(card_path)
+    vocabulary = TagVocabulary.from_json(card["vocabulary"])
+    if path is None and (card["name"] != f"{NAME}{VERSION}" or vocabulary.tags != VOCABULARY.tags):
+        raise ValueError(f"the tagger that tfanime carries must be {NAME}{VERSION}. {_got(card_path, card['name'])}")
+    data = weights.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card["sha256"]:
+        raise ValueError(
+            f"the weights of a tagger must be those of its card, SHA-256 {card['sha256']}. "
+            f"{_got(weights, f'with {digest}: the file is damaged or another network')}"
+        )
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = dict(file)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"the weights of a tagger must be arrays that NumPy reads. {_got(weights, error)}") from error
+    return TaggerNetwork(from_arrays(card["network"], vocabulary, arrays), vocabulary, card)
+
+
+def from_arrays(network, vocabulary, arrays):
+    """A network of its weights, in float32.
+
+    Args:
+        network: Arguments of `tfanime.tagger.network.tagger` but for the number of tags, a dictionary.
+        vocabulary: The `TagVocabulary`.
+        arrays: From `to_arrays`.
+
+    Returns:
+        A `keras.Model` that cannot be trained.
+
+    Raises:
+        ValueError: The arrays are those of another network.
+    """
+    from tfanime.precision import precision_policy
+    from tfanime.tagger.network import tagger
+
+    with precision_policy("float32"):
+        model = tagger(len(vocabulary), **network)
+    model.trainable = False
+    missing = {weight.path for weight in model.weights} ^ set(arrays)
+    if missing:
+        raise ValueError(f"the weights must be those of the network {network}. Received: not in both {sorted(missing)}")
+    for weight in model.weights:
+        if arrays[weight.path].shape != tuple(weight.shape):
+            raise ValueError(
+                f"the weight {weight.path} must have shape {tuple(weight.shape)}. Received: {arrays[weight.path].shape}"
+            )
+        weight.assign(arrays[weight.path].astype(np.float32))
+    return model
+
+
+def to_arrays(model):
+    """The weights of a network as they are shipped, by path: kernels in float16, vectors in float32.
+
+    Raises:
+        ValueError: A weight is not finite, or too large for float16.
+    """
+    arrays = {}
+    for weight in model.weights:
+        values = weight.numpy()
+        with np.errstate(over="ignore"):
+            arrays[weight.path] = values.astype(np.float16 if values.ndim > 1 else np.float32)
+        if not np.isfinite(arrays[weight.path]).all():
+            raise ValueError(f"weights must be finite, also in float16. Received: {weight.path} is not")
+    return arrays
+
+
+def save(path, name, network, vocabulary, arrays, **card):
+    """Writes a tagger's two files, the card last: a network without its card, or with an older one, is refused.
+
+    Args:
+        path: Their path without endings.
+        name: The network's name and version in one word; metrics of its features are called by it.
+        network: See `from_arrays`.
+        vocabulary: The `TagVocabulary`.
+        arrays: From `to_arrays`.
+        **card: What else the card is to say, plain values.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    weights, card_path = _files(path)
+    with replacing(weights) as temporary:
+        with open(temporary, "wb") as file:  # `savez` would give a path its own ending
+            np.savez(file, **arrays)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    values = {"format": FORMAT, "name": name, "tfanime": __version__, "sha256": digest, "network": network}
+    values |= card | {"vocabulary": vocabulary.to_json()}
+    write_text(card_path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def _files(path):
+    path = Path(path)
+    return path.with_name(f"{path.name}.npz"), path.with_name(f"{path.name}.json")
+
+
+def _read_card(path):
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card["format"] != FORMAT:
+            raise ValueError(f"its format is {card['format']}, this version of tfanime reads {FORMAT}")
+        missing = {"name", "sha256", "network", "vocabulary"} - set(card)
+        if missing:
+            raise ValueError(f"it does not say {', '.join(sorted(missing))}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the card of a tagger must be a file that tfanime wrote. {_got(path, error)}") from error
+    return card
+
+
+def _got(path, what):
+    return f"Received: {str(path)!r}, {what}"
+
+
+def recall_of(network, vocabulary):
+    """By tag of a vocabulary, how often a tagger tells it of held-out real faces that have it, as its card says."""
+    told = {entry["tag"]: entry["recall"] for entry in network.card.get("holdout", {}).get("tags", ())}
+    found = {tag: told.get(network.vocabulary.canonical(tag)) for tag in vocabulary.tags}
+    return {tag: value for tag, value in found.items() if value is not None}

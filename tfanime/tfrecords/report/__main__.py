@@ -1,0 +1,79 @@
+"""The command line of the report: `python -m tfanime.tfrecords.report SHARDS`."""
+
+from dataclasses import dataclass
+
+from tfanime.command_line import parse, run
+from tfanime.tfrecords.report import write
+
+DESCRIPTION = """\
+Writes report.html into a folder of shards: what was kept and left out and why, how often each tag holds and with
+which others, how sharp, large and colourful the faces are, and sheets of faces to look at. The page is one file that
+opens in any browser without a network. The converter has written it already; this makes it again.
+"""
+EPILOG = """\
+examples:
+  python -m tfanime.tfrecords.report tfrecords/mine
+      writes tfrecords/mine/report.html
+  python -m tfanime.tfrecords.report tfrecords/mine --faces 1000 --seed 1 --out /tmp/more.html
+      another, larger random sheet
+
+pruning by hand:
+  Tick the faces that are none, or that you do not want: the sheets of the blurriest, smallest, greyest and least
+  certain faces are where to look first. `Save exclude.txt` writes their ids, and
+      python -m tfanime.tfrecords SOURCE OUT ... --exclude exclude.txt --overwrite
+  converts again without them. An id names a picture with all its faces; with #0, #1 ... behind it, one face.
+"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A report
+
+    Args:
+        shards: Folder that `python -m tfanime.tfrecords` wrote.
+        out: The page. Default: report.html in SHARDS.
+        faces: How many faces the random sheet shows.
+        suspects: How many the blurriest, smallest, greyest and least certain show, each.
+        drops: How many pictures that were left out are shown for each reason, at most.
+        seed: Which faces the random sheet shows.
+        progress: Show a progress bar.
+    """
+
+    shards: str
+    out: str | None = None
+    faces: int = 240
+    suspects: int = 48
+    drops: int = 24
+    seed: int = 0
+    progress: bool = True
+
+    def __post_init__(self):
+        for flag in ("faces", "suspects", "drops", "seed"):
+            if getattr(self, flag) < 0:
+                raise ValueError(f"--{flag} must be at least 0. Received: {getattr(self, flag)}")
+
+
+def main(arguments=None):
+    """Reads the command line, writes the page and says where it is."""
+    config = parse(
+        Config,
+        program="python -m tfanime.tfrecords.report",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        positional=("shards",),
+        arguments=arguments,
+    )
+    path = write(
+        config.shards,
+        config.out,
+        faces=config.faces,
+        suspects=config.suspects,
+        drops=config.drops,
+        seed=config.seed,
+        progress=config.progress,
+    )
+    print(f"written  {path}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    run(main)

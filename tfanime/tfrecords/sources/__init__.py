@@ -1,0 +1,1 @@
+"""Where pictures and their words come from: folders, sidecars, metadata files, drawn avatars."""

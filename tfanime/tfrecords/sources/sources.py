@@ -1,0 +1,343 @@
+"""Where pictures come from: a folder tree with what is said of its pictures, or seeds of drawn avatars."""
+
+import collections
+import errno
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tfanime.tags import JIN34
+from tfanime.tfrecords.crop import CropSettings, decode
+from tfanime.tfrecords.filters import Dropped
+from tfanime.tfrecords.sources.folders import SUFFIXES, digest_of, list_pictures
+from tfanime.tfrecords.sources.metadata import MOST_BYTES, Metadata, Wanted, parse_ratings, read_bounded, read_metadata
+from tfanime.tfrecords.sources.sidecars import (
+    KINDS,
+    TAGS_FILE,
+    match_tags,
+    names_beside,
+    read_exclude,
+    read_tags,
+    read_words,
+    with_slashes,
+)
+from tfanime.tfrecords.taggers.tagging import split, tagger_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings:
+    """Which pictures are taken, and what is said of them
+
+    Args:
+        tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
+            picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
+            X.jpg.txt or X.txt.
+        ratings: Which ratings are kept, by the JSON file beside a picture: some of general, sensitive, questionable,
+            explicit, separated by commas, or `any`. A picture without a rating is kept.
+        min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
+            out. Default: all are kept.
+        min_score: Least score by the votes of a board's users, likewise.
+        exclude: Text file (UTF-8) of what is left out, one id a line: a picture by its path below SOURCE (all its
+            faces), or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1
+            the second, which has this id in the records and in dropped.csv too.
+    """
+
+    tags: str | None = None
+    ratings: str = "general,sensitive"
+    min_year: int | None = None
+    min_score: int | None = None
+    exclude: str | None = None
+
+    def rules(self):
+        """Yields `(flag, whether its rule holds, the rule)`; raises ValueError where a file or a word is wrong."""
+        yield "tags", self.tags is None or Path(self.tags).is_file(), "an existing CSV file"
+        yield "exclude", self.exclude is None or Path(self.exclude).is_file(), "an existing text file"
+        yield "min_year", self.min_year is None or 1990 <= self.min_year <= 9999, "a year from 1990 on"
+        parse_ratings(self.ratings)
+
+    def idle(self):
+        """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""
+        if self.source == "drawn":
+            yield from SourceSettings.__dataclass_fields__
+        elif "sidecar" not in tagger_names(self.tagger):
+            yield "tags"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what is said of it.
+
+    Args:
+        image: RGB `PIL.Image`.
+        data: The file's bytes if they are a JPEG or PNG of just that, else None.
+        words: Its tags, separated by spaces or commas; None if nobody said any.
+        excluded: Whether it is on the exclude list. Such a picture is decoded all the same: else the near duplicate
+            of what somebody left out would come in its place.
+    """
+
+    image: Image.Image
+    data: bytes | None
+    words: str | None
+    excluded: bool = False
+
+
+class FolderSource:
+    """The pictures in a folder and in all folders below it.
+
+    Args:
+        folder: The folder.
+        tags: Path of the tags file; default: `tags.csv` in the folder, if there is one.
+        ratings, min_year, min_score, exclude: Which pictures are left out, see `SourceSettings`.
+        read_tags: Whether anybody wants tags. Else no tags file and no text file is looked at, and a JSON file only
+            for a rating, year or score.
+        skip: Path of a folder that is left out of the walk: where the shards go. None for none.
+
+    Attributes:
+        ids: Paths relative to the folder, with slashes, sorted.
+        words: For each id that has a row in the tags file, its tags as written there.
+        sidecars: Where tags may come from: `csv`, `json`, `txt`, several of them separated by commas, or None.
+        passed_over: How many files are no pictures by their suffix (see
+            `tfanime.tfrecords.sources.folders.Listing`); what describes the pictures is not counted.
+        rows_without_picture: How many rows of the tags file name no picture.
+        pictures_without_row: How many pictures have no row there and no file beside them; 0 where nobody wants tags.
+        used_words: How many rows of the tags file have each word; None without a tags file.
+        excluded: Ids of pictures on the exclude list.
+        excluded_faces: Single faces there: the picture's id, `#` and the face's number, with `#0` for the first face,
+            whose id in the records is the picture's.
+        exclude_without_picture: How many ids there belong to no picture.
+        listing: What decides the records, as far as names and sizes tell, a SHA-256 (hex) each: `pictures`, `tags`
+            (rows, and the files beside pictures) and `exclude`.
+        times: SHA-256 (hex) over modification times: tells a change that keeps all sizes.
+
+    Raises:
+        FileNotFoundError: The folder, or a file that is named, does not exist.
+        ValueError: It is no folder, it holds no picture, or the tags file or exclude list cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder,
+        tags=None,
+        *,
+        ratings=SourceSettings.ratings,
+        min_year=None,
+        min_score=None,
+        exclude=None,
+        read_tags=True,
+        skip=None,
+    ):
+        self.folder = Path(folder)
+        self._wanted = Wanted(parse_ratings(ratings), min_year, min_score)
+        self._read_tags = read_tags
+        if not self.folder.exists():
+            raise FileNotFoundError(f"SOURCE must be an existing folder of pictures. Received: {str(folder)!r}")
+        if not self.folder.is_dir():
+            raise ValueError(f"SOURCE must be a folder of pictures. Received the file {str(folder)!r}")
+        looked_for = KINDS if read_tags else () if self._wanted.all else ("json",)
+        own = [self.folder / TAGS_FILE, *(path for path in (tags, exclude, skip) if path)]
+        found = list_pictures(str(self.folder), looked_for, own)
+        self.passed_over = found.passed_over
+        if not found.ids:
+            counts = self.passed_over.items()
+            others = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in counts)
+            raise ValueError(
+                f"SOURCE must hold pictures ({', '.join(SUFFIXES)}). Received: {str(folder)!r}, no picture"
+                + (f" but other files ({others})" if others else "")
+            )
+        self.ids = found.ids
+        self._kinds = found.kinds
+        self.words, self.used_words, self.sidecars = {}, None, None
+        self.rows_without_picture = self.pictures_without_row = 0
+        if read_tags:
+            self._find_tags(tags, found)
+        read = self._exclude(read_exclude(exclude) if exclude else set())
+        rows = (f"{id}\0{text}\n" for id, text in sorted(self.words.items()))
+        self.listing = {
+            "pictures": found.pictures,
+            "tags": digest_of([found.beside, *rows]),
+            "exclude": digest_of(f"{id}\n" for id in sorted(read)),
+        }
+        self.times = found.times
+
+    def _find_tags(self, tags, found):
+        """Reads the tags file, and says where else tags may come from."""
+        path = Path(tags) if tags else self.folder / TAGS_FILE
+        if tags or path.is_file():
+            rows = read_tags(path)
+            self.words, self.rows_without_picture = match_tags(rows, self.ids)
+            words = (word for text in rows.values() for word in set(split(text)))
+            self.used_words = dict(sorted(collections.Counter(words).items()))
+        self.pictures_without_row = sum(id not in self.words for id in found.alone)
+        self.sidecars = ",".join((() if self.used_words is None else ("csv",)) + found.kinds) or None
+
+    def _exclude(self, listed):
+        """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous.
+
+        Returns:
+            The ids as they were understood, of pictures, faces and neither.
+        """
+        known = set(self.ids) if listed else ()
+        pictures, faces, neither = set(), set(), set()
+        for line in listed:
+            for id in (line, with_slashes(line)):  # a name may hold a backslash
+                picture, _, number = id.rpartition("#")
+                if id in known:
+                    pictures.add(id)
+                elif picture in known and _is_number(number):
+                    faces.add(id)
+                else:
+                    continue
+                break
+            else:
+                neither.add(line)
+        self.excluded, self.excluded_faces = frozenset(pictures), frozenset(faces)
+        self.exclude_without_picture = len(neither)
+        return pictures | faces | neither
+
+    def __len__(self):
+        return len(self.ids)
+
+    def words_of(self, id):
+        """The tags of a picture as its row has them, None without a row."""
+        return self.words.get(id)
+
+    def opener(self, max_pixels=CropSettings.max_pixels):
+        """What the workers get of this source: a `FileOpener`, which can be pickled.
+
+        Args:
+            max_pixels: Most pixels of a picture; larger ones are not decoded.
+        """
+        return FileOpener(str(self.folder), self._kinds, self._read_tags, self._wanted, self.excluded, max_pixels)
+
+
+def _is_number(text):
+    """Whether a face's number is written as in its id."""
+    return text.isdecimal() and text.isascii() and (text == "0" or text[0] != "0")
+
+
+@dataclass(frozen=True)
+class FileOpener:
+    """Reads a picture and what is said of it; called with an id and the words of its row, or None.
+
+    What is said is read first, and a picture that is not wanted is not opened. A damaged file beside a picture drops
+    the picture: nobody knows which rating or tags it had.
+
+    Args:
+        folder: The source.
+        kinds: Which kinds of files are beside pictures; others are not looked for.
+        read_tags: Whether tags are wanted of them.
+        wanted: Which pictures are wanted, a `Wanted`.
+        excluded: The ids on the exclude list.
+        max_pixels: Most pixels of a picture.
+    """
+
+    folder: str
+    kinds: tuple[str, ...]
+    read_tags: bool
+    wanted: Wanted
+    excluded: frozenset
+    max_pixels: int
+
+    def __call__(self, id, words):
+        """Opens a picture.
+
+        Returns:
+            A `Picture`.
+
+        Raises:
+            Dropped: `rating`, `old`, `low_score`, `too_large` or `unreadable`; `excluded` in place of the last two,
+                where somebody has left the picture out already.
+        """
+        try:
+            return self._open(id, words)
+        except Dropped as dropped:
+            if id in self.excluded and dropped.reason in ("too_large", "unreadable"):
+                raise Dropped("excluded") from dropped
+            raise
+
+    def _open(self, id, words):
+        try:
+            id.encode()
+        except UnicodeEncodeError as error:
+            raise Dropped("unreadable", "the file's name is not UTF-8") from error
+        read = self.read_tags and words is None
+        metadata = Metadata()
+        if read or not self.wanted.all:
+            metadata = self._beside(id, "json", read_metadata) or metadata
+        self.wanted.require(metadata)
+        if read:
+            words = metadata.words or self._beside(id, "txt", read_words)
+        try:
+            # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
+            data = read_bounded(Path(self.folder) / id, 8 * self.max_pixels + MOST_BYTES)
+        except OSError as error:
+            raise Dropped("unreadable", f"{type(error).__name__}: {error.strerror}") from error
+        except ValueError as error:
+            raise Dropped("unreadable", str(error)) from error
+        image, plain = decode(data, self.max_pixels)
+        return Picture(image, data if plain else None, words, id in self.excluded)
+
+    def _beside(self, id, kind, read):
+        """What a file beside a picture says; None if there is no such file."""
+        for name in names_beside(id, kind) if kind in self.kinds else ():
+            try:
+                return read(Path(self.folder) / name)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+                    message = f"{type(error).__name__}: {error.strerror}"
+                    raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {message}") from error
+            except ValueError as error:
+                raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {error}") from error
+        return None
+
+
+class DrawnSource:
+    """Avatars that tfanime draws, with the tags that they were drawn from; the attributes are those of `FolderSource`.
+
+    Args:
+        count: How many.
+        seed: Seed of the first; the others count up from it.
+        size: Their side, in pixels.
+    """
+
+    sidecars = "drawn"
+    rows_without_picture = pictures_without_row = exclude_without_picture = 0
+    excluded = excluded_faces = frozenset()
+    times = ""
+
+    def __init__(self, count, seed, size):
+        from tfanime.drawn import avatars
+
+        self.ids = [f"drawn/{number:010d}" for number in range(seed, seed + count)]
+        self.size = size
+        self.used_words = dict.fromkeys(JIN34.tags, count)
+        self.passed_over = {}
+        drawing = digest_of([f"drawn {avatars.VERSION} {count} {seed} {size}"])
+        self.listing = {"pictures": drawing, "tags": drawing, "exclude": digest_of([])}
+
+    def __len__(self):
+        return len(self.ids)
+
+    def words_of(self, id):
+        """The tags that the avatar is drawn from."""
+        from tfanime.drawn import avatars
+
+        return " ".join(JIN34.decode(avatars.drawn_tags(_seed(id))))
+
+    def opener(self, max_pixels=None):
+        """What the workers get of this source, see `FolderSource.opener`."""
+        return functools.partial(draw, self.size)
+
+
+def draw(size, id, words):
+    """Draws the avatar of an id: a `Picture`, as `FileOpener`."""
+    from tfanime.drawn import avatars
+
+    return Picture(Image.fromarray(np.asarray(avatars.draw(_seed(id), size=size))).convert("RGB"), None, words)
+
+
+def _seed(id):
+    return int(id.rpartition("/")[2])

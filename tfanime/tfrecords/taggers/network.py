@@ -1,0 +1,76 @@
+"""The tagger `tfanime`: the network that tfanime carries, for faces that nobody tagged (docs/tagger.md)."""
+
+import contextlib
+
+import numpy as np
+
+from tfanime import command_line
+
+LEAST_CONFIDENCE = 0.5  # probability of a tag from which on it is said to hold
+
+
+class NetworkTagger:
+    """Tells the network's tags of a crop: hair colour, hair length and eye colour.
+
+    Its names meet the vocabulary's tags through the aliases; where several stand for one tag, the likeliest counts. In
+    an exclusive group the likeliest tag holds from `LEAST_CONFIDENCE` on, otherwise the group is unknown. An
+    independent tag holds from there on and does not below. What the network has no tag for is unknown.
+
+    It can be pickled: the network is loaded where it is first asked, with one thread, because the workers are the
+    threads.
+
+    Args:
+        vocabulary: The `TagVocabulary`.
+        settings: Not needed; there because all taggers are made alike.
+        used_words: Not needed.
+
+    Raises:
+        FileNotFoundError: This installation has no network.
+        ValueError: Its files are damaged, or it has no tag of the vocabulary.
+    """
+
+    name = "tfanime"
+
+    def __init__(self, vocabulary, settings=None, used_words=None):
+        from tfanime.tagger import files as tagger_files
+
+        self.vocabulary = vocabulary
+        network = tagger_files.open_tagger()  # what is wrong is told before the work
+        self.version = str(tagger_files.VERSION)
+        places = {tag: place for place, tag in enumerate(vocabulary.tags)}
+        pairs = [
+            (output, places[tag])
+            for output, name in enumerate(network.vocabulary.tags)
+            if (tag := vocabulary.canonical(name))
+        ]
+        if not pairs:
+            raise ValueError(
+                "--vocabulary must have some of the network's tags with --tagger tfanime. Received: "
+                f"{vocabulary.name!r}, which has none of {', '.join(network.vocabulary.tags[:5])} ..."
+            )
+        self._outputs, self._places = np.array(pairs).T
+        self._network = None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_network": None}
+
+    def __call__(self, sight):
+        probabilities = self._probabilities(np.asarray(sight.crop))[self._outputs]
+        return self.vocabulary.from_probabilities(self._places, probabilities, LEAST_CONFIDENCE)
+
+    def _probabilities(self, crop):
+        """The probability of each of the network's tags, float64 `[its tags]`, in a crop, uint8 `[side, side, 3]`."""
+        if self._network is None:
+            from tfanime.tagger import files as tagger_files
+
+            threading = command_line.load_tensorflow().config.threading
+            for set_threads in (threading.set_intra_op_parallelism_threads, threading.set_inter_op_parallelism_threads):
+                with contextlib.suppress(RuntimeError):  # it computes already: this process has no siblings then
+                    set_threads(1)
+            self._network = tagger_files.open_tagger()
+        logits = self._network.predict(crop[None])[1][0].astype(np.float64)
+        probabilities = (1 + np.tanh(logits / 2)) / 2  # the logistic function, without overflow
+        for group, where in self._network.vocabulary.slices:
+            if group.exclusive:
+                probabilities[where] = np.exp(logits[where] - np.logaddexp.reduce(logits[where]))
+        return probabilities

@@ -1,0 +1,235 @@
+"""Taggers: who says which tags a face has, and in which order they are asked.
+
+A tagger is a callable object with `name` and `version`; a new one is one class and one entry in `TAGGERS`.
+"""
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+import tfanime
+from tfanime.tags import VOCABULARIES, TagVocabulary
+from tfanime.tfrecords.detectors.registry import Detection
+from tfanime.tfrecords.taggers.colours import ColourTagger
+from tfanime.tfrecords.taggers.network import NetworkTagger
+from tfanime.tfrecords.taggers.onnx import OnnxTagger, OnnxTaggerSettings
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a tagger gets to see of a face.
+
+    Args:
+        crop: The face as it goes into the shards, an RGB `PIL.Image`.
+        detection: The `Detection` that it was cropped by, None where no detector ran.
+        words: What people said of the picture, separated by spaces or commas; None if nobody said anything.
+        region: The square of the picture that the crop shows: (left, top, side) in pixels of the picture; None where
+            no detector ran.
+        square: What the crop was made from, at the picture's own resolution, for networks that want more pixels than
+            the crop has; None if it is not at hand.
+    """
+
+    crop: Image.Image
+    detection: Detection | None
+    words: str | None
+    region: tuple[float, float, float] | None = None
+    square: Image.Image | None = None
+
+
+class Tagger(Protocol):
+    """Gives one value a tag to a face; made by `TAGGERS[name](vocabulary, settings, used_words)`.
+
+    Called with a `Sight` it returns int8 `[len(vocabulary)]` of +1 (holds), -1 (does not) and 0 (not known), by the
+    rules of `TagVocabulary`. It can be pickled: what is large is loaded where it is first needed.
+    """
+
+    name: str
+    version: str
+
+    def __call__(self, sight): ...
+
+
+class SidecarTagger:
+    """Takes the tags that people gave the picture: its row of the tags file, or the file beside it.
+
+    A picture without them is unknown in every tag. An independent tag that no row of the whole tags file has is
+    unknown too, not absent: whoever made the file did not look for it. Files beside the pictures are read one by one,
+    hence nobody knows what all of them lack, and there a tag that is missing is absent.
+
+    Args:
+        vocabulary: The `TagVocabulary`.
+        settings: Not needed; there because all taggers are made alike.
+        used_words: All words that occur in the tags file; None if the words come from a file beside each picture.
+    """
+
+    name = "sidecar"
+    version = tfanime.__version__
+
+    def __init__(self, vocabulary, settings=None, used_words=None):
+        self.vocabulary = vocabulary
+        self._unseen = np.zeros(len(vocabulary), bool)
+        if used_words is not None:
+            seen = {vocabulary.canonical(word) for word in used_words}
+            for group, where in vocabulary.slices:
+                self._unseen[where] = [not group.exclusive and tag not in seen for tag in group.tags]
+
+    def __call__(self, sight):
+        if sight.words is None:
+            return np.zeros(len(self.vocabulary), np.int8)
+        return np.where(self._unseen, np.int8(0), self.vocabulary.encode(split(sight.words)))
+
+
+def split(words):
+    """The single tags of a row: separated by spaces (commas are understood)."""
+    return [word for word in re.split(r"[\s,]+", words) if word]
+
+
+TAGGERS = {"sidecar": SidecarTagger, "colours": ColourTagger, "tfanime": NetworkTagger, "onnx": OnnxTagger}
+
+
+class Chain:
+    """Asks several taggers in order and keeps what the first that knows says.
+
+    - In an exclusive group the first tagger that knows anything decides all of it: two taggers never make two colours.
+      If it named several tags (unknown among those, -1 elsewhere), a later tagger may decide between them, but
+      it may not bring in another: what people said of a picture is narrowed, not overruled.
+    - In an independent group each tag is decided by the first tagger that knows it.
+
+    Args:
+        vocabulary: The `TagVocabulary`; None for no tags.
+        taggers: The taggers, in order.
+
+    Attributes:
+        taggers: The taggers as a tuple; empty for no tags.
+    """
+
+    def __init__(self, vocabulary, taggers):
+        self.taggers = tuple(taggers)
+        self._independent = np.ones(len(vocabulary or ()), bool)
+        self._exclusive = [where for group, where in vocabulary.slices if group.exclusive] if vocabulary else []
+        for where in self._exclusive:
+            self._independent[where] = False
+
+    def __call__(self, sight):
+        """Tags a face.
+
+        Args:
+            sight: The `Sight`.
+
+        Returns:
+            `(values, givers)`, each int8 `[len(vocabulary)]`: +1, -1 or 0 (not known), and the index in `taggers` of
+            the one that gave the value, -1 where nobody knew.
+        """
+        values = np.zeros(len(self._independent), np.int8)
+        givers = np.full(len(self._independent), -1, np.int8)
+        for index, tagger in enumerate(self.taggers):
+            said = tagger(sight)
+            new = self._independent & (values == 0) & (said != 0)
+            for where in self._exclusive:
+                new[where] = _newly_known(values[where], said[where])
+            values[new], givers[new] = said[new], index
+            if values.all():
+                break  # nothing is left to ask; the next tagger may be a large network
+        return values, givers
+
+
+def _newly_known(known, said):
+    """Which values of an exclusive group a later tagger may set, as bools: see `Chain`."""
+    if not known.any():
+        return said != 0
+    open_between = (known == 0) & (said != 0)
+    decides = not (known > 0).any() and (said[open_between] > 0).any()
+    return open_between & decides
+
+
+def make_tagger(vocabulary, settings, used_words):
+    """The `Chain` of the taggers that `--tagger` names.
+
+    Args:
+        vocabulary: The `TagVocabulary`; None for no tags.
+        settings: Anything with the fields of `TaggingSettings`.
+        used_words: All words that occur in the tags file; None if there is no such file.
+
+    Raises:
+        ValueError: A tagger cannot work with these settings.
+        ImportError: What a tagger needs is not installed.
+    """
+    names = tagger_names(settings.tagger)
+    if vocabulary is None or names == ("none",):
+        return Chain(None, ())
+    return Chain(vocabulary, (TAGGERS[name](vocabulary, settings, used_words) for name in names))
+
+
+def tagger_names(text):
+    """The names in `--tagger`, such as `("sidecar", "colours")`, in order."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggingSettings(OnnxTaggerSettings):
+    """How faces get their tags
+
+    Args:
+        tagger: Where tags come from, separated by commas; the first that knows a tag decides, docs/tags.md has the
+            rules. `sidecar`: what people said (the tags file, or a file beside each picture). `colours`: hair and eye
+            colour measured in the crop. `tfanime`: hair colour, hair length and eye colour, told by the network that
+            tfanime carries. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
+        vocabulary: Which tags are kept: `jin34`, `konachan26`, `none`, or a JSON or TOML file of a vocabulary.
+    """
+
+    tagger: str = "sidecar"
+    vocabulary: str = "jin34"
+
+    def rules(self):
+        """Yields `(flag, whether its rule holds, the rule)`; raises ValueError or FileNotFoundError for wrong files."""
+        names = tagger_names(self.tagger)
+        known = self.tagger == "none" or (set(names) <= set(TAGGERS) and len(set(names)) == len(names))
+        yield "tagger", known, f"none, or some of {', '.join(TAGGERS)}, each once, separated by commas"
+        load_vocabulary(self.vocabulary)
+        yield from OnnxTaggerSettings.rules(self)
+        if "tagger_model" not in self.idle():
+            yield from OnnxTaggerSettings.rules_of_files(self)
+
+    def idle(self):
+        """Yields the names of the fields that have no effect on the shards."""
+        untagged = self.tagger == "none" or self.vocabulary == "none"
+        if untagged:
+            yield "vocabulary" if self.tagger == "none" else "tagger"
+        if untagged or "onnx" not in tagger_names(self.tagger):
+            yield from (field.name for field in fields(OnnxTaggerSettings))
+
+
+def load_vocabulary(value):
+    """The `TagVocabulary` that `--vocabulary` names.
+
+    Args:
+        value: Name of a built-in vocabulary, `none`, or the path of a JSON or TOML file of `TagVocabulary.to_json`.
+
+    Returns:
+        The vocabulary; None for `none`.
+
+    Raises:
+        ValueError: There is no such vocabulary, or its file cannot be read as one.
+    """
+    if value == "none":
+        return None
+    if value in VOCABULARIES:
+        return VOCABULARIES[value]
+    path = Path(value)
+    if not path.is_file():
+        known = ", ".join(VOCABULARIES)
+        raise ValueError(f"--vocabulary must be {known}, none, or a JSON or TOML file. Received: {value!r}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        return TagVocabulary.from_json(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"--vocabulary must be a file with name and groups (each with name, exclusive and tags). "
+            f"Received: {value!r}: {type(error).__name__} {error}"
+        ) from error
