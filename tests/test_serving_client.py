@@ -11,7 +11,8 @@ from tiny_generator import HEIGHT, WIDTH, save
 
 from tfanime.command_line import run
 from tfanime.images import grid
-from tfanime.serving.client import TLS, AvatarClient, Config, main
+from tfanime.serving.client import TLS, AvatarClient
+from tfanime.serving.client.__main__ import Config, main
 from tfanime.serving.server.models import Models, load
 from tfanime.serving.server.server import Server
 
@@ -72,7 +73,7 @@ def test_rest_needs_no_tensorflow(tagged_export, tagged_avatars, tmp_path):
     out = tmp_path / "avatars.png"
     code = (
         "import sys\n"
-        "from tfanime.serving.client import main\n"
+        "from tfanime.serving.client.__main__ import main\n"
         "main(sys.argv[1:])\n"
         "assert 'tensorflow' not in sys.modules\n"
     )

@@ -13,7 +13,8 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from tfanime.serving.client import AvatarClient, Config
+from tfanime.serving.client import AvatarClient
+from tfanime.serving.client.__main__ import Config
 from tfanime.serving.server import configuration
 
 ROOT = Path(__file__).parent.parent
