@@ -1,4 +1,6 @@
 import json
+import re
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ import pytest
 from tfanime import generate
 from tfanime.evaluate import tags
 from tfanime.generate import Generator
+from tfanime.metrics.attributes import Obeyed, Share
+from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
 from tfanime.tagger import files as tagger_files
 from tfanime.tagger.network import tagger
@@ -110,3 +114,74 @@ def test_bad_flags_are_one_line(flag, message, capsys):
     with pytest.raises(SystemExit) as end:
         tags.main(["a", flag])
     assert end.value.code == 2 and message in capsys.readouterr().err
+
+
+WIDTH = 260  # pixels of 0 to 100 % in a plot
+
+
+def row(tag, yes, group="hair_colour", unasked=2, judge="one"):
+    return Obeyed(tag, group, {judge: Share(yes, 20)}, {judge: Share(unasked, 40)})
+
+
+MODELS = {
+    "runs/<a>": [row("red_hair", 15), row("blue_hair", 0), row("hat", 5, "face"), row("smile", 1, "face", judge="two")],
+    "b": [row("red_hair", 20), row("blue_hair", 1), row("hat", 6, "face"), row("smile", 1, "face", judge="two")],
+}
+
+
+def parsed(models, judge, recall=None):
+    """The table in a page, the one of a judge."""
+    page = tags.page(models, [judge], {judge: recall})
+    return ET.fromstring(re.search(r"<table.*</table>", page, re.DOTALL)[0])
+
+
+def texts(element):
+    return ["".join(cell.itertext()) for cell in element]
+
+
+def test_the_table_has_every_tag_that_the_judge_knows():
+    page = parsed(MODELS, "one", {"red_hair": 0.8})
+    lines = page.findall(".//tbody/tr")
+    assert [texts(line)[0] for line in lines] == ["hair colour", "red hair", "blue hair", "face", "hat"]
+    red = texts(lines[1])
+    low, high = (round(100 * end) for end in wilson(15, 20))
+    assert red[:6] == [
+        "red hair",
+        "20",
+        "75 %",
+        f"{low} to {high}",
+        "100 %",
+        f"{round(100 * wilson(20, 20)[0])} to 100",
+    ]
+    assert red[6] == "80 %" and texts(lines[2])[6] == "–"
+    heads = texts(page.findall(".//thead/tr/th"))
+    assert [head.strip() for head in heads[:5]] == ["tag", "pictures", "runs/<a>", "b", "of real faces"]
+    # as many columns in every line
+    spans = [sum(int(cell.get("colspan", 1)) for cell in line) for line in page.findall(".//tr")]
+    assert len(set(spans)) == 1
+
+
+def test_a_plot_shows_shares_intervals_and_what_is_seen_unasked():
+    models = {"a": [row("red_hair", 15, unasked=10)], "b": [row("red_hair", 0)]}
+    svg = parsed(models, "one", {"red_hair": 0.5}).find(".//tbody//svg")
+    full = [float(circle.get("cx")) for circle in svg.iter("circle") if circle.get("fill") != "none"]
+    rings = [float(circle.get("cx")) for circle in svg.iter("circle") if circle.get("fill") == "none"]
+    assert full == [0.75 * WIDTH, 0.0] and rings == [0.25 * WIDTH, 0.05 * WIDTH]
+    lines = re.findall(r"M([\d.]+) [\d.]+H([\d.]+)", "".join(path.get("d") + "\n" for path in svg.iter("path")))
+    expected = [[round(end * WIDTH, 1) for end in wilson(yes, 20)] for yes in (15, 0)]
+    assert [[float(end) for end in line] for line in lines] == expected
+    assert any(path.get("d").startswith(f"M{WIDTH / 2} ") and path.get("stroke-dasharray") for path in svg.iter("path"))
+    assert svg.find("title").text == "15 of 20, unasked 25 %; 0 of 20, unasked 5 %"
+    assert len({circle.get("cy") for circle in svg.iter("circle")}) == 2
+
+
+def test_a_judge_without_an_opinion():
+    undecided = {"a": [Obeyed("red_hair", "hair", {"one": Share(0, 0)}, {"one": Share(3, 9)}), row("blue_hair", 3)]}
+    lines = parsed(undecided, "one").findall(".//tbody/tr")
+    assert texts(lines[1])[1:4] == ["0", "–", ""]
+    assert "<table" not in tags.page(MODELS, ["nobody"], {})
+
+
+def test_models_of_different_tags_are_refused():
+    with pytest.raises(ValueError, match=r"models in one table must have the same tags. Received: a, b"):
+        tags.page({"a": [row("red_hair", 1)], "b": [row("blue_hair", 1)]}, ["one"], {})

@@ -10,7 +10,7 @@ ROOT = Path(tfanime.__file__).parent
 # From the ground up. What stands on one line may import from lower lines and from its own room.
 FLOORS = (
     ("command_line", "files", "__init__"),
-    ("tags", "devices", "images"),
+    ("tags", "devices", "images", "pages"),
     ("latents", "tag_sampling", "runs", "seeds"),
     ("precision", "sheets"),
     ("models",),

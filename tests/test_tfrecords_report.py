@@ -20,6 +20,7 @@ from tfanime.tfrecords.pictures import Drop
 from tfanime.tfrecords.report import charts
 from tfanime.tfrecords.report import counts as report_counts
 from tfanime.tfrecords.report import page as report_page
+from tfanime.tfrecords.report.__main__ import main
 from tfanime.tfrecords.settings import Settings
 from tfanime.tfrecords.shards import open_writer
 
@@ -178,7 +179,7 @@ def test_drops_are_counted_explained_and_shown_with_their_twins(tmp_path):
     assert "b/1.jpg" in text and "b/2.jpg" not in text and "cut short" in text
     shown = {each["title"]: each["src"] for each in page.all("img") if each.get("alt") == "the earlier face"}
     kept = next(one.image for one in map(face, range(3)) if one.id == "a/001.jpg")
-    assert shown == {"a/001.jpg": report_page.data_uri(kept)}
+    assert shown == {"a/001.jpg": report_page.thumbnail(kept)}
     assert "dropped for this" in text  # the blurred ones are in the histogram of sharpness
 
 
@@ -284,11 +285,13 @@ def test_a_value_that_all_share_needs_no_chart():
 
 
 def test_large_pictures_are_made_small():
-    uri = report_page.data_uri(data_of(noise(0, 512, 512)))
+    uri = report_page.thumbnail(data_of(noise(0, 512, 512)))
     assert uri.startswith("data:image/jpeg;base64,") and len(uri) < 2.5 * report_page.THUMBNAIL_BYTES
     small = data_of(noise(0, 16, 16))
-    assert len(small) < report_page.THUMBNAIL_BYTES and report_page.data_uri(small).startswith("data:image/png;base64,")
-    assert report_page.data_uri(b"no picture") is None and report_page.data_uri(b"") is None
+    assert len(small) < report_page.THUMBNAIL_BYTES and report_page.thumbnail(small).startswith(
+        "data:image/png;base64,"
+    )
+    assert report_page.thumbnail(b"no picture") is None and report_page.thumbnail(b"") is None
 
 
 def test_damaged_and_missing_shards_are_named(tmp_path):
@@ -310,7 +313,7 @@ def test_damaged_and_missing_shards_are_named(tmp_path):
 def test_command_line(tmp_path, capsys):
     folder = folder_of_shards(tmp_path / "x", [face(number) for number in range(4)])
     out = tmp_path / "page.html"
-    report.main([str(folder), "--out", str(out), "--faces", "2", "--progress", "false"])
+    main([str(folder), "--out", str(out), "--faces", "2", "--progress", "false"])
     assert re.fullmatch(rf"written  {re.escape(str(out))}, 0.\d MB\n", capsys.readouterr().out)
     assert len(Page(out.read_text(encoding="utf-8")).sheets["random"]) == 2
     for arguments, complaint in (
@@ -318,10 +321,10 @@ def test_command_line(tmp_path, capsys):
         ([str(folder), "--face", "1"], "--faces"),
     ):
         with pytest.raises(SystemExit) as end:
-            report.main(arguments)
+            main(arguments)
         assert end.value.code == 2 and complaint in capsys.readouterr().err
     with pytest.raises(FileNotFoundError):
-        report.main([str(tmp_path / "none")])
+        main([str(tmp_path / "none")])
 
 
 def test_the_report_of_drawn_avatars(shards):

@@ -1,18 +1,13 @@
 """How an evaluation looks: one HTML page that asks nothing of any network."""
 
-import base64
-import io
-from importlib import resources
-
-import jinja2
-from markupsafe import Markup
 from PIL import Image
 
 from tfanime.evaluate.judge import BIN, BINS
 from tfanime.evaluate.table import columns
-from tfanime.evaluate.tags_chart import EXPLANATION, section
-from tfanime.files import replacing
+from tfanime.evaluate.tags import table_of
 from tfanime.metrics.attributes import Obeyed
+from tfanime.pages import template
+from tfanime.pages.pictures import as_jpeg, data_uri
 
 FILE_NAME = "evaluation.html"
 SIZE = (420, 120)  # pixels of a histogram's plot, without axes
@@ -39,37 +34,28 @@ def write(evaluation, folder, warnings=()):
             **row,
             "cells": [column.text(row["values"]) for column in shown],
             "chart": chart(row["histogram"], evaluation.real_histogram),
-            "sheet": data_uri(folder / row["sheet"]),
-            "closest": data_uri(folder / row["closest"]),
+            "sheet": _shown(folder / row["sheet"]),
+            "closest": _shown(folder / row["closest"]),
         }
         for row in evaluation.rows
     ]
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(
-        (resources.files(__package__) / "evaluation.html.jinja").read_text(encoding="utf-8")
-    )
-    style = (resources.files("tfanime.tfrecords.report") / "report.css").read_text(encoding="utf-8")
     page = template.render(
-        style=Markup(style),
+        "evaluate/evaluation.html.jinja",
         columns=shown,
         best=[column.best_of(evaluation.rows) for column in shown],
         rows=rows,
         protocol=evaluation.protocol,
         provenance=evaluation.provenance,
         tags=tag_tables(evaluation.rows),
-        explanation=EXPLANATION,
         warnings=warnings,
     )
     path = folder / FILE_NAME
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+    template.write(path, page)
     return path
 
 
 def tag_tables(rows):
-    """Tables of the tags that models obey, one for each judge and set of tags: `(judge, HTML)` pairs.
+    """Tables of the tags that models obey, one for each judge and set of tags, see `tfanime.evaluate.tags.table_of`.
 
     Args:
         rows: Those of an `Evaluation`.
@@ -83,16 +69,13 @@ def tag_tables(rows):
             key = judge, tuple(each.tag for each in obeyed)
             models.setdefault(key, {})[row["name"]] = obeyed
             recalls[key] = told["recall_of_real_faces"].get(judge)
-    found = ((judge, section(names, judge, recalls[judge, tags])) for (judge, tags), names in models.items())
-    return [(judge, Markup(table)) for judge, table in found if table]
+    tables = (table_of(obeyed, judge, recalls[judge, tags]) for (judge, tags), obeyed in models.items())
+    return [table for table in tables if table["lines"]]
 
 
-def data_uri(path):
-    """A picture file for the page, as a JPEG in a `data:` URI."""
-    buffer = io.BytesIO()
+def _shown(path):
     with Image.open(path) as picture:
-        picture.convert("RGB").save(buffer, "jpeg", quality=JPEG_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        return data_uri(as_jpeg(picture, JPEG_QUALITY))
 
 
 def chart(histogram, real):

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from tfanime import command_line
@@ -51,25 +50,43 @@ def page(models, judges, recall):
     Returns:
         HTML, as text.
     """
-    from importlib import resources
+    from tfanime.pages import template
 
-    from tfanime.evaluate.tags_chart import EXPLANATION, section
+    tables = [table_of(models, judge, recall.get(judge)) for judge in judges]
+    return template.render("evaluate/tags.html.jinja", tables=[table for table in tables if table["lines"]])
 
-    style = (resources.files("tfanime.tfrecords.report") / "report.css").read_text(encoding="utf-8")
-    sections = ((judge, section(models, judge, recall.get(judge))) for judge in judges)
-    body = "".join(f"<section><h2>Seen by {escape(judge)}</h2>{table}</section>" for judge, table in sections if table)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tags obeyed</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<style>{style}</style></head><body><header><h1>Tags obeyed</h1><p>{EXPLANATION}</p></header>{body}"
-        "</body></html>\n"
-    )
+
+def table_of(models, judge, recall=None):
+    """What generators obey in the eyes of one judge: what `tags_table.html.jinja` draws.
+
+    Args:
+        models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`; of one vocabulary.
+        judge: The judge's name.
+        recall: By tag how often the judge tells it of real faces that have it, in [0, 1]; None where that is not known.
+
+    Returns:
+        A dictionary of `judge`, `names`, those of the models, and `lines`, one for each tag that the judge knows.
+
+    Raises:
+        ValueError: The models have different tags.
+    """
+    if len({tuple(row.tag for row in rows) for rows in models.values()}) != 1:
+        raise ValueError(f"models in one table must have the same tags. Received: {', '.join(models)}")
+    lines = []
+    for rows in zip(*models.values(), strict=True):
+        shares = [(row.shown.get(judge), row.unasked.get(judge)) for row in rows]
+        if not any(judge in row.shown for row in rows):
+            continue
+        counts = [shown.count if shown else 0 for shown, _ in shares]
+        line = {"tag": rows[0].tag, "group": rows[0].group, "recall": (recall or {}).get(rows[0].tag)}
+        lines.append(line | {"shares": shares, "pictures": sorted({min(counts), max(counts)})})
+    return {"judge": judge, "names": list(models), "lines": lines}
 
 
 def as_text(models, judge):
     """A table for a terminal: for each tag and model the share and its interval."""
     from tfanime.metrics.attributes import overall
+    from tfanime.pages.numbers import whole_percent
 
     columns = [(name, {row.tag: row.shown.get(judge) for row in rows}) for name, rows in models.items()]
     width = max(len(tag) for _, shares in columns for tag in shares)
@@ -78,8 +95,8 @@ def as_text(models, judge):
         cells = [_interval(shares[tag]) for _, shares in columns]
         if set(cells) != {"–"}:
             lines.append([f"{tag:{width}}", *cells])
-    means = (overall(rows, judge) for rows in models.values())
-    lines.append([f"{'mean':{width}}", *("–" if mean is None else f"{100 * mean:.0f} %" for mean in means)])
+    means = (whole_percent(overall(rows, judge)) for rows in models.values())
+    lines.append([f"{'mean':{width}}", *means])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
 
@@ -108,6 +125,7 @@ def main(arguments=None):
     from tfanime.files import require_writable_folder, write_text
     from tfanime.generate import open_generator
     from tfanime.metrics.attributes import NetworkJudge, colour_judges, tags_obeyed
+    from tfanime.pages import template
     from tfanime.tagger.files import open_tagger, recall_of
 
     out = require_writable_folder(config.out, "out")
@@ -140,7 +158,7 @@ def main(arguments=None):
         "models": {path: [dataclasses.asdict(row) for row in rows] for path, rows in models.items()},
     }
     write_text(out / "tags.json", json.dumps(values, indent=1) + "\n")
-    write_text(out / "tags.html", page(models, names, recall))
+    template.write(out / "tags.html", page(models, names, recall))
     print("\n\n".join(as_text(models, name) for name in names))
     print(f"page: {out / 'tags.html'}, numbers: {out / 'tags.json'}")
     return 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tfanime.command_line import quiet
-from tfanime.files import replacing
 from tfanime.tfrecords.manifest import Manifest
 
 FILE_NAME = "report.html"
@@ -38,6 +37,7 @@ def write(folder, out=None, *, faces=240, suspects=48, drops=24, seed=0, progres
     folder = Path(folder)
     manifest = Manifest.load(folder)
     with quiet():
+        from tfanime.pages import template
         from tfanime.tfrecords.report import counts, page  # loads TensorFlow
 
     zoom = manifest.card.get("zoom", 1.0)
@@ -52,8 +52,5 @@ def write(folder, out=None, *, faces=240, suspects=48, drops=24, seed=0, progres
         survey.add(face)
     survey.finish()
     path = Path(out) if out else folder / FILE_NAME
-    with replacing(path) as temporary:
-        # File names may hold what is no UTF-8; in a report a question mark will do.
-        html = page.render(manifest, survey, lost)
-        temporary.write_text(html, encoding="utf-8", errors="replace")
+    template.write(path, page.render(manifest, survey, lost))
     return path

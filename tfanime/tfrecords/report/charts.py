@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
+from tfanime.pages.numbers import number
 
 SIZE = (460, 150)  # pixels of a histogram's plot, without axes
 
@@ -41,15 +41,6 @@ def axes(card):
         ("chroma", Axis("Chroma", "standard deviation of a*, b* (CIELAB)", marks=least("chroma"))),
         ("score", Axis("Score", "of the detector", marks=least("threshold"), crowded=True)),
     )
-
-
-def number(value):
-    """A count with separators, a measurement with three digits, an en dash for None."""
-    if value is None:
-        return "–"
-    if isinstance(value, (int, np.integer)) or value == round(value):
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def chart_of(histogram, axis):

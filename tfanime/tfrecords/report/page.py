@@ -1,24 +1,18 @@
-"""How a report looks: thumbnails, overlays, tables of tags, and the HTML page.
+"""How a report looks: thumbnails, overlays, tables of tags, and the HTML page."""
 
-The page is one file that asks nothing of any network: pictures, style and script lie in it. Everything that comes from
-file names or manifests is escaped, and a content security policy lets no script run but the report's own.
-"""
-
-import base64
-import hashlib
 import io
 import math
 import re
-from importlib import resources
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 from PIL import Image
 
+from tfanime.pages import template
+from tfanime.pages.numbers import percent
+from tfanime.pages.pictures import as_jpeg, data_uri
 from tfanime.tfrecords.face import POINT_NAMES
 from tfanime.tfrecords.filters import REASONS
-from tfanime.tfrecords.report.charts import axes, chart_of, number
+from tfanime.tfrecords.report.charts import axes, chart_of
 from tfanime.tfrecords.report.counts import picture_of
 
 THUMBNAIL = 128  # pixels
@@ -56,17 +50,8 @@ def render(manifest, survey, lost):
         {"reason": reason, "text": explained(reason, card), "cards": [lost_card(one, thumbnails) for one in sample]}
         for reason, sample in sorted(lost.items(), key=lambda item: _rank(item[0]))
     ]
-    files = resources.files(__package__)
-    script, style = ((files / f"report.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": number, "percent": percent}
-    template = environment.from_string((files / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        script=Markup(script),
-        style=Markup(style),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "tfrecords/report/report.html.jinja",
         manifest=manifest,
         pictures=manifest.pictures,
         card=card,
@@ -119,18 +104,10 @@ def lost_card(lost, thumbnails):
         "id": lost.id,
         "short": short(lost.id),
         "value": lost.value,
-        "image": data_uri(lost.image, LOST_BYTES, LOST_SIDE),
+        "image": thumbnail(lost.image, LOST_BYTES, LOST_SIDE),
         "earlier": lost.earlier,
-        "earlier_image": data_uri(earlier, LOST_BYTES, LOST_SIDE) if earlier else None,
+        "earlier_image": thumbnail(earlier, LOST_BYTES, LOST_SIDE) if earlier else None,
     }
-
-
-def percent(part, whole):
-    """A share, as a person would say it."""
-    if not whole:
-        return "–"
-    share = 100 * part / whole
-    return f"{share:.0f} %" if share in (0, 100) else f"{share:.1f} %" if 0.1 <= share <= 99.9 else f"{share:.2g} %"
 
 
 def explained(reason, card):
@@ -147,7 +124,7 @@ def explained(reason, card):
     return list(zip(pieces[::2], [*settings, None], strict=True))
 
 
-def data_uri(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
+def thumbnail(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
     """A picture for the page.
 
     Args:
@@ -167,12 +144,10 @@ def data_uri(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
         kind = "jpeg"
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         for quality in (88, 75, 60, 40):
-            buffer = io.BytesIO()
-            picture.save(buffer, "jpeg", quality=quality, optimize=True)
-            image = buffer.getvalue()
+            image = as_jpeg(picture, quality)
             if len(image) <= most:
                 break
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    return data_uri(image, kind)
 
 
 def short(id, most=40):
@@ -220,7 +195,7 @@ def card_of(face, vocabulary, zoom):
         "picture": picture_of(face.id),
         "short": short(face.id),
         "listable": not UNLISTABLE.search(face.id),  # exclude.txt has one id a line, in UTF-8
-        "image": data_uri(face.image),
+        "image": thumbnail(face.image),
         "tags": [tag.replace("_", " ") for tag in tags],
         "score": face.score,
         "side": face.side(zoom),

@@ -1,0 +1,57 @@
+"""How a page is made of a template: one file of HTML that asks nothing of any network.
+
+Templates and style sheets lie beside the code that fills them in. A page extends `pages/page.html.jinja`, which brings
+`style.css` and a content security policy that lets no script run but the page's own.
+"""
+
+import base64
+import hashlib
+
+import jinja2
+from markupsafe import Markup
+
+from tfanime.files import replacing
+from tfanime.pages.numbers import number, percent, whole_percent
+
+
+def render(name, /, **values):
+    """Fills in a template. All values are escaped, but for those that are `markupsafe.Markup`.
+
+    Args:
+        name: The template's path in the package, such as `evaluate/evaluation.html.jinja`.
+        values: What it names.
+
+    Returns:
+        HTML, as text.
+
+    Raises:
+        jinja2.UndefinedError: The template names a value that is not given.
+    """
+    return _environment.get_template(name).render(**values)
+
+
+def write(path, html):
+    """Writes a page through a temporary file. What is no UTF-8, as file names may be, becomes a question mark."""
+    with replacing(path) as temporary:
+        temporary.write_text(html, encoding="utf-8", errors="replace")
+
+
+def _source(name):
+    """A style sheet or script of the package, as it is."""
+    return Markup(_environment.loader.get_source(_environment, name)[0])
+
+
+def _digest(script):
+    """SHA-256 of a script, as a content security policy names it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+_environment = jinja2.Environment(
+    loader=jinja2.PackageLoader("tfanime", ""),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+_environment.filters |= {"number": number, "percent": percent, "whole_percent": whole_percent, "digest": _digest}
+_environment.globals["source"] = _source
