@@ -216,6 +216,17 @@ def quiet():
             os.close(kept)
 
 
+def require(config, rule, holds, *names):
+    """Refuses settings for whose value `holds` is not true.
+
+    Raises:
+        ValueError: The message names the flag, the rule and the value.
+    """
+    for name in names:
+        if not holds(getattr(config, name)):
+            raise ValueError(f"--{name} must be {rule}. Received: {getattr(config, name)}")
+
+
 def load_tensorflow():
     """Imports TensorFlow and looks for its devices, without the lines that it greets with. Returns the module."""
     with quiet():

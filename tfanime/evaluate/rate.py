@@ -34,13 +34,9 @@ class Config:
     port: int = 0
 
     def __post_init__(self):
-        for name, holds, rule in (
-            ("count", self.count >= 1, "at least 1"),
-            ("seed", 0 <= self.seed < 2**32, "from 0 to 2**32 - 1"),
-            ("port", 0 <= self.port < 2**16, "from 0 to 65535"),
-        ):
-            if not holds:
-                raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
+        command_line.require(self, "at least 1", lambda value: value >= 1, "count")
+        command_line.require(self, "from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
+        command_line.require(self, "from 0 to 65535", lambda value: 0 <= value < 2**16, "port")
 
 
 def open_pictures(path, count, seed=0, checkpoint="newest"):

@@ -31,12 +31,8 @@ class Config:
     network: str | None = None
 
     def __post_init__(self):
-        for name, holds, rule in (
-            ("count", self.count >= 20, "at least 20"),
-            ("seed", 0 <= self.seed < 2**62, "from 0 to below 2**62"),
-        ):
-            if not holds:
-                raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)}")
+        command_line.require(self, "at least 20", lambda value: value >= 20, "count")
+        command_line.require(self, "from 0 to below 2**62", lambda value: 0 <= value < 2**62, "seed")
 
 
 def page(models, judges, recall):

@@ -12,7 +12,10 @@ LONGEST_BODY = 1000  # bytes
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves a page on 127.0.0.1, to nobody else. A subclass answers with `get` and `post`.
+    """Serves a page on 127.0.0.1, to nobody else.
+
+    A subclass answers with `get(path)` and `post(path, values)`, where `values` is what a request's JSON says. They
+    return `(bytes, media type)`, what becomes JSON, or None if there is no such path.
 
     Requests under another host's name are refused, and so is every POST that is not JSON: pages of other sites can
     send nothing here. A `ValueError`, `KeyError` or `TypeError` of an answer is a bad request, an `OSError` is a fault
@@ -40,22 +43,6 @@ class PageServer(ThreadingHTTPServer):
     def address(self):
         """The page's address."""
         return f"http://127.0.0.1:{self.server_address[1]}/"
-
-    def get(self, path):
-        """What lies at a path that is not in `files`: `(bytes, media type)`, what becomes JSON, or None for nothing."""
-        raise NotImplementedError
-
-    def post(self, path, values):
-        """Changes something.
-
-        Args:
-            path: The request's path.
-            values: What its JSON says.
-
-        Returns:
-            What becomes JSON; None if there is no such path.
-        """
-        raise NotImplementedError
 
     def sent(self, answer):
         """Called after an answer of `get` or `post` has been sent."""

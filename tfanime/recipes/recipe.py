@@ -24,17 +24,6 @@ RESUMABLE = frozenset(
 )
 
 
-def require(config, rule, holds, *names):
-    """Refuses settings for whose value `holds` is not true.
-
-    Raises:
-        ValueError: The message names the flag, the rule and the value.
-    """
-    for name in names:
-        if not holds(getattr(config, name)):
-            raise ValueError(f"--{name} must be {rule}. Received: {getattr(config, name)}")
-
-
 @dataclass(frozen=True)
 class RecipeConfig:
     """What every recipe can be told.
@@ -158,9 +147,7 @@ class RecipeConfig:
         if self.image_size < 16 or self.image_size & (self.image_size - 1):
             raise ValueError(f"--image_size must be a power of two from 16. Received: {self.image_size}")
 
-    def require(self, rule, holds, *names):
-        """Refuses settings for whose value `holds` is not true, see the function of that name."""
-        require(self, rule, holds, *names)
+    require = command_line.require
 
     @property
     def profiled(self):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import parse_config, require
+from tfanime.recipes.recipe import parse_config
 from tfanime.runs import RunFolder
 
 TERMS = "Statistics of the pictures that it was trained on, whose licences bound its use. It contains no picture."
@@ -67,18 +67,20 @@ class Config:
     epoch_steps: int = 50
     checkpoint_minutes: float = 1
 
+    require = command_line.require
+
     def __post_init__(self):
-        require(self, "a folder of shards with tags and held-out faces", lambda value: value, "data")
-        require(self, "at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps")
-        require(self, "above 0", lambda value: value > 0, "learning_rate", "checkpoint_minutes")
-        require(self, "above 0", lambda value: value is None or value > 0, "minutes")
-        require(self, "at least 0", lambda value: value >= 0, "weight_decay")
-        require(self, "from 0 to 1", lambda value: 0 <= value <= 1, "balance", "light")
-        require(self, "above 0 and at most 1", lambda value: 0 < value <= 1, "least_side")
-        require(self, "from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
-        require(self, "a multiple of 8", lambda value: value > 0 and value % 8 == 0, "image_size")
+        self.require("a folder of shards with tags and held-out faces", lambda value: value, "data")
+        self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps")
+        self.require("above 0", lambda value: value > 0, "learning_rate", "checkpoint_minutes")
+        self.require("above 0", lambda value: value is None or value > 0, "minutes")
+        self.require("at least 0", lambda value: value >= 0, "weight_decay")
+        self.require("from 0 to 1", lambda value: 0 <= value <= 1, "balance", "light")
+        self.require("above 0 and at most 1", lambda value: 0 < value <= 1, "least_side")
+        self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
+        self.require("a multiple of 8", lambda value: value > 0 and value % 8 == 0, "image_size")
         rule = "a word of small letters, digits and _, such as mine1"
-        require(self, rule, lambda value: value is None or re.fullmatch("[a-z0-9_]+", value), "name")
+        self.require(rule, lambda value: value is None or re.fullmatch("[a-z0-9_]+", value), "name")
 
     @property
     def network(self):

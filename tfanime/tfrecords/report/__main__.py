@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfanime.command_line import parse, run
+from tfanime.command_line import parse, require, run
 from tfanime.tfrecords.report import write
 
 DESCRIPTION = """\
@@ -48,9 +48,7 @@ class Config:
     progress: bool = True
 
     def __post_init__(self):
-        for flag in ("faces", "suspects", "drops", "seed"):
-            if getattr(self, flag) < 0:
-                raise ValueError(f"--{flag} must be at least 0. Received: {getattr(self, flag)}")
+        require(self, "at least 0", lambda value: value >= 0, "faces", "suspects", "drops", "seed")
 
 
 def main(arguments=None):
