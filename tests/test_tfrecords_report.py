@@ -20,6 +20,7 @@ from tfanime.tfrecords.pictures import Drop
 from tfanime.tfrecords.report import charts
 from tfanime.tfrecords.report import counts as report_counts
 from tfanime.tfrecords.report import page as report_page
+from tfanime.tfrecords.report.__main__ import main as report_main
 from tfanime.tfrecords.settings import Settings
 from tfanime.tfrecords.shards import open_writer
 
@@ -310,7 +311,7 @@ def test_damaged_and_missing_shards_are_named(tmp_path):
 def test_command_line(tmp_path, capsys):
     folder = folder_of_shards(tmp_path / "x", [face(number) for number in range(4)])
     out = tmp_path / "page.html"
-    report.main([str(folder), "--out", str(out), "--faces", "2", "--progress", "false"])
+    report_main([str(folder), "--out", str(out), "--faces", "2", "--progress", "false"])
     assert re.fullmatch(rf"written  {re.escape(str(out))}, 0.\d MB\n", capsys.readouterr().out)
     assert len(Page(out.read_text(encoding="utf-8")).sheets["random"]) == 2
     for arguments, complaint in (
@@ -318,10 +319,10 @@ def test_command_line(tmp_path, capsys):
         ([str(folder), "--face", "1"], "--faces"),
     ):
         with pytest.raises(SystemExit) as end:
-            report.main(arguments)
+            report_main(arguments)
         assert end.value.code == 2 and complaint in capsys.readouterr().err
     with pytest.raises(FileNotFoundError):
-        report.main([str(tmp_path / "none")])
+        report_main([str(tmp_path / "none")])
 
 
 def test_the_report_of_drawn_avatars(shards):
