@@ -53,8 +53,9 @@ demo: $(READY)
 	echo "the run:                  demo/run (sheets by step in demo/run/samples)"
 	echo "losses and sheets:        $(VENV)/bin/tensorboard --logdir demo/run"
 
+# A file's tests stay in one process, where they share its fixtures; a process takes up to 3 GB.
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(RUN) -m ruff check .
