@@ -2,7 +2,7 @@
 
 import re
 
-from tfanime.metrics import attributes, copies, faces, frechet, kernel, neighbours
+from tfanime.metrics import attributes, copies, faces, frechet, kernel, neighbours, pairs
 
 METRICS = (
     frechet.METRIC,
@@ -11,6 +11,8 @@ METRICS = (
     neighbours.DENSITY_COVERAGE,
     faces.METRIC,
     attributes.METRIC,
+    pairs.PSNR,
+    pairs.SSIM,
     copies.DUPLICATES,
     copies.NEAREST,
 )
