@@ -2,7 +2,7 @@
 
 import re
 
-from tfanime.metrics import attributes, copies, faces, frechet, kernel, neighbours, pairs
+from tfanime.metrics import attributes, copies, faces, frechet, kernel, neighbours, pairs, path_length
 
 METRICS = (
     frechet.METRIC,
@@ -11,6 +11,7 @@ METRICS = (
     neighbours.DENSITY_COVERAGE,
     faces.METRIC,
     attributes.METRIC,
+    path_length.METRIC,
     pairs.PSNR,
     pairs.SSIM,
     copies.DUPLICATES,
