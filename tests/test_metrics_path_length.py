@@ -1,10 +1,14 @@
 """The perceptual path length against closed forms, which linear generators and features have."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfanime.latents import Latents
 from tfanime.metrics.path_length import METRIC, path_length, trimmed_mean
+from tfanime.tags import TagGroup, TagVocabulary
 
 SIZE, SIDE, PAIRS = 8, 4, 70
 MATRIX = np.random.default_rng(0).normal(0, 0.05, (SIZE, SIDE * SIDE * 3))
@@ -82,6 +86,23 @@ def test_the_outermost_percent_do_not_count():
     assert trimmed_mean(np.array([1.0, 3.0])) == 2.0
     with pytest.raises(ValueError, match="distances along paths must be finite"):
         trimmed_mean(np.array([1.0, np.nan]))
+
+
+def test_both_ends_have_the_same_tags():
+    """A generator whose pictures are its tags, far apart: along a path nothing changes."""
+    vocabulary = TagVocabulary("hair", (TagGroup("hair_colour", ("red_hair", "blue_hair"), exclusive=True),))
+    given = []
+
+    def network(inputs, training):
+        assert training is False
+        latents, tags = inputs
+        given.append(tags)
+        return tf.reshape(tf.repeat(tags[:, :1], 3, axis=1), [-1, 1, 1, 3]) + 0.0 * latents[0, 0]
+
+    generator = SimpleNamespace(network=network, latents=Latents(SIZE), vocabulary=vocabulary)
+    of_floats = SimpleNamespace(of_floats=lambda pictures: pictures.reshape(len(pictures), -1))
+    found = METRIC.compute(generator, of_floats, seed=0, progress=False, **METRIC.options | {"pairs": 20})
+    assert found == {"path_length": 0.0} and given[0].shape[1] == 2
 
 
 def test_headings_name_the_features():

@@ -91,11 +91,14 @@ def require_options(pairs, sampling, epsilon):
 
 
 def _compute(latent_generator, float_network, seed, progress, pairs, sampling, epsilon):
+    import tensorflow as tf
+
     from tfanime.tag_sampling import TagSampler
 
     network, vocabulary = latent_generator.network, latent_generator.vocabulary
     sampler = TagSampler(vocabulary) if vocabulary else None
 
+    @tf.function(reduce_retracing=True)
     def draw(latents, seeds):
         return network([latents, sampler.from_seeds(seeds)] if sampler else latents, training=False)
 
