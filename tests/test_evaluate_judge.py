@@ -146,6 +146,11 @@ def test_the_protocol_is_all_that_numbers_depend_on(judge, faces):
     assert judge.protocol["reference"] == expected
 
 
+def test_a_metric_is_asked_for_once(judge):
+    with pytest.raises(ValueError, match=r"also must name a metric once. Received: ppl, ppl:pairs=9"):
+        Judge(judge.network, judge.reference, 100, progress=False, also=["ppl", "ppl:pairs=9"])
+
+
 def test_too_few(judge, faces, tmp_path):
     with pytest.raises(ValueError, match=r"samples must be at least 6. Received: 5"):
         Judge(judge.network, judge.reference, 5)

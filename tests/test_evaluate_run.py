@@ -130,9 +130,7 @@ def test_what_cannot_be_computed_for_any_model(features, held_out_shards, tmp_pa
 
     monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: generate.Generator(draw))
     flags = ["a", f"--data={held_out_shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
-    with pytest.raises(
-        ValueError, match=r"the metric ppl must have .* Received: none with latent_generator \(the same"
-    ):
+    with pytest.raises(ValueError, match=r"the metric ppl must have .* Received: none with latent_generator \(a gener"):
         command.main([*flags, "--also=ppl"])
 
 

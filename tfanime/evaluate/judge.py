@@ -74,6 +74,8 @@ class Judge:
         self.tagger = tagger
         self.tag_pictures = tag_pictures
         self.also = {metric.name: options for metric, options in map(parse_metric, also)}
+        if len(self.also) < len(also):
+            raise ValueError(f"also must name a metric once. Received: {', '.join(also)}")
         self.seed = seed
         rows = self.real_rows(samples)
         self.real_distances = nearest(reference.features[rows], reference.features, skip=rows)[1]
@@ -178,7 +180,8 @@ class Evidence:
             setattr(self, name, getattr(judge, name))
         self.float_network = judge.network if judge.network.takes_floats else None
         self.generator = generator = source.generator
-        self.latent_generator = generator if generator and generator.network and generator.latents else None
+        draws_latents = generator is not None and generator.network is not None and generator.latents is not None
+        self.latent_generator = generator if draws_latents else None
         self.targets = source.targets
         self.fakes = None  # until the pictures were drawn
 

@@ -127,7 +127,9 @@ def from_file(path, options):
     name = re.sub(r"\W+", "_", path.stem)
     # One file is several networks: by its layers, and by how pictures are scaled for it.
     tail = hashlib.sha256(f"{digest} {form.told(size)}".encode()).hexdigest()[:8]
-    return FeatureNetwork(name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute, load is _keras)
+    return FeatureNetwork(
+        name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute, takes_floats=load is _keras
+    )
 
 
 def _computed(run, form, size, path):
