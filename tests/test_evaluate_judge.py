@@ -5,11 +5,14 @@ import tiny_features
 from tfanime.data import DECODING
 from tfanime.evaluate.judge import BINS, Judge, histogram
 from tfanime.evaluate.sources import Source, averages
+from tfanime.evaluate.table import columns
 from tfanime.metrics.faces import FaceFinder
 from tfanime.metrics.frechet import frechet_distance
 from tfanime.metrics.kernel import kernel_distance
+from tfanime.metrics.metric import Metric, Number, digits
 from tfanime.metrics.neighbours import density_coverage, precision_recall
 from tfanime.metrics.reference import reference
+from tfanime.metrics.registry import METRICS
 
 SIDE = 8
 
@@ -38,7 +41,7 @@ def test_the_numbers_are_those_of_the_metrics(judge, faces):
     images = noise()
     values = judge.row(source(images)).values
     real, fake = judge.network(faces.images(np.arange(150))), judge.network(images)
-    some = real[judge._real_rows(100)]
+    some = real[judge.real_rows(100)]
     moments = [(rows.mean(axis=0), np.cov(rows, rowvar=False)) for rows in (real.astype(float), fake.astype(float))]
     assert values["distance"] == pytest.approx(frechet_distance(*moments[0], *moments[1]), rel=1e-5)
     assert (values["kernel"], values["kernel_deviation"]) == kernel_distance(some, fake, 100, 1000)
@@ -106,6 +109,31 @@ def test_averages_of_real_pictures_are_no_good(judge, faces):
     assert values["distance"] > 2 * real["distance"]
 
 
+def test_a_new_metric_is_one_object(judge, faces, monkeypatch):
+    """It sees each picture while they are drawn, and gets what the names of its parameters say."""
+
+    def compute(seen, fakes, seed):
+        return {"brightness": float(np.mean(seen)) + seed, "many": None, "details": {"dimensions": fakes.shape[1]}}
+
+    def look(images, finder):
+        return images.mean(axis=(1, 2, 3)) * finder(images)
+
+    numbers = (Number("brightness", "bright", "more", digits(3), ""), Number("many", "many", None, digits(3), ""))
+    new = Metric("new", numbers, compute, look, asked="detector")
+    for module in ("judge", "table"):
+        monkeypatch.setattr(f"tfanime.evaluate.{module}.METRICS", (*METRICS, new))
+    images = noise()
+    row = judge.row(source(images))
+    seen = images.mean(axis=(1, 2, 3))[judge.finder(images)]
+    assert row.values["brightness"] == pytest.approx(seen.sum() / len(images)) and row.values["many"] is None
+    assert row.details == {"new": {"dimensions": tiny_features.DIMENSIONS}}
+    cells = {column.heading: column.text(row.values) for column in columns(judge.protocol)}
+    assert cells["bright"] == f"{row.values['brightness']:.3g}" and cells["many"] == "–"
+    blind = Judge(judge.network, judge.reference, 100, None, progress=False)
+    assert blind.row(source(images)).values["brightness"] is None
+    assert "bright" not in [column.heading for column in columns(blind.protocol)]
+
+
 def test_histogram():
     shares = histogram([0.0, 0.049, 0.06, 99.0])
     assert (shares[0], shares[1], shares[-1], len(shares)) == (0.5, 0.25, 0.25, BINS)
@@ -116,6 +144,11 @@ def test_the_protocol_is_all_that_numbers_depend_on(judge, faces):
     assert judge.protocol["network"] == judge.network.protocol
     expected = {"fingerprint": faces.fingerprint, "stored_size": 8, "decoding": DECODING, "count": 150, "of": 150}
     assert judge.protocol["reference"] == expected
+
+
+def test_a_metric_is_asked_for_once(judge):
+    with pytest.raises(ValueError, match=r"also must name a metric once. Received: ppl, ppl:pairs=9"):
+        Judge(judge.network, judge.reference, 100, progress=False, also=["ppl", "ppl:pairs=9"])
 
 
 def test_too_few(judge, faces, tmp_path):

@@ -106,6 +106,34 @@ def test_beside_earlier_ones_of_the_same_protocol(evaluated, run_folder, tmp_pat
         command.main([*flags, "--samples=20", "--baselines=false"])
 
 
+def test_path_length_where_it_is_asked_for(evaluated, features, tmp_path, capsys):
+    before, flags, _ = evaluated
+    flags = [*flags[:-1], "--baselines=false", f"--out={tmp_path}"]
+    command.main([*flags, "--also", "ppl:pairs=8"])
+    row, value = values(tmp_path)["dcgan"], open_network(str(features)).value
+    assert capsys.readouterr().out.splitlines()[0].split().count(f"ppl_{value.removeprefix('fd_')}") == 1
+    assert row["values"]["path_length"] > 0
+    earlier = values(before)["dcgan"]["values"]
+    assert {key: number for key, number in row["values"].items() if key != "path_length"} == earlier
+    protocol = json.loads((tmp_path / "evaluation.json").read_text())["protocol"]
+    assert protocol["ppl"] == {"pairs": 8, "sampling": "full", "epsilon": 1e-4}
+    with pytest.raises(ValueError, match=r"must have one protocol. Received: .*, in which ppl is None and not {'pairs"):
+        command.main([*flags, "--also=ppl:pairs=8", f"--beside={before}"])
+
+
+def test_what_cannot_be_computed_for_any_model(features, held_out_shards, tmp_path, monkeypatch):
+    """A SavedModel gives bytes, of which there is no path length; nothing is drawn then."""
+
+    def draw(seeds):
+        assert len(seeds) == 1  # to know the size
+        return np.zeros((1, 16, 16, 3), np.uint8)
+
+    monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: generate.Generator(draw))
+    flags = ["a", f"--data={held_out_shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
+    with pytest.raises(ValueError, match=r"the metric ppl must have .* Received: none with latent_generator \(a gener"):
+        command.main([*flags, "--also=ppl"])
+
+
 def test_one_name_is_one_model(evaluated, run_folder, tmp_path):
     before, flags, _ = evaluated
     twin = shutil.copytree(run_folder, tmp_path / "elsewhere" / run_folder.name)
@@ -240,6 +268,7 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
         (["a"], 2, "data"),
         (["a", "--data=x", "--samples=5"], 2, r"--samples must be at least 6. Received: 5"),
         (["a", "--data=x", "--tag_pictures=9"], 2, r"--tag_pictures must be at least 20, or 0. Received: 9"),
+        (["a", "--data=x", "--also=ppl", "--also=fid"], 2, r"must be one of ppl, psnr, ssim. Received: 'fid'"),
         (["a", "--data=x", "--seed=-1"], 2, r"--seed must be from 0"),
         (["a", "--data=x", "--features=i2v"], 2, r"a feature network must be one of tagger, .* Received: 'i2v'"),
         (

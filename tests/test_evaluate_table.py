@@ -1,7 +1,10 @@
-from tfanime.evaluate.judge import SETTINGS
+from pathlib import Path
+
 from tfanime.evaluate.results import Evaluation
 from tfanime.evaluate.table import columns, table
+from tfanime.metrics.registry import SETTINGS
 
+GOLDEN = Path(__file__).parent / "golden"
 PROTOCOL = {"network": {"value": "fd_a"}, "settings": SETTINGS, "detector": None}
 VALUES = {
     "distance": 12.345,
@@ -56,3 +59,10 @@ def test_tags_obeyed_stand_there_where_they_were_counted():
     assert "Of 20 pictures" in column.meaning
     assert column.text(VALUES | {"tags": 0.25}) == "25.0%" and column.text(VALUES | {"tags": None}) == "–"
     assert "tags" not in [column.heading for column in columns(PROTOCOL | {"tags": None})]
+
+
+def test_an_evaluation_of_version_0_1_reads_as_it_did():
+    """golden/evaluation.json and the table that its version printed: two models with tags, and a detector."""
+    golden = Evaluation.load(GOLDEN / "evaluation.json")
+    assert "\n".join(table(golden)) + "\n" == (GOLDEN / "evaluation.txt").read_text(encoding="utf-8")
+    assert golden.protocol["settings"] == SETTINGS  # new rows may stand beside it

@@ -58,6 +58,16 @@ def test_interpolation():
     np.testing.assert_allclose(line, [[1.5, 0.5], [2.25, 0.75], [1.5, 3]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_interpolation_in_float64(distribution):
+    """A step of 1e-9 of the way is there, which is below what float32 can tell."""
+    latents = Latents(4, distribution)
+    first, second = (np.asarray(latents.from_seeds([seed]), np.float64) for seed in (1, 2))
+    begin, end = (latents.interpolate(first, second, np.array([share])).numpy() for share in (0.5, 0.5 + 1e-9))
+    ahead = latents.interpolate(first, second, np.array([0.5 + 1e-3])).numpy()
+    np.testing.assert_allclose((end - begin) * 1e6, ahead - begin, rtol=0.05)
+
+
 def test_distributions():
     normal = Latents(200).batch(500, 0, 0).numpy()
     assert abs(normal.mean()) < 0.01 and abs(normal.std() - 1) < 0.01 and abs((normal**4).mean() - 3) < 0.1

@@ -119,6 +119,19 @@ def test_pictures_are_bytes(tagging_network):
             network(wrong)
 
 
+def test_floats_are_not_rounded(tagging_network):
+    """A step of a tenth of a grey level moves the features, at the size of the input and at another."""
+    network = open_network("tagger")
+    for images in (IMAGES, IMAGES[:, :8, :8]):
+        pixels = np.clip(images, 1, 254)
+        np.testing.assert_allclose(network.of_floats(pixels), network(pixels), atol=0.02)
+        steps = [network.of_floats(pixels + step) - network.of_floats(pixels) for step in np.float32([0.1, 0.2])]
+        np.testing.assert_allclose(2 * steps[0], steps[1], atol=1e-3)
+        assert np.abs(steps[0]).max() > 1e-4
+    with pytest.raises(ValueError, match=r"'tagger' must take floats. Received: one that takes bytes alone"):
+        dataclasses.replace(network, takes_floats=False).of_floats(IMAGES)
+
+
 def test_of_many_pictures(tagging_network, shards):
     from tfanime import data
 

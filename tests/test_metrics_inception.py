@@ -48,6 +48,14 @@ def test_clean_fid_is_resized_before(path):
     assert np.abs(network(IMAGES) - open_network(f"inception:file={path}")(IMAGES)).max() > 0.01
 
 
+@pytest.mark.parametrize("name", ["inception", "inception_clean"])
+def test_floats_are_not_rounded(path, name):
+    network = open_network(f"{name}:file={path}")
+    np.testing.assert_array_equal(network.of_floats(IMAGES), network(IMAGES))
+    halves = IMAGES.clip(1, 254) + np.float32(0.5)
+    assert np.abs(network.of_floats(halves) - network(IMAGES.clip(1, 254))).max() > 0
+
+
 def test_the_clean_resize():
     smooth = np.add.outer(np.arange(20) * 7, np.arange(20) * 4)[..., None] + np.uint8([0, 10, 20])
     images = np.stack([smooth[::-1], smooth]).astype(np.uint8)

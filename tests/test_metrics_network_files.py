@@ -103,6 +103,13 @@ def test_errors(folder, text, error, message):
         open_network(f"{folder}/{text}")
 
 
+def test_only_keras_models_take_floats(folder):
+    network = open_network(str(folder / "my net.keras"))
+    images = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    assert np.abs(network.of_floats(images) - network.of_floats(np.round(images))).max() > 0
+    assert not open_network(str(folder / "saved")).takes_floats
+
+
 def test_another_file_is_another_value(folder, tmp_path, model):
     other = keras.models.clone_model(model)
     other.save(tmp_path / "my net.keras")

@@ -59,14 +59,14 @@ class Latents:
         arXiv 1609.04468), on the line for U(-1, 1).
 
         Args:
-            first: float32 `[batch, size]`.
+            first: float32 or float64 `[batch, size]`.
             second: Likewise.
-            share: How far from `first` to `second`, float32 `[batch]`, 0 to 1.
+            share: How far from `first` to `second`, float `[batch]`, 0 to 1.
 
         Returns:
-            float32 `[batch, size]`.
+            `[batch, size]` of the type of `first`.
         """
-        share = tf.cast(share, tf.float32)[:, None]
+        share = tf.cast(share, first.dtype)[:, None]
         line = first + share * (second - first)
         if self.distribution == "uniform":
             return line

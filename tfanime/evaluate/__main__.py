@@ -51,6 +51,8 @@ class Config:
             always.
         tag_pictures: Pictures for each tag of models that have tags, by which it is counted which of them they obey; at
             least 20, or 0 to leave that out.
+        also: A metric that costs more and is computed only where it is asked for, with its options: ppl, the perceptual
+            path length of run folders, or ppl:pairs=10000,sampling=end. Repeat the flag for more.
         beside: An earlier evaluation, evaluation.json or its folder, whose rows are to stand in the same table. Repeat
             the flag for more.
         progress: Show progress bars.
@@ -67,11 +69,13 @@ class Config:
     cascade: str | None = None
     baselines: bool = True
     tag_pictures: int = 20
+    also: list[str] = field(default_factory=list)
     beside: list[str] = field(default_factory=list)
     progress: bool = True
 
     def __post_init__(self):
         from tfanime.metrics.features import parse_network
+        from tfanime.metrics.registry import parse_metric
 
         if self.samples < 6:
             raise ValueError(f"--samples must be at least 6. Received: {self.samples}")
@@ -82,13 +86,15 @@ class Config:
         if self.cascade and self.detector in ("none", "animeface"):
             raise ValueError(f"--cascade must be left out with --detector {self.detector}. Received: {self.cascade!r}")
         parse_network(self.features)
+        for text in self.also:
+            parse_metric(text)
 
 
 def main(arguments=None):
     """Judges; `--help` lists the flags."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # jsonargparse appends to a list by `--beside+` and replaces it by `--beside`; here each `--beside` is one more.
-    arguments = [re.sub(r"^--beside(?==|$)", "--beside+", argument) for argument in arguments]
+    arguments = [re.sub(r"^--(also|beside)(?==|$)", r"--\1+", argument) for argument in arguments]
     config = command_line.parse(
         Config,
         program="python -m tfanime.evaluate",
@@ -114,6 +120,7 @@ def main(arguments=None):
             finder=finder,
             baselines=config.baselines,
             tag_pictures=config.tag_pictures,
+            also=config.also,
             earlier=config.beside,
             progress=config.progress,
         )

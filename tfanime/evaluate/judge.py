@@ -1,32 +1,21 @@
 """All numbers of a set of pictures, against one reference."""
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from tfanime.metrics.copies import unit
 from tfanime.metrics.features import BATCH
-from tfanime.metrics.frechet import Moments, frechet_infinity
-from tfanime.metrics.kernel import kernel_distance
-from tfanime.metrics.neighbours import density_coverage, nearest, precision_recall
+from tfanime.metrics.metric import NEEDS, parameters
+from tfanime.metrics.neighbours import DENSITY_COVERAGE, nearest
 from tfanime.metrics.reference import chosen
-from tfanime.tfrecords.duplicates import earliest
-from tfanime.tfrecords.filters import measure
+from tfanime.metrics.registry import METRICS, SETTINGS, parse_metric
 
-SETTINGS = {
-    "kernel_subsets": 100,
-    "kernel_subset_size": 1000,
-    "kernel_largest_share": 0.5,
-    "precision_recall_k": 3,
-    "density_coverage_k": 5,
-    "duplicate_bits": 4,
-    "memorised_share": 0.01,  # of real faces that are nearer to another one
-}
-LEAST = SETTINGS["density_coverage_k"] + 1  # samples
+FOUND = {"images", "seen", "fakes", "reals", "neighbours"}  # what any source has once its pictures are drawn
+LEAST = DENSITY_COVERAGE.settings["density_coverage_k"] + 1  # samples
 PAIRS = 32  # closest ones that are shown
-ROWS = 4096  # of features that are in float64 at a time
-ROUNDING = 1e-3  # of distances between equal pictures, in units of the median between real faces
 BIN, BINS = (
     0.05,
     60,
@@ -38,15 +27,17 @@ class Row:
     """What was found out about one source.
 
     Args:
-        values: Numbers by name; None for what was not asked or needs more samples.
+        values: Numbers by name; None for what cannot be said of this source, or needs more samples.
         histogram: Shares of pictures by distance to the nearest real one, float64 `[BINS]`.
         pairs: `(number of the picture, number of the real picture, distance)` of the closest pairs, closest first;
             the distance in units of the median between real faces.
+        details: By the names of metrics what they found out beside numbers, for JSON.
     """
 
     values: dict
     histogram: np.ndarray
     pairs: list
+    details: dict = field(default_factory=dict)
 
 
 class Judge:
@@ -59,12 +50,18 @@ class Judge:
             are fewer, then fewer of both.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
         progress: Whether to show progress bars.
+        tagger: The `tfanime.tagger.files.TaggerNetwork` that sees which tags generators obey, or None.
+        tag_pictures: How many pictures are drawn for each tag then.
+        also: What `tfanime.metrics.registry.parse_metric` reads: metrics that are computed where they are asked for.
+        seed: Of what metrics draw from a generator by themselves.
 
     Raises:
-        ValueError: There are too few samples or real pictures.
+        ValueError: There are too few samples or real pictures, or a metric cannot be asked for.
     """
 
-    def __init__(self, network, reference, samples, finder=None, progress=True):
+    def __init__(
+        self, network, reference, samples, finder=None, progress=True, tagger=None, tag_pictures=20, also=(), seed=0
+    ):
         if samples < LEAST:
             raise ValueError(f"samples must be at least {LEAST}. Received: {samples}")
         if reference.details["count"] < LEAST:
@@ -74,12 +71,16 @@ class Judge:
         self.finder = finder
         self.progress = progress
         self.samples = samples
-        rows = self._real_rows(samples)
+        self.tagger = tagger
+        self.tag_pictures = tag_pictures
+        self.also = {metric.name: options for metric, options in map(parse_metric, also)}
+        if len(self.also) < len(also):
+            raise ValueError(f"also must name a metric once. Received: {', '.join(also)}")
+        self.seed = seed
+        rows = self.real_rows(samples)
         self.real_distances = nearest(reference.features[rows], reference.features, skip=rows)[1]
-        self.unit = float(np.median(self.real_distances)) or 1.0
+        self.unit = unit(self.real_distances)
         self.real_histogram = histogram(self.real_distances / self.unit)
-        # Where the data repeats itself the quantile is zero, and rounding would keep exact copies above it.
-        self.near = max(np.quantile(self.real_distances, SETTINGS["memorised_share"]), ROUNDING * self.unit)
 
     @property
     def protocol(self):
@@ -92,9 +93,11 @@ class Judge:
             "reference": {key: details[key] for key in ("fingerprint", "stored_size", "decoding", "count", "of")},
             "detector": self.finder.protocol if self.finder else None,
             "settings": SETTINGS,
+            "tags": {"pictures": self.tag_pictures, "tagger": self.tagger.card["sha256"]} if self.tagger else None,
+            **self.also,
         }
 
-    def _real_rows(self, count):
+    def real_rows(self, count):
         """Rows of the reference, as many as there are pictures to compare with them."""
         of = self.reference.details["count"]
         return chosen(min(count, of), of)
@@ -113,57 +116,92 @@ class Judge:
         """
         if source.count < LEAST:
             raise ValueError(f"{source.name} must have at least {LEAST} pictures. Received: {source.count}")
-        features, hashes, found = self._look(source)
-        moments = Moments(self.network.dimensions)
-        for begin in range(0, len(features), ROWS):
-            moments.update(features[begin : begin + ROWS])
-        gaussian = self.reference.gaussian
-        real = self.reference.features[self._real_rows(source.count)]
-        kernel, deviation = kernel_distance(
-            real,
-            features,
-            SETTINGS["kernel_subsets"],
-            SETTINGS["kernel_subset_size"],
-            SETTINGS["kernel_largest_share"],
-        )
-        equal = features[: len(real)]  # what neighbours say depends on both numbers
-        precision, recall = precision_recall(real, equal, SETTINGS["precision_recall_k"])
-        density, coverage = density_coverage(real, equal, SETTINGS["density_coverage_k"])
-        indices, distances = nearest(features, self.reference.features)
-        enough = source.count >= 4 * self.network.dimensions
-        copies = sum(1 for _ in earliest(hashes, SETTINGS["duplicate_bits"]))
-        values = {
-            "distance": gaussian.distance(moments.gaussian),
-            "distance_infinity": frechet_infinity(features, gaussian) if enough else None,
-            "kernel": kernel,
-            "kernel_deviation": deviation,
-            "precision": precision,
-            "recall": recall,
-            "density": density,
-            "coverage": coverage,
-            "faces": float(np.mean(found)) if self.finder else None,
-            "duplicates": copies / source.count,
-            "nearest": float(np.median(distances)) / self.unit,
-            "memorised": float(np.mean(distances <= self.near)),
-        }
+        protocol, evidence = self.protocol, Evidence(self, source)
+        values, details = {}, {}
+        asked = [metric for metric in METRICS if metric.key is None or metric.key in protocol]
+        able = [metric for metric in asked if metric.is_asked(protocol) and not evidence.lacks(metric)]
+        seen = self._look(source, evidence, [metric for metric in able if metric.look])
+        for metric in asked:
+            found = {}
+            if metric in able:
+                found = _call(metric.compute, evidence, seen=seen.get(metric.name), **self.also.get(metric.name, {}))
+            values |= {key: found.get(key) for key in metric.keys}
+            if "details" in found:
+                details[metric.name] = found["details"]
+        indices, distances = evidence.neighbours
         closest = np.argsort(distances, kind="stable")[:PAIRS]
         pictures = self.reference.indices[indices]
         pairs = [(int(index), int(pictures[index]), float(distances[index]) / self.unit) for index in closest]
-        return Row(values, histogram(distances / self.unit), pairs)
+        return Row(values, histogram(distances / self.unit), pairs, details)
 
-    def _look(self, source):
-        """Features, perceptual hashes, and in which pictures there is a face."""
-        features, hashes, found = [], [], []
+    def require_also(self, sources):
+        """Refuses metrics that were asked for by name and that none of the sources has what it takes for.
+
+        Raises:
+            ValueError: The message names what is missing.
+        """
+        for metric in METRICS:
+            lacks = [Evidence(self, source).lacks(metric) for source in sources if metric.name in self.also]
+            if lacks and all(lacks):
+                raise ValueError(
+                    f"the metric {metric.name} must have what it needs of at least one source. Received: none with "
+                    + " and ".join(f"{need} ({NEEDS[need]})" for need in lacks[0])
+                )
+
+    def _look(self, source, evidence, metrics):
+        """Draws all pictures; notes their features, and returns what metrics see of each, lists by their names."""
+        features, seen = [], {metric.name: [] for metric in metrics}
         title = source.name if self.progress else None
         with tqdm(total=source.count, desc=title, unit=" pictures", disable=None if title else True) as bar:
             for begin in range(0, source.count, BATCH):
-                images = source.images(np.arange(begin, min(begin + BATCH, source.count)))
+                numbers = np.arange(begin, min(begin + BATCH, source.count))
+                images = source.images(numbers)
+                targets = source.targets(numbers) if source.targets else None
                 features.append(self.network(images))
-                hashes += [measure(Image.fromarray(image), hashed=True).hash for image in images]
-                if self.finder:
-                    found.append(self.finder(images))
+                for metric in metrics:
+                    seen[metric.name] += list(_call(metric.look, evidence, images=images, targets=targets))
                 bar.update(len(images))
-        return np.concatenate(features), hashes, np.concatenate(found) if found else None
+        evidence.fakes = np.concatenate(features)
+        return seen
+
+
+class Evidence:
+    """What metrics may ask for about one source, by the names of `tfanime.metrics.metric.NEEDS`. What is not there is
+    None.
+
+    Args:
+        judge: The `Judge`.
+        source: The `tfanime.evaluate.sources.Source`.
+    """
+
+    def __init__(self, judge, source):
+        self._judge, self._source = judge, source
+        for name in ("reference", "real_distances", "network", "finder", "tagger", "tag_pictures", "seed", "progress"):
+            setattr(self, name, getattr(judge, name))
+        self.float_network = judge.network if judge.network.takes_floats else None
+        self.generator = generator = source.generator
+        draws_latents = generator is not None and generator.network is not None and generator.latents is not None
+        self.latent_generator = generator if draws_latents else None
+        self.targets = source.targets
+        self.fakes = None  # until the pictures were drawn
+
+    def lacks(self, metric):
+        """Which things that a metric needs are not there, whatever the pictures are; a list of names."""
+        return sorted(need for need in metric.needs - FOUND if getattr(self, need) is None)
+
+    @functools.cached_property
+    def reals(self):
+        return self.reference.features[self._judge.real_rows(self._source.count)]
+
+    @functools.cached_property
+    def neighbours(self):
+        return nearest(self.fakes, self.reference.features)
+
+
+def _call(function, evidence, **more):
+    """Calls a function of a metric with what the names of its parameters ask for."""
+    names = parameters(function)
+    return function(**{name: more[name] if name in more else getattr(evidence, name) for name in names})
 
 
 def histogram(distances):

@@ -1,6 +1,5 @@
 """One evaluation from its settings to its files."""
 
-import dataclasses
 import hashlib
 import os
 import re
@@ -31,6 +30,7 @@ def evaluate(
     finder=None,
     baselines=True,
     tag_pictures=20,
+    also=(),
     earlier=(),
     progress=True,
 ):
@@ -49,6 +49,7 @@ def evaluate(
             in any case, because no share of faces should be read without theirs.
         tag_pictures: Pictures for each tag by which it is counted which tags models obey, of those that have tags, see
             `tfanime.metrics.attributes`; 0 for none.
+        also: Metrics that are computed only where they are asked for, see `tfanime.metrics.registry.parse_metric`.
         earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows stand in the same table; what is
             judged now replaces a row of the same name and path.
         progress: Whether to show progress bars.
@@ -79,13 +80,13 @@ def evaluate(
     elif baselines:
         some = f"only {held} faces out, and {LEAST} are needed" if held else "no faces out"
         warnings.append(f"{data} holds {some} (--holdout of the converter), so there is no row of real ones.")
-    judge = Judge(network, reference(network, faces, progress=progress), samples, finder, progress)
     name, options = parse_network(features)
     own = options.get("file") if name == "tagger" else None
     tagger = open_tagger(own) if tag_pictures else None
-    by = {"pictures": tag_pictures, "tagger": tagger.card["sha256"]} if tagger else None
-    protocol = judge.protocol | {"tags": by}
-    evaluation = Evaluation(protocol, _provenance(judge, seed), judge.real_histogram.tolist())
+    real = reference(network, faces, progress=progress)
+    judge = Judge(network, real, samples, finder, progress, tagger, tag_pictures, also, seed)
+    judge.require_also(sources)
+    evaluation = Evaluation(judge.protocol, _provenance(judge, seed), judge.real_histogram.tolist())
     for path, other in earlier:  # before any picture is drawn
         evaluation.require_same_protocol(other, path)
     if holdout:
@@ -101,7 +102,6 @@ def evaluate(
     for source in sources:
         try:
             found = judge.row(source)
-            tags = _tags(source, tagger, tag_pictures, seed, progress)
         except ValueError as error:  # features that are not finite, for instance
             failed[source.name] = error
             continue
@@ -110,8 +110,9 @@ def evaluate(
             "generated": source.generated,
             "samples": source.count,
             "origin": source.origin,
-            "values": found.values | {"tags": tags and tags["mean"]},
-            "tags": tags,
+            "values": found.values,
+            "tags": None,  # of models that have some, what is in the details
+            **found.details,
             "histogram": found.histogram.tolist(),
             "pairs": found.pairs,
             **files.drawn(source, faces, found.pairs),
@@ -165,24 +166,6 @@ def _require_one_table(sources, earlier, tagger):
             "models in one table must have the same tags, or --tag_pictures must be 0. Received: "
             + ", ".join(f"{name} with {len(own)} tags" for name, own in tags.items())
         )
-
-
-def _tags(source, network, pictures, seed, progress):
-    """Which tags a source's generator obeys, for JSON; None where it has none or nobody asked."""
-    if not network or not source.generator or not source.generator.vocabulary:
-        return None
-    from tfanime.metrics.attributes import NetworkJudge, colour_judges, overall, tags_obeyed
-    from tfanime.tagger.files import recall_of
-
-    vocabulary = source.generator.vocabulary
-    colours = colour_judges(vocabulary)
-    rows = tags_obeyed(source.generator, [NetworkJudge(network), *colours], pictures, seed, progress)
-    return {
-        "mean": overall(rows, network.name),
-        "judges": {network.name: network.card["sha256"], **{judge.name: judge.version for judge in colours}},
-        "recall_of_real_faces": {network.name: recall_of(network, vocabulary)},
-        "rows": [dataclasses.asdict(row) for row in rows],
-    }
 
 
 def _provenance(judge, seed):

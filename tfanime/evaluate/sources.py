@@ -22,6 +22,7 @@ class Source:
         generated: Whether a generator made them; a baseline else.
         origin: What is known of where they come from, a dictionary that JSON knows.
         generator: The `tfanime.generate.Generator` that draws them; None for what none drew.
+        targets: Likewise numbers -> the pictures that they should be, for pictures that have a right answer; None else.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Source:
     generated: bool = True
     origin: dict = field(default_factory=dict)
     generator: object = None
+    targets: Callable | None = None
 
 
 def open_models(paths, checkpoint, samples, seed):

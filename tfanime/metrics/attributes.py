@@ -8,11 +8,12 @@ beside how often it sees the tag in pictures that were drawn without it.
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from tfanime.metrics.intervals import wilson
+from tfanime.metrics.metric import Metric, Number, percent
 
 LEAST = 20  # pictures a tag, as in the paper
 
@@ -270,3 +271,40 @@ def overall(rows, judge):
     """All tags together: the mean of the shares of the tags that a judge knows, None if it knows none."""
     values = [row.shown[judge].value for row in rows if judge in row.shown and row.shown[judge].count]
     return float(np.mean(values)) if values else None
+
+
+def _compute(generator, tagger, tag_pictures, seed, progress):
+    """Which tags a generator obeys: the mean, and all rows for the page."""
+    from tfanime.tagger.files import recall_of
+
+    if not generator.vocabulary:
+        return {}
+    colours = colour_judges(generator.vocabulary)
+    rows = tags_obeyed(generator, [NetworkJudge(tagger), *colours], tag_pictures, seed, progress)
+    mean = overall(rows, tagger.name)
+    details = {
+        "mean": mean,
+        "judges": {tagger.name: tagger.card["sha256"], **{judge.name: judge.version for judge in colours}},
+        "recall_of_real_faces": {tagger.name: recall_of(tagger, generator.vocabulary)},
+        "rows": [asdict(row) for row in rows],
+    }
+    return {"tags": mean, "details": details}
+
+
+METRIC = Metric(
+    "tags",
+    (
+        Number(
+            "tags",
+            "tags",
+            "more",
+            percent,
+            lambda protocol: (
+                f"Of {protocol['tags']['pictures']} pictures for each tag, share in which the tagger sees it: the mean "
+                "of the tags."
+            ),
+        ),
+    ),
+    _compute,
+    asked="tags",
+)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from tfanime.metrics.metric import Metric, Number, percent
 from tfanime.tfrecords.detectors.animeface import animeface
 from tfanime.tfrecords.detectors.cascade import MIN_NEIGHBOURS, SCALE_FACTOR, cascade_path, lbpcascade
 from tfanime.tfrecords.detectors.registry import DetectSettings
@@ -90,3 +91,23 @@ def animeface_finder():
         return any(face.score >= settings.threshold for face in detector.find(Image.fromarray(image)))
 
     return FaceFinder("animeface", f"{detector.version}, threshold {settings.threshold}", find)
+
+
+METRIC = Metric(
+    "faces",
+    (
+        Number(
+            "faces",
+            "faces",
+            "more",
+            percent,
+            lambda protocol: (
+                f"Share of pictures in which {protocol['detector']['name']} finds a face. Averages of real faces get "
+                "nearly all: read it with recall and duplicates."
+            ),
+        ),
+    ),
+    compute=lambda seen: {"faces": float(np.mean(seen))},
+    look=lambda images, finder: finder(images),
+    asked="detector",
+)

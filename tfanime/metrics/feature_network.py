@@ -22,6 +22,7 @@ class FeatureNetwork:
         size: Height and width of its input in pixels.
         dimensions: Components of a feature vector.
         compute: uint8 array `[batch, height, width, 3]` -> float32 array `[batch, dimensions]`.
+        takes_floats: Whether `compute` takes float32 in 0 to 255 too, and then rounds nothing on the way.
     """
 
     name: str
@@ -31,6 +32,7 @@ class FeatureNetwork:
     size: int
     dimensions: int
     compute: Callable = field(repr=False, compare=False)
+    takes_floats: bool = False
 
     @property
     def protocol(self):
@@ -56,6 +58,27 @@ class FeatureNetwork:
             raise ValueError(
                 f"images must be uint8 [batch >= 1, height, width, 3]. Received: {images.dtype} {images.shape}"
             )
+        return self._checked(images)
+
+    def of_floats(self, images):
+        """Features of pictures that were not rounded to bytes: for what is differentiated, and no other protocol.
+
+        Args:
+            images: float32 array `[batch, height, width, 3]` in 0 to 255, batch >= 1.
+
+        Returns:
+            float32 array `[batch, dimensions]`.
+
+        Raises:
+            ValueError: The network takes bytes alone, or a feature is not finite.
+        """
+        if not self.takes_floats:
+            raise ValueError(
+                f"the feature network {self.name!r} must take floats. Received: one that takes bytes alone"
+            )
+        return self._checked(np.asarray(images, np.float32))
+
+    def _checked(self, images):
         with without_tf32():
             features = np.asarray(self.compute(images), np.float32)
         if features.shape != (len(images), self.dimensions):

@@ -46,9 +46,11 @@ def tagger(file=None):
 
         from tfanime.images import to_float
 
+        floats = images.dtype.is_floating
         if tuple(images.shape[1:3]) != (size, size):  # as `tfanime.data` makes the pictures that it was trained on
             images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
-            images = tf.round(tf.clip_by_value(images, 0.0, 255.0))
+            images = tf.clip_by_value(images, 0.0, 255.0)
+            images = images if floats else tf.round(images)
         return to_float(images)
 
     run = traced(lambda images: model(images, training=False)[0], prepare)
@@ -60,6 +62,7 @@ def tagger(file=None):
         size,
         model.outputs[0].shape[-1],
         lambda images: run(images, size),
+        takes_floats=True,
     )
 
 
@@ -94,6 +97,7 @@ def inception_keras():
         size,
         model.output_shape[-1],
         lambda images: run(images, size),
+        takes_floats=True,
     )
 
 

@@ -8,6 +8,9 @@ samples as there are dimensions the covariance is singular.
 import numpy as np
 
 from tfanime.metrics.arrays import require_features
+from tfanime.metrics.metric import Metric, Number, digits
+
+ROWS = 4096  # of features that are in float64 at a time
 
 
 class Moments:
@@ -182,3 +185,36 @@ def frechet_infinity(features, reference, points=15, seed=0):
         moments.update(features[random.choice(count, part, replace=False)])
         distances.append(reference.distance(moments.gaussian))
     return float(np.polyfit(1 / counts, distances, 1)[1])
+
+
+def _compute(fakes, reference):
+    moments = Moments(fakes.shape[1])
+    for begin in range(0, len(fakes), ROWS):
+        moments.update(fakes[begin : begin + ROWS])
+    enough = len(fakes) >= 4 * fakes.shape[1]
+    return {
+        "distance": reference.gaussian.distance(moments.gaussian),
+        "distance_infinity": frechet_infinity(fakes, reference.gaussian) if enough else None,
+    }
+
+
+METRIC = Metric(
+    "frechet",
+    (
+        Number(
+            "distance",
+            lambda protocol: protocol["network"]["value"],
+            "less",
+            digits(4),
+            "Frechet distance to the real pictures; less is better.",
+        ),
+        Number(
+            "distance_infinity",
+            lambda protocol: f"{protocol['network']['value']} inf",
+            "less",
+            digits(4),
+            "The same without the bias of few generated pictures (Chong and Forsyth 2020).",
+        ),
+    ),
+    _compute,
+)

@@ -58,7 +58,7 @@ def clean_resize(images, side=SIDE):
     """Resizes channel by channel in floating point, antialiased, by Pillow's bicubic filter.
 
     Args:
-        images: uint8 array `[batch, height, width, 3]`.
+        images: uint8 array `[batch, height, width, 3]`, or one of floats in 0 to 255.
         side: Height and width of the result.
 
     Returns:
@@ -84,7 +84,7 @@ def _network(name, value, path, entry, resize, prepare):
     def compute(images):
         return run(prepare(images).astype(np.float32, copy=False))
 
-    return FeatureNetwork(name, value, hash_of_files(path), resize, SIDE, dimensions, compute)
+    return FeatureNetwork(name, value, hash_of_files(path), resize, SIDE, dimensions, compute, takes_floats=True)
 
 
 def _graph_path(file, url, sha256):

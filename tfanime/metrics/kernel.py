@@ -6,6 +6,9 @@ Unlike the Frechet distance its estimate has no bias, so that few samples give n
 import numpy as np
 
 from tfanime.metrics.arrays import require_pair
+from tfanime.metrics.metric import Metric, Number
+
+SETTINGS = {"kernel_subsets": 100, "kernel_subset_size": 1000, "kernel_largest_share": 0.5}
 
 
 def kernel_distance(features_1, features_2, subsets=100, subset_size=1000, largest_share=0.5, seed=0):
@@ -62,3 +65,25 @@ def squared_discrepancy(first, second):
         return (kernel.sum() - np.trace(kernel)) / (len(rows) * (len(rows) - 1))
 
     return float(within(first) + within(second) - 2 * np.mean(cubic(first, second)))
+
+
+def _compute(reals, fakes):
+    kernel, deviation = kernel_distance(reals, fakes, *SETTINGS.values())
+    return {"kernel": kernel, "kernel_deviation": deviation}
+
+
+METRIC = Metric(
+    "kernel",
+    (
+        Number(
+            "kernel",
+            "KID x1000",
+            "less",
+            lambda value: f"{1000 * value:.2f}",
+            "Kernel distance, without bias by the number of pictures; the deviation is that of its subsets.",
+            deviation="kernel_deviation",
+        ),
+    ),
+    _compute,
+    settings=SETTINGS,
+)

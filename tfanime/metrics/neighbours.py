@@ -6,6 +6,7 @@ Distances are Euclidean and computed in blocks, so that memory grows with the nu
 import numpy as np
 
 from tfanime.metrics.arrays import require_features, require_pair
+from tfanime.metrics.metric import Metric, Number, digits, percent
 
 BLOCK = 1024
 MANY = 8192  # of other rows that are in memory at a time
@@ -119,3 +120,35 @@ def nearest(features, others, skip=None):
             indices[where] = np.where(nearer, first + found, indices[where])
             smallest[where] = np.where(nearer, distances[places, found], smallest[where])
     return indices, smallest
+
+
+def _precision_recall(reals, fakes):
+    equal = fakes[: len(reals)]  # what neighbours say depends on both numbers
+    precision, recall = precision_recall(reals, equal, PRECISION_RECALL.settings["precision_recall_k"])
+    return {"precision": precision, "recall": recall}
+
+
+def _density_coverage(reals, fakes):
+    equal = fakes[: len(reals)]
+    density, coverage = density_coverage(reals, equal, DENSITY_COVERAGE.settings["density_coverage_k"])
+    return {"density": density, "coverage": coverage}
+
+
+PRECISION_RECALL = Metric(
+    "precision_recall",
+    (
+        Number("precision", "precision", "more", percent, "Share of pictures that lie among real ones."),
+        Number("recall", "recall", "more", percent, "Share of real pictures that lie among these."),
+    ),
+    _precision_recall,
+    settings={"precision_recall_k": 3},
+)
+DENSITY_COVERAGE = Metric(
+    "density_coverage",
+    (
+        Number("density", "density", "more", digits(3), "Precision that outliers weigh less in; 1 is real."),
+        Number("coverage", "coverage", "more", percent, "Share of real pictures with one of these nearby."),
+    ),
+    _density_coverage,
+    settings={"density_coverage_k": 5},
+)

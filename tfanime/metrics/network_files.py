@@ -127,7 +127,9 @@ def from_file(path, options):
     name = re.sub(r"\W+", "_", path.stem)
     # One file is several networks: by its layers, and by how pictures are scaled for it.
     tail = hashlib.sha256(f"{digest} {form.told(size)}".encode()).hexdigest()[:8]
-    return FeatureNetwork(name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute)
+    return FeatureNetwork(
+        name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute, takes_floats=load is _keras
+    )
 
 
 def _computed(run, form, size, path):
@@ -150,21 +152,21 @@ def traced(network, prepare):
 
     Args:
         network: float32 `[batch, size, size, 3]` -> features.
-        prepare: (uint8 tensor, size) -> float32 tensor.
+        prepare: (uint8 or float32 tensor, size) -> float32 tensor.
 
     Returns:
-        (uint8 array, size) -> features; traced once for a size of picture.
+        (uint8 or float32 array, size) -> features; traced once for a size and type of picture.
     """
     import tensorflow as tf
 
     graphs = {}
 
     def run(images, size):
-        shape = images.shape[1:]
-        if shape not in graphs:  # the batch is left open, or the last one of a set would be traced anew
-            signature = [tf.TensorSpec((None, *shape), tf.uint8)]
-            graphs[shape] = tf.function(lambda images: network(prepare(images, size)), input_signature=signature)
-        return graphs[shape](tf.constant(images)).numpy()
+        kind = (images.shape[1:], images.dtype)
+        if kind not in graphs:  # the batch is left open, or the last one of a set would be traced anew
+            signature = [tf.TensorSpec((None, *kind[0]), kind[1])]
+            graphs[kind] = tf.function(lambda images: network(prepare(images, size)), input_signature=signature)
+        return graphs[kind](tf.constant(images)).numpy()
 
     return run
 
