@@ -121,3 +121,33 @@ def test_equal_process_ids_write_different_temporary_files(tmp_path):
         for path in (one, two):
             assert path.name.startswith(f".a.{os.getpid()}.") and path.suffix == ".part"
             path.write_text("")
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path):
+    name = "\u3042" * 83 + ".png"  # 253 bytes
+    with files.replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "whole"
+
+
+def test_what_is_no_utf8_is_refused_before_anything_is_made(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(ValueError, match=r"OUT must be a path in UTF-8. Received: b'.*caf\\xe9'; rename it"):
+        files.require_writable_folder(path, "OUT")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["[Group] faces", "a*b", "what?", "back\\slash"])
+def test_a_folder_without_wildcards_is_the_same_one(tmp_path, name):
+    folder = tmp_path / name / "run"
+    folder.mkdir(parents=True)
+    with files.without_wildcards(folder) as plain:
+        assert not set("[*?\\") & set(plain)
+        (tmp_path / plain / "a").write_text("1")
+    assert (folder / "a").read_text() == "1" and not os.path.lexists(plain)
+
+
+def test_a_folder_that_misleads_nobody_is_itself(tmp_path):
+    for name in ("plain", "{a} 100% ]\n "):
+        with files.without_wildcards(tmp_path / name) as plain:
+            assert plain == str(tmp_path / name)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfanime.files import in_cache
+from tfanime.files import in_cache, require_utf8
 from tfanime.images import to_float
 from tfanime.tags import TagVocabulary
 from tfanime.tfrecords.example import parse
@@ -174,8 +174,10 @@ def load(shards, image_size=None, *, split="train", progress=True):
 
     Raises:
         FileNotFoundError: There is no such folder, manifest or shard.
-        ValueError: `image_size` is above the shards', there is no such split, or a shard is damaged.
+        ValueError: `image_size` is above the shards', there is no such split, a shard is damaged, or the path of
+            `shards` is not UTF-8.
     """
+    shards = require_utf8(shards, "shards")
     manifest = Manifest.load(shards).split(split)
     image_size = manifest.image_size if image_size is None else image_size
     if not 1 <= image_size <= manifest.image_size:
@@ -183,10 +185,10 @@ def load(shards, image_size=None, *, split="train", progress=True):
             f"image_size must be from 1 to that of the shards in {str(shards)!r}, {manifest.image_size}. "
             f"Received: {image_size}. Larger pictures need another conversion, with a larger --size"
         )
-    _check_shards(Path(shards), manifest)
+    _check_shards(shards, manifest)
     folder = in_cache(
         f"decoded/{manifest.fingerprint[:32]}-{image_size}-{DECODING}",
-        lambda target: _decode(Path(shards), manifest, image_size, target, progress),
+        lambda target: _decode(shards, manifest, image_size, target, progress),
     )
     details = json.loads((folder / "details.json").read_text())
     path = folder / "images.uint8"

@@ -13,6 +13,9 @@ from pathlib import Path
 LEFT_AFTER = 24 * 3600.0
 """Seconds without a change after which half a folder in the cache has no maker any more."""
 
+LONGEST_NAME = 200
+"""Bytes of a name that the name of its temporary file has too; file systems allow 255 in all."""
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -33,7 +36,8 @@ def replacing(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Containers and hosts that share a folder may have equal process ids.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    kept = os.fsencode(path.name)[:LONGEST_NAME].decode(errors="ignore")  # a name may be as long as the file system allows
+    temporary = path.with_name(f".{kept}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         for path_of_file in [temporary, *temporary.rglob("*")]:
@@ -54,6 +58,26 @@ def write_text(path, text):
         temporary.write_text(text, encoding="utf-8")
 
 
+def require_utf8(path, argument):
+    """Refuses a path that holds bytes of another encoding: TensorFlow, TOML and JSON have no form for it.
+
+    Args:
+        path: The path.
+        argument: The name of the argument that it came from, for the message.
+
+    Returns:
+        `path` as a `pathlib.Path`.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{argument} must be a path in UTF-8. Received: {os.fsencode(path)}; rename it") from error
+    return Path(path)
+
+
 def require_writable_folder(path, argument):
     """Creates the folder `path` and checks that a file can be written in it.
 
@@ -66,8 +90,9 @@ def require_writable_folder(path, argument):
 
     Raises:
         OSError: The folder cannot be created or written; the message names the argument, the path and the cause.
+        ValueError: Its path is not UTF-8.
     """
-    path = Path(path)
+    path = require_utf8(path, argument)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -101,6 +126,30 @@ def locked(folder, argument):
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def without_wildcards(folder):
+    """A path of a folder that TensorFlow does not take for a pattern.
+
+    TensorFlow finds checkpoints, and the variables of a SavedModel, by patterns (`RestoreV2`, `CheckpointManager`):
+    below a folder such as "[Group] faces" it writes them, and finds none.
+
+    Args:
+        folder: An existing folder, whatever characters its path has.
+
+    Yields:
+        A string: `folder` itself if nothing in it misleads TensorFlow, else a link to it that lasts as long as the
+        block.
+    """
+    path = str(folder)
+    if not re.search(r"[*?\[\\]", path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tfanime-") as place:
+        link = Path(place) / "link"
+        link.symlink_to(Path(folder).resolve())
+        yield str(link)
 
 
 def cache_folder():

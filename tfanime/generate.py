@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfanime import __version__, command_line
-from tfanime.files import versions
+from tfanime.files import versions, without_wildcards
 from tfanime.recipes import RECIPES
 from tfanime.runs import RunFolder
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
@@ -143,7 +143,8 @@ def _inputs(vocabulary):
 def _from_saved_model(path):
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(path))
+    with without_wildcards(path) as plain:
+        model = tf.saved_model.load(plain)
     if "images" not in model.signatures:
         raise ValueError(
             f"model must have the signature 'images'. Received: {str(path)!r} with {sorted(model.signatures)}"
