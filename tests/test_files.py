@@ -53,6 +53,52 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     assert files.cache_folder() == tmp_path / "x" / "tfanime"
 
 
+def test_without_a_home_the_error_says_what_to_set(monkeypatch):
+    for name in ("TFANIME_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(user):
+        raise KeyError(f"getpwuid(): uid not found: {user}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(OSError, match=r"^TFANIME_CACHE must name a folder .* HOME is not set"):
+        files.in_cache("kind/name", lambda folder: None)
+
+
+def _into_a_full_disk(folder):
+    (folder / "a").symlink_to("/dev/full")
+    (folder / "a").write_text("1")
+
+
+def _by_numpy_into_a_full_disk(folder):
+    raise OSError("100 requested and 4 written")
+
+
+@pytest.mark.parametrize("fill", [_into_a_full_disk, _by_numpy_into_a_full_disk])
+def test_a_full_cache_is_named(tmp_path, monkeypatch, fill):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+    with pytest.raises(
+        OSError, match=r"the cache must have room .*(No space|4 written).*TFANIME_CACHE. Received.*name"
+    ):
+        files.in_cache("kind/name", fill)
+    assert list((tmp_path / "kind").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "file"))
+    message = r"the cache must .*\(Not a directory\).* another folder with TFANIME_CACHE. Received: .*file/kind/name"
+    with pytest.raises(OSError, match=message):
+        files.in_cache("kind/name", lambda folder: None)
+
+
+def test_what_fill_could_not_read_is_no_fault_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(FileNotFoundError, match="missing.txt") as caught:
+        files.in_cache("kind/name", lambda folder: (tmp_path / "missing.txt").read_text())
+    assert "TFANIME_CACHE" not in str(caught.value)
+
+
 def _age(folder, seconds):
     for path in (folder, *folder.rglob("*")):
         os.utime(path, (time.time() - seconds,) * 2)

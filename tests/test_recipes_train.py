@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -16,7 +17,7 @@ from tfanime import callbacks, files, generate
 from tfanime.data import FaceData
 from tfanime.export import __main__ as export
 from tfanime.metrics.features import open_network
-from tfanime.recipes import dcgan, recipe, wgan
+from tfanime.recipes import dcgan, recipe, train, wgan
 from tfanime.runs import RunFolder
 
 TINY = [
@@ -309,3 +310,12 @@ def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
     steps, seconds = [line["step"] for line in lines], [line["seconds"] for line in lines]
     assert steps == sorted(set(steps)) and steps[-1] == killed_at + 2
     assert seconds == sorted(seconds) and seconds[0] > 0
+
+
+def test_a_full_disk_of_the_run_is_told_from_others(tmp_path):
+    run, workers = RunFolder(tmp_path / "run"), SimpleNamespace(chief=True, require_same=lambda same: None)
+    with pytest.raises(OSError, match=r"run must have room \(No space left on device\). Received: '.*run'"):
+        with train._writable(run, workers, {}):
+            Path("/dev/full").write_text("1")
+    with pytest.raises(OSError, match=r"^\[Errno 28\] full: 'cache'$"), train._writable(run, workers, {}):
+        raise OSError(28, "full", "cache")

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and the folder for what can be made again."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -36,7 +37,9 @@ def replacing(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Containers and hosts that share a folder may have equal process ids.
-    kept = os.fsencode(path.name)[:LONGEST_NAME].decode(errors="ignore")  # a name may be as long as the file system allows
+    kept = os.fsencode(path.name)[:LONGEST_NAME].decode(
+        errors="ignore"
+    )  # a name may be as long as the file system allows
     temporary = path.with_name(f".{kept}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
@@ -153,11 +156,21 @@ def without_wildcards(folder):
 
 
 def cache_folder():
-    """The folder for what tfanime can make again: `TFANIME_CACHE`, or `tfanime` in the user's cache folder."""
+    """The folder for what tfanime can make again: `TFANIME_CACHE`, or `tfanime` in the user's cache folder.
+
+    Raises:
+        OSError: Neither is known, because the user has no home folder.
+    """
     folder = os.environ.get("TFANIME_CACHE")
     if folder:
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"
+    except RuntimeError as error:  # of a container that runs as a user whom it does not know
+        raise OSError(
+            "TFANIME_CACHE must name a folder for what can be made again, because HOME is not set and the user has no "
+            "home folder. Received: nothing"
+        ) from error
 
 
 def in_cache(name, fill):
@@ -173,7 +186,8 @@ def in_cache(name, fill):
         Its `pathlib.Path`.
 
     Raises:
-        OSError: The cache folder cannot be written. `fill`'s own errors pass through, and leave nothing behind.
+        OSError: The cache folder cannot be written or is full; the message names it, the cause and `TFANIME_CACHE`.
+            `fill`'s own errors pass through. Nothing is left behind.
     """
     folder = cache_folder() / name
     if folder.is_dir():
@@ -186,10 +200,32 @@ def in_cache(name, fill):
         with replacing(folder) as temporary:
             temporary.mkdir()
             fill(temporary)
-    except OSError:
+    except OSError as error:
         if not folder.is_dir():  # otherwise another process was faster, and made the same
-            raise
+            if not _is_of(folder.parent, error):
+                raise
+            cause = error.strerror or error
+            raise OSError(
+                error.errno,
+                f"the cache must have room and be writable ({cause}): make room, or name another folder "
+                "with TFANIME_CACHE. Received",
+                str(folder),
+            ) from error
     return folder
+
+
+def is_full(error):
+    """Whether an `OSError` says that a disk has no room. Python does not say which one: it names no file then."""
+    # NumPy knows how much it wrote, and no cause.
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or bool(re.search(r"requested and \d+ written", str(error)))
+
+
+def _is_of(folder, error):
+    """Whether an `OSError` is about `folder`: one of something in or above it, or one of a full disk."""
+    if error.filename is None:
+        return is_full(error)
+    named = Path(os.fsdecode(error.filename))
+    return folder in (named, *named.parents) or named in folder.parents
 
 
 def versions(base):

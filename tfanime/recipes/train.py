@@ -5,7 +5,7 @@ import dataclasses
 import tempfile
 
 from tfanime import devices
-from tfanime.files import locked, require_writable_folder
+from tfanime.files import is_full, locked, require_writable_folder
 from tfanime.metrics.names import is_frechet
 from tfanime.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
@@ -124,6 +124,12 @@ def _writable(shared, workers, same):
         try:
             with locked(require_writable_folder(shared.path, "run"), "run"):
                 yield shared
+        except OSError as error:
+            if error.filename is None and is_full(error):  # whoever wrote elsewhere, such as the cache, names the place
+                raise OSError(
+                    error.errno, f"run must have room ({error.strerror or error}). Received", str(shared.path)
+                ) from error
+            raise
         finally:
             if new:
                 with contextlib.suppress(OSError):  # something is in it
