@@ -31,9 +31,9 @@ def train(config, build, name):
     import keras
     import tensorflow as tf
 
-    from tfanime import callbacks, data
+    from tfanime import callbacks
     from tfanime.metrics.reference import reference
-    from tfanime.recipes.fitting import Session, require_resumable
+    from tfanime.recipes.fitting import Session, open_faces, require_resumable
 
     shared = RunFolder(config.run)
     shards = config.data
@@ -41,7 +41,7 @@ def train(config, build, name):
         from tfanime.tfrecords.default import default_shards
 
         shards = default_shards(config.image_size)
-    faces = data.load(shards, config.image_size)
+    faces = open_faces(shared, shards, config.image_size)
     vocabulary = vocabulary_of(config, faces)
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
     identity = require_resumable(shared, name, config, faces, resumable)
