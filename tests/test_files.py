@@ -94,7 +94,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 
 def test_what_fill_could_not_read_is_no_fault_of_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(FileNotFoundError, match="missing.txt") as caught:
+    with pytest.raises(FileNotFoundError, match=r"missing\.txt") as caught:
         files.in_cache("kind/name", lambda folder: (tmp_path / "missing.txt").read_text())
     assert "TFANIME_CACHE" not in str(caught.value)
 

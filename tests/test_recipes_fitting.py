@@ -88,5 +88,5 @@ def test_shards_that_a_run_cannot_find_again(in_tmp):
     )
     with pytest.raises(FileNotFoundError, match=message):
         open_faces(run, "old", 16)
-    with pytest.raises(FileNotFoundError, match="^--data: .*'new'"):  # the user's own word
+    with pytest.raises(FileNotFoundError, match=r"^--data: .*'new'"):  # the user's own word
         open_faces(run, "new", 16)

@@ -9,7 +9,7 @@ Memory stays flat however large the set is: the operating system's page cache is
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,11 @@ class FaceData:
     vocabulary: TagVocabulary | None
     fingerprint: str
     stored_size: int
+
+    def described_by(self, vocabulary):
+        """The same faces with the tags of another vocabulary, all of which this one has."""
+        columns = [self.vocabulary.tags.index(tag) for tag in vocabulary.tags]
+        return replace(self, tags=self.tags[:, columns], vocabulary=vocabulary)
 
     def images(self, indices):
         """Reads pictures by number.

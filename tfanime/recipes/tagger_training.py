@@ -58,7 +58,7 @@ def train(config, build):
 
 def warn_of_absent(vocabulary, tags):
     """Names on stderr the tags of a vocabulary that no face has; `tags` is `[faces, len(vocabulary)]` of +1, -1, 0."""
-    absent = [tag for tag, has in zip(vocabulary.tags, (tags > 0).any(axis=0), strict=True) if not has]
+    absent = vocabulary.unseen(tags)
     if absent:
         print(f"warning: no face has {', '.join(absent)}: the network cannot learn to see it", file=sys.stderr)
 
