@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -187,11 +188,11 @@ def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monke
     callback = attached(tmp_path)
     saved_at(callback, 3)
 
-    def full(checkpoint_number):
+    def full(self, checkpoint_number):
         (tmp_path / f"ckpt-{checkpoint_number}_temp").mkdir()
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
-    monkeypatch.setattr(callback.manager, "save", full)
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", full)
     with pytest.raises(OSError, match=r"cannot be written into .*No space left on device.* good one is .*ckpt-3; make"):
         saved_at(callback, 4)
     assert not list(tmp_path.glob("*_temp")) and attached(tmp_path).restore() == 3
@@ -272,3 +273,19 @@ def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path):
     run.checkpoints.rename(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match=message):
         checkpoints.require_kept(run)
+
+
+@pytest.mark.parametrize("name", ["[Group] faces", "a*", "what?", "back\\slash", "new\nline "])
+def test_folders_whose_names_are_patterns(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path(name, "..", name, "checkpoints")
+    saved_at(attached(folder, keep=2), 1, 2, 3)
+    assert sorted(path.name for path in folder.glob("*.index")) == ["ckpt-2.index", "ckpt-3.index"]
+    assert checkpoints.newest(folder) == str(folder / "ckpt-3")
+    assert checkpoints.kept(folder) == [str(folder / "ckpt-2"), str(folder / "ckpt-3")]
+    resumed = attached(folder, keep=2)
+    assert resumed.restore() == 3
+    saved_at(resumed, 4)
+    assert checkpoints.kept(folder) == [str(folder / "ckpt-3"), str(folder / "ckpt-4")]
+    Path("linked").symlink_to(folder.resolve())
+    assert attached("linked", keep=2).restore() == 4

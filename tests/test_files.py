@@ -53,6 +53,52 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     assert files.cache_folder() == tmp_path / "x" / "tfanime"
 
 
+def test_without_a_home_the_error_says_what_to_set(monkeypatch):
+    for name in ("TFANIME_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(user):
+        raise KeyError(f"getpwuid(): uid not found: {user}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(OSError, match=r"^TFANIME_CACHE must name a folder .* HOME is not set"):
+        files.in_cache("kind/name", lambda folder: None)
+
+
+def _into_a_full_disk(folder):
+    (folder / "a").symlink_to("/dev/full")
+    (folder / "a").write_text("1")
+
+
+def _by_numpy_into_a_full_disk(folder):
+    raise OSError("100 requested and 4 written")
+
+
+@pytest.mark.parametrize("fill", [_into_a_full_disk, _by_numpy_into_a_full_disk])
+def test_a_full_cache_is_named(tmp_path, monkeypatch, fill):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
+    with pytest.raises(
+        OSError, match=r"the cache must have room .*(No space|4 written).*TFANIME_CACHE. Received.*name"
+    ):
+        files.in_cache("kind/name", fill)
+    assert list((tmp_path / "kind").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "file"))
+    message = r"the cache must .*\(Not a directory\).* another folder with TFANIME_CACHE. Received: .*file/kind/name"
+    with pytest.raises(OSError, match=message):
+        files.in_cache("kind/name", lambda folder: None)
+
+
+def test_what_fill_could_not_read_is_no_fault_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(FileNotFoundError, match=r"missing\.txt") as caught:
+        files.in_cache("kind/name", lambda folder: (tmp_path / "missing.txt").read_text())
+    assert "TFANIME_CACHE" not in str(caught.value)
+
+
 def _age(folder, seconds):
     for path in (folder, *folder.rglob("*")):
         os.utime(path, (time.time() - seconds,) * 2)
@@ -121,3 +167,33 @@ def test_equal_process_ids_write_different_temporary_files(tmp_path):
         for path in (one, two):
             assert path.name.startswith(f".a.{os.getpid()}.") and path.suffix == ".part"
             path.write_text("")
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path):
+    name = "\u3042" * 83 + ".png"  # 253 bytes
+    with files.replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "whole"
+
+
+def test_what_is_no_utf8_is_refused_before_anything_is_made(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(ValueError, match=r"OUT must be a path in UTF-8. Received: b'.*caf\\xe9'; rename it"):
+        files.require_writable_folder(path, "OUT")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["[Group] faces", "a*b", "what?", "back\\slash"])
+def test_a_folder_without_wildcards_is_the_same_one(tmp_path, name):
+    folder = tmp_path / name / "run"
+    folder.mkdir(parents=True)
+    with files.without_wildcards(folder) as plain:
+        assert not set("[*?\\") & set(plain)
+        (tmp_path / plain / "a").write_text("1")
+    assert (folder / "a").read_text() == "1" and not os.path.lexists(plain)
+
+
+def test_a_folder_that_misleads_nobody_is_itself(tmp_path):
+    for name in ("plain", "{a} 100% ]\n "):
+        with files.without_wildcards(tmp_path / name) as plain:
+            assert plain == str(tmp_path / name)

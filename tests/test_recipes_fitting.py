@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfanime.recipes.fitting import Session, require_resumable
+from tfanime.recipes.fitting import Session, open_faces, require_resumable
 from tfanime.runs import RunFolder
 
 
@@ -73,3 +74,19 @@ def test_what_cannot_be_gone_on_with(tmp_path):
     run.checkpoints, run.load = tmp_path / "checkpoints", lambda: {"config": {"checkpoint_minutes": 2}}
     with pytest.raises(ValueError, match=r"must hold this run's checkpoints. Received: none, after 7 steps"):
         require_resumable(run, "wgan", "config", faces, {"steps"})
+
+
+def test_shards_that_a_run_cannot_find_again(in_tmp):
+    run = RunFolder("moved/run")
+    run.path.mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"^--data: shards must be an existing folder. Received: 'old'"):
+        open_faces(run, "old", 16)
+    run.details.write_text(json.dumps({"format": 1, "config": {"data": "old"}}))
+    message = (
+        r"^--data must name the shards of the run in 'moved/run', .* last started \(moved/run/config.toml\). "
+        rf"Received: 'old', looked for from the working folder '{os.getcwd()}': "
+    )
+    with pytest.raises(FileNotFoundError, match=message):
+        open_faces(run, "old", 16)
+    with pytest.raises(FileNotFoundError, match=r"^--data: .*'new'"):  # the user's own word
+        open_faces(run, "new", 16)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -12,11 +13,11 @@ import tensorflow as tf
 from keras import layers
 from recipe_runs import environment, metrics, points, running, same, sheets, tensors, wait_for_step
 
-from tfanime import callbacks, files, generate
+from tfanime import callbacks, data, files, generate
 from tfanime.data import FaceData
 from tfanime.export import __main__ as export
 from tfanime.metrics.features import open_network
-from tfanime.recipes import dcgan, recipe, wgan
+from tfanime.recipes import dcgan, recipe, train, wgan
 from tfanime.runs import RunFolder
 
 TINY = [
@@ -309,3 +310,48 @@ def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
     steps, seconds = [line["step"] for line in lines], [line["seconds"] for line in lines]
     assert steps == sorted(set(steps)) and steps[-1] == killed_at + 2
     assert seconds == sorted(seconds) and seconds[0] > 0
+
+
+def test_a_full_disk_of_the_run_is_told_from_others(tmp_path):
+    run, workers = RunFolder(tmp_path / "run"), SimpleNamespace(chief=True, require_same=lambda same: None)
+    message = r"run must have room \(No space left on device\). Received: '.*run'"
+    with pytest.raises(OSError, match=message), train._writable(run, workers, {}):
+        Path("/dev/full").write_text("1")
+    with pytest.raises(OSError, match=r"^\[Errno 28\] full: 'cache'$"), train._writable(run, workers, {}):
+        raise OSError(28, "full", "cache")
+
+
+def test_groups_that_no_face_has_are_left_out(shards, in_tmp, monkeypatch, capsys):
+    load = data.load
+
+    def without_hair(*arguments, **options):
+        faces = load(*arguments, **options)
+        faces.tags[:, faces.vocabulary.slices[0][1]] = 0
+        faces.tags[:, faces.vocabulary.tags.index("hat")] = -1
+        return faces
+
+    whole = load(shards, 16).vocabulary
+    monkeypatch.setattr(data, "load", without_hair)
+    assert wgan.main([*WGAN, f"--data={shards}", "--run=new", "--steps=1", "--tags=frequencies"]) == 0
+    warnings = capsys.readouterr().err
+    assert "warning: no face has a tag of hair_colour: left out of the game" in warnings
+    generator = generate.open_generator("new")
+    untrained = generator.vocabulary.untrained
+    assert "hat" in untrained and f"warning: no face has {', '.join(untrained)}: the generator cannot" in warnings
+    assert [group.name for group in generator.vocabulary.groups] == [group.name for group in whole.groups[1:]]
+    assert generator.images([1], "smile").shape == (1, 16, 16, 3)
+    with pytest.raises(ValueError, match=r"Received: hat, which the generator was never shown"):
+        generate.main(["new", "--seeds=1", "--tags=hat", "--out=hat.png"])
+    generate.main(["new", "--seeds=1", "--tags=hat", "--out=hat.png", "--allow_untrained_tags"])
+    assert Path("hat.png").is_file()
+    assert wgan.main(["--run=new", "--steps=2"]) == 0  # goes on
+    # A run of an older version has the whole vocabulary, and networks for it.
+    details = json.loads(Path("new/run.json").read_text())
+    Path("old").mkdir()
+    Path("old/run.json").write_text(json.dumps(details | {"vocabulary": whole.to_json()}))
+    config, faces = wgan.Config(tags="priors"), without_hair(shards, 16)
+    vocabulary = train.vocabulary_of(config, faces, RunFolder("old"))
+    assert vocabulary.groups == whole.groups and {"hat", "red_hair"} <= set(vocabulary.untrained)
+    faces.tags[:] = 0
+    with pytest.raises(ValueError, match=r"--tags must be none for .* no face has a tag. Received: priors"):
+        train.vocabulary_of(config, faces, RunFolder("none"))

@@ -1,5 +1,6 @@
 """What clients ask and how they read it, without a connection."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -127,3 +128,19 @@ def test_no_pause_goes_beyond_the_deadline():
 def test_only_unavailable_is_tried_again():
     for code in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"):
         assert Attempts(timeout=1000.0, retries=9).pause_after(code) is None
+
+
+def test_a_tag_that_no_training_face_had_is_asked_for_only_if_forced():
+    vocabulary = dataclasses.replace(VOCABULARY, untrained=("hat",))
+
+    def answer(call):
+        if call.output == "model_card":
+            return np.array([json.dumps({"vocabulary": vocabulary.to_json()}).encode()], object)
+        return images(call)
+
+    client = Told(answer)
+    with pytest.raises(ValueError, match=r"Received: hat, which the generator was never shown"):
+        client.generate([1], "green, hat")
+    assert len(client.calls) == 1  # the card's
+    np.testing.assert_array_equal(client.wanted("hat", allow_untrained=True), [0, 0, 1])
+    assert client.generate([1], "green").shape == (1, 2, 2, 3)

@@ -1,7 +1,9 @@
 """TF Serving's REST: both forms, what is refused and with which status, by the same path as gRPC's."""
 
 import base64
+import contextlib
 import gzip
+import http.client
 import json
 import math
 import re
@@ -352,3 +354,32 @@ def test_a_client_that_never_ends_its_request_is_sent_away():
             assert http_call(server.rest_address, "GET", f"/v1/models/{NAME}")[0] == 200  # others need not wait for him
             answer = connection.recv(1000)
         assert answer.startswith(b"HTTP/1.1 504") and b"not answered in 0.5 seconds" in answer
+
+
+def headers_of(address, method, path, **headers):
+    """Status and headers of an HTTP request without a body."""
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=60)) as connection:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response.status, {name: value for name, value in response.getheaders() if name.startswith("Access-")}
+
+
+ASKING = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
+
+
+def test_pages_of_other_origins_are_answered_only_if_wanted(server):
+    assert headers_of(server.rest_address, "GET", f"/v1/models/{NAME}", **ASKING) == (200, {})
+    assert headers_of(server.rest_address, "OPTIONS", PREDICT, **ASKING) == (400, {})
+    expected = {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Methods": "POST, GET",
+        "Access-Control-Allow-Headers": "Content-Type",
+    }
+    with Server(Models([load(NAME, 1, exported())]), port=0, rest_port=0, cors=True) as open_server:
+        address = open_server.rest_address
+        assert headers_of(address, "OPTIONS", PREDICT, **ASKING) == (200, expected)  # the preflight
+        assert headers_of(address, "GET", f"/v1/models/{NAME}", **ASKING) == (200, expected)
+        assert headers_of(address, "GET", "/v1/models/other", **ASKING) == (404, expected)  # errors can be read too
+        status, answer = http_call(address, "POST", PREDICT, {"signature_name": "images", "instances": [7]}, ASKING)
+        assert status == 200 and np.array(answer["predictions"]).shape == (1, HEIGHT, WIDTH, 3)
+        assert headers_of(address, "OPTIONS", "/other", **ASKING) == (404, expected)

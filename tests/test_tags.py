@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pickle
 import re
@@ -180,3 +181,26 @@ def test_values_from_probabilities():
         ([0.4, 0.1, 0.2, 0.1, 0.9], [0, 0, 0, -1, 1, 0]),
     ):
         np.testing.assert_array_equal(vocabulary.from_probabilities(places, np.array(probabilities), 0.5), expected)
+
+
+def test_tags_that_no_face_had_are_drawn_only_if_forced():
+    vocabulary = dataclasses.replace(KONACHAN26, untrained=("red_hair", "long_hair"))
+    with pytest.raises(ValueError, match=r"Received: red_hair, which the .* never shown; --allow_untrained_tags draws"):
+        vocabulary.wanted("red hair, short hair")
+    forced = vocabulary.wanted("red hair, short hair", allow_untrained=True)
+    np.testing.assert_array_equal(forced, KONACHAN26.wanted("red hair, short hair"))
+    np.testing.assert_array_equal(vocabulary.wanted("no red hair"), KONACHAN26.wanted("no red hair"))
+    assert TagVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
+    assert "untrained" not in KONACHAN26.to_json()  # as it was in files of older versions
+    with pytest.raises(ValueError, match=r"untrained must refer to tags"):
+        dataclasses.replace(KONACHAN26, untrained=("tail",))
+
+
+def test_some_groups_of_a_vocabulary():
+    whole = dataclasses.replace(KONACHAN26, priors={"red_hair": 0.5, "long_hair": 0.25}, untrained=("red_eyes",))
+    part = whole.of_groups({"eye_colour", "hair_length"})
+    assert part.groups == KONACHAN26.groups[1:] and part.priors == {"long_hair": 0.25}
+    assert part.untrained == ("red_eyes",) and part.canonical("amber eyes") == "yellow_eyes"
+    assert part.canonical("redhead") is None and whole.of_groups({"hair_length"}).untrained == ()
+    faces = np.array([[1, -1, 0], [1, 0, 0]])
+    assert TagVocabulary("x", (TagGroup("g", ("a", "b", "c"), True),)).unseen(faces) == ("b", "c")

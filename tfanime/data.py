@@ -9,14 +9,14 @@ Memory stays flat however large the set is: the operating system's page cache is
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfanime.files import in_cache
+from tfanime.files import in_cache, require_utf8
 from tfanime.images import to_float
 from tfanime.tags import TagVocabulary
 from tfanime.tfrecords.example import parse
@@ -47,6 +47,11 @@ class FaceData:
     vocabulary: TagVocabulary | None
     fingerprint: str
     stored_size: int
+
+    def described_by(self, vocabulary):
+        """The same faces with the tags of another vocabulary, all of which this one has."""
+        columns = [self.vocabulary.tags.index(tag) for tag in vocabulary.tags]
+        return replace(self, tags=self.tags[:, columns], vocabulary=vocabulary)
 
     def images(self, indices):
         """Reads pictures by number.
@@ -174,8 +179,10 @@ def load(shards, image_size=None, *, split="train", progress=True):
 
     Raises:
         FileNotFoundError: There is no such folder, manifest or shard.
-        ValueError: `image_size` is above the shards', there is no such split, or a shard is damaged.
+        ValueError: `image_size` is above the shards', there is no such split, a shard is damaged, or the path of
+            `shards` is not UTF-8.
     """
+    shards = require_utf8(shards, "shards")
     manifest = Manifest.load(shards).split(split)
     image_size = manifest.image_size if image_size is None else image_size
     if not 1 <= image_size <= manifest.image_size:
@@ -183,10 +190,10 @@ def load(shards, image_size=None, *, split="train", progress=True):
             f"image_size must be from 1 to that of the shards in {str(shards)!r}, {manifest.image_size}. "
             f"Received: {image_size}. Larger pictures need another conversion, with a larger --size"
         )
-    _check_shards(Path(shards), manifest)
+    _check_shards(shards, manifest)
     folder = in_cache(
         f"decoded/{manifest.fingerprint[:32]}-{image_size}-{DECODING}",
-        lambda target: _decode(Path(shards), manifest, image_size, target, progress),
+        lambda target: _decode(shards, manifest, image_size, target, progress),
     )
     details = json.loads((folder / "details.json").read_text())
     path = folder / "images.uint8"

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and the folder for what can be made again."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -12,6 +13,9 @@ from pathlib import Path
 
 LEFT_AFTER = 24 * 3600.0
 """Seconds without a change after which half a folder in the cache has no maker any more."""
+
+LONGEST_NAME = 200
+"""Bytes of a name that the name of its temporary file has too; file systems allow 255 in all."""
 
 
 @contextlib.contextmanager
@@ -33,7 +37,10 @@ def replacing(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Containers and hosts that share a folder may have equal process ids.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    kept = os.fsencode(path.name)[:LONGEST_NAME].decode(
+        errors="ignore"
+    )  # a name may be as long as the file system allows
+    temporary = path.with_name(f".{kept}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         for path_of_file in [temporary, *temporary.rglob("*")]:
@@ -54,6 +61,26 @@ def write_text(path, text):
         temporary.write_text(text, encoding="utf-8")
 
 
+def require_utf8(path, argument):
+    """Refuses a path that holds bytes of another encoding: TensorFlow, TOML and JSON have no form for it.
+
+    Args:
+        path: The path.
+        argument: The name of the argument that it came from, for the message.
+
+    Returns:
+        `path` as a `pathlib.Path`.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{argument} must be a path in UTF-8. Received: {os.fsencode(path)}; rename it") from error
+    return Path(path)
+
+
 def require_writable_folder(path, argument):
     """Creates the folder `path` and checks that a file can be written in it.
 
@@ -66,8 +93,9 @@ def require_writable_folder(path, argument):
 
     Raises:
         OSError: The folder cannot be created or written; the message names the argument, the path and the cause.
+        ValueError: Its path is not UTF-8.
     """
-    path = Path(path)
+    path = require_utf8(path, argument)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -103,12 +131,46 @@ def locked(folder, argument):
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def without_wildcards(folder):
+    """A path of a folder that TensorFlow does not take for a pattern.
+
+    TensorFlow finds checkpoints, and the variables of a SavedModel, by patterns (`RestoreV2`, `CheckpointManager`):
+    below a folder such as "[Group] faces" it writes them, and finds none.
+
+    Args:
+        folder: An existing folder, whatever characters its path has.
+
+    Yields:
+        A string: `folder` itself if nothing in it misleads TensorFlow, else a link to it that lasts as long as the
+        block.
+    """
+    path = str(folder)
+    if not re.search(r"[*?\[\\]", path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tfanime-") as place:
+        link = Path(place) / "link"
+        link.symlink_to(Path(folder).resolve())
+        yield str(link)
+
+
 def cache_folder():
-    """The folder for what tfanime can make again: `TFANIME_CACHE`, or `tfanime` in the user's cache folder."""
+    """The folder for what tfanime can make again: `TFANIME_CACHE`, or `tfanime` in the user's cache folder.
+
+    Raises:
+        OSError: Neither is known, because the user has no home folder.
+    """
     folder = os.environ.get("TFANIME_CACHE")
     if folder:
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"
+    except RuntimeError as error:  # of a container that runs as a user whom it does not know
+        raise OSError(
+            "TFANIME_CACHE must name a folder for what can be made again, because HOME is not set and the user has no "
+            "home folder. Received: nothing"
+        ) from error
 
 
 def in_cache(name, fill):
@@ -124,7 +186,8 @@ def in_cache(name, fill):
         Its `pathlib.Path`.
 
     Raises:
-        OSError: The cache folder cannot be written. `fill`'s own errors pass through, and leave nothing behind.
+        OSError: The cache folder cannot be written or is full; the message names it, the cause and `TFANIME_CACHE`.
+            `fill`'s own errors pass through. Nothing is left behind.
     """
     folder = cache_folder() / name
     if folder.is_dir():
@@ -137,10 +200,32 @@ def in_cache(name, fill):
         with replacing(folder) as temporary:
             temporary.mkdir()
             fill(temporary)
-    except OSError:
+    except OSError as error:
         if not folder.is_dir():  # otherwise another process was faster, and made the same
-            raise
+            if not _is_of(folder.parent, error):
+                raise
+            cause = error.strerror or error
+            raise OSError(
+                error.errno,
+                f"the cache must have room and be writable ({cause}): make room, or name another folder "
+                "with TFANIME_CACHE. Received",
+                str(folder),
+            ) from error
     return folder
+
+
+def is_full(error):
+    """Whether an `OSError` says that a disk has no room. Python does not say which one: it names no file then."""
+    # NumPy knows how much it wrote, and no cause.
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or bool(re.search(r"requested and \d+ written", str(error)))
+
+
+def _is_of(folder, error):
+    """Whether an `OSError` is about `folder`: one of something in or above it, or one of a full disk."""
+    if error.filename is None:
+        return is_full(error)
+    named = Path(os.fsdecode(error.filename))
+    return folder in (named, *named.parents) or named in folder.parents
 
 
 def versions(base):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfanime import __version__, command_line
-from tfanime.files import versions
+from tfanime.files import versions, without_wildcards
 from tfanime.recipes import RECIPES
 from tfanime.runs import RunFolder
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
@@ -34,25 +34,29 @@ class Generator:
         self.latents = latents
         self.card = card or {}
 
-    def images(self, seeds, tags="", batch=64):
+    def images(self, seeds, tags="", batch=64, allow_untrained_tags=False):
         """Draws avatars.
 
         Args:
             seeds: Sequence of ints; a seed is the same avatar at any place and in any batch, within one grey level.
             tags: What they are to show, such as `"blonde hair, smile, no hat"`; the seed decides about all other tags.
             batch: Pictures drawn at once.
+            allow_untrained_tags: Whether they may be tags that no training face had.
 
         Returns:
             uint8 array `[len(seeds), height, width, 3]`.
 
         Raises:
-            ValueError: The generator was trained without tags, or does not know one of these.
+            ValueError: The generator was trained without tags, or does not know one of these, or no training face had
+                one.
         """
         import numpy as np
 
-        return np.concatenate([images for _, images in self.images_in_batches(seeds, tags, batch)])
+        return np.concatenate(
+            [images for _, images in self.images_in_batches(seeds, tags, batch, allow_untrained_tags)]
+        )
 
-    def images_in_batches(self, seeds, tags="", batch=64):
+    def images_in_batches(self, seeds, tags="", batch=64, allow_untrained_tags=False):
         """Like `images`, for lists that are long.
 
         Yields:
@@ -62,7 +66,7 @@ class Generator:
 
         if tags and not self.vocabulary:
             raise ValueError(f"tags must be left out for a generator that was trained without. Received: {tags!r}")
-        wanted = [self.vocabulary.wanted(tags).astype(np.float32)] if self.vocabulary else []
+        wanted = [self.vocabulary.wanted(tags, allow_untrained_tags).astype(np.float32)] if self.vocabulary else []
         for begin in range(0, len(seeds), batch):
             part = seeds[begin : begin + batch]
             rows = (np.tile(row, (len(part), 1)) for row in wanted)
@@ -143,7 +147,8 @@ def _inputs(vocabulary):
 def _from_saved_model(path):
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(path))
+    with without_wildcards(path) as plain:
+        model = tf.saved_model.load(plain)
     if "images" not in model.signatures:
         raise ValueError(
             f"model must have the signature 'images'. Received: {str(path)!r} with {sorted(model.signatures)}"
@@ -169,6 +174,7 @@ class Config:
         seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
         tags: What they are to show, such as "blonde hair, smile, no hat", if the generator was trained with tags; the
             seed decides about all other tags.
+        allow_untrained_tags: Whether they may be tags that no training face had; nobody knows what comes of those.
         checkpoint: Which state of a run draws them: newest, best (of a run trained with --best_by), or one of the steps
             whose checkpoints are there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
@@ -178,6 +184,7 @@ class Config:
     model: str
     seeds: str = "0-63"
     tags: str = ""
+    allow_untrained_tags: bool = False
     checkpoint: str = "newest"
     out: str = "avatars.png"
     batch: int = 64
@@ -206,7 +213,9 @@ def main(arguments=None):
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
     generator = open_generator(config.model, config.checkpoint)
-    write_in_batches(generator.images_in_batches(seeds, config.tags, config.batch), seeds, config.out)
+    write_in_batches(
+        generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags), seeds, config.out
+    )
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 

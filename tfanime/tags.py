@@ -40,19 +40,22 @@ class TagVocabulary:
         aliases: Other spellings, to the tag each stands for.
         priors: For some tags, the probability to draw it where nobody chose (`tfanime.tag_sampling`). Default: uniform
             inside an exclusive group, `0.25` for independent tags (Jin et al. 2017, section 3.3).
+        untrained: Tags that no face had which the generator of this vocabulary was trained on.
     """
 
     name: str
     groups: tuple[TagGroup, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
     priors: Mapping[str, float] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
 
     def __post_init__(self):
         spellings = [_spelling(tag) for tag in self.tags]
         duplicates = sorted({tag for tag in self.tags if spellings.count(_spelling(tag)) > 1})
         if duplicates:
             raise ValueError(f"groups must not share a tag. Received in vocabulary {self.name!r}: {duplicates}")
-        for mapping, targets in (("aliases", self.aliases.values()), ("priors", self.priors)):
+        named = (("aliases", self.aliases.values()), ("priors", self.priors), ("untrained", self.untrained))
+        for mapping, targets in named:
             strangers = sorted(set(targets) - set(self.tags))
             if strangers:
                 raise ValueError(f"{mapping} must refer to tags of vocabulary {self.name!r}. Received: {strangers}")
@@ -125,22 +128,29 @@ class TagVocabulary:
                 raise ValueError(f"a face has one tag of group {group.name!r}. Received: {', '.join(several)}")
         return tuple(tag for tag in self.tags if tag in found)
 
-    def wanted(self, text):
+    def wanted(self, text, allow_untrained=False):
         """Reads which tags a person wants and which not, such as `"blonde hair, smile, no hat"`.
 
         Args:
             text: Tags separated by commas as in `parse`, each one to be avoided after the word "no".
+            allow_untrained: Whether tags may be wanted that no training face had.
 
         Returns:
             int8 array `[len(self)]`: +1 for tags that must hold, -1 for those that must not (the others of an exclusive
             group too), 0 for those left to chance.
 
         Raises:
-            ValueError: See `parse`; or a tag is wanted and not wanted.
+            ValueError: See `parse`; a tag is wanted and not wanted; or no training face had it.
         """
         words = list(filter(None, (word.strip() for word in text.split(","))))
         avoided = [word for word in words if self.canonical(word) is None and re.match(r"(?i)no[ _]", word)]
         tags = self.parse(",".join(word for word in words if word not in avoided))
+        unseen = [tag for tag in tags if tag in self.untrained]
+        if unseen and not allow_untrained:
+            raise ValueError(
+                f"tags must be ones that a training face had. Received: {', '.join(unseen)}, which the generator was "
+                "never shown; --allow_untrained_tags draws whatever comes of it"
+            )
         values = np.zeros(len(self), np.int8)
         for tag in itertools.chain.from_iterable(self.parse(word[3:]) for word in avoided):
             if tag in tags:
@@ -236,9 +246,26 @@ class TagVocabulary:
             }
         return dataclasses.replace(self, priors=priors)
 
+    def of_groups(self, names):
+        """The same vocabulary with some of its groups only, in its own order."""
+        groups = tuple(group for group in self.groups if group.name in names)
+        kept = {tag for group in groups for tag in group.tags}
+        return dataclasses.replace(
+            self,
+            groups=groups,
+            aliases={alias: tag for alias, tag in self.aliases.items() if tag in kept},
+            priors={tag: prior for tag, prior in self.priors.items() if tag in kept},
+            untrained=tuple(tag for tag in self.untrained if tag in kept),
+        )
+
+    def unseen(self, values):
+        """The tags that none of the described faces has; `values` is `[count, len(self)]` of +1, -1 and 0."""
+        holds = (np.asarray(values) > 0).any(axis=0)
+        return tuple(tag for tag, seen in zip(self.tags, holds, strict=True) if not seen)
+
     def to_json(self):
         """The vocabulary as plain dictionaries and lists, for manifests and model cards."""
-        return {
+        values = {
             "name": self.name,
             "groups": [
                 {"name": group.name, "exclusive": group.exclusive, "tags": list(group.tags)} for group in self.groups
@@ -246,12 +273,15 @@ class TagVocabulary:
             "aliases": dict(self.aliases),
             "priors": dict(self.priors),
         }
+        # Left out where there are none: conversions that are resumed compare their vocabulary with an older one's.
+        return values | ({"untrained": list(self.untrained)} if self.untrained else {})
 
     @classmethod
     def from_json(cls, values):
         """The inverse of `to_json`."""
         groups = tuple(TagGroup(group["name"], tuple(group["tags"]), group["exclusive"]) for group in values["groups"])
-        return cls(values["name"], groups, values.get("aliases", {}), values.get("priors", {}))
+        untrained = tuple(values.get("untrained", ()))
+        return cls(values["name"], groups, values.get("aliases", {}), values.get("priors", {}), untrained)
 
 
 @functools.lru_cache(maxsize=16_384)  # boards repeat a few thousand words for ever

@@ -3,9 +3,8 @@
 import math
 
 import keras
-import tensorflow as tf
 
-from tfanime.callbacks.checkpoints import State, load, save, tidy
+from tfanime.callbacks.checkpoints import Keeper, State, load, newest
 
 MODES = ("min", "max")
 
@@ -29,7 +28,7 @@ class Best(keras.callbacks.Callback):
 
     Raises:
         ValueError: There is no such mode; in `fit`, the metric has not shown up.
-        FloatingPointError: In `fit`, see `tfanime.callbacks.checkpoints.save`.
+        FloatingPointError: In `fit`, see `tfanime.callbacks.checkpoints.Keeper.save`.
         OSError: Likewise.
     """
 
@@ -62,13 +61,12 @@ class Best(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        checkpoint = tf.train.Checkpoint(gan=model, best=self._state, **self.objects)
-        self.manager = tf.train.CheckpointManager(checkpoint, self.folder, max_to_keep=1)
+        self.keeper = Keeper({"gan": model, "best": self._state, **self.objects}, self.folder, 1)
 
     def on_train_begin(self, logs=None):
         self._missed = 0
-        tidy(self.manager)
-        earlier = tf.train.latest_checkpoint(self.known)
+        self.keeper.tidy()
+        earlier = newest(self.known)
         if earlier:
             load(earlier, best=self._state)
             # What an older version did not write down is taken to be equal.
@@ -85,7 +83,7 @@ class Best(keras.callbacks.Callback):
         if math.isnan(value) or (self.value is not None and not self._better(value)):
             return
         self._state.value = {**self._key, "value": value, "step": self.model.step}
-        save(self.manager, self.model)
+        self.keeper.save()
 
     def _better(self, value):
         return value < self.value if self.mode == "min" else value > self.value

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfanime.files import without_wildcards
+
 
 class State(tf.train.experimental.PythonState):
     """A value that JSON knows, to be put into checkpoints beside variables.
@@ -51,13 +53,34 @@ def load(path, further=None, **objects):
     Raises:
         ValueError: The checkpoint is damaged, or is one of other objects.
     """
+    path = Path(path)
     try:
-        known = {name.partition("/")[0] for name in tf.train.load_checkpoint(path).get_variable_to_shape_map()}
-        objects |= {name: value for name, value in (further or {}).items() if name in known}
-        tf.train.Checkpoint(**objects).restore(path).assert_existing_objects_matched().expect_partial()
+        with without_wildcards(path.parent) as folder:
+            prefix = f"{folder}/{path.name}"
+            known = {name.partition("/")[0] for name in tf.train.load_checkpoint(prefix).get_variable_to_shape_map()}
+            objects |= {name: value for name, value in (further or {}).items() if name in known}
+            tf.train.Checkpoint(**objects).restore(prefix).assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError) as error:
         cause = re.sub(r"\{\{.*?\}\} ?", "", str(error))[:200]  # without the graph's names
         raise ValueError(f"{path} must be a whole checkpoint of this run's networks: {cause}") from error
+
+
+def newest(folder):
+    """The newest checkpoint in a folder; `tf.train.latest_checkpoint` for folders of any name.
+
+    Returns:
+        Its path as a string, for `load`; None without one.
+    """
+    with without_wildcards(folder) as plain:
+        found = tf.train.latest_checkpoint(plain)
+    return found and str(Path(folder) / Path(found).name)
+
+
+def kept(folder):
+    """The paths of a folder's checkpoints, strings, the oldest first, as TensorFlow's own list in it has them."""
+    with without_wildcards(folder) as plain:
+        state = tf.train.get_checkpoint_state(plain)
+    return [str(Path(folder) / Path(path).name) for path in state.all_model_checkpoint_paths] if state else []
 
 
 def find(run, which="newest"):
@@ -73,10 +96,9 @@ def find(run, which="newest"):
     Raises:
         FileNotFoundError: There is none, or not that one.
     """
-    state = tf.train.get_checkpoint_state(str(run.checkpoints))
-    paths = {path.rpartition("-")[2]: path for path in state.all_model_checkpoint_paths} if state else {}
-    best = tf.train.latest_checkpoint(str(run.best))
-    paths |= {"newest": state.model_checkpoint_path} if state else {}
+    listed, best = kept(run.checkpoints), newest(run.best)
+    paths = {path.rpartition("-")[2]: path for path in listed}
+    paths |= {"newest": listed[-1]} if listed else {}
     paths |= {"best": best} if best else {}
     if not paths:
         raise FileNotFoundError(f"a run must have a checkpoint. Received: {str(run.path)!r}, which has none yet")
@@ -99,7 +121,7 @@ def require_kept(run):
         ValueError: There is none, and it trained for longer than it takes to write one.
     """
     lines = run.read_metrics()
-    if not lines or tf.train.latest_checkpoint(str(run.checkpoints)):
+    if not lines or newest(run.checkpoints):
         return
     seconds = 60 * run.load()["config"]["checkpoint_minutes"]
     # The checkpoint of a step is written after its line: that of the last line may be missing, however long it took.
@@ -111,44 +133,59 @@ def require_kept(run):
         )
 
 
-def save(manager, model):
-    """Writes a checkpoint of the present step.
+class Keeper:
+    """Writes checkpoints into a folder and removes the oldest ones there.
 
     Args:
-        manager: A `tf.train.CheckpointManager`.
-        model: The `GAN` in it, or another model with `step` and `optimizers`.
-
-    Raises:
-        FloatingPointError: A weight or an optimizer's variable is not finite: such a checkpoint could not be resumed
-            from.
-        OSError: The disk is full, for instance; older checkpoints stay.
+        objects: By name, what they hold; `gan` is the model, with `step`, `weights` and `optimizers`.
+        folder: The folder.
+        count: How many stay.
     """
-    moments = [variable for optimizer in model.optimizers for variable in optimizer.variables]
-    for weight in (*model.weights, *moments):
-        if not np.isfinite(weight.value.numpy()).all():
-            raise FloatingPointError(
-                f"weights must be finite. Received: {weight.path} is not, at step {model.step}. "
-                f"{after_non_finite(manager.latest_checkpoint)}"
-            )
-    try:
-        manager.save(checkpoint_number=model.step)
-    except tf.errors.OpError as error:  # TensorFlow has its own exceptions for what the system refuses
-        for remains in Path(manager.directory).glob("*_temp"):
-            shutil.rmtree(remains, ignore_errors=True)
-        raise OSError(
-            f"a checkpoint cannot be written into {manager.directory}: {error.message}. The last good one is "
-            f"{manager.latest_checkpoint or 'none'}; make room and run the same command again"
-        ) from error
 
+    def __init__(self, objects, folder, count):
+        self.folder = Path(folder)
+        self.count = count
+        self._model = objects["gan"]
+        self._checkpoint = tf.train.Checkpoint(**objects)
 
-def tidy(manager):
-    """Removes what a process that was killed while it wrote a checkpoint, or removed an old one, left of it."""
-    kept = {Path(path).name for path in manager.checkpoints}
-    for path in Path(manager.directory).glob("ckpt-*"):
-        if path.name.endswith("_temp"):
-            shutil.rmtree(path, ignore_errors=True)
-        elif kept and path.name.partition(".")[0] not in kept:  # without a list of them, any may be a good one
-            path.unlink()
+    def save(self):
+        """Writes a checkpoint of the present step.
+
+        Raises:
+            FloatingPointError: A weight or an optimizer's variable is not finite: such a checkpoint could not be
+                resumed from.
+            OSError: The disk is full, for instance; older checkpoints stay.
+        """
+        model = self._model
+        moments = [variable for optimizer in model.optimizers for variable in optimizer.variables]
+        for weight in (*model.weights, *moments):
+            if not np.isfinite(weight.value.numpy()).all():
+                raise FloatingPointError(
+                    f"weights must be finite. Received: {weight.path} is not, at step {model.step}. "
+                    f"{after_non_finite(newest(self.folder))}"
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            # A manager a checkpoint, because it knows the folder by a path that may be gone by the next one. It reads
+            # there which ones are kept.
+            with without_wildcards(self.folder) as folder:
+                tf.train.CheckpointManager(self._checkpoint, folder, self.count).save(checkpoint_number=model.step)
+        except tf.errors.OpError as error:  # TensorFlow has its own exceptions for what the system refuses
+            for remains in self.folder.glob("*_temp"):
+                shutil.rmtree(remains, ignore_errors=True)
+            raise OSError(
+                f"a checkpoint cannot be written into {self.folder}: {error.message}. The last good one is "
+                f"{newest(self.folder) or 'none'}; make room and run the same command again"
+            ) from error
+
+    def tidy(self):
+        """Removes what a process that was killed while it wrote a checkpoint, or removed an old one, left of it."""
+        listed = {Path(path).name for path in kept(self.folder)}
+        for path in self.folder.glob("ckpt-*"):
+            if path.name.endswith("_temp"):
+                shutil.rmtree(path, ignore_errors=True)
+            elif listed and path.name.partition(".")[0] not in listed:  # without a list, any may be a good one
+                path.unlink()
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -180,8 +217,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        checkpoint = tf.train.Checkpoint(gan=model, **self.objects)
-        self.manager = tf.train.CheckpointManager(checkpoint, self.folder, max_to_keep=self.keep)
+        self.keeper = Keeper({"gan": model, **self.objects}, self.folder, self.keep)
 
     def restore(self, folder=None):
         """Loads the newest checkpoint into the model, if there is one.
@@ -195,20 +231,19 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             ValueError: It cannot be loaded, see `load`.
         """
-        tidy(self.manager)
-        newest = tf.train.latest_checkpoint(str(folder)) if folder else self.manager.latest_checkpoint
-        if newest:
-            load(newest, self.objects, gan=self.model)
+        self.keeper.tidy()
+        found = newest(folder or self.folder)
+        if found:
+            load(found, self.objects, gan=self.model)
         return self.model.step
 
     def save(self):
         """Writes a checkpoint of the present step.
 
         Raises:
-            FloatingPointError: A weight or a moment is not finite, see the function of this name.
-            OSError: It cannot be written.
+            FloatingPointError, OSError: See `Keeper.save`.
         """
-        save(self.manager, self.model)
+        self.keeper.save()
         self._saved = self.clock(), self.model.step
 
     def on_train_begin(self, logs=None):

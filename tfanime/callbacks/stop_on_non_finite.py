@@ -3,9 +3,8 @@
 import math
 
 import keras
-import tensorflow as tf
 
-from tfanime.callbacks.checkpoints import after_non_finite
+from tfanime.callbacks.checkpoints import after_non_finite, newest
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -27,7 +26,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         wrong = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}
         if wrong:
-            good = tf.train.latest_checkpoint(str(self.checkpoints)) if self.checkpoints else None
+            good = newest(self.checkpoints) if self.checkpoints else None
             raise FloatingPointError(
                 f"losses must be finite. Received: {', '.join(f'{name} = {value}' for name, value in wrong.items())} "
                 f"at step {self.model.step}. {after_non_finite(good)}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfanime.files import without_wildcards
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
 
 PROBE = 2  # pictures of a first call, which tells the dimensions
@@ -199,7 +200,8 @@ def _saved_model(path, form):
     import tensorflow as tf
 
     try:
-        model = tf.saved_model.load(str(path))
+        with without_wildcards(path) as plain:
+            model = tf.saved_model.load(plain)
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise ValueError(f"{path} must be a SavedModel. Received: {error}") from error
     signature = model.signatures.get("serving_default")

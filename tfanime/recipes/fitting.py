@@ -5,8 +5,9 @@
 
 import contextlib
 import signal
+from pathlib import Path
 
-from tfanime import callbacks
+from tfanime import callbacks, data
 from tfanime.callbacks.checkpoints import require_kept
 
 
@@ -30,6 +31,36 @@ def require_resumable(run, recipe, config, faces, resumable):
     run.check(recipe, config, identity, resumable)
     require_kept(run)
     return identity
+
+
+def open_faces(run, shards, image_size, split="train"):
+    """Opens the data of a run, new or to be resumed; see `tfanime.data.load`.
+
+    Args:
+        run: A `tfanime.runs.RunFolder`.
+        shards: The folder of shards. Of a run that is resumed it may be what the run itself has kept of its beginning.
+        image_size: Height and width in pixels.
+        split: Of the shards.
+
+    Returns:
+        A `FaceData`.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or it is no folder of shards.
+        ValueError: See `tfanime.data.load`.
+    """
+    try:
+        return data.load(shards, image_size, split=split)
+    except FileNotFoundError as error:
+        if error.filename is not None:  # of the cache, where the faces are decoded
+            raise
+        if not run.details.is_file() or run.load()["config"].get("data") != str(shards):
+            raise FileNotFoundError(f"--data: {error}") from error
+        relative = "" if Path(shards).is_absolute() else f", looked for from the working folder {str(Path.cwd())!r}"
+        raise FileNotFoundError(
+            f"--data must name the shards of the run in {str(run.path)!r}, which are not where they were when it was "
+            f"last started ({run.config}). Received: {str(shards)!r}{relative}: {error}"
+        ) from error
 
 
 class Session:

@@ -6,10 +6,9 @@ import sys
 import keras
 import tensorflow as tf
 
-from tfanime import data
 from tfanime.files import locked, require_writable_folder, write_text
 from tfanime.precision import precision_policy
-from tfanime.recipes.fitting import Session, require_resumable
+from tfanime.recipes.fitting import Session, open_faces, require_resumable
 from tfanime.recipes.tagger_scores import as_markdown, judge
 from tfanime.runs import RunFolder
 from tfanime.tagger import files as tagger_files
@@ -37,13 +36,13 @@ def train(config, build):
         ValueError: The shards have no tags or no held-out faces, or the run folder is another's.
         OSError: A file cannot be read or written.
     """
-    faces = data.load(config.data, config.image_size)
+    run = RunFolder(config.run)
+    faces = open_faces(run, config.data, config.image_size)
     if not faces.vocabulary:
         raise ValueError(f"--data must be shards with tags. Received: {config.data!r}, which have no vocabulary")
-    held_out = data.load(config.data, config.image_size, split="holdout")
+    held_out = open_faces(run, config.data, config.image_size, split="holdout")
     if config.batch_size > faces.count:
         raise ValueError(f"--batch_size must be at most the {faces.count} pictures. Received: {config.batch_size}")
-    run = RunFolder(config.run)
     identity = require_resumable(run, "tagger", config, faces, RESUMABLE)
     require_writable_folder(config.written.parent, "the folder of out")  # before any work
     with locked(require_writable_folder(run.path, "run"), "run"):
@@ -59,7 +58,7 @@ def train(config, build):
 
 def warn_of_absent(vocabulary, tags):
     """Names on stderr the tags of a vocabulary that no face has; `tags` is `[faces, len(vocabulary)]` of +1, -1, 0."""
-    absent = [tag for tag, has in zip(vocabulary.tags, (tags > 0).any(axis=0), strict=True) if not has]
+    absent = vocabulary.unseen(tags)
     if absent:
         print(f"warning: no face has {', '.join(absent)}: the network cannot learn to see it", file=sys.stderr)
 

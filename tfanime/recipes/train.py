@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import sys
 import tempfile
 
 from tfanime import devices
-from tfanime.files import locked, require_writable_folder
+from tfanime.files import is_full, locked, require_writable_folder
 from tfanime.metrics.names import is_frechet
 from tfanime.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
@@ -31,9 +32,9 @@ def train(config, build, name):
     import keras
     import tensorflow as tf
 
-    from tfanime import callbacks, data
+    from tfanime import callbacks
     from tfanime.metrics.reference import reference
-    from tfanime.recipes.fitting import Session, require_resumable
+    from tfanime.recipes.fitting import Session, open_faces, require_resumable
 
     shared = RunFolder(config.run)
     shards = config.data
@@ -41,8 +42,12 @@ def train(config, build, name):
         from tfanime.tfrecords.default import default_shards
 
         shards = default_shards(config.image_size)
-    faces = data.load(shards, config.image_size)
-    vocabulary = vocabulary_of(config, faces)
+    faces = open_faces(shared, shards, config.image_size)
+    vocabulary = vocabulary_of(config, faces, shared)
+    if vocabulary:
+        if workers.chief:
+            _warn_of_untrained(faces, vocabulary)
+        faces = faces.described_by(vocabulary)
     resumable = RESUMABLE - ({"steps"} if config.decay != "none" else set())  # a schedule ends at the last step
     identity = require_resumable(shared, name, config, faces, resumable)
     _require_shares(config, faces, workers)
@@ -124,6 +129,12 @@ def _writable(shared, workers, same):
         try:
             with locked(require_writable_folder(shared.path, "run"), "run"):
                 yield shared
+        except OSError as error:
+            if error.filename is None and is_full(error):  # whoever wrote elsewhere, such as the cache, names the place
+                raise OSError(
+                    error.errno, f"run must have room ({error.strerror or error}). Received", str(shared.path)
+                ) from error
+            raise
         finally:
             if new:
                 with contextlib.suppress(OSError):  # something is in it
@@ -170,13 +181,51 @@ def _require_shares(config, faces, workers):
         )
 
 
-def vocabulary_of(config, faces):
-    """The vocabulary of the game, whose priors draw the tags of fakes; None for a game without tags."""
+def vocabulary_of(config, faces, run):
+    """The vocabulary of a game, whose priors draw the tags of fakes.
+
+    Groups of which no face has a tag are left out of it; a run that began with them keeps them, because its networks
+    have inputs for them. Tags that no face has are known as untrained.
+
+    Args:
+        config: The recipe's config.
+        faces: The `tfanime.data.FaceData`.
+        run: The `RunFolder`, new or to be resumed.
+
+    Returns:
+        A `TagVocabulary`; None for a game without tags.
+
+    Raises:
+        ValueError: The shards have no tags.
+    """
     if config.tags == "none":
         return None
     if not faces.vocabulary:
         raise ValueError(f"--tags must be none for shards without a vocabulary. Received: {config.tags}")
-    return faces.vocabulary.with_frequencies(faces.tags) if config.tags == "frequencies" else faces.vocabulary
+    vocabulary = faces.vocabulary
+    unseen = vocabulary.unseen(faces.tags)
+    begun = run.load().get("vocabulary") if run.details.is_file() else None
+    if begun:
+        kept = {group["name"] for group in begun["groups"]}
+    else:
+        kept = {group.name for group in vocabulary.groups if not set(group.tags) <= set(unseen)}
+    if not kept:
+        raise ValueError(f"--tags must be none for shards in which no face has a tag. Received: {config.tags}")
+    if config.tags == "frequencies":
+        vocabulary = vocabulary.with_frequencies(faces.tags)
+    return dataclasses.replace(vocabulary, untrained=unseen).of_groups(kept)
+
+
+def _warn_of_untrained(faces, vocabulary):
+    """Says on stderr which tags the generator will not learn; `faces` have all tags of the shards."""
+    left_out = [group.name for group in faces.vocabulary.groups if group not in vocabulary.groups]
+    if left_out:
+        print(f"warning: no face has a tag of {', '.join(left_out)}: left out of the game", file=sys.stderr)
+    if vocabulary.untrained:
+        print(
+            f"warning: no face has {', '.join(vocabulary.untrained)}: the generator cannot learn to draw it",
+            file=sys.stderr,
+        )
 
 
 def _report(run, gan, budget, config, start, best, profile):

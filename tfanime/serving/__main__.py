@@ -49,6 +49,9 @@ class Config:
         port: TCP port for gRPC; 0 takes any free one, which the line on stdout names.
         rest_api_port: TCP port for REST and metrics; 0 takes any free one. Without it there is no REST.
         rest_api_timeout_in_ms: How long a REST request may take.
+        rest_api_enable_cors_support: Whether pages of any origin may read what REST answers (CORS).
+        grpc_channel_arguments: Settings of gRPC's own for the server, KEY=VALUE separated by commas, such as
+            grpc.max_connection_age_ms=2000.
         host: Address to listen on. The default can be reached from this machine only; 0.0.0.0 is open to all.
         enable_batching: Whether requests that arrive together are computed together.
         batching_parameters_file: A file of TF Serving's BatchingParameters.
@@ -69,6 +72,8 @@ class Config:
     port: int = 8500
     rest_api_port: int | None = None
     rest_api_timeout_in_ms: int = 30000
+    rest_api_enable_cors_support: bool = False
+    grpc_channel_arguments: str = ""
     host: str = "127.0.0.1"
     enable_batching: bool = False
     batching_parameters_file: str | None = None
@@ -100,12 +105,37 @@ class Config:
         for name in ("grace_seconds", "file_system_poll_wait_seconds", "model_config_file_poll_wait_seconds"):
             if not 0 <= getattr(self, name) < threading.TIMEOUT_MAX:
                 raise ValueError(f"{name} must be at least 0. Received: {getattr(self, name)}")
+        parse_channel_arguments(self.grpc_channel_arguments)
+        if self.rest_api_enable_cors_support and self.rest_api_port is None:
+            raise ValueError("rest_api_enable_cors_support must come with a rest_api_port. Received: none")
         if self.batching_parameters_file and not self.enable_batching:
             raise ValueError("batching_parameters_file must come with --enable_batching. Received: none")
         if self.monitoring_config_file and self.rest_api_port is None:
             raise ValueError("monitoring_config_file must come with a rest_api_port, which shows it. Received: none")
         if self.model_config_file_poll_wait_seconds and not self.model_config_file:
             raise ValueError("model_config_file_poll_wait_seconds must come with a model_config_file. Received: none")
+
+
+def parse_channel_arguments(text):
+    """Reads `--grpc_channel_arguments`, in TF Serving's form: `KEY=VALUE,KEY=VALUE`; spaces do not matter.
+
+    Returns:
+        A list of pairs; what is a whole number of 32 bits is an int, any other value a string.
+
+    Raises:
+        ValueError: A part has another form.
+    """
+    pairs = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if not (key and equals and value):
+            raise ValueError(
+                "grpc_channel_arguments must be KEY=VALUE separated by commas, such as "
+                f"grpc.max_connection_age_ms=2000. Received: {part!r}"
+            )
+        is_int = re.fullmatch(r"[+-]?[0-9]{1,10}", value) and -(2**31) <= int(value) < 2**31
+        pairs.append((key, int(value) if is_int else value))
+    return pairs
 
 
 def main(arguments=None):
@@ -153,6 +183,8 @@ def main(arguments=None):
         tls=tls,
         metrics_path=metrics_path,
         rest_seconds=config.rest_api_timeout_in_ms / 1000,
+        cors=config.rest_api_enable_cors_support,
+        channel_arguments=parse_channel_arguments(config.grpc_channel_arguments),
         apply=manager.apply,
     )
 

@@ -61,5 +61,8 @@ def default_shards(size=64, count=10_000, progress=True):
             stdout=subprocess.DEVNULL,
         )
         if result.returncode:
-            raise OSError(f"the drawn avatars could not be made in {str(folder)!r} (status {result.returncode})")
+            raise OSError(
+                f"the drawn avatars could not be made in {str(folder)!r} (status {result.returncode}; the cause is "
+                "above). TFANIME_CACHE names another folder"
+            )
     return folder

@@ -26,6 +26,7 @@ class Config(Connection):
         out: Where they go: a name that ends in .png becomes one sheet, any other a folder of single PNGs.
         tags: What they are to show, such as "blonde hair, twin tails, no hat", of a model with tags; the seed decides
             about all other tags.
+        allow_untrained_tags: Whether they may be tags that no training face had; nobody knows what comes of those.
         list_tags: Print the model's tags by group instead, each with how often it is drawn if nobody chooses.
         batch: Most seeds in one request.
         retries: How often a request is sent again while no server answers.
@@ -34,6 +35,7 @@ class Config(Connection):
     seeds: str = ""
     out: str = ""
     tags: str = ""
+    allow_untrained_tags: bool = False
     list_tags: bool = False
     batch: int = 64
     retries: int = 5
@@ -67,7 +69,10 @@ def main(arguments=None):
         if config.list_tags:
             _list_tags(client.vocabulary())
             return
-        write_in_batches(client.generate_in_batches(seeds, config.tags), seeds, config.out)
+        tags = config.tags
+        if config.allow_untrained_tags and tags.strip():
+            tags = client.wanted(tags, allow_untrained=True)
+        write_in_batches(client.generate_in_batches(seeds, tags), seeds, config.out)
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 
@@ -78,7 +83,8 @@ def _list_tags(vocabulary):
     for group in vocabulary.groups:
         print(f"{group.name} ({'one of' if group.exclusive else 'any of'})")
         for tag in group.tags:
-            print(f"  {tag.replace('_', ' '):<24}{vocabulary.probabilities[tag]:6.1%}")
+            unseen = "  of no training face" if tag in vocabulary.untrained else ""
+            print(f"  {tag.replace('_', ' '):<24}{vocabulary.probabilities[tag]:6.1%}{unseen}")
 
 
 if __name__ == "__main__":

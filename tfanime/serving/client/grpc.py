@@ -93,9 +93,9 @@ class AsyncAvatarClient(Avatars):
         """See `Blocking.vocabulary`."""
         return await self._run(self._plan_vocabulary())
 
-    async def wanted(self, tags):
+    async def wanted(self, tags, allow_untrained=False):
         """See `Blocking.wanted`."""
-        return await self._run(self._plan_wanted(tags))
+        return await self._run(self._plan_wanted(tags, allow_untrained))
 
     async def close(self):
         """Closes the connection."""

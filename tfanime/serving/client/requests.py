@@ -139,11 +139,11 @@ class Avatars:
         except (ValueError, TypeError, KeyError) as error:
             raise self._must("send a vocabulary in the model card", f"{type(error).__name__}: {error}") from error
 
-    def _plan_wanted(self, tags):
+    def _plan_wanted(self, tags, allow_untrained=False):
         vocabulary = yield from self._plan_vocabulary()
         if vocabulary is None:
             raise ValueError(f"tags must be left out for model {self.model!r}, which has none. Received: {tags!r}")
-        return vocabulary.wanted(tags).astype(np.float32)
+        return vocabulary.wanted(tags, allow_untrained).astype(np.float32)
 
     def _plan_row(self, tags):
         """What `tags` asks for, words or the numbers that `wanted` made of them; None for nothing."""
@@ -223,7 +223,7 @@ class Blocking(Avatars):
 
         Raises:
             ValueError: The server refused the request (no such model, signature ...), `seeds` are none, or the model
-                does not know a tag.
+                does not know a tag, or was never shown it.
             ConnectionError: No server answered, `retries` times.
             TimeoutError: A request took more than `timeout` seconds.
             ServerError: The server failed, or sent something else than was asked for.
@@ -286,11 +286,12 @@ class Blocking(Avatars):
         """The `tfanime.tags.TagVocabulary` of the model, or None for one without tags. Raises as `model_card` does."""
         return self._run(self._plan_vocabulary())
 
-    def wanted(self, tags):
+    def wanted(self, tags, allow_untrained=False):
         """Words as the numbers that the model takes, to be given as `tags` to many calls.
 
         Args:
             tags: Text as for `generate`.
+            allow_untrained: Whether they may be tags that no training face had.
 
         Returns:
             float32 array `[len(vocabulary)]` of +1, -1 and 0.
@@ -298,7 +299,7 @@ class Blocking(Avatars):
         Raises:
             As `generate` does.
         """
-        return self._run(self._plan_wanted(tags))
+        return self._run(self._plan_wanted(tags, allow_untrained))
 
     def __enter__(self):
         return self

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
+from tfanime.files import without_wildcards
 from tfanime.serving.server.signatures import Signature
 from tfanime.serving.server.status import StatusError, invalid_argument
 
@@ -82,7 +83,8 @@ def load(name, version, folder):
     try:
         saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
         definitions = dict(saved_model.meta_graphs[0].signature_def)
-        loaded = tf.saved_model.load(str(folder))
+        with without_wildcards(folder) as plain:
+            loaded = tf.saved_model.load(plain)
     except Exception as error:  # whatever a broken file makes TensorFlow raise, the caller must learn which file
         raise ValueError(
             f"version {version} of model {name} must be a SavedModel that TensorFlow {tf.__version__} can load. "

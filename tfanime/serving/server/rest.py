@@ -30,6 +30,12 @@ _LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/me
 _http_logger = logging.getLogger(f"{__name__}.http")
 # What is no HTTP is answered with 400; a traceback for each would be a way to fill the disk.
 _http_logger.addFilter(lambda record: not _is_callers_mistake(record))
+# TF Serving's (AddCORSHeaders in http_rest_api_util.cc): pages of any origin, without credentials.
+CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
 SENDING_SECONDS = 5.0  # for the answers that are being sent when the server ends
 
 _HTTP = {
@@ -56,9 +62,12 @@ class RestServer:
         seconds: How long a request may take, from its first byte to its answer.
         metrics_path: Where metrics are shown, or None.
         ssl_context: An `ssl.SSLContext` for HTTPS, or None for HTTP.
+        cors: Whether pages of any origin may read the answers.
     """
 
-    def __init__(self, predictor, gate, metrics, listener, *, max_bytes, seconds, metrics_path, ssl_context):
+    def __init__(
+        self, predictor, gate, metrics, listener, *, max_bytes, seconds, metrics_path, ssl_context, cors=False
+    ):
         self._predictor = predictor
         self._gate = gate
         self._metrics = metrics
@@ -67,6 +76,7 @@ class RestServer:
         self._seconds = seconds
         self._metrics_path = metrics_path
         self._ssl_context = ssl_context
+        self._cors = cors
         self._runner = None
 
     async def start(self):
@@ -93,6 +103,14 @@ class RestServer:
 
     async def _answer(self, request):
         path = request.raw_path.partition("?")[0]
+        if self._cors and request.method == "OPTIONS" and re.match("/v1/", path, re.IGNORECASE):
+            return web.Response(headers=CORS_HEADERS)  # to a browser that asks before it sends the request itself
+        response = await self._respond(request, path)
+        if self._cors:
+            response.headers.update(CORS_HEADERS)
+        return response
+
+    async def _respond(self, request, path):
         try:
             if path == self._metrics_path and request.method == "GET":
                 return web.Response(body=self._metrics.text(), headers={"Content-Type": self._metrics.content_type})

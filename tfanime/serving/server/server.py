@@ -51,6 +51,8 @@ class Server:
         metrics_path: Where the REST port shows metrics, or None.
         rest_seconds: How long a REST request may take. (gRPC requests have deadlines of their own.)
         apply: `Manager.apply`, if models may be changed by request.
+        cors: Whether pages of any origin may read what REST answers.
+        channel_arguments: gRPC's own settings for the server, pairs of name and value, in place of this server's.
 
     Raises:
         OSError: A port is in use or may not be opened.
@@ -74,6 +76,8 @@ class Server:
         metrics_path=None,
         rest_seconds=30.0,
         apply=None,
+        cors=False,
+        channel_arguments=(),
     ):
         context = ssl_context(tls) if tls else None  # before a port is taken
         self._metrics = Metrics(models)
@@ -86,7 +90,7 @@ class Server:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="server")
         self._thread.start()
         try:
-            self.address = self._wait(self._bind(host, port, max_message_mib * MIB, tls, apply))
+            self.address = self._wait(self._bind(host, port, max_message_mib * MIB, tls, apply, channel_arguments))
             self.rest_address = None
             self._rest = None
             if rest_port is not None:
@@ -101,6 +105,7 @@ class Server:
                     seconds=rest_seconds,
                     metrics_path=metrics_path,
                     ssl_context=context,
+                    cors=cors,
                 )
         except BaseException:
             self._close()
@@ -140,19 +145,22 @@ class Server:
         self._loop.close()
         self._scheduler.close()
 
-    async def _bind(self, host, port, max_bytes, tls, apply):
+    async def _bind(self, host, port, max_bytes, tls, apply, channel_arguments):
         self._gate = Gate()
-        self._server = grpc.aio.server(
-            options=[
-                ("grpc.so_reuseport", 0),  # else a second server takes half of the calls, and neither says so
-                ("grpc.max_receive_message_length", max_bytes),
-                ("grpc.max_send_message_length", -1),
-                # gRPC itself cancels what comes too fast for its own queue; the scheduler's is the one with a rule.
-                ("grpc.server.max_pending_requests", 2**17),
-                ("grpc.server.max_pending_requests_hard_limit", 2**18),
-                ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
-            ],
-        )
+        options = {
+            "grpc.so_reuseport": 0,  # else a second server takes half of the calls, and neither says so
+            "grpc.max_receive_message_length": max_bytes,
+            "grpc.max_send_message_length": -1,
+            # gRPC itself cancels what comes too fast for its own queue; the scheduler's is the one with a rule.
+            "grpc.server.max_pending_requests": 2**17,
+            "grpc.server.max_pending_requests_hard_limit": 2**18,
+            "grpc.server_max_unrequested_time_in_server": 600,  # seconds
+            # gRPC cuts connections that are pinged more often than every 5 minutes while nothing is sent. Clients
+            # behind a load balancer that drops idle connections ping every 10 seconds or so.
+            "grpc.http2.min_ping_interval_without_data_ms": 1000,
+            "grpc.keepalive_permit_without_calls": 1,
+        }
+        self._server = grpc.aio.server(options=list((options | dict(channel_arguments)).items()))
         prediction = PredictionService(self._predictor, self._gate, self._metrics)
         model = ModelService(self._predictor, self._gate, apply)
         self._server.add_generic_rpc_handlers((prediction.handler(), model.handler()))
