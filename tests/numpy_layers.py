@@ -55,3 +55,37 @@ def conv_transpose(x, kernel, bias=0.0, stride=2):
             part += x @ kernel[row, column].T
     top, left = (rows - stride) // 2, (columns - stride) // 2
     return whole[:, top : top + height * stride, left : left + width * stride] + bias
+
+
+def zeros_between(x):
+    """A zero after every place: `[n, h, w, c]` -> `[n, 2 h, 2 w, c]`."""
+    count, height, width, channels = x.shape
+    whole = np.zeros((count, 2 * height, 2 * width, channels))
+    whole[:, ::2, ::2] = x
+    return whole
+
+
+def low_pass(x, before, after):
+    """outer([1, 3, 3, 1]) / 64 over maps with zeros before and after."""
+    x = np.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), (1, 2))
+    return np.einsum("nhwcij,ij->nhwc", windows, np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64)
+
+
+def resampled_conv(x, kernel, resampling=None):
+    """StyleGAN2's convolutions: everything at the larger size, then every second place; kernel `[k, k, i, o]`."""
+    side = kernel.shape[0]
+    if resampling == "up":  # filter and kernel commute; the kernel's edges reach beyond the map
+        margin = side // 2
+        x = np.pad(zeros_between(x), ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+        return valid_conv(4 * low_pass(x, 2, 1), kernel[::-1, ::-1])
+    if resampling == "down":
+        margin = side // 2
+        return valid_conv(low_pass(x, margin + 1, margin + 1), kernel)[:, ::2, ::2]
+    return conv(x, kernel)
+
+
+def valid_conv(x, kernel):
+    """`Conv2D(padding="valid")`: `[n, h, w, i]` and kernel `[kh, kw, i, o]`."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], (1, 2))
+    return np.einsum("nhwcij,ijco->nhwo", windows, kernel)
