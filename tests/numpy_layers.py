@@ -89,3 +89,25 @@ def valid_conv(x, kernel):
     """`Conv2D(padding="valid")`: `[n, h, w, i]` and kernel `[kh, kw, i, o]`."""
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], (1, 2))
     return np.einsum("nhwcij,ijco->nhwo", windows, kernel)
+
+
+def modulated_conv(x, kernel, s, resampling=None, demodulate=True):
+    """StyleGAN2's equations 1 and 3 as they stand, a kernel a picture: s `[n, i]`, kernel `[k, k, i, o]`."""
+    pictures = []
+    for picture, factors in zip(x, s, strict=True):
+        own = kernel * factors[:, None]
+        if demodulate:
+            own = own / np.sqrt((own**2).sum(axis=(0, 1, 2)) + 1e-8)
+        pictures.append(resampled_conv(picture[None], own, resampling)[0])
+    return np.stack(pictures)
+
+
+def equalized_dense(x, kernel, bias, rate=1.0, activate=False):
+    """StyleGAN2's dense layer: `[n, i]` and kernel `[i, o]`."""
+    x = x @ kernel * rate / np.sqrt(len(kernel)) + bias * rate
+    return np.sqrt(2) * relu(x, 0.2) if activate else x
+
+
+def second_moment_norm(x):
+    """`[n, size]` over the root mean square."""
+    return x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
