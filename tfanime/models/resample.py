@@ -1,8 +1,8 @@
 """Halving and doubling through a low-pass filter (Zhang 2019, arXiv 1904.11486), as StyleGAN2 and R3GAN do it.
 
-The filter is outer([1, 3, 3, 1]) / 64. It is a binomial one: three means of 2x2 neighbours in a row are the same. Pooling
-has kernels in bfloat16 (1.5 times as fast there as a depthwise convolution, on two cores) and gradients of any order
-that a penalty on gradients needs. Maps are surrounded by zeros.
+The filter is outer([1, 3, 3, 1]) / 64. It is a binomial one: three means of 2x2 neighbours in a row are the same.
+Pooling has kernels in bfloat16 (1.5 times as fast there as a depthwise convolution, on two cores) and the second-order
+gradients that a penalty on gradients needs. Maps are surrounded by zeros.
 
 The paddings are those of the StyleGAN2-ADA code: a picture that is filtered alone, and one that a convolution follows,
 stay where they are.
