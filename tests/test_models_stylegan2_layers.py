@@ -86,6 +86,23 @@ def test_clamp():
     assert (result[..., 0] == 256).all() and (result[..., 1] == -256).all() and np.abs(result[..., 4]).max() < 256
 
 
+def test_no_gradient_passes_the_clamp():
+    x = tf.constant([[[[-3e3, -1.0, 2.0, 3e3]]]])
+    layer = EqualizedConv2D(4, 1)
+    layer.build(x.shape)
+    layer.kernel.assign(2 * np.eye(4)[None, None])  # over sqrt(4)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            cubes = layer(x) ** 3 / 3
+        slopes = tape.gradient(cubes, x)
+    a, b = 0.2 * np.sqrt(2), np.sqrt(2)
+    np.testing.assert_allclose(layer(x)[0, 0, 0], [-256, -a, 2 * b, 256], rtol=1e-5)
+    np.testing.assert_allclose(slopes[0, 0, 0], [0, a**3, 4 * b**3, 0], rtol=1e-5)
+    np.testing.assert_allclose(outer.gradient(slopes, x)[0, 0, 0], [0, -2 * a**3, 4 * b**3, 0], rtol=1e-5)
+
+
 def test_to_rgb():
     layer = drawn(ToRGB(), (None, 4, 4, 6), (None, 7))
     x, w = normal(3, 4, 4, 6), normal(3, 7, seed=1)
