@@ -111,3 +111,9 @@ def equalized_dense(x, kernel, bias, rate=1.0, activate=False):
 def second_moment_norm(x):
     """`[n, size]` over the root mean square."""
     return x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
+
+
+def grouped_conv(x, kernel, groups):
+    """`Conv2D(padding="same", groups=groups)`: kernel `[kh, kw, i / groups, o]`."""
+    parts = zip(np.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    return np.concatenate([conv(own, filters) for own, filters in parts], axis=-1)
