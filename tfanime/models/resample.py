@@ -1,8 +1,8 @@
 """Halving and doubling through a low-pass filter (Zhang 2019, arXiv 1904.11486), as StyleGAN2 and R3GAN do it.
 
 The filter is outer([1, 3, 3, 1]) / 64. It is a binomial one: three means of 2x2 neighbours in a row are the same.
-Pooling has kernels in bfloat16 (1.5 times as fast there as a depthwise convolution, on two cores) and the second-order
-gradients that a penalty on gradients needs. Maps are surrounded by zeros.
+Pooling has fast kernels in float32 and bfloat16, and the second-order gradients that a penalty on gradients needs. Maps
+are surrounded by zeros.
 
 The paddings are those of the StyleGAN2-ADA code: a picture that is filtered alone, and one that a convolution follows,
 stay where they are.
@@ -28,7 +28,7 @@ def low_pass(x, before, after, strides=1):
         x: `[batch, height, width, channels]`.
         before: Rows and columns of zeros above and to the left.
         after: Likewise below and to the right.
-        strides: Every how manieth row and column is kept.
+        strides: 1, or 2 to keep every second row and column.
 
     Returns:
         Maps, `before + after - 3` places higher and wider, divided by `strides` and rounded up.
