@@ -55,3 +55,65 @@ def conv_transpose(x, kernel, bias=0.0, stride=2):
             part += x @ kernel[row, column].T
     top, left = (rows - stride) // 2, (columns - stride) // 2
     return whole[:, top : top + height * stride, left : left + width * stride] + bias
+
+
+def zeros_between(x):
+    """A zero after every place: `[n, h, w, c]` -> `[n, 2 h, 2 w, c]`."""
+    count, height, width, channels = x.shape
+    whole = np.zeros((count, 2 * height, 2 * width, channels))
+    whole[:, ::2, ::2] = x
+    return whole
+
+
+def low_pass(x, before, after):
+    """outer([1, 3, 3, 1]) / 64 over maps with zeros before and after."""
+    x = np.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), (1, 2))
+    return np.einsum("nhwcij,ij->nhwc", windows, np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64)
+
+
+def resampled_conv(x, kernel, resampling=None):
+    """StyleGAN2's convolutions: everything at the larger size, then every second place; kernel `[k, k, i, o]`."""
+    side = kernel.shape[0]
+    if resampling == "up":  # filter and kernel commute; the kernel's edges reach beyond the map
+        margin = side // 2
+        x = np.pad(zeros_between(x), ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+        return valid_conv(4 * low_pass(x, 2, 1), kernel[::-1, ::-1])
+    if resampling == "down":
+        margin = side // 2
+        return valid_conv(low_pass(x, margin + 1, margin + 1), kernel)[:, ::2, ::2]
+    return conv(x, kernel)
+
+
+def valid_conv(x, kernel):
+    """`Conv2D(padding="valid")`: `[n, h, w, i]` and kernel `[kh, kw, i, o]`."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], (1, 2))
+    return np.einsum("nhwcij,ijco->nhwo", windows, kernel)
+
+
+def modulated_conv(x, kernel, s, resampling=None, demodulate=True):
+    """StyleGAN2's equations 1 and 3 as they stand, a kernel a picture: s `[n, i]`, kernel `[k, k, i, o]`."""
+    pictures = []
+    for picture, factors in zip(x, s, strict=True):
+        own = kernel * factors[:, None]
+        if demodulate:
+            own = own / np.sqrt((own**2).sum(axis=(0, 1, 2)) + 1e-8)
+        pictures.append(resampled_conv(picture[None], own, resampling)[0])
+    return np.stack(pictures)
+
+
+def equalized_dense(x, kernel, bias, rate=1.0, activate=False):
+    """StyleGAN2's dense layer: `[n, i]` and kernel `[i, o]`."""
+    x = x @ kernel * rate / np.sqrt(len(kernel)) + bias * rate
+    return np.sqrt(2) * relu(x, 0.2) if activate else x
+
+
+def second_moment_norm(x):
+    """`[n, size]` over the root mean square."""
+    return x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
+
+
+def grouped_conv(x, kernel, groups):
+    """`Conv2D(padding="same", groups=groups)`: kernel `[kh, kw, i / groups, o]`."""
+    parts = zip(np.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    return np.concatenate([conv(own, filters) for own, filters in parts], axis=-1)
