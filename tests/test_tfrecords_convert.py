@@ -433,6 +433,19 @@ def test_words_beside_a_picture_count_where_the_tags_file_lacks_them(tmp_path):
     assert manifest.tag_counts["glasses"] == 1 and manifest.tag_counts["red_hair"] == 1
 
 
+def test_pictures_none_of_whose_words_is_understood_are_unknown_and_counted(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        noise(number).save(tmp_path / "in" / f"{number}.png")
+        danbooru = {"category": "danbooru", "tags": ["1girl", "smile" if number < 3 else "hat"]}
+        pixiv = {"category": "pixiv", "rating": "General", "tags": ["Mädchen", "Brille"]}
+        (tmp_path / "in" / f"{number}.png.json").write_text(json.dumps(danbooru if number < 6 else pixiv))
+    manifest, _ = convert(settings(tmp_path / "in", tmp_path / "out"), progress=False)
+    assert manifest.pictures["tags_known"]["smile"] == 6 and manifest.tag_counts["smile"] == 3
+    assert manifest.pictures["pictures_not_understood"] == 6
+    assert manifest.pictures["unknown_words"] == {"1girl": 6, "Brille": 6, "Mädchen": 6}
+
+
 def test_a_source_whose_name_is_not_utf_8(tmp_path):
     source = folder_of(tmp_path / os.fsdecode(b"bad\xff"), 3)
     manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)

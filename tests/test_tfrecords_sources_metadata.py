@@ -68,11 +68,11 @@ def read(tmp_path, content):
 @pytest.mark.parametrize(
     ("post", "expected"),
     [
-        (DANBOORU, Metadata("1girl blonde_hair hat original some_artist", "general", 2020, 7)),
+        (DANBOORU, Metadata("1girl blonde_hair hat original some_artist", "general", 2020, 7, True)),
         (KONACHAN, Metadata("armor blonde_hair original", "general", 2010, 12)),
-        (GELBOORU, Metadata("1girl blue_eyes don't_say >:) smile", "sensitive", 2022, 4)),
-        (SAFEBOORU, Metadata("1girl >:) red_hair", "general", 2023, 3)),
-        (E621, Metadata("blue_hair hi_res human smile", "general", 2007, 7)),
+        (GELBOORU, Metadata("1girl blue_eyes don't_say >:) smile", "sensitive", 2022, 4, True)),
+        (SAFEBOORU, Metadata("1girl >:) red_hair", "general", 2023, 3, True)),
+        (E621, Metadata("blue_hair hi_res human smile", "general", 2007, 7, True)),
     ],
     ids=lambda value: value["category"] if isinstance(value, dict) else "",
 )

@@ -102,6 +102,10 @@ def _tags(manifest, faces):
             f"tags     {pictures['rows_without_picture']:,} rows without a picture, "
             f"{pictures['pictures_without_row']:,} pictures without tags of their own"
         )
+    if pictures.get("pictures_not_understood"):
+        yield _wrapped(
+            f"{pictures['pictures_not_understood']:,} pictures with words of which none is a tag: unknown, not without"
+        )
     unknown = pictures["unknown_words"]
     if unknown:
         words = ", ".join(f"{word} {count:,}" for word, count in list(unknown.items())[:8])

@@ -58,9 +58,7 @@ class Conversion:
         vocabulary = load_vocabulary(settings.vocabulary)
         if settings.tagger == "none" or (asked == ("sidecar",) and source.sidecars is None):
             vocabulary = None
-        # Files beside the pictures may have words that no row of the tags file has.
-        used_words = source.used_words if source.sidecars in ("csv", "drawn") else None
-        tagger = make_tagger(vocabulary, settings, used_words)
+        tagger = make_tagger(vocabulary, settings, source.used_words)
         state = {
             "card": settings.card(),
             "vocabulary": vocabulary.to_json() if vocabulary else None,
@@ -200,7 +198,7 @@ def _require_same(before, now, out):
 
 
 def _unknown_words(vocabulary, used_words):
-    """The words of the tags file that are no tag of the vocabulary, with their rows, the most frequent first.
+    """The words of the tags file that are no tag of the vocabulary, with the number of their rows.
 
     Raises:
         ValueError: None of its words is a tag: the vocabulary is the wrong one.
@@ -214,7 +212,7 @@ def _unknown_words(vocabulary, used_words):
             f"--vocabulary must have tags that the tags file has. Received: {vocabulary.name!r}, which has none of "
             f"{', '.join(list(unknown)[:5])}{f' (near: {near[0]})' if near else ''}"
         )
-    return dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0])))
+    return unknown
 
 
 def _manifest(conversion, plan, accounts):
@@ -246,7 +244,8 @@ def _manifest(conversion, plan, accounts):
             "rows_without_picture": source.rows_without_picture,
             "pictures_without_row": source.pictures_without_row,
             "exclude_without_picture": source.exclude_without_picture + _unmatched(source, accounts),
-            "unknown_words": conversion.unknown_words,
+            "pictures_not_understood": sum(account["not_understood"] for account in accounts),
+            "unknown_words": _most_frequent([conversion.unknown_words, *(each["unknown_words"] for each in accounts)]),
             "tags_known": _by_tag(tags, known),
             "listing": conversion.state["listing"],
             "passed_over": source.passed_over,
@@ -280,6 +279,14 @@ def _split(tags, accounts):
 def _by_tag(tags, rows):
     """Sums rows of one number a tag."""
     return dict(zip(tags, map(sum, itertools.zip_longest(*rows, [0] * len(tags))), strict=True))
+
+
+def _most_frequent(counts):
+    """Sums dictionaries of counts; the most frequent first."""
+    total = collections.Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _count(reasons):

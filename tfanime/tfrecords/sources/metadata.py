@@ -28,6 +28,8 @@ RATINGS = ("general", "sensitive", "questionable", "explicit")
 MOST_BYTES = 1 << 24  # of a sidecar; what is larger is none
 
 _RATINGS = {"g": "general", "safe": "general", "q": "questionable", "e": "explicit"}
+# Boards whose guidelines ask for every tag that can be seen, with tags of their software in Danbooru's manner.
+COMPLETE = ("danbooru", "aibooru", "atfbooru", "booruvar", "gelbooru", "safebooru", "e621", "e926", "e6ai")
 _DANBOORU = ("danbooru", "aibooru", "atfbooru", "booruvar")  # gallery-dl's boards that run Danbooru's software
 
 
@@ -40,12 +42,14 @@ class Metadata:
         rating: One of `RATINGS`, or another word if the board has a rating that is none of them; None if not known.
         year: The year (UTC) in which it was uploaded, None if not known.
         score: What the board's users voted, None if not known.
+        complete: Whether it comes from a board whose tagging is complete, one of `COMPLETE`.
     """
 
     words: str | None = None
     rating: str | None = None
     year: int | None = None
     score: int | None = None
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ def read_metadata(path):
         post = post[0]  # the answer of a board's API, kept as it came
     if not isinstance(post, dict):
         raise ValueError("no JSON object")
-    return Metadata(_words(post), _rating(post), _year(post), _score(post))
+    complete = post.get("category") in COMPLETE or "tag_count_general" in post
+    return Metadata(_words(post), _rating(post), _year(post), _score(post), complete)
 
 
 def read_bounded(path, most=None):

@@ -74,6 +74,7 @@ class Picture:
         image: RGB `PIL.Image`.
         data: The file's bytes if they are a JPEG or PNG of just that, else None.
         words: Its tags, separated by spaces or commas; None if nobody said any.
+        origin: Where they are from, as `tfanime.tfrecords.taggers.tagging.Sight` has it.
         excluded: Whether it is on the exclude list. Such a picture is decoded all the same: else the near duplicate
             of what somebody left out would come in its place.
     """
@@ -82,6 +83,7 @@ class Picture:
     data: bytes | None
     words: str | None
     excluded: bool = False
+    origin: str = "row"
 
 
 class FolderSource:
@@ -263,13 +265,15 @@ class FileOpener:
             id.encode()
         except UnicodeEncodeError as error:
             raise Dropped("unreadable", "the file's name is not UTF-8") from error
-        read = self.read_tags and words is None
+        read, origin = self.read_tags and words is None, "row"
         metadata = Metadata()
         if read or not self.wanted.all:
             metadata = self._beside(id, "json", read_metadata) or metadata
         self.wanted.require(metadata)
         if read:
-            words = metadata.words or self._beside(id, "txt", read_words)
+            words, origin = metadata.words, "board" if metadata.complete else "file"
+            if words is None:
+                words, origin = self._beside(id, "txt", read_words), "file"
         try:
             # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
             data = read_bounded(Path(self.folder) / id, 8 * self.max_pixels + MOST_BYTES)
@@ -278,7 +282,7 @@ class FileOpener:
         except ValueError as error:
             raise Dropped("unreadable", str(error)) from error
         image, plain = decode(data, self.max_pixels)
-        return Picture(image, data if plain else None, words, id in self.excluded)
+        return Picture(image, data if plain else None, words, id in self.excluded, origin)
 
     def _beside(self, id, kind, read):
         """What a file beside a picture says; None if there is no such file."""
