@@ -5,7 +5,7 @@ import pytest
 
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources import metadata
-from tfanime.tfrecords.sources.metadata import Metadata, Wanted, join_tags, parse_ratings, read_metadata
+from tfanime.tfrecords.sources.metadata import Metadata, Wanted, parse_ratings, read_metadata
 
 # As gallery-dl 1.32 writes them, shortened; the values are made up.
 DANBOORU = {
@@ -167,13 +167,26 @@ def test_other_encodings_and_the_answer_of_an_interface(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (["hat", "twin tails"], "hat twin_tails"),
+        ([{"name": "hat"}], "hat"),
+        ([], None),
+        ({"smile": 0.9, "hat": 0.2}, "smile"),
+        ({"score": 3, "width": 900, "smile": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_the_whole_file_is_tags(tmp_path, content, words):
+    assert read(tmp_path, content).words == words
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "Expecting value"),
         (b'{"rating": "g", "tags"', "Expecting ':'"),
         (b"\xff\xfe\xfd", "can't decode"),
-        (b"[]", "no JSON object"),
-        (b'["hat"]', "no JSON object"),
         (b"5", "no JSON object"),
         (b'{"score": ' + b"9" * 5000 + b"}", "4300 digits"),
         (b"[" * 200_000, "nested too deep"),
@@ -198,10 +211,6 @@ def test_what_may_never_end_is_no_file(tmp_path):
             metadata.read_bounded(path)
     with pytest.raises(IsADirectoryError):
         metadata.read_bounded(tmp_path)
-
-
-def test_join_tags():
-    assert join_tags(["a b", "c", "a_b", ""]) == "a_b c" and join_tags([]) is None
 
 
 def test_parse_ratings():

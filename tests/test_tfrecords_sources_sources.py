@@ -278,7 +278,7 @@ def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"[]"), ("a.txt", b"\xff\xfe\x00")]
+    ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"5"), ("a.txt", b"\xff\xfe\x00")]
 )
 def test_a_damaged_file_drops_its_picture(tmp_path, name, content):
     noise().save(tmp_path / "a.png")
@@ -380,10 +380,17 @@ def test_unknown_ratings_are_refused():
 
 
 def test_a_tags_file_has_no_effect_where_nobody_reads_it():
-    assert list(AllSettings(tagger="colours").idle()) == ["tags"]
+    assert list(AllSettings(tagger="colours").idle()) == ["tags", "tags_threshold"]
     assert list(AllSettings(tagger="colours, sidecar").idle()) == []
 
 
 def test_nothing_of_it_has_an_effect_on_drawn_avatars():
     assert list(AllSettings().idle()) == []
-    assert list(AllSettings(source="drawn").idle()) == ["tags", "ratings", "min_year", "min_score", "exclude"]
+    assert list(AllSettings(source="drawn").idle()) == [
+        "tags",
+        "tags_threshold",
+        "ratings",
+        "min_year",
+        "min_score",
+        "exclude",
+    ]

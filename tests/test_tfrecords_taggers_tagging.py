@@ -170,7 +170,15 @@ def test_vocabulary_by_name_and_by_file(tmp_path):
     assert load_vocabulary(str(path)).tags == ("a", "b")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "groups": [1]}'])
+def test_a_vocabulary_extends_a_built_in_one(tmp_path):
+    path = tmp_path / "more.toml"
+    path.write_bytes('\ufeffbase = "jin34"\n[aliases]\n"lächeln" = "smile"\n'.encode())  # Windows' editor begins so
+    vocabulary = load_vocabulary(str(path))
+    assert vocabulary.tags == JIN34.tags and vocabulary.canonical("Lächeln") == "smile"
+    assert vocabulary.canonical("grin") == "smile"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"base": "x"}', '{"name": "x"}', '{"name": "x", "groups": [1]}'])
 def test_bad_vocabulary_files_are_named(tmp_path, text):
     path = tmp_path / "words.json"
     path.write_text(text)

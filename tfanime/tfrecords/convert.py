@@ -20,6 +20,7 @@ from tfanime.tfrecords.manifest import FILE_NAME, Manifest
 from tfanime.tfrecords.pictures import PictureConverter
 from tfanime.tfrecords.settings import DRAWN, Settings
 from tfanime.tfrecords.sources.sources import DrawnSource, FolderSource
+from tfanime.tfrecords.sources.words import WordReader
 from tfanime.tfrecords.taggers.tagging import load_vocabulary, make_tagger, tagger_names
 
 LISTED = {
@@ -54,8 +55,8 @@ class Conversion:
     def of(cls, settings):
         """Looks at the source and readies detector and taggers; see `convert` for what it raises."""
         asked = tagger_names(settings.tagger)
-        source = _source(settings, "sidecar" in asked)
         vocabulary = load_vocabulary(settings.vocabulary)
+        source = _source(settings, "sidecar" in asked, vocabulary)
         if settings.tagger == "none" or (asked == ("sidecar",) and source.sidecars is None):
             vocabulary = None
         tagger = make_tagger(vocabulary, settings, source.used_words)
@@ -126,7 +127,7 @@ def convert(settings, progress=True):
         return manifest, finished is None
 
 
-def _source(settings, tagged):
+def _source(settings, tagged, vocabulary):
     if settings.source == DRAWN:
         return DrawnSource(settings.count, settings.seed, settings.size)
     return FolderSource(
@@ -138,6 +139,7 @@ def _source(settings, tagged):
         exclude=settings.exclude,
         read_tags=tagged,
         skip=settings.out,
+        reader=WordReader(vocabulary, settings.tags_threshold),
     )
 
 

@@ -14,15 +14,14 @@ The letter s is why the board matters: it is `sensitive` on Danbooru, whose mild
 
 import datetime
 import errno
-import html
 import json
 import math
 import os
-import re
 import stat
 from dataclasses import dataclass
 
 from tfanime.tfrecords.filters import Dropped
+from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 MOST_BYTES = 1 << 24  # of a sidecar; what is larger is none
@@ -105,30 +104,33 @@ def parse_ratings(text):
     return frozenset(words)
 
 
-def read_metadata(path):
+def read_metadata(path, reader=PLAIN):
     """Reads a JSON file as gallery-dl writes it; keys that are missing or odd are not known.
 
     Args:
         path: The file.
+        reader: How tags are read, a `WordReader`.
 
     Returns:
         The `Metadata`.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is damaged: no JSON object, or larger than `MOST_BYTES`.
+        ValueError: It is damaged: neither a JSON object nor a list, or larger than `MOST_BYTES`.
     """
     data = read_bounded(path)
     try:
         post = json.loads(data)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    if isinstance(post, list) and len(post) == 1:
+    if isinstance(post, list) and len(post) == 1 and _is_post(post[0]):
         post = post[0]  # the answer of a board's API, kept as it came
+    elif isinstance(post, list):
+        post = {"tags": post}
     if not isinstance(post, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("no JSON object or list")
     complete = post.get("category") in COMPLETE or "tag_count_general" in post
-    return Metadata(_words(post), _rating(post), _year(post), _score(post), complete)
+    return Metadata(_words(post, reader), _rating(post), _year(post), _score(post), complete)
 
 
 def read_bounded(path, most=None):
@@ -154,33 +156,20 @@ def read_bounded(path, most=None):
         return file.read(most)
 
 
-def join_tags(tags):
-    """Tags as words separated by spaces, each once; spaces inside a tag become underscores. None for no tag."""
-    words = dict.fromkeys("_".join(html.unescape(tag).split()) for tag in tags)
-    return " ".join(word for word in words if word) or None
+def _is_post(item):
+    return isinstance(item, dict) and any(key in item for key in ("tags", "tag_string", "rating", "id"))
 
 
-def _words(post):
+def _words(post, reader):
     """All tags: of artists and characters too, because a vocabulary may have them."""
     for name in ("tag_string", "tags"):
-        words = join_tags(_tags(post.get(name)))
+        words = join_tags(reader.of_json(post.get(name)))
         if words is not None:
             return words
     parts = [name for name in sorted(post) if name.startswith(("tag_string_", "tags_"))]
-    return join_tags(tag for name in parts for tag in _tags(post[name]))
-
-
-def _tags(value):
-    """The tags in a string, a list (of strings, or of objects with a name) or an object of them by category."""
-    if isinstance(value, str):
-        # Boards separate by spaces, and a tag may hold a comma; what people wrote has a space behind it.
-        return value.split(",") if re.search(r",\s", value) else value.split()
-    if isinstance(value, dict):
-        return [tag for part in value.values() if isinstance(part, list) for tag in _tags(part)]
-    if isinstance(value, list):
-        names = [item.get("name") if isinstance(item, dict) else item for item in value]
-        return [name for name in names if isinstance(name, str)]
-    return []
+    words = join_tags(tag for name in parts for tag in reader.of_json(post[name]))
+    scores = words is None and all(isinstance(score, (int, float)) for score in post.values())
+    return join_tags(reader.of_json(post)) if scores else words
 
 
 def _rating(post):

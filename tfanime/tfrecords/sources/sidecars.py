@@ -2,12 +2,13 @@
 
 import csv
 import os
-import re
 from pathlib import Path
 
-from tfanime.tfrecords.sources.metadata import join_tags, read_bounded
+from tfanime.tfrecords.sources.metadata import read_bounded
+from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 TAGS_FILE = "tags.csv"
+MOST_TEXT = 1 << 20  # bytes of a text file beside a picture
 KINDS = ("json", "txt")  # of the files beside a picture
 
 
@@ -26,13 +27,12 @@ def names_beside(name, kind):
     return f"{name}.{kind}", f"{os.path.splitext(name)[0]}.{kind}"
 
 
-def read_words(path):
-    """Reads the tags in a text file: where it has commas or several lines, those separate, else spaces do.
-
-    `long hair, smile` is therefore two tags, and `long_hair smile` too.
+def read_words(path, reader=PLAIN):
+    """Reads the tags in a text file.
 
     Args:
         path: The file, UTF-8.
+        reader: How tags are read, a `WordReader`.
 
     Returns:
         The tags separated by spaces, spaces inside a tag as underscores; None if it has none.
@@ -41,8 +41,7 @@ def read_words(path):
         OSError: It cannot be read.
         ValueError: It is not UTF-8, or too large.
     """
-    text = read_bounded(path).decode("utf-8-sig").strip()
-    return join_tags(re.split(r"[,\r\n]+", text) if re.search(r"[,\r\n]", text) else text.split())
+    return join_tags(reader.of_text(read_bounded(path, MOST_TEXT).decode("utf-8-sig")))
 
 
 def read_exclude(path):

@@ -24,7 +24,8 @@ from tfanime.tfrecords.sources.sidecars import (
     read_words,
     with_slashes,
 )
-from tfanime.tfrecords.taggers.tagging import split, tagger_names
+from tfanime.tfrecords.sources.words import PLAIN, WordReader, join_tags
+from tfanime.tfrecords.taggers.tagging import tagger_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class SourceSettings:
         tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
             picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
             X.jpg.txt or X.txt.
+        tags_threshold: Least score, 0 to 1, of a tag that comes with one in a JSON file.
         ratings: Which ratings are kept, by the JSON file beside a picture: some of general, sensitive, questionable,
             explicit, separated by commas, or `any`. A picture without a rating is kept.
         min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
@@ -46,6 +48,7 @@ class SourceSettings:
     """
 
     tags: str | None = None
+    tags_threshold: float = 0.5
     ratings: str = "general,sensitive"
     min_year: int | None = None
     min_score: int | None = None
@@ -54,6 +57,7 @@ class SourceSettings:
     def rules(self):
         """Yields `(flag, whether its rule holds, the rule)`; raises ValueError where a file or a word is wrong."""
         yield "tags", self.tags is None or Path(self.tags).is_file(), "an existing CSV file"
+        yield "tags_threshold", 0 <= self.tags_threshold <= 1, "between 0 and 1"
         yield "exclude", self.exclude is None or Path(self.exclude).is_file(), "an existing text file"
         yield "min_year", self.min_year is None or 1990 <= self.min_year <= 9999, "a year from 1990 on"
         parse_ratings(self.ratings)
@@ -63,7 +67,7 @@ class SourceSettings:
         if self.source == "drawn":
             yield from SourceSettings.__dataclass_fields__
         elif "sidecar" not in tagger_names(self.tagger):
-            yield "tags"
+            yield from ("tags", "tags_threshold")
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class FolderSource:
         read_tags: Whether anybody wants tags. Else no tags file and no text file is looked at, and a JSON file only
             for a rating, year or score.
         skip: Path of a folder that is left out of the walk: where the shards go. None for none.
+        reader: How tags are read, a `WordReader`.
 
     Attributes:
         ids: Paths relative to the folder, with slashes, sorted.
@@ -130,7 +135,9 @@ class FolderSource:
         exclude=None,
         read_tags=True,
         skip=None,
+        reader=PLAIN,
     ):
+        self._reader = reader
         self.folder = Path(folder)
         self._wanted = Wanted(parse_ratings(ratings), min_year, min_score)
         self._read_tags = read_tags
@@ -170,7 +177,7 @@ class FolderSource:
         if tags or path.is_file():
             rows = read_tags(path)
             self.words, self.rows_without_picture = match_tags(rows, self.ids)
-            words = (word for text in rows.values() for word in set(split(text)))
+            words = (word for text in rows.values() for word in set(self._reader.of_text(text)))
             self.used_words = dict(sorted(collections.Counter(words).items()))
         self.pictures_without_row = sum(id not in self.words for id in found.alone)
         self.sidecars = ",".join((() if self.used_words is None else ("csv",)) + found.kinds) or None
@@ -212,7 +219,8 @@ class FolderSource:
         Args:
             max_pixels: Most pixels of a picture; larger ones are not decoded.
         """
-        return FileOpener(str(self.folder), self._kinds, self._read_tags, self._wanted, self.excluded, max_pixels)
+        how = (self._kinds, self._read_tags, self._reader, self._wanted, self.excluded, max_pixels)
+        return FileOpener(str(self.folder), *how)
 
 
 def _is_number(text):
@@ -231,6 +239,7 @@ class FileOpener:
         folder: The source.
         kinds: Which kinds of files are beside pictures; others are not looked for.
         read_tags: Whether tags are wanted of them.
+        reader: How tags are read, a `WordReader`.
         wanted: Which pictures are wanted, a `Wanted`.
         excluded: The ids on the exclude list.
         max_pixels: Most pixels of a picture.
@@ -239,6 +248,7 @@ class FileOpener:
     folder: str
     kinds: tuple[str, ...]
     read_tags: bool
+    reader: WordReader
     wanted: Wanted
     excluded: frozenset
     max_pixels: int
@@ -274,6 +284,8 @@ class FileOpener:
             words, origin = metadata.words, "board" if metadata.complete else "file"
             if words is None:
                 words, origin = self._beside(id, "txt", read_words), "file"
+        elif words is not None:
+            words = join_tags(self.reader.of_text(words)) or ""
         try:
             # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
             data = read_bounded(Path(self.folder) / id, 8 * self.max_pixels + MOST_BYTES)
@@ -288,7 +300,7 @@ class FileOpener:
         """What a file beside a picture says; None if there is no such file."""
         for name in names_beside(id, kind) if kind in self.kinds else ():
             try:
-                return read(Path(self.folder) / name)
+                return read(Path(self.folder) / name, self.reader)
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
                     message = f"{type(error).__name__}: {error.strerror}"

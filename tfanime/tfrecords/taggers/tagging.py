@@ -231,7 +231,8 @@ def load_vocabulary(value):
     """The `TagVocabulary` that `--vocabulary` names.
 
     Args:
-        value: Name of a built-in vocabulary, `none`, or the path of a JSON or TOML file of `TagVocabulary.to_json`.
+        value: Name of a built-in vocabulary, `none`, or the path of a JSON or TOML file of `TagVocabulary.to_json`, or
+            of one with `base` (the name of a built-in one) and what is added to it: `aliases`, `priors`, a `name`.
 
     Returns:
         The vocabulary; None for `none`.
@@ -248,10 +249,19 @@ def load_vocabulary(value):
         known = ", ".join(VOCABULARIES)
         raise ValueError(f"--vocabulary must be {known}, none, or a JSON or TOML file. Received: {value!r}")
     try:
-        text = path.read_text(encoding="utf-8")
-        return TagVocabulary.from_json(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+        text = path.read_text(encoding="utf-8-sig")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        if "base" in values:
+            return _extended(VOCABULARIES[values["base"]], values)
+        return TagVocabulary.from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"--vocabulary must be a file with name and groups (each with name, exclusive and tags). "
+            f"--vocabulary must be a file with name and groups (each with name, exclusive and tags), or base. "
             f"Received: {value!r}: {type(error).__name__} {error}"
         ) from error
+
+
+def _extended(base, values):
+    """A built-in vocabulary with further aliases and priors."""
+    more = {key: {**getattr(base, key), **values.get(key, {})} for key in ("aliases", "priors")}
+    return TagVocabulary(values.get("name", base.name), base.groups, **more)
