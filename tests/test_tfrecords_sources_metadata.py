@@ -186,7 +186,7 @@ def test_the_whole_file_is_tags(tmp_path, content, words):
     [
         (b"", "Expecting value"),
         (b'{"rating": "g", "tags"', "Expecting ':'"),
-        (b"\xff\xfe\xfd", "can't decode"),
+        (b"\xff\xfe\xfd", "no text in UTF-8"),
         (b"5", "no JSON object"),
         (b'{"score": ' + b"9" * 5000 + b"}", "4300 digits"),
         (b"[" * 200_000, "nested too deep"),

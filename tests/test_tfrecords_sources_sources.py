@@ -117,7 +117,7 @@ def test_tags_that_nobody_wants_are_not_looked_at(tmp_path):
     (folder / "tags.csv").write_text("file,tags\nc.png,hat\n")
     assert FolderSource(folder, read_tags=False).listing == source.listing
     (folder / "b.png.json").write_text("damaged")
-    assert dropped(FolderSource(folder, read_tags=False), "b.png")[0] == "unreadable"
+    assert dropped(FolderSource(folder, read_tags=False, strict=True), "b.png")[0] == "sidecar_unreadable"
     everything = FolderSource(folder, read_tags=False, ratings="any")
     (folder / "a.png.json").unlink()
     assert FolderSource(folder, read_tags=False, ratings="any").listing == everything.listing
@@ -170,9 +170,9 @@ def test_pipes_and_endless_files_are_unreadable(tmp_path):
     noise().save(tmp_path / "beside.png")
     os.mkfifo(tmp_path / "beside.png.json")
     source = FolderSource(tmp_path)
-    values = {id: dropped(source, id) for id in source.ids}
+    assert source.opener()("beside.png", None).unread == ("beside.png, json: no regular file",)
+    values = {id: dropped(source, id) for id in source.ids if id != "beside.png"}
     assert values == {
-        "beside.png": ("unreadable", "beside.png.json: no regular file"),
         "endless.png": ("unreadable", "no regular file"),
         "large.png": ("unreadable", "more than 778 MiB"),
         "pipe.png": ("unreadable", "no regular file"),
@@ -265,7 +265,7 @@ def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
     noise(6, 100, 100).save(folder / "f.png")
     exclude = tmp_path / "exclude.txt"
     exclude.write_text("a.png\nc.png\nd.png\ne.png\nf.png\n")
-    source = FolderSource(folder, exclude=exclude)
+    source = FolderSource(folder, exclude=exclude, strict=True)
     opener = source.opener(max_pixels=1000)
     picture = opener("a.png", None)
     assert picture.excluded and picture.words == "smile" and picture.data == (folder / "a.png").read_bytes()
@@ -280,11 +280,13 @@ def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"5"), ("a.txt", b"\xff\xfe\x00")]
 )
-def test_a_damaged_file_drops_its_picture(tmp_path, name, content):
+def test_a_damaged_file_costs_its_picture_only_if_strict(tmp_path, name, content):
     noise().save(tmp_path / "a.png")
     (tmp_path / name).write_bytes(content)
-    reason, value = dropped(FolderSource(tmp_path), "a.png")
-    assert reason == "unreadable" and value.startswith(f"{name}: ")
+    picture = FolderSource(tmp_path).opener()("a.png", None)
+    assert picture.words is None and len(picture.unread) == 1
+    reason, value = dropped(FolderSource(tmp_path, strict=True), "a.png")
+    assert reason == "sidecar_unreadable" and (value,) == picture.unread
 
 
 def test_a_folder_in_place_of_a_file_beside_a_picture_is_no_file(tmp_path):
@@ -390,6 +392,7 @@ def test_nothing_of_it_has_an_effect_on_drawn_avatars():
         "tags",
         "tags_threshold",
         "ratings",
+        "strict",
         "min_year",
         "min_score",
         "exclude",

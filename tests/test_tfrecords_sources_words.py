@@ -9,7 +9,7 @@ READER = WordReader(JIN34)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("rating:safe\ncopyright:x\ncharacter:y\ntwin_tails smile", "rating:safe copyright:x character:y twin_tails smile"),
+        ("rating:safe\ncopyright:x\ncharacter:y\na_b smile", "rating:safe copyright:x character:y a_b smile"),
         ("rating: safe\ngeneral: smile", "rating:safe smile"),
         ("twin tails", "twin_tails"),
         ("twin tails\nblue hair", "twin_tails blue_hair"),

@@ -82,6 +82,11 @@ def summary(manifest, settings):
         lines.append("         most have no face; pictures that are faces already want --detector none")
     if pictures["exclude_without_picture"]:
         lines.append(f"exclude  {pictures['exclude_without_picture']:,} lines of --exclude name nothing")
+    if pictures["sidecar_unreadable"]:
+        lines.append(
+            f"unread   {pictures['sidecar_unreadable']:,} pictures beside which a file cannot be read, such as"
+        )
+        lines += [f"         {line}" for line in pictures["unread"][:3]]
     if manifest.vocabulary:
         lines += _tags(manifest, faces)
     elif settings.tagger != "none" and settings.vocabulary != "none" and settings.source != DRAWN:

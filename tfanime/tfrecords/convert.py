@@ -116,7 +116,8 @@ def convert(settings, progress=True):
             manifest = _manifest(conversion, plan, accounts)
             if not manifest.count:
                 folder.clear()
-                raise ValueError(_nothing_kept(manifest))
+                folder.write_dropped(accounts)
+                raise ValueError(_nothing_kept(manifest, accounts))
             folder.write_dropped(accounts)
             manifest.save(out)
         else:
@@ -137,6 +138,7 @@ def _source(settings, tagged, vocabulary):
         min_year=settings.min_year,
         min_score=settings.min_score,
         exclude=settings.exclude,
+        strict=settings.strict,
         read_tags=tagged,
         skip=settings.out,
         reader=WordReader(vocabulary, settings.tags_threshold),
@@ -247,6 +249,8 @@ def _manifest(conversion, plan, accounts):
             "pictures_without_row": source.pictures_without_row,
             "exclude_without_picture": source.exclude_without_picture + _unmatched(source, accounts),
             "pictures_not_understood": sum(account["not_understood"] for account in accounts),
+            "sidecar_unreadable": sum(account["sidecar_unreadable"] for account in accounts),
+            "unread": [line for account in accounts for line in account["unread"]][:5],
             "unknown_words": _most_frequent([conversion.unknown_words, *(each["unknown_words"] for each in accounts)]),
             "tags_known": _by_tag(tags, known),
             "listing": conversion.state["listing"],
@@ -295,13 +299,19 @@ def _count(reasons):
     return dict(sorted(collections.Counter(reasons).items()))
 
 
-def _nothing_kept(manifest):
+def _nothing_kept(manifest, accounts):
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest.pictures["dropped"].items())
     held_out = f", held out: {manifest.holdout['count']:,}" if manifest.holdout else ""
     return (
         f"SOURCE must hold a picture that can be kept. Received: {manifest.pictures['found']:,}, dropped: "
-        f"{reasons or 'none'}{held_out}{_hint(manifest)}"
+        f"{reasons or 'none'}{held_out}{_first(accounts)}{_hint(manifest)}"
     )
+
+
+def _first(accounts):
+    """The first picture that was left out, as `dropped.csv` has it."""
+    id, reason, value, _ = min((tuple(drop) for account in accounts for drop in account["drops"]), default=[""] * 4)
+    return f"; the first of dropped.csv: {id}: {reason} {value}".rstrip() if id else ""
 
 
 def _hint(manifest):

@@ -51,6 +51,7 @@ class Outcome:
             kept, and those on the exclude list, whose twins shall not come back in their place.
         unknown_words: The words of the file beside it that are no tag.
         not_understood: Whether people gave it words, and none of them is a tag.
+        unread: Of each file beside it that cannot be read, its name and why.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Outcome:
     filed: tuple = ()
     unknown_words: tuple = ()
     not_understood: bool = False
+    unread: tuple = ()
 
 
 class PictureConverter:
@@ -120,7 +122,7 @@ class PictureConverter:
         if picture.excluded:
             faces, drops = [], [Drop(id, "excluded", "")]
         unknown, none = self._unknown_words(picture)
-        return Outcome(id, tuple(faces), tuple(drops), tuple(filed), unknown, none)
+        return Outcome(id, tuple(faces), tuple(drops), tuple(filed), unknown, none, picture.unread)
 
     def _unknown_words(self, picture):
         """Which words of the file beside a picture are no tag, and whether none of all its words is one."""

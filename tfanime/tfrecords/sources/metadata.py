@@ -21,6 +21,7 @@ import stat
 from dataclasses import dataclass
 
 from tfanime.tfrecords.filters import Dropped
+from tfanime.tfrecords.sources.encodings import decode_text
 from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
@@ -118,11 +119,13 @@ def read_metadata(path, reader=PLAIN):
         OSError: It cannot be read.
         ValueError: It is damaged: neither a JSON object nor a list, or larger than `MOST_BYTES`.
     """
-    data = read_bounded(path)
     try:
-        post = json.loads(data)
+        return _metadata(json.loads(decode_text(read_bounded(path))), reader)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _metadata(post, reader):
     if isinstance(post, list) and len(post) == 1 and _is_post(post[0]):
         post = post[0]  # the answer of a board's API, kept as it came
     elif isinstance(post, list):

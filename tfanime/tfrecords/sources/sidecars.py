@@ -4,6 +4,7 @@ import csv
 import os
 from pathlib import Path
 
+from tfanime.tfrecords.sources.encodings import decode_text
 from tfanime.tfrecords.sources.metadata import read_bounded
 from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
@@ -31,7 +32,7 @@ def read_words(path, reader=PLAIN):
     """Reads the tags in a text file.
 
     Args:
-        path: The file, UTF-8.
+        path: The file.
         reader: How tags are read, a `WordReader`.
 
     Returns:
@@ -39,9 +40,9 @@ def read_words(path, reader=PLAIN):
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is not UTF-8, or too large.
+        ValueError: It is no text, or too large.
     """
-    return join_tags(reader.of_text(read_bounded(path, MOST_TEXT).decode("utf-8-sig")))
+    return join_tags(reader.of_text(decode_text(read_bounded(path, MOST_TEXT))))
 
 
 def read_exclude(path):

@@ -3,6 +3,7 @@
 import collections
 import errno
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class SourceSettings:
         tags_threshold: Least score, 0 to 1, of a tag that comes with one in a JSON file.
         ratings: Which ratings are kept, by the JSON file beside a picture: some of general, sensitive, questionable,
             explicit, separated by commas, or `any`. A picture without a rating is kept.
+        strict: Leave out a picture if the file beside it cannot be read; else it is kept without that file.
         min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
             out. Default: all are kept.
         min_score: Least score by the votes of a board's users, likewise.
@@ -50,6 +52,7 @@ class SourceSettings:
     tags: str | None = None
     tags_threshold: float = 0.5
     ratings: str = "general,sensitive"
+    strict: bool = False
     min_year: int | None = None
     min_score: int | None = None
     exclude: str | None = None
@@ -79,6 +82,7 @@ class Picture:
         data: The file's bytes if they are a JPEG or PNG of just that, else None.
         words: Its tags, separated by spaces or commas; None if nobody said any.
         origin: Where they are from, as `tfanime.tfrecords.taggers.tagging.Sight` has it.
+        unread: Of each file beside it that cannot be read, its name and why.
         excluded: Whether it is on the exclude list. Such a picture is decoded all the same: else the near duplicate
             of what somebody left out would come in its place.
     """
@@ -88,6 +92,7 @@ class Picture:
     words: str | None
     excluded: bool = False
     origin: str = "row"
+    unread: tuple[str, ...] = ()
 
 
 class FolderSource:
@@ -99,6 +104,7 @@ class FolderSource:
         ratings, min_year, min_score, exclude: Which pictures are left out, see `SourceSettings`.
         read_tags: Whether anybody wants tags. Else no tags file and no text file is looked at, and a JSON file only
             for a rating, year or score.
+        strict: Whether a picture is left out if the file beside it cannot be read.
         skip: Path of a folder that is left out of the walk: where the shards go. None for none.
         reader: How tags are read, a `WordReader`.
 
@@ -134,10 +140,11 @@ class FolderSource:
         min_score=None,
         exclude=None,
         read_tags=True,
+        strict=False,
         skip=None,
         reader=PLAIN,
     ):
-        self._reader = reader
+        self._reader, self._strict = reader, strict
         self.folder = Path(folder)
         self._wanted = Wanted(parse_ratings(ratings), min_year, min_score)
         self._read_tags = read_tags
@@ -219,7 +226,7 @@ class FolderSource:
         Args:
             max_pixels: Most pixels of a picture; larger ones are not decoded.
         """
-        how = (self._kinds, self._read_tags, self._reader, self._wanted, self.excluded, max_pixels)
+        how = (self._kinds, self._read_tags, self._reader, self._strict, self._wanted, self.excluded, max_pixels)
         return FileOpener(str(self.folder), *how)
 
 
@@ -232,14 +239,14 @@ def _is_number(text):
 class FileOpener:
     """Reads a picture and what is said of it; called with an id and the words of its row, or None.
 
-    What is said is read first, and a picture that is not wanted is not opened. A damaged file beside a picture drops
-    the picture: nobody knows which rating or tags it had.
+    What is said is read first, and a picture that is not wanted is not opened.
 
     Args:
         folder: The source.
         kinds: Which kinds of files are beside pictures; others are not looked for.
         read_tags: Whether tags are wanted of them.
         reader: How tags are read, a `WordReader`.
+        strict: Whether a picture is left out if the file beside it cannot be read.
         wanted: Which pictures are wanted, a `Wanted`.
         excluded: The ids on the exclude list.
         max_pixels: Most pixels of a picture.
@@ -249,6 +256,7 @@ class FileOpener:
     kinds: tuple[str, ...]
     read_tags: bool
     reader: WordReader
+    strict: bool
     wanted: Wanted
     excluded: frozenset
     max_pixels: int
@@ -260,13 +268,13 @@ class FileOpener:
             A `Picture`.
 
         Raises:
-            Dropped: `rating`, `old`, `low_score`, `too_large` or `unreadable`; `excluded` in place of the last two,
-                where somebody has left the picture out already.
+            Dropped: `rating`, `old`, `low_score`, `too_large`, `unreadable` or `sidecar_unreadable`; `excluded` in
+                place of the last three, where somebody has left the picture out already.
         """
         try:
             return self._open(id, words)
         except Dropped as dropped:
-            if id in self.excluded and dropped.reason in ("too_large", "unreadable"):
+            if id in self.excluded and dropped.reason in ("too_large", "unreadable", "sidecar_unreadable"):
                 raise Dropped("excluded") from dropped
             raise
 
@@ -275,17 +283,9 @@ class FileOpener:
             id.encode()
         except UnicodeEncodeError as error:
             raise Dropped("unreadable", "the file's name is not UTF-8") from error
-        read, origin = self.read_tags and words is None, "row"
-        metadata = Metadata()
-        if read or not self.wanted.all:
-            metadata = self._beside(id, "json", read_metadata) or metadata
-        self.wanted.require(metadata)
-        if read:
-            words, origin = metadata.words, "board" if metadata.complete else "file"
-            if words is None:
-                words, origin = self._beside(id, "txt", read_words), "file"
-        elif words is not None:
-            words = join_tags(self.reader.of_text(words)) or ""
+        words, origin, unread = self._said(id, words)
+        if unread and self.strict:
+            raise Dropped("sidecar_unreadable", unread[0])
         try:
             # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
             data = read_bounded(Path(self.folder) / id, 8 * self.max_pixels + MOST_BYTES)
@@ -294,7 +294,33 @@ class FileOpener:
         except ValueError as error:
             raise Dropped("unreadable", str(error)) from error
         image, plain = decode(data, self.max_pixels)
-        return Picture(image, data if plain else None, words, id in self.excluded, origin)
+        return Picture(image, data if plain else None, words, id in self.excluded, origin, unread)
+
+    def _said(self, id, row):
+        """What is said of a picture.
+
+        Returns:
+            `(words, origin, unread)` as a `Picture` has them.
+
+        Raises:
+            Dropped: It is not wanted.
+        """
+        read, found, unread = self.read_tags and row is None, {}, []
+        for kind, how in (("json", read_metadata), ("txt", read_words)) if read or not self.wanted.all else ():
+            try:
+                found[kind] = self._beside(id, kind, how)
+            except (OSError, ValueError) as error:
+                said = f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                unread.append(f"{os.path.basename(id)}, {kind}: {said}")
+        metadata = found.get("json") or Metadata()
+        self.wanted.require(metadata)
+        if row is not None:
+            return join_tags(self.reader.of_text(row)) or "", "row", tuple(unread)
+        if not self.read_tags:
+            return None, "file", tuple(unread)
+        if metadata.words is not None:
+            return metadata.words, "board" if metadata.complete else "file", tuple(unread)
+        return found.get("txt"), "file", tuple(unread)
 
     def _beside(self, id, kind, read):
         """What a file beside a picture says; None if there is no such file."""
@@ -303,10 +329,7 @@ class FileOpener:
                 return read(Path(self.folder) / name, self.reader)
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-                    message = f"{type(error).__name__}: {error.strerror}"
-                    raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {message}") from error
-            except ValueError as error:
-                raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {error}") from error
+                    raise
         return None
 
 

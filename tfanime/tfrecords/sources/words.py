@@ -124,7 +124,8 @@ PLAIN = WordReader()
 
 def join_tags(tags):
     """Tags as words separated by spaces, each once; spaces inside a tag become underscores. None for no tag."""
-    words = dict.fromkeys("_".join(html.unescape(tag).split()) for tag in tags)
+    text = (html.unescape(tag).encode(errors="replace").decode() for tag in tags)  # JSON may hold half a character
+    words = dict.fromkeys("_".join(tag.split()) for tag in text)
     return " ".join(word for word in words if word) or None
 
 
