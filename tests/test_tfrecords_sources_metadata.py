@@ -93,6 +93,10 @@ def test_each_board(tmp_path, post, expected):
         ("explicit", GELBOORU, "explicit"),
         (" Mature ", {}, "mature"),
         ("\ud800", {}, "\\ud800"),
+        ("e", {"category": "newgrounds"}, "general"),
+        ("a", {"category": "newgrounds"}, "explicit"),
+        ("R-18", {"category": "pixiv"}, "explicit"),
+        ({"general": 0.2, "explicit": 0.7}, {}, "explicit"),
         ("?", SAFEBOORU, None),
         ("", SAFEBOORU, None),
         (4.5, {}, None),
@@ -101,6 +105,27 @@ def test_each_board(tmp_path, post, expected):
 )
 def test_ratings_by_letter_word_and_board(tmp_path, rating, post, expected):
     assert read(tmp_path, {**post, "rating": rating}).rating == expected
+
+
+@pytest.mark.parametrize(
+    ("post", "expected"),
+    [
+        ({"is_mature": True, "rating": "general"}, "explicit"),
+        ({"is_mature": False}, None),
+        ({"safety": "unsafe"}, "explicit"),
+        ({"safety": "safe"}, "general"),
+        ({"x_restrict": 1, "tags": ["smile"]}, "explicit"),
+        ({"x_restrict": 0}, None),
+        ({"possibly_sensitive": True}, "questionable"),
+        ({"rating": "general", "tags": ["R-18", "smile"]}, "explicit"),
+        ({"tags": "smile rating:explicit"}, "explicit"),
+        ({"tags": ["explicit"], "rating": "s", "category": "konachan"}, "explicit"),
+        (["smile", "nsfw"], "explicit"),
+        ({"rating": {"general": 0.1, "explicit": 0.9}, "general": {"smile": 0.8}}, "explicit"),
+    ],
+)
+def test_ratings_outside_of_rating(tmp_path, post, expected):
+    assert read(tmp_path, post).rating == expected
 
 
 @pytest.mark.parametrize(

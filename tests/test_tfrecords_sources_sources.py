@@ -113,7 +113,6 @@ def test_tags_that_nobody_wants_are_not_looked_at(tmp_path):
     assert source.words == {} and source.rows_without_picture == source.pictures_without_row == 0
     assert dropped(source, "a.png") == ("rating", "explicit")
     assert source.opener()("b.png", None).words is None and source.opener()("c.png", None).words is None
-    (folder / "c.txt").write_text("any")
     (folder / "tags.csv").write_text("file,tags\nc.png,hat\n")
     assert FolderSource(folder, read_tags=False).listing == source.listing
     (folder / "b.png.json").write_text("damaged")
@@ -250,6 +249,42 @@ def test_what_a_board_says_decides(tmp_path, flags, expected):
         except Dropped as drop:
             assert drop.reason in ("rating", "old", "low_score")
     assert kept == expected
+
+
+@pytest.mark.parametrize("read_tags", [True, False])
+def test_explicit_pictures_are_left_out_whoever_says_so(tmp_path, read_tags):
+    folder = beside(
+        tmp_path / "faces",
+        a__txt="rating:explicit\nsmile",
+        b__png__json={"rating": "general", "tags": "smile"},
+        b__txt="smile, nsfw",
+        c__png__json={"safety": "unsafe"},
+        d__txt="smile",
+        e__png__txt="rating: questionable\nhat",
+    )
+    source = FolderSource(folder, read_tags=read_tags)
+    assert {id: dropped(source, id)[1] for id in source.ids if id != "d.png"} == {
+        "a.png": "explicit",
+        "b.png": "explicit",
+        "c.png": "explicit",
+        "e.png": "questionable",
+    }
+    assert source.opener()("d.png", None).unread == () and dropped(source, "d.png", "smile explicit")[1] == "explicit"
+
+
+def test_one_file_of_all_pages_and_one_of_a_folder(tmp_path):
+    folder = beside(tmp_path / "faces", a__json={"tags": ["hat"]})
+    for name in ("123_p0.png", "123_p17.png", "124_p0.png", "below/b.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        noise().save(folder / name)
+    (folder / "123.json").write_text(json.dumps({"tags": ["smile"]}))
+    (folder / "below" / "info.json").write_text(json.dumps({"tags": ["glasses"], "rating": "explicit"}))
+    source = FolderSource(folder)
+    opener = source.opener()
+    words = {id: opener(id, None).words for id in source.ids if "below" not in id}
+    assert words == {"123_p0.png": "smile", "123_p17.png": "smile", "124_p0.png": None, "a.png": "hat"}
+    assert dropped(source, "below/b.png") == ("rating", "explicit") and source.pictures_without_row == 2
+    assert FolderSource(folder, ratings="any").opener()("below/b.png", None).words is None
 
 
 def test_an_unwanted_picture_is_not_decoded(tmp_path):

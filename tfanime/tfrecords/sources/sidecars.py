@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from pathlib import Path
 
 from tfanime.tfrecords.sources.encodings import decode_text
@@ -10,7 +11,7 @@ from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 TAGS_FILE = "tags.csv"
 MOST_TEXT = 1 << 20  # bytes of a text file beside a picture
-KINDS = ("json", "txt")  # of the files beside a picture
+KINDS = ("json", "txt", "info")  # of the files beside a picture, the last one gallery-dl's info.json of its folder
 
 
 def with_slashes(path):
@@ -21,11 +22,18 @@ def with_slashes(path):
 def names_beside(name, kind):
     """The files that may describe a picture, the first that exists does: `X.jpg.json`, `X.json`.
 
+    The pages `123_p0.jpg`, `123_p1.jpg` of one work share `123.json`.
+
     Args:
         name: The picture's name, or its path.
         kind: One of `KINDS`.
     """
-    return f"{name}.{kind}", f"{os.path.splitext(name)[0]}.{kind}"
+    if kind == "info":
+        return (os.path.join(os.path.dirname(name), "info.json"),)
+    stem = os.path.splitext(name)[0]
+    work = re.sub(r"_p\d+\Z", "", stem)
+    stems = [name, stem, work] if kind == "json" and work != stem else [name, stem]
+    return tuple(f"{each}.{kind}" for each in stems)
 
 
 def read_words(path, reader=PLAIN):

@@ -1,6 +1,7 @@
 """Where pictures come from: a folder tree with what is said of its pictures, or seeds of drawn avatars."""
 
 import collections
+import dataclasses
 import errno
 import functools
 import os
@@ -14,7 +15,16 @@ from tfanime.tags import JIN34
 from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources.folders import SUFFIXES, digest_of, list_pictures
-from tfanime.tfrecords.sources.metadata import MOST_BYTES, Metadata, Wanted, parse_ratings, read_bounded, read_metadata
+from tfanime.tfrecords.sources.metadata import (
+    MOST_BYTES,
+    Metadata,
+    Wanted,
+    parse_ratings,
+    rating_of,
+    read_bounded,
+    read_metadata,
+    strictest,
+)
 from tfanime.tfrecords.sources.sidecars import (
     KINDS,
     TAGS_FILE,
@@ -38,8 +48,9 @@ class SourceSettings:
             picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
             X.jpg.txt or X.txt.
         tags_threshold: Least score, 0 to 1, of a tag that comes with one in a JSON file.
-        ratings: Which ratings are kept, by the JSON file beside a picture: some of general, sensitive, questionable,
-            explicit, separated by commas, or `any`. A picture without a rating is kept.
+        ratings: Which ratings are kept, by all that is said of a picture, the strictest rating of which counts: some of
+            general, sensitive, questionable, explicit, separated by commas, or `any`. A picture without a rating is
+            kept.
         strict: Leave out a picture if the file beside it cannot be read; else it is kept without that file.
         min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
             out. Default: all are kept.
@@ -102,8 +113,8 @@ class FolderSource:
         folder: The folder.
         tags: Path of the tags file; default: `tags.csv` in the folder, if there is one.
         ratings, min_year, min_score, exclude: Which pictures are left out, see `SourceSettings`.
-        read_tags: Whether anybody wants tags. Else no tags file and no text file is looked at, and a JSON file only
-            for a rating, year or score.
+        read_tags: Whether anybody wants tags. Else no tags file is looked at, and a file beside a picture only for a
+            rating, year or score.
         strict: Whether a picture is left out if the file beside it cannot be read.
         skip: Path of a folder that is left out of the walk: where the shards go. None for none.
         reader: How tags are read, a `WordReader`.
@@ -152,7 +163,7 @@ class FolderSource:
             raise FileNotFoundError(f"SOURCE must be an existing folder of pictures. Received: {str(folder)!r}")
         if not self.folder.is_dir():
             raise ValueError(f"SOURCE must be a folder of pictures. Received the file {str(folder)!r}")
-        looked_for = KINDS if read_tags else () if self._wanted.all else ("json",)
+        looked_for = KINDS if read_tags or not self._wanted.all else ()
         own = [self.folder / TAGS_FILE, *(path for path in (tags, exclude, skip) if path)]
         found = list_pictures(str(self.folder), looked_for, own)
         self.passed_over = found.passed_over
@@ -187,7 +198,8 @@ class FolderSource:
             words = (word for text in rows.values() for word in set(self._reader.of_text(text)))
             self.used_words = dict(sorted(collections.Counter(words).items()))
         self.pictures_without_row = sum(id not in self.words for id in found.alone)
-        self.sidecars = ",".join((() if self.used_words is None else ("csv",)) + found.kinds) or None
+        kinds = ["csv"] * (self.used_words is not None) + [kind for kind in found.kinds if kind != "info"]
+        self.sidecars = ",".join(kinds) or None
 
     def _exclude(self, listed):
         """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous.
@@ -233,6 +245,9 @@ class FolderSource:
 def _is_number(text):
     """Whether a face's number is written as in its id."""
     return text.isdecimal() and text.isascii() and (text == "0" or text[0] != "0")
+
+
+_READ = {"json": read_metadata, "info": read_metadata, "txt": read_words}
 
 
 @dataclass(frozen=True)
@@ -306,14 +321,16 @@ class FileOpener:
             Dropped: It is not wanted.
         """
         read, found, unread = self.read_tags and row is None, {}, []
-        for kind, how in (("json", read_metadata), ("txt", read_words)) if read or not self.wanted.all else ():
+        for kind, how in (_READ if read or not self.wanted.all else {}).items():
             try:
                 found[kind] = self._beside(id, kind, how)
             except (OSError, ValueError) as error:
                 said = f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) else str(error)
                 unread.append(f"{os.path.basename(id)}, {kind}: {said}")
         metadata = found.get("json") or Metadata()
-        self.wanted.require(metadata)
+        of_folder = found.get("info") or Metadata()
+        ratings = [metadata.rating, of_folder.rating, *(rating_of(words) for words in (found.get("txt"), row))]
+        self.wanted.require(dataclasses.replace(metadata, rating=strictest(*ratings)))
         if row is not None:
             return join_tags(self.reader.of_text(row)) or "", "row", tuple(unread)
         if not self.read_tags:
