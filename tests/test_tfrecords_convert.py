@@ -459,6 +459,18 @@ def test_pictures_none_of_whose_words_is_understood_are_unknown_and_counted(tmp_
     assert manifest.pictures["unknown_words"] == {"1girl": 6, "Brille": 6, "Mädchen": 6}
 
 
+def test_a_quoted_cell_is_split_by_its_commas(tmp_path):
+    folder = folder_of(tmp_path / "in", 2)
+    (folder / "tags.csv").write_text('file,tags\n0000.png,"blue hair, smile"\n0001.png,red_hair hat\n')
+    manifest, _ = convert(settings(folder, tmp_path / "out"), progress=False)
+    assert {tag: count for tag, count in manifest.tag_counts.items() if count} == {
+        "blue_hair": 1,
+        "smile": 1,
+        "red_hair": 1,
+        "hat": 1,
+    }
+
+
 def test_a_source_whose_name_is_not_utf_8(tmp_path):
     source = folder_of(tmp_path / os.fsdecode(b"bad\xff"), 3)
     manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)

@@ -103,8 +103,9 @@ def _tags(manifest, faces):
     """The lines about tags."""
     pictures = manifest.pictures
     if pictures["rows_without_picture"] or pictures["pictures_without_row"]:
+        such = f" (such as {pictures['row_without_picture']!r})" if pictures["rows_without_picture"] else ""
         yield (
-            f"tags     {pictures['rows_without_picture']:,} rows without a picture, "
+            f"tags     {pictures['rows_without_picture']:,} rows without a picture{such}, "
             f"{pictures['pictures_without_row']:,} pictures without tags of their own"
         )
     if pictures.get("pictures_not_understood"):

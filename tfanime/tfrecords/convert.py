@@ -246,6 +246,7 @@ def _manifest(conversion, plan, accounts):
             "dropped": _count(reason for account in accounts for reason in account["lost"]),
             "dropped_faces": _count(drop[1] for account in accounts for drop in account["drops"]),
             "rows_without_picture": source.rows_without_picture,
+            "row_without_picture": source.row_without_picture,
             "pictures_without_row": source.pictures_without_row,
             "exclude_without_picture": source.exclude_without_picture + _unmatched(source, accounts),
             "pictures_not_understood": sum(account["not_understood"] for account in accounts),

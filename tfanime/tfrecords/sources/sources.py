@@ -126,6 +126,7 @@ class FolderSource:
         passed_over: How many files are no pictures by their suffix (see
             `tfanime.tfrecords.sources.folders.Listing`); what describes the pictures is not counted.
         rows_without_picture: How many rows of the tags file name no picture.
+        row_without_picture: What the first of them names, or None.
         pictures_without_row: How many pictures have no row there and no file beside them; 0 where nobody wants tags.
         used_words: How many rows of the tags file have each word; None without a tags file.
         excluded: Ids of pictures on the exclude list.
@@ -178,6 +179,7 @@ class FolderSource:
         self._kinds = found.kinds
         self.words, self.used_words, self.sidecars = {}, None, None
         self.rows_without_picture = self.pictures_without_row = 0
+        self.row_without_picture = None
         if read_tags:
             self._find_tags(tags, found)
         read = self._exclude(read_exclude(exclude) if exclude else set())
@@ -194,7 +196,8 @@ class FolderSource:
         path = Path(tags) if tags else self.folder / TAGS_FILE
         if tags or path.is_file():
             rows = read_tags(path)
-            self.words, self.rows_without_picture = match_tags(rows, self.ids)
+            self.words, left = match_tags(rows, self.ids)
+            self.rows_without_picture, self.row_without_picture = len(left), next(iter(left), None)
             words = (word for text in rows.values() for word in set(self._reader.of_text(text)))
             self.used_words = dict(sorted(collections.Counter(words).items()))
         self.pictures_without_row = sum(id not in self.words for id in found.alone)
@@ -361,6 +364,7 @@ class DrawnSource:
 
     sidecars = "drawn"
     rows_without_picture = pictures_without_row = exclude_without_picture = 0
+    row_without_picture = None
     excluded = excluded_faces = frozenset()
     times = ""
 
