@@ -145,12 +145,25 @@ def test_shards_of_nobody_are_not_overwritten(faces, tmp_path):
     assert contents(tmp_path) == {"y-00000-of-00001.tfrecord": b"mine"}
 
 
-def test_nothing_kept_is_an_error_that_leaves_nothing(tmp_path):
+def test_nothing_kept_is_an_error_that_leaves_the_reasons(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jpg").write_bytes(b"no")
-    with pytest.raises(ValueError, match="Received: 1, dropped: unreadable 1"):
+    first = r"Received: 1, dropped: unreadable 1; the first of dropped.csv: a.jpg: unreadable not one of JPEG"
+    with pytest.raises(ValueError, match=first):
         convert(settings(tmp_path / "in", tmp_path / "out"), progress=False)
-    assert os.listdir(tmp_path / "out") == []
+    assert sorted(os.listdir(tmp_path / "out")) == ["dropped.csv", "dropped.tfrecord"]
+    noise().save(tmp_path / "in" / "b.png")
+    assert convert(settings(tmp_path / "in", tmp_path / "out"), progress=False)[0].count == 1
+
+
+def test_a_sidecar_that_cannot_be_read_does_not_cost_its_picture(tmp_path):
+    folder = folder_of(tmp_path / "in", 3)
+    (folder / "0001.png.json").write_text("{damaged")
+    manifest, _ = convert(settings(folder, tmp_path / "out"), progress=False)
+    assert manifest.count == 3 and manifest.pictures["sidecar_unreadable"] == 1
+    assert len(manifest.pictures["unread"]) == 1 and manifest.pictures["unread"][0].startswith("0001.png, json: Expect")
+    strict, _ = convert(settings(folder, tmp_path / "strict", strict=True), progress=False)
+    assert strict.count == 2 and strict.pictures["dropped"] == {"sidecar_unreadable": 1}
 
 
 def test_a_disk_that_fills_up_costs_no_finished_shard(converted, faces, tmp_path, monkeypatch):
@@ -380,7 +393,7 @@ def test_overwrite_in_a_relative_folder_leaves_nothing_of_before(tmp_path, monke
     assert [path.name for path in (tmp_path / "out").glob("x-*")] == ["x-00000-of-00001.tfrecord"]
     with pytest.raises(ValueError, match="dropped: too_small"):
         convert(settings("in", "out", size=1000, overwrite=True), progress=False)
-    assert os.listdir("out") == []
+    assert sorted(os.listdir("out")) == ["dropped.csv", "dropped.tfrecord"]
     assert convert(settings("in", "out"), progress=False)[0].count == 40
 
 
@@ -431,6 +444,31 @@ def test_words_beside_a_picture_count_where_the_tags_file_lacks_them(tmp_path):
     (source / "0001.txt").write_text("glasses, red hair")  # it has no row, and no row has glasses
     manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)
     assert manifest.tag_counts["glasses"] == 1 and manifest.tag_counts["red_hair"] == 1
+
+
+def test_pictures_none_of_whose_words_is_understood_are_unknown_and_counted(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        noise(number).save(tmp_path / "in" / f"{number}.png")
+        danbooru = {"category": "danbooru", "tags": ["1girl", "smile" if number < 3 else "hat"]}
+        pixiv = {"category": "pixiv", "rating": "General", "tags": ["Mädchen", "Brille"]}
+        (tmp_path / "in" / f"{number}.png.json").write_text(json.dumps(danbooru if number < 6 else pixiv))
+    manifest, _ = convert(settings(tmp_path / "in", tmp_path / "out"), progress=False)
+    assert manifest.pictures["tags_known"]["smile"] == 6 and manifest.tag_counts["smile"] == 3
+    assert manifest.pictures["pictures_not_understood"] == 6
+    assert manifest.pictures["unknown_words"] == {"1girl": 6, "Brille": 6, "Mädchen": 6}
+
+
+def test_a_quoted_cell_is_split_by_its_commas(tmp_path):
+    folder = folder_of(tmp_path / "in", 2)
+    (folder / "tags.csv").write_text('file,tags\n0000.png,"blue hair, smile"\n0001.png,red_hair hat\n')
+    manifest, _ = convert(settings(folder, tmp_path / "out"), progress=False)
+    assert {tag: count for tag, count in manifest.tag_counts.items() if count} == {
+        "blue_hair": 1,
+        "smile": 1,
+        "red_hair": 1,
+        "hat": 1,
+    }
 
 
 def test_a_source_whose_name_is_not_utf_8(tmp_path):

@@ -19,7 +19,10 @@ def test_the_account_is_printed(tmp_path, capfd):
     arguments = [source, tmp_path / "out", "--size", "24", "--workers", "1", "--detector", "none"]
     assert ended(arguments) == 0
     text = capfd.readouterr().out
-    assert "found    4 pictures" in text and "1 rows without a picture, 1 pictures without tags" in text
+    assert (
+        "found    4 pictures" in text
+        and "1 rows without a picture (such as 'missing.png'), 1 pictures without tags" in text
+    )
     assert "hair_colour 75.0%" in text
     assert f"python -m tfanime.recipes.wgan --data {tmp_path / 'out'}" in text
     assert ended(arguments) == 0

@@ -118,6 +118,7 @@ def test_taggers_see_where_the_crop_lies(three_faces):
         seen.append(sight)
         return np.zeros(0, np.int8), np.zeros(0, np.int8)
 
+    tagger.taggers = ()
     converter(noise(0, 100, 100), tagger=tagger, detector="three", zoom=1.0)("a", "red_hair")
     assert [sight.region for sight in seen] == [(50, 50, 40), (0, 0, 40)]
     assert [sight.square.size for sight in seen] == [(40, 40), (40, 40)]

@@ -18,9 +18,11 @@ OUTCOMES = [
         (Face("a", b"1", (1, -1), (0, 1)), Face("a#1", b"2", (1, 0), (1, -1))),
         (Drop("a#2", "too_small", "3", b"jpeg"),),
         (("a", 7), ("a#1", 8)),
+        ("brille", "hut"),
+        True,
     ),
     Outcome("b", (), (Drop("b", "no_face", "0", b"another"), Drop("b#1", "no_face", "0", b"third"))),
-    Outcome("c", (Face("c", b"3" * 5000, (0, 0), (-1, -1)),), (), (("c", 9),)),
+    Outcome("c", (Face("c", b"3" * 5000, (0, 0), (-1, -1)),), (), (("c", 9),), ("hut",), False, ("c.txt: no text",)),
 ]
 
 
@@ -74,6 +76,10 @@ def test_account_and_records(tmp_path):
         ],
         "lost": ["no_face"],
         "filed": [["a", 7], ["a#1", 8], ["c", 9]],
+        "not_understood": 1,
+        "sidecar_unreadable": 1,
+        "unread": ["c.txt: no text"],
+        "unknown_words": {"hut": 2, "brille": 1},
     }
     assert records == list(tf.data.TFRecordDataset(str(tmp_path / NAME)).as_numpy_iterator())
     assert folder.account(NAME) == account

@@ -5,7 +5,7 @@ import pytest
 
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources import metadata
-from tfanime.tfrecords.sources.metadata import Metadata, Wanted, join_tags, parse_ratings, read_metadata
+from tfanime.tfrecords.sources.metadata import Metadata, Wanted, parse_ratings, read_metadata
 
 # As gallery-dl 1.32 writes them, shortened; the values are made up.
 DANBOORU = {
@@ -68,11 +68,11 @@ def read(tmp_path, content):
 @pytest.mark.parametrize(
     ("post", "expected"),
     [
-        (DANBOORU, Metadata("1girl blonde_hair hat original some_artist", "general", 2020, 7)),
+        (DANBOORU, Metadata("1girl blonde_hair hat original some_artist", "general", 2020, 7, True)),
         (KONACHAN, Metadata("armor blonde_hair original", "general", 2010, 12)),
-        (GELBOORU, Metadata("1girl blue_eyes don't_say >:) smile", "sensitive", 2022, 4)),
-        (SAFEBOORU, Metadata("1girl >:) red_hair", "general", 2023, 3)),
-        (E621, Metadata("blue_hair hi_res human smile", "general", 2007, 7)),
+        (GELBOORU, Metadata("1girl blue_eyes don't_say >:) smile", "sensitive", 2022, 4, True)),
+        (SAFEBOORU, Metadata("1girl >:) red_hair", "general", 2023, 3, True)),
+        (E621, Metadata("blue_hair hi_res human smile", "general", 2007, 7, True)),
     ],
     ids=lambda value: value["category"] if isinstance(value, dict) else "",
 )
@@ -93,6 +93,10 @@ def test_each_board(tmp_path, post, expected):
         ("explicit", GELBOORU, "explicit"),
         (" Mature ", {}, "mature"),
         ("\ud800", {}, "\\ud800"),
+        ("e", {"category": "newgrounds"}, "general"),
+        ("a", {"category": "newgrounds"}, "explicit"),
+        ("R-18", {"category": "pixiv"}, "explicit"),
+        ({"general": 0.2, "explicit": 0.7}, {}, "explicit"),
         ("?", SAFEBOORU, None),
         ("", SAFEBOORU, None),
         (4.5, {}, None),
@@ -101,6 +105,27 @@ def test_each_board(tmp_path, post, expected):
 )
 def test_ratings_by_letter_word_and_board(tmp_path, rating, post, expected):
     assert read(tmp_path, {**post, "rating": rating}).rating == expected
+
+
+@pytest.mark.parametrize(
+    ("post", "expected"),
+    [
+        ({"is_mature": True, "rating": "general"}, "explicit"),
+        ({"is_mature": False}, None),
+        ({"safety": "unsafe"}, "explicit"),
+        ({"safety": "safe"}, "general"),
+        ({"x_restrict": 1, "tags": ["smile"]}, "explicit"),
+        ({"x_restrict": 0}, None),
+        ({"possibly_sensitive": True}, "questionable"),
+        ({"rating": "general", "tags": ["R-18", "smile"]}, "explicit"),
+        ({"tags": "smile rating:explicit"}, "explicit"),
+        ({"tags": ["explicit"], "rating": "s", "category": "konachan"}, "explicit"),
+        (["smile", "nsfw"], "explicit"),
+        ({"rating": {"general": 0.1, "explicit": 0.9}, "general": {"smile": 0.8}}, "explicit"),
+    ],
+)
+def test_ratings_outside_of_rating(tmp_path, post, expected):
+    assert read(tmp_path, post).rating == expected
 
 
 @pytest.mark.parametrize(
@@ -167,13 +192,26 @@ def test_other_encodings_and_the_answer_of_an_interface(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (["hat", "twin tails"], "hat twin_tails"),
+        ([{"name": "hat"}], "hat"),
+        ([], None),
+        ({"smile": 0.9, "hat": 0.2}, "smile"),
+        ({"score": 3, "width": 900, "smile": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_the_whole_file_is_tags(tmp_path, content, words):
+    assert read(tmp_path, content).words == words
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "Expecting value"),
         (b'{"rating": "g", "tags"', "Expecting ':'"),
-        (b"\xff\xfe\xfd", "can't decode"),
-        (b"[]", "no JSON object"),
-        (b'["hat"]', "no JSON object"),
+        (b"\xff\xfe\xfd", "no text in UTF-8"),
         (b"5", "no JSON object"),
         (b'{"score": ' + b"9" * 5000 + b"}", "4300 digits"),
         (b"[" * 200_000, "nested too deep"),
@@ -198,10 +236,6 @@ def test_what_may_never_end_is_no_file(tmp_path):
             metadata.read_bounded(path)
     with pytest.raises(IsADirectoryError):
         metadata.read_bounded(tmp_path)
-
-
-def test_join_tags():
-    assert join_tags(["a b", "c", "a_b", ""]) == "a_b c" and join_tags([]) is None
 
 
 def test_parse_ratings():

@@ -39,10 +39,10 @@ def test_words_of_a_text_file(tmp_path, content, words):
     assert read_words(path) == words
 
 
-def test_a_text_file_in_another_encoding_is_refused(tmp_path):
+def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "1.txt"
-    path.write_bytes("桜".encode("shift-jis"))
-    with pytest.raises(ValueError, match="can't decode"):
+    path.write_bytes(b"smile\0\1\2\3")
+    with pytest.raises(ValueError, match="no text in UTF-8"):
         read_words(path)
 
 
@@ -64,12 +64,39 @@ def test_rows_match_by_path_then_images_then_the_only_name():
     rows = {"1.jpg": "top", "2.jpg": "in images", "3.jpg": "only name", "4.jpg": "two so called", "x/5.jpg": "other"}
     words, left = match_tags(rows, ids)
     assert words == {"1.jpg": "top", "images/2.jpg": "in images", "a/3.jpg": "only name"}
-    assert left == 2
+    assert left == ["4.jpg", "x/5.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("file", "ids", "id"),
+    [
+        ("が.jpg", ["か\u3099.jpg"], "か\u3099.jpg"),  # macOS decomposes
+        ("/home/me/faces/a/1.jpg", ["a/1.jpg", "b/1.jpg"], "a/1.jpg"),
+        ("C:/faces/1.jpg", ["1.jpg"], "1.jpg"),
+        ("faces/1.jpg", ["1.jpg"], "1.jpg"),
+        ("b/1.jpg", ["a/b/1.jpg", "a/c/1.jpg"], "a/b/1.jpg"),
+        ("1", ["a/1.jpg"], "a/1.jpg"),
+        ("faces/1", ["1.png"], "1.png"),
+        ("1", ["a/1.jpg", "b/1.jpg"], None),
+        ("1", ["1.jpg", "1.png"], None),
+        ("b/1.jpg", ["a/b/1.jpg", "c/b/1.jpg"], None),
+        ("x/1.jpg", ["1.jpg", "x/2.jpg"], None),  # a picture of x that is gone
+        ("x/1.jpg", ["a/1.jpg"], None),
+    ],
+)
+def test_paths_of_other_places_fit_if_one_picture_does(file, ids, id):
+    words, left = match_tags({file: "hat"}, ids)
+    assert (words, left) == (({id: "hat"}, []) if id else ({}, [file]))
+
+
+def test_two_rows_that_mean_one_picture_are_left():
+    words, left = match_tags({"x/1.jpg": "hat", "y/1.jpg": "smile"}, ["1.jpg"])
+    assert words == {} and left == ["x/1.jpg", "y/1.jpg"]
 
 
 def test_a_picture_takes_one_row():
     words, left = match_tags({"1.jpg": "by name", "images/1.jpg": "by path"}, ["images/1.jpg"])
-    assert words == {"images/1.jpg": "by path"} and left == 1
+    assert words == {"images/1.jpg": "by path"} and left == ["1.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +106,7 @@ def test_a_picture_takes_one_row():
         (b"file,tags\n1.jpg\n", "line 2 must have one value a column"),
         (b"file,tags\n1.jpg,a,b\n", "line 2 must have one value a column"),
         (b"file,tags\n1.jpg,a\n./1.jpg,b\n", "line 3 must not repeat"),
-        (b"file,tags\n\xff\xfe,a\n", "CSV in UTF-8"),
+        (b"file,tags\n\0\1,a\n", "no text in UTF-8"),
         (b'file,tags\n1.jpg,"a\n', "CSV in UTF-8"),
         (b"", "columns file,tags"),
     ],
@@ -95,3 +122,20 @@ def test_tags_files_of_other_systems(tmp_path):
     path = tmp_path / "tags.csv"
     path.write_bytes("\ufefffile,tags,note\r\na\\1.jpg,red_hair smile,x\r\n".encode())
     assert read_tags(path) == {"a/1.jpg": "red_hair smile"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,tags\r\n1.jpg,smile\r\n,\r\n",
+        "file,tags,,\n1.jpg,smile,,\n,,,\n",
+        "file,tags\n1.jpg,smile,,\n\n",
+        "file;tags\n1.jpg;smile\n;\n",
+        "file\ttags\n1.jpg\tsmile\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tags_files_of_spreadsheets(tmp_path, content, encoding):
+    path = tmp_path / "tags.csv"
+    path.write_bytes(content.encode(encoding))
+    assert read_tags(path) == {"1.jpg": "smile"}

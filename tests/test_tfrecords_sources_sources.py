@@ -113,11 +113,10 @@ def test_tags_that_nobody_wants_are_not_looked_at(tmp_path):
     assert source.words == {} and source.rows_without_picture == source.pictures_without_row == 0
     assert dropped(source, "a.png") == ("rating", "explicit")
     assert source.opener()("b.png", None).words is None and source.opener()("c.png", None).words is None
-    (folder / "c.txt").write_text("any")
     (folder / "tags.csv").write_text("file,tags\nc.png,hat\n")
     assert FolderSource(folder, read_tags=False).listing == source.listing
     (folder / "b.png.json").write_text("damaged")
-    assert dropped(FolderSource(folder, read_tags=False), "b.png")[0] == "unreadable"
+    assert dropped(FolderSource(folder, read_tags=False, strict=True), "b.png")[0] == "sidecar_unreadable"
     everything = FolderSource(folder, read_tags=False, ratings="any")
     (folder / "a.png.json").unlink()
     assert FolderSource(folder, read_tags=False, ratings="any").listing == everything.listing
@@ -170,9 +169,9 @@ def test_pipes_and_endless_files_are_unreadable(tmp_path):
     noise().save(tmp_path / "beside.png")
     os.mkfifo(tmp_path / "beside.png.json")
     source = FolderSource(tmp_path)
-    values = {id: dropped(source, id) for id in source.ids}
+    assert source.opener()("beside.png", None).unread == ("beside.png, json: no regular file",)
+    values = {id: dropped(source, id) for id in source.ids if id != "beside.png"}
     assert values == {
-        "beside.png": ("unreadable", "beside.png.json: no regular file"),
         "endless.png": ("unreadable", "no regular file"),
         "large.png": ("unreadable", "more than 778 MiB"),
         "pipe.png": ("unreadable", "no regular file"),
@@ -252,6 +251,42 @@ def test_what_a_board_says_decides(tmp_path, flags, expected):
     assert kept == expected
 
 
+@pytest.mark.parametrize("read_tags", [True, False])
+def test_explicit_pictures_are_left_out_whoever_says_so(tmp_path, read_tags):
+    folder = beside(
+        tmp_path / "faces",
+        a__txt="rating:explicit\nsmile",
+        b__png__json={"rating": "general", "tags": "smile"},
+        b__txt="smile, nsfw",
+        c__png__json={"safety": "unsafe"},
+        d__txt="smile",
+        e__png__txt="rating: questionable\nhat",
+    )
+    source = FolderSource(folder, read_tags=read_tags)
+    assert {id: dropped(source, id)[1] for id in source.ids if id != "d.png"} == {
+        "a.png": "explicit",
+        "b.png": "explicit",
+        "c.png": "explicit",
+        "e.png": "questionable",
+    }
+    assert source.opener()("d.png", None).unread == () and dropped(source, "d.png", "smile explicit")[1] == "explicit"
+
+
+def test_one_file_of_all_pages_and_one_of_a_folder(tmp_path):
+    folder = beside(tmp_path / "faces", a__json={"tags": ["hat"]})
+    for name in ("123_p0.png", "123_p17.png", "124_p0.png", "below/b.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        noise().save(folder / name)
+    (folder / "123.json").write_text(json.dumps({"tags": ["smile"]}))
+    (folder / "below" / "info.json").write_text(json.dumps({"tags": ["glasses"], "rating": "explicit"}))
+    source = FolderSource(folder)
+    opener = source.opener()
+    words = {id: opener(id, None).words for id in source.ids if "below" not in id}
+    assert words == {"123_p0.png": "smile", "123_p17.png": "smile", "124_p0.png": None, "a.png": "hat"}
+    assert dropped(source, "below/b.png") == ("rating", "explicit") and source.pictures_without_row == 2
+    assert FolderSource(folder, ratings="any").opener()("below/b.png", None).words is None
+
+
 def test_an_unwanted_picture_is_not_decoded(tmp_path):
     folder = beside(tmp_path / "faces", a__png__json=EXPLICIT)
     (folder / "a.png").write_bytes(b"damaged")
@@ -265,7 +300,7 @@ def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
     noise(6, 100, 100).save(folder / "f.png")
     exclude = tmp_path / "exclude.txt"
     exclude.write_text("a.png\nc.png\nd.png\ne.png\nf.png\n")
-    source = FolderSource(folder, exclude=exclude)
+    source = FolderSource(folder, exclude=exclude, strict=True)
     opener = source.opener(max_pixels=1000)
     picture = opener("a.png", None)
     assert picture.excluded and picture.words == "smile" and picture.data == (folder / "a.png").read_bytes()
@@ -278,13 +313,15 @@ def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"[]"), ("a.txt", b"\xff\xfe\x00")]
+    ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"5"), ("a.txt", b"\xff\xfe\x00")]
 )
-def test_a_damaged_file_drops_its_picture(tmp_path, name, content):
+def test_a_damaged_file_costs_its_picture_only_if_strict(tmp_path, name, content):
     noise().save(tmp_path / "a.png")
     (tmp_path / name).write_bytes(content)
-    reason, value = dropped(FolderSource(tmp_path), "a.png")
-    assert reason == "unreadable" and value.startswith(f"{name}: ")
+    picture = FolderSource(tmp_path).opener()("a.png", None)
+    assert picture.words is None and len(picture.unread) == 1
+    reason, value = dropped(FolderSource(tmp_path, strict=True), "a.png")
+    assert reason == "sidecar_unreadable" and (value,) == picture.unread
 
 
 def test_a_folder_in_place_of_a_file_beside_a_picture_is_no_file(tmp_path):
@@ -380,10 +417,18 @@ def test_unknown_ratings_are_refused():
 
 
 def test_a_tags_file_has_no_effect_where_nobody_reads_it():
-    assert list(AllSettings(tagger="colours").idle()) == ["tags"]
+    assert list(AllSettings(tagger="colours").idle()) == ["tags", "tags_threshold"]
     assert list(AllSettings(tagger="colours, sidecar").idle()) == []
 
 
 def test_nothing_of_it_has_an_effect_on_drawn_avatars():
     assert list(AllSettings().idle()) == []
-    assert list(AllSettings(source="drawn").idle()) == ["tags", "ratings", "min_year", "min_score", "exclude"]
+    assert list(AllSettings(source="drawn").idle()) == [
+        "tags",
+        "tags_threshold",
+        "ratings",
+        "strict",
+        "min_year",
+        "min_score",
+        "exclude",
+    ]

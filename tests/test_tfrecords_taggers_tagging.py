@@ -21,8 +21,8 @@ SMALL = TagVocabulary(
 )
 
 
-def sight(words):
-    return Sight(crop=None, detection=None, words=words)
+def sight(words, origin="row"):
+    return Sight(crop=None, detection=None, words=words, origin=origin)
 
 
 @dataclass
@@ -55,8 +55,36 @@ def test_sidecar_encodes_the_row():
 
 def test_a_picture_without_a_row_is_unknown_not_plain():
     tagger = SidecarTagger(JIN34, used_words=["smile"])
-    assert not tagger(sight(None)).any()
-    assert by_tag(tagger, "")["smile"] == -1
+    assert not tagger(sight(None)).any() and not tagger(sight("")).any()
+
+
+@pytest.mark.parametrize("origin", ["row", "board", "file"])
+@pytest.mark.parametrize("absence", ["auto", "always", "never"])
+def test_words_that_nobody_understands_say_nothing(origin, absence):
+    tagger = SidecarTagger(JIN34, TaggingSettings(absence=absence), ["smile"])
+    assert not tagger(sight("1girl der_hut someone", origin)).any()
+
+
+@pytest.mark.parametrize(
+    ("absence", "origin", "smile", "glasses"),
+    [
+        ("auto", "row", -1, 0),  # some row has smile, none glasses
+        ("auto", "board", -1, -1),
+        ("auto", "file", 0, 0),
+        *(("always", origin, -1, -1) for origin in ("row", "board", "file")),
+        *(("never", origin, 0, 0) for origin in ("row", "board", "file")),
+    ],
+)
+def test_what_is_not_named_is_absent_where_somebody_looked_for_it(absence, origin, smile, glasses):
+    tagger = SidecarTagger(JIN34, TaggingSettings(absence=absence), ["smile", "hat"])
+    values = dict(zip(JIN34.tags, tagger(sight("hat red_hair", origin)), strict=True))
+    assert values["hat"] == 1 and values["red_hair"] == 1 and values["blue_hair"] == -1 and values["blue_eyes"] == 0
+    assert (values["smile"], values["glasses"]) == (smile, glasses)
+
+
+def test_an_empty_row_says_that_nothing_holds_only_where_absence_always_counts():
+    assert by_tag(SidecarTagger(JIN34, TaggingSettings(absence="always"), ["smile"]), "")["smile"] == -1
+    assert not SidecarTagger(JIN34, TaggingSettings(), ["smile"])(sight("")).any()
 
 
 def test_independent_tags_that_nobody_looked_for_are_unknown():
@@ -67,11 +95,6 @@ def test_independent_tags_that_nobody_looked_for_are_unknown():
 
 def test_a_tags_file_without_a_word_says_nothing_of_independent_tags():
     assert not SidecarTagger(JIN34, used_words=[])(sight("")).any()
-
-
-def test_a_file_beside_each_picture_makes_what_is_missing_absent():
-    values = by_tag(SidecarTagger(JIN34, used_words=None), "red_hair")
-    assert values["glasses"] == -1 and values["blue_eyes"] == 0
 
 
 def test_the_first_tagger_that_knows_an_exclusive_group_decides_it():
@@ -128,8 +151,9 @@ def test_rules_hold_for_the_defaults_and_name_the_vocabulary():
 def test_idle_fields():
     networks = {name for name in TaggingSettings.__dataclass_fields__ if name.startswith("tagger_")}
     assert set(TaggingSettings().idle()) == networks
-    assert set(TaggingSettings(tagger="none").idle()) == networks | {"vocabulary"}
-    assert set(TaggingSettings(vocabulary="none").idle()) == networks | {"tagger"}
+    assert set(TaggingSettings(tagger="colours").idle()) == networks | {"absence"}
+    assert set(TaggingSettings(tagger="none").idle()) == networks | {"vocabulary", "absence"}
+    assert set(TaggingSettings(vocabulary="none").idle()) == networks | {"tagger", "absence"}
 
 
 def test_split():
@@ -146,7 +170,15 @@ def test_vocabulary_by_name_and_by_file(tmp_path):
     assert load_vocabulary(str(path)).tags == ("a", "b")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "groups": [1]}'])
+def test_a_vocabulary_extends_a_built_in_one(tmp_path):
+    path = tmp_path / "more.toml"
+    path.write_bytes('\ufeffbase = "jin34"\n[aliases]\n"lächeln" = "smile"\n'.encode())  # Windows' editor begins so
+    vocabulary = load_vocabulary(str(path))
+    assert vocabulary.tags == JIN34.tags and vocabulary.canonical("Lächeln") == "smile"
+    assert vocabulary.canonical("grin") == "smile"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"base": "x"}', '{"name": "x"}', '{"name": "x", "groups": [1]}'])
 def test_bad_vocabulary_files_are_named(tmp_path, text):
     path = tmp_path / "words.json"
     path.write_text(text)

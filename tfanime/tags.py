@@ -5,6 +5,7 @@ import difflib
 import functools
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -286,17 +287,20 @@ class TagVocabulary:
 
 @functools.lru_cache(maxsize=16_384)  # boards repeat a few thousand words for ever
 def _spelling(text):
-    """What is compared of a word: lower case, one underscore for every run of spaces, hyphens and underscores."""
-    return re.sub(r"[\s_\-]+", "_", text.strip().lower())
+    """What is compared of a word: lower case, one underscore for every run of spaces, hyphens and underscores.
+
+    Full-width letters, half-width katakana and decomposed accents are the common ones (Unicode NFKC).
+    """
+    return re.sub(r"[\s_\-]+", "_", unicodedata.normalize("NFKC", text).strip().lower())
 
 
 def _colours(names, part):
     return tuple(f"{name}_{part}" for name in names.split())
 
 
-def _aliases(**words):
+def _aliases(*tables, **words):
     """Aliases from the words that stand for each tag, separated by spaces."""
-    return {alias: tag for tag, aliases in words.items() for alias in aliases.split()}
+    return {alias: tag for table in (*tables, words) for tag, aliases in table.items() for alias in aliases.split()}
 
 
 # Words of Danbooru and boards like it, and of networks trained on them; docs/tags.md says where they are from. An alias
@@ -322,6 +326,35 @@ EYE_COLOURS = {
     "yellow_eyes": "amber_eyes gold_eyes golden_eyes",
 }
 
+# What pixiv's artists write, by the same rule: 白髪 may be an old man's, but it is white; 碧眼 may be blue or green.
+JAPANESE_HAIR = {
+    "aqua_hair": "水色髪 水色の髪",
+    "black_hair": "黒髪",
+    "blonde_hair": "金髪 ブロンド",
+    "blue_hair": "青髪 青い髪",
+    "brown_hair": "茶髪 茶色の髪",
+    "green_hair": "緑髪 緑の髪",
+    "orange_hair": "オレンジ髪 オレンジの髪 橙髪",
+    "pink_hair": "ピンク髪 ピンクの髪 桃髪 桃色の髪",
+    "purple_hair": "紫髪 紫の髪",
+    "red_hair": "赤髪 赤い髪 赤毛",
+    "white_hair": "白髪 白い髪",
+    "long_hair": "長髪 ロングヘア ロングヘアー",
+    "short_hair": "短髪 ショートヘア ショートヘアー ショートカット",
+}
+JAPANESE_EYES = {
+    "aqua_eyes": "水色の目 水色の瞳",
+    "black_eyes": "黒い目 黒い瞳",
+    "blue_eyes": "青眼 青目 青い目 青い瞳",
+    "brown_eyes": "茶眼 茶色の目 茶色の瞳",
+    "green_eyes": "緑眼 緑目 緑の目 緑の瞳",
+    "orange_eyes": "橙眼 オレンジの目",
+    "pink_eyes": "桃眼 ピンクの目 ピンクの瞳",
+    "purple_eyes": "紫眼 紫目 紫の目 紫の瞳",
+    "red_eyes": "赤眼 赤目 赤い目 赤い瞳",
+    "yellow_eyes": "黄眼 金眼 黄色の目 金色の目",
+}
+
 JIN34 = TagVocabulary(
     # Jin et al. 2017 (arXiv 1708.05509), table 1: 34 tags, in the authors' order.
     "jin34",
@@ -340,24 +373,27 @@ JIN34 = TagVocabulary(
         ),
     ),
     aliases=_aliases(
-        **HAIR_COLOURS,
-        **HAIR_LENGTHS,
-        **EYE_COLOURS,
-        grey_hair="gray_hair",
-        twin_tails="twintails twintail pigtails low_twintails short_twintails",
-        drill_hair="twin_drills drills drill",
+        HAIR_COLOURS,
+        HAIR_LENGTHS,
+        EYE_COLOURS,
+        JAPANESE_HAIR,
+        JAPANESE_EYES,
+        grey_hair="gray_hair 灰髪 灰色の髪",
+        silver_hair="銀髪",
+        twin_tails="twintails twintail pigtails low_twintails short_twintails ツインテール ツインテ",
+        drill_hair="twin_drills drills drill 縦ロール",
         ponytail="high_ponytail low_ponytail side_ponytail short_ponytail long_ponytail braided_ponytail "
-        "folded_ponytail",
-        blush="blushing light_blush nose_blush full-face_blush",
-        smile="smiling light_smile slight_smile faint_smile grin grinning smirk :) :d ;) ;d",
-        open_mouth="mouth_open :o",
+        "folded_ponytail ポニーテール ポニテ サイドポニー サイドポニーテール",
+        blush="blushing light_blush nose_blush full-face_blush 赤面",
+        smile="smiling light_smile slight_smile faint_smile grin grinning smirk :) :d ;) ;d 笑顔 微笑み 微笑 笑み",
+        open_mouth="mouth_open :o 開口",
         hat="beret witch_hat mob_cap baseball_cap peaked_cap military_hat sailor_hat cabbie_hat nurse_cap beanie "
         "santa_hat straw_hat sun_hat top_hat mini_hat tokin_hat black_hat white_hat red_hat blue_hat green_hat "
-        "brown_hat",
+        "brown_hat 帽子 ベレー帽 麦わら帽子",
         ribbon="hair_ribbon neck_ribbon tress_ribbon black_ribbon white_ribbon red_ribbon blue_ribbon green_ribbon "
-        "pink_ribbon purple_ribbon yellow_ribbon",
+        "pink_ribbon purple_ribbon yellow_ribbon リボン",
         glasses="megane bespectacled semi-rimless_eyewear under-rim_eyewear semi-rimless_glasses under-rim_glasses "
-        "round_glasses black-framed_glasses red-framed_glasses",
+        "round_glasses black-framed_glasses red-framed_glasses 眼鏡 メガネ めがね 眼鏡っ娘",
     ),
 )
 
@@ -378,12 +414,14 @@ KONACHAN26 = TagVocabulary(
         ),
     ),
     aliases=_aliases(
-        **HAIR_COLOURS,
-        **HAIR_LENGTHS,
-        **EYE_COLOURS,
-        gray_hair="grey_hair silver_hair",
+        HAIR_COLOURS,
+        HAIR_LENGTHS,
+        EYE_COLOURS,
+        JAPANESE_HAIR,
+        JAPANESE_EYES,
+        gray_hair="grey_hair silver_hair 灰髪 灰色の髪 銀髪",
         gray_eyes="grey_eyes silver_eyes",
-        bicolored_eyes="heterochromia odd_eye",
+        bicolored_eyes="heterochromia odd_eye オッドアイ",
     ),
 )
 

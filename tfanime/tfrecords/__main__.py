@@ -82,6 +82,11 @@ def summary(manifest, settings):
         lines.append("         most have no face; pictures that are faces already want --detector none")
     if pictures["exclude_without_picture"]:
         lines.append(f"exclude  {pictures['exclude_without_picture']:,} lines of --exclude name nothing")
+    if pictures["sidecar_unreadable"]:
+        lines.append(
+            f"unread   {pictures['sidecar_unreadable']:,} pictures beside which a file cannot be read, such as"
+        )
+        lines += [f"         {line}" for line in pictures["unread"][:3]]
     if manifest.vocabulary:
         lines += _tags(manifest, faces)
     elif settings.tagger != "none" and settings.vocabulary != "none" and settings.source != DRAWN:
@@ -98,9 +103,14 @@ def _tags(manifest, faces):
     """The lines about tags."""
     pictures = manifest.pictures
     if pictures["rows_without_picture"] or pictures["pictures_without_row"]:
+        such = f" (such as {pictures['row_without_picture']!r})" if pictures["rows_without_picture"] else ""
         yield (
-            f"tags     {pictures['rows_without_picture']:,} rows without a picture, "
+            f"tags     {pictures['rows_without_picture']:,} rows without a picture{such}, "
             f"{pictures['pictures_without_row']:,} pictures without tags of their own"
+        )
+    if pictures.get("pictures_not_understood"):
+        yield _wrapped(
+            f"{pictures['pictures_not_understood']:,} pictures with words of which none is a tag: unknown, not without"
         )
     unknown = pictures["unknown_words"]
     if unknown:

@@ -20,6 +20,7 @@ from tfanime.tfrecords.manifest import FILE_NAME, Manifest
 from tfanime.tfrecords.pictures import PictureConverter
 from tfanime.tfrecords.settings import DRAWN, Settings
 from tfanime.tfrecords.sources.sources import DrawnSource, FolderSource
+from tfanime.tfrecords.sources.words import WordReader
 from tfanime.tfrecords.taggers.tagging import load_vocabulary, make_tagger, tagger_names
 
 LISTED = {
@@ -54,13 +55,11 @@ class Conversion:
     def of(cls, settings):
         """Looks at the source and readies detector and taggers; see `convert` for what it raises."""
         asked = tagger_names(settings.tagger)
-        source = _source(settings, "sidecar" in asked)
         vocabulary = load_vocabulary(settings.vocabulary)
+        source = _source(settings, "sidecar" in asked, vocabulary)
         if settings.tagger == "none" or (asked == ("sidecar",) and source.sidecars is None):
             vocabulary = None
-        # Files beside the pictures may have words that no row of the tags file has.
-        used_words = source.used_words if source.sidecars in ("csv", "drawn") else None
-        tagger = make_tagger(vocabulary, settings, used_words)
+        tagger = make_tagger(vocabulary, settings, source.used_words)
         state = {
             "card": settings.card(),
             "vocabulary": vocabulary.to_json() if vocabulary else None,
@@ -117,7 +116,8 @@ def convert(settings, progress=True):
             manifest = _manifest(conversion, plan, accounts)
             if not manifest.count:
                 folder.clear()
-                raise ValueError(_nothing_kept(manifest))
+                folder.write_dropped(accounts)
+                raise ValueError(_nothing_kept(manifest, accounts))
             folder.write_dropped(accounts)
             manifest.save(out)
         else:
@@ -128,7 +128,7 @@ def convert(settings, progress=True):
         return manifest, finished is None
 
 
-def _source(settings, tagged):
+def _source(settings, tagged, vocabulary):
     if settings.source == DRAWN:
         return DrawnSource(settings.count, settings.seed, settings.size)
     return FolderSource(
@@ -138,8 +138,10 @@ def _source(settings, tagged):
         min_year=settings.min_year,
         min_score=settings.min_score,
         exclude=settings.exclude,
+        strict=settings.strict,
         read_tags=tagged,
         skip=settings.out,
+        reader=WordReader(vocabulary, settings.tags_threshold),
     )
 
 
@@ -200,7 +202,7 @@ def _require_same(before, now, out):
 
 
 def _unknown_words(vocabulary, used_words):
-    """The words of the tags file that are no tag of the vocabulary, with their rows, the most frequent first.
+    """The words of the tags file that are no tag of the vocabulary, with the number of their rows.
 
     Raises:
         ValueError: None of its words is a tag: the vocabulary is the wrong one.
@@ -214,7 +216,7 @@ def _unknown_words(vocabulary, used_words):
             f"--vocabulary must have tags that the tags file has. Received: {vocabulary.name!r}, which has none of "
             f"{', '.join(list(unknown)[:5])}{f' (near: {near[0]})' if near else ''}"
         )
-    return dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0])))
+    return unknown
 
 
 def _manifest(conversion, plan, accounts):
@@ -244,9 +246,13 @@ def _manifest(conversion, plan, accounts):
             "dropped": _count(reason for account in accounts for reason in account["lost"]),
             "dropped_faces": _count(drop[1] for account in accounts for drop in account["drops"]),
             "rows_without_picture": source.rows_without_picture,
+            "row_without_picture": source.row_without_picture,
             "pictures_without_row": source.pictures_without_row,
             "exclude_without_picture": source.exclude_without_picture + _unmatched(source, accounts),
-            "unknown_words": conversion.unknown_words,
+            "pictures_not_understood": sum(account["not_understood"] for account in accounts),
+            "sidecar_unreadable": sum(account["sidecar_unreadable"] for account in accounts),
+            "unread": [line for account in accounts for line in account["unread"]][:5],
+            "unknown_words": _most_frequent([conversion.unknown_words, *(each["unknown_words"] for each in accounts)]),
             "tags_known": _by_tag(tags, known),
             "listing": conversion.state["listing"],
             "passed_over": source.passed_over,
@@ -282,17 +288,31 @@ def _by_tag(tags, rows):
     return dict(zip(tags, map(sum, itertools.zip_longest(*rows, [0] * len(tags))), strict=True))
 
 
+def _most_frequent(counts):
+    """Sums dictionaries of counts; the most frequent first."""
+    total = collections.Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _count(reasons):
     return dict(sorted(collections.Counter(reasons).items()))
 
 
-def _nothing_kept(manifest):
+def _nothing_kept(manifest, accounts):
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest.pictures["dropped"].items())
     held_out = f", held out: {manifest.holdout['count']:,}" if manifest.holdout else ""
     return (
         f"SOURCE must hold a picture that can be kept. Received: {manifest.pictures['found']:,}, dropped: "
-        f"{reasons or 'none'}{held_out}{_hint(manifest)}"
+        f"{reasons or 'none'}{held_out}{_first(accounts)}{_hint(manifest)}"
     )
+
+
+def _first(accounts):
+    """The first picture that was left out, as `dropped.csv` has it."""
+    id, reason, value, _ = min((tuple(drop) for account in accounts for drop in account["drops"]), default=[""] * 4)
+    return f"; the first of dropped.csv: {id}: {reason} {value}".rstrip() if id else ""
 
 
 def _hint(manifest):

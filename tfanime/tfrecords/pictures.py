@@ -11,7 +11,7 @@ from tfanime.tfrecords.crop import centre_square, encode, face_square, resize, t
 from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.face import Face
 from tfanime.tfrecords.filters import Dropped, measure, require_quality
-from tfanime.tfrecords.taggers.tagging import Sight
+from tfanime.tfrecords.taggers.tagging import Sight, split
 
 PASSED_OVER = ("excluded", "rating", "old", "low_score")  # left out unseen: the report has no picture of them
 
@@ -49,12 +49,18 @@ class Outcome:
         drops: The `Drop` of each face that is not, or of the picture itself.
         filed: `(id, perceptual hash)` of each face, in order, that the search for duplicates looks at: those that are
             kept, and those on the exclude list, whose twins shall not come back in their place.
+        unknown_words: The words of the file beside it that are no tag.
+        not_understood: Whether people gave it words, and none of them is a tag.
+        unread: Of each file beside it that cannot be read, its name and why.
     """
 
     id: str
     faces: tuple
     drops: tuple
     filed: tuple = ()
+    unknown_words: tuple = ()
+    not_understood: bool = False
+    unread: tuple = ()
 
 
 class PictureConverter:
@@ -115,7 +121,17 @@ class PictureConverter:
                 faces.append(face)
         if picture.excluded:
             faces, drops = [], [Drop(id, "excluded", "")]
-        return Outcome(id, tuple(faces), tuple(drops), tuple(filed))
+        unknown, none = self._unknown_words(picture)
+        return Outcome(id, tuple(faces), tuple(drops), tuple(filed), unknown, none, picture.unread)
+
+    def _unknown_words(self, picture):
+        """Which words of the file beside a picture are no tag, and whether none of all its words is one."""
+        if not picture.words or not any(tagger.name == "sidecar" for tagger in self.tagger.taggers):
+            return (), False
+        words = sorted(set(split(picture.words)))
+        unknown = tuple(word for word in words if self.tagger.vocabulary.canonical(word) is None)
+        # The rows of the tags file have been counted already.
+        return unknown if picture.origin != "row" else (), len(unknown) == len(words)
 
     def _detections(self, image):
         """The faces of a picture, the likeliest first; `[None]` if it is a face already."""
@@ -139,7 +155,7 @@ class PictureConverter:
         if not drawn:
             require_quality(measures, settings, region.image)
         place = None if detection is None else (region.left, region.top, region.side)
-        tags, givers = self.tagger(Sight(crop, detection, picture.words, place, region.image))
+        tags, givers = self.tagger(Sight(crop, detection, picture.words, place, region.image, picture.origin))
         if data is None or crop is not image:
             data = encode(crop, settings.format, settings.quality)
         return Face(

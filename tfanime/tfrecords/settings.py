@@ -148,9 +148,9 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
         """The setting that leaves the field `name` without effect, as the user may have given it."""
         if name in ("count", "seed"):
             return "a folder of pictures"
-        if name == "tagger" or (name.startswith("tagger_") and self.vocabulary == "none"):
+        if name == "tagger" or (name.startswith(("tagger_", "absence")) and self.vocabulary == "none"):
             return "--vocabulary none"
-        if name == "vocabulary" or name.startswith("tagger_"):
+        if name in ("vocabulary", "absence") or name.startswith("tagger_"):
             return f"--tagger {self.tagger}"
         if name == "quality":
             return f"--format {self.format}"

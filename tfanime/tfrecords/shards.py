@@ -27,6 +27,8 @@ STATE = "conversion.json"
 DROPPED = "dropped.csv"
 DROPPED_SAMPLE = "dropped.tfrecord"
 REPORT = "report.html"
+MOST_UNREAD = 5  # of the files beside a shard's pictures that cannot be read, named in its account
+MOST_WORDS = 1000  # of a shard's unknown words: of millions of pictures they would fill a manifest
 SHOWN = 48  # thumbnails of what is left out, for each reason
 NOTE = "finished shards are kept: make room and run the same command again"
 ENCODED = {"encoding": "utf-8", "errors": "replace", "newline": ""}
@@ -214,13 +216,17 @@ class ShardFolder:
             The account: a dictionary of `file`, `count` (records), `bytes`, `sha256` (of the records), `kept`
             (pictures), `known` and `holds` (for each tagger and tag, in how many records it gave a value, and +1),
             `drops` (`[id, reason, value, thumbnail]`, base64), `lost` (the reasons of the pictures of which nothing is
-            kept) and `filed` (`[id, hash]` of each face that duplicates are sought among).
+            kept), `filed` (`[id, hash]` of each face that duplicates are sought among), `unknown_words` (the
+            `MOST_WORDS` most frequent words of files beside pictures that are no tag, with the number of pictures) and
+            `not_understood` (pictures none of whose words is a tag), `sidecar_unreadable` (pictures beside which a file
+            cannot be read) and `unread` (some of those files, and why).
 
         Raises:
             OSError: The disk is full, for instance; what was written of this shard is removed.
         """
         account = {"state": self.digest, "file": file, "count": 0, "bytes": 0, "kept": 0}
-        account |= {"drops": [], "lost": [], "filed": []}
+        account |= {"drops": [], "lost": [], "filed": [], "not_understood": 0, "sidecar_unreadable": 0, "unread": []}
+        unknown = collections.Counter()
         known, holds = np.zeros((2, tagger_count, tag_count), int)
         digest, shown = hashlib.sha256(), collections.Counter()
         with _as_os_errors(self.folder):
@@ -236,6 +242,10 @@ class ShardFolder:
                                 holds[giver, index] += value > 0
                     account["count"] += len(outcome.faces)
                     account["kept"] += bool(outcome.faces)
+                    account["not_understood"] += outcome.not_understood
+                    unknown.update(outcome.unknown_words)
+                    account["sidecar_unreadable"] += bool(outcome.unread)
+                    account["unread"] = [*account["unread"], *outcome.unread][:MOST_UNREAD]
                     account["filed"] += [list(pair) for pair in outcome.filed]
                     account["lost"] += [] if outcome.faces else [outcome.drops[0].reason]
                     for drop in outcome.drops:
@@ -246,6 +256,7 @@ class ShardFolder:
             account |= {
                 "bytes": (self.folder / file).stat().st_size,
                 "sha256": digest.hexdigest(),
+                "unknown_words": dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS]),
                 "known": known.tolist(),
                 "holds": holds.tolist(),
             }

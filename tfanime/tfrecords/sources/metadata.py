@@ -14,20 +14,35 @@ The letter s is why the board matters: it is `sensitive` on Danbooru, whose mild
 
 import datetime
 import errno
-import html
 import json
 import math
 import os
-import re
 import stat
 from dataclasses import dataclass
 
 from tfanime.tfrecords.filters import Dropped
+from tfanime.tfrecords.sources.encodings import decode_text
+from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 MOST_BYTES = 1 << 24  # of a sidecar; what is larger is none
 
-_RATINGS = {"g": "general", "safe": "general", "q": "questionable", "e": "explicit"}
+_RATINGS = {
+    **dict.fromkeys(("g", "safe", "sfw", "everyone"), "general"),
+    **dict.fromkeys(("q", "sketchy"), "questionable"),
+    **dict.fromkeys(("e", "nsfw", "unsafe", "adult", "r18", "r-18", "r18g", "r-18g", "18+"), "explicit"),
+}
+_NEWGROUNDS = {"e": "general", "t": "sensitive", "m": "questionable", "a": "explicit"}  # everyone, teen, mature, adult
+# Fields that say of a picture that it is not for everybody, whatever its rating is.
+_FLAGS = {
+    **dict.fromkeys(("is_mature", "is_adult", "is_nsfw", "adult", "mature", "nsfw", "over_18", "r18"), "explicit"),
+    **dict.fromkeys(("x_restrict", "xRestrict"), "explicit"),  # pixiv: 1 is R-18, 2 is R-18G
+    **dict.fromkeys(("possibly_sensitive", "sensitive"), "questionable"),
+}
+_FIELDS = ("rating", "rating_name", "safety", "content_rating", "age_rating")
+_AS_TAGS = {word: rating for word, rating in _RATINGS.items() if len(word) > 1} | {word: word for word in RATINGS}
+# Boards whose guidelines ask for every tag that can be seen, with tags of their software in Danbooru's manner.
+COMPLETE = ("danbooru", "aibooru", "atfbooru", "booruvar", "gelbooru", "safebooru", "e621", "e926", "e6ai")
 _DANBOORU = ("danbooru", "aibooru", "atfbooru", "booruvar")  # gallery-dl's boards that run Danbooru's software
 
 
@@ -40,12 +55,14 @@ class Metadata:
         rating: One of `RATINGS`, or another word if the board has a rating that is none of them; None if not known.
         year: The year (UTC) in which it was uploaded, None if not known.
         score: What the board's users voted, None if not known.
+        complete: Whether it comes from a board whose tagging is complete, one of `COMPLETE`.
     """
 
     words: str | None = None
     rating: str | None = None
     year: int | None = None
     score: int | None = None
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,29 +118,54 @@ def parse_ratings(text):
     return frozenset(words)
 
 
-def read_metadata(path):
+def read_metadata(path, reader=PLAIN):
     """Reads a JSON file as gallery-dl writes it; keys that are missing or odd are not known.
 
     Args:
         path: The file.
+        reader: How tags are read, a `WordReader`.
 
     Returns:
         The `Metadata`.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is damaged: no JSON object, or larger than `MOST_BYTES`.
+        ValueError: It is damaged: neither a JSON object nor a list, or larger than `MOST_BYTES`.
     """
-    data = read_bounded(path)
     try:
-        post = json.loads(data)
+        return _metadata(json.loads(decode_text(read_bounded(path))), reader)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    if isinstance(post, list) and len(post) == 1:
+
+
+def _metadata(post, reader):
+    if isinstance(post, list) and len(post) == 1 and _is_post(post[0]):
         post = post[0]  # the answer of a board's API, kept as it came
+    elif isinstance(post, list):
+        post = {"tags": post}
     if not isinstance(post, dict):
-        raise ValueError("no JSON object")
-    return Metadata(_words(post), _rating(post), _year(post), _score(post))
+        raise ValueError("no JSON object or list")
+    complete = post.get("category") in COMPLETE or "tag_count_general" in post
+    words = _words(post, reader)
+    return Metadata(words, strictest(_rating(post), rating_of(words)), _year(post), _score(post), complete)
+
+
+def strictest(*ratings):
+    """The one of several ratings, some of which may be None, that the fewest people may see; None for none."""
+    known = [rating for rating in ratings if rating is not None]
+    # A word that is none of them comes last: nobody knows what it lets in.
+    return max(known, key=lambda rating: RATINGS.index(rating) if rating in RATINGS else len(RATINGS), default=None)
+
+
+def rating_of(words):
+    """The strictest rating among tags separated by spaces: `rating:explicit`, `R-18`, `explicit`; None for none."""
+    ratings = []
+    for word in (words or "").lower().split():
+        if word.startswith("rating:") and len(word) > 7:
+            ratings.append(_by_word(word[7:], None))
+        elif word.strip(",") in _AS_TAGS:
+            ratings.append(_AS_TAGS[word.strip(",")])
+    return strictest(*ratings)
 
 
 def read_bounded(path, most=None):
@@ -149,44 +191,43 @@ def read_bounded(path, most=None):
         return file.read(most)
 
 
-def join_tags(tags):
-    """Tags as words separated by spaces, each once; spaces inside a tag become underscores. None for no tag."""
-    words = dict.fromkeys("_".join(html.unescape(tag).split()) for tag in tags)
-    return " ".join(word for word in words if word) or None
+def _is_post(item):
+    return isinstance(item, dict) and any(key in item for key in ("tags", "tag_string", "rating", "id"))
 
 
-def _words(post):
+def _words(post, reader):
     """All tags: of artists and characters too, because a vocabulary may have them."""
     for name in ("tag_string", "tags"):
-        words = join_tags(_tags(post.get(name)))
+        words = join_tags(reader.of_json(post.get(name)))
         if words is not None:
             return words
     parts = [name for name in sorted(post) if name.startswith(("tag_string_", "tags_"))]
-    return join_tags(tag for name in parts for tag in _tags(post[name]))
-
-
-def _tags(value):
-    """The tags in a string, a list (of strings, or of objects with a name) or an object of them by category."""
-    if isinstance(value, str):
-        # Boards separate by spaces, and a tag may hold a comma; what people wrote has a space behind it.
-        return value.split(",") if re.search(r",\s", value) else value.split()
-    if isinstance(value, dict):
-        return [tag for part in value.values() if isinstance(part, list) for tag in _tags(part)]
-    if isinstance(value, list):
-        names = [item.get("name") if isinstance(item, dict) else item for item in value]
-        return [name for name in names if isinstance(name, str)]
-    return []
+    parts += [name for name in ("general", "character") if isinstance(post.get(name), (dict, list))]  # of a network
+    words = join_tags(tag for name in parts for tag in reader.of_json(post[name]))
+    scores = words is None and all(isinstance(score, (int, float)) for score in post.values())
+    return join_tags(reader.of_json(post)) if scores else words
 
 
 def _rating(post):
-    value = post.get("rating")
-    if not isinstance(value, str) or value.strip() in ("", "?"):
-        return None
-    word = value.strip().lower()
-    if word == "s":
-        category = post.get("category")
-        danbooru = category in _DANBOORU or "tag_count_general" in post
-        return "sensitive" if danbooru or category is None else "general"  # the stricter one where nobody knows
+    """The strictest of all fields that say one."""
+    ratings = [rating for flag, rating in _FLAGS.items() if post.get(flag) in (True, 1, 2, "1", "true", "True")]
+    category = "danbooru" if "tag_count_general" in post else post.get("category")
+    for field in _FIELDS:
+        value = post.get(field)
+        if isinstance(value, dict):  # a network's: the likeliest
+            scores = [(score, name) for name, score in value.items() if isinstance(score, (int, float))]
+            value = max(scores)[1] if scores else None
+        if isinstance(value, str) and value.strip() not in ("", "?"):
+            ratings.append(_by_word(value.strip().lower(), category))
+    return strictest(*ratings)
+
+
+def _by_word(word, category):
+    """A rating in a board's own word or letter."""
+    if category == "newgrounds" and word in _NEWGROUNDS:
+        return _NEWGROUNDS[word]
+    if word == "s":  # the stricter one where nobody knows
+        return "sensitive" if category in (*_DANBOORU, None) else "general"
     return word if word in RATINGS else _RATINGS.get(word, word.encode("ascii", "backslashreplace").decode()[:40])
 
 

@@ -1,8 +1,10 @@
 """Where pictures come from: a folder tree with what is said of its pictures, or seeds of drawn avatars."""
 
 import collections
+import dataclasses
 import errno
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,16 @@ from tfanime.tags import JIN34
 from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources.folders import SUFFIXES, digest_of, list_pictures
-from tfanime.tfrecords.sources.metadata import MOST_BYTES, Metadata, Wanted, parse_ratings, read_bounded, read_metadata
+from tfanime.tfrecords.sources.metadata import (
+    MOST_BYTES,
+    Metadata,
+    Wanted,
+    parse_ratings,
+    rating_of,
+    read_bounded,
+    read_metadata,
+    strictest,
+)
 from tfanime.tfrecords.sources.sidecars import (
     KINDS,
     TAGS_FILE,
@@ -24,7 +35,8 @@ from tfanime.tfrecords.sources.sidecars import (
     read_words,
     with_slashes,
 )
-from tfanime.tfrecords.taggers.tagging import split, tagger_names
+from tfanime.tfrecords.sources.words import PLAIN, WordReader, join_tags
+from tfanime.tfrecords.taggers.tagging import tagger_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +47,11 @@ class SourceSettings:
         tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
             picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
             X.jpg.txt or X.txt.
-        ratings: Which ratings are kept, by the JSON file beside a picture: some of general, sensitive, questionable,
-            explicit, separated by commas, or `any`. A picture without a rating is kept.
+        tags_threshold: Least score, 0 to 1, of a tag that comes with one in a JSON file.
+        ratings: Which ratings are kept, by all that is said of a picture, the strictest rating of which counts: some of
+            general, sensitive, questionable, explicit, separated by commas, or `any`. A picture without a rating is
+            kept.
+        strict: Leave out a picture if the file beside it cannot be read; else it is kept without that file.
         min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
             out. Default: all are kept.
         min_score: Least score by the votes of a board's users, likewise.
@@ -46,7 +61,9 @@ class SourceSettings:
     """
 
     tags: str | None = None
+    tags_threshold: float = 0.5
     ratings: str = "general,sensitive"
+    strict: bool = False
     min_year: int | None = None
     min_score: int | None = None
     exclude: str | None = None
@@ -54,6 +71,7 @@ class SourceSettings:
     def rules(self):
         """Yields `(flag, whether its rule holds, the rule)`; raises ValueError where a file or a word is wrong."""
         yield "tags", self.tags is None or Path(self.tags).is_file(), "an existing CSV file"
+        yield "tags_threshold", 0 <= self.tags_threshold <= 1, "between 0 and 1"
         yield "exclude", self.exclude is None or Path(self.exclude).is_file(), "an existing text file"
         yield "min_year", self.min_year is None or 1990 <= self.min_year <= 9999, "a year from 1990 on"
         parse_ratings(self.ratings)
@@ -63,7 +81,7 @@ class SourceSettings:
         if self.source == "drawn":
             yield from SourceSettings.__dataclass_fields__
         elif "sidecar" not in tagger_names(self.tagger):
-            yield "tags"
+            yield from ("tags", "tags_threshold")
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,8 @@ class Picture:
         image: RGB `PIL.Image`.
         data: The file's bytes if they are a JPEG or PNG of just that, else None.
         words: Its tags, separated by spaces or commas; None if nobody said any.
+        origin: Where they are from, as `tfanime.tfrecords.taggers.tagging.Sight` has it.
+        unread: Of each file beside it that cannot be read, its name and why.
         excluded: Whether it is on the exclude list. Such a picture is decoded all the same: else the near duplicate
             of what somebody left out would come in its place.
     """
@@ -82,6 +102,8 @@ class Picture:
     data: bytes | None
     words: str | None
     excluded: bool = False
+    origin: str = "row"
+    unread: tuple[str, ...] = ()
 
 
 class FolderSource:
@@ -91,9 +113,11 @@ class FolderSource:
         folder: The folder.
         tags: Path of the tags file; default: `tags.csv` in the folder, if there is one.
         ratings, min_year, min_score, exclude: Which pictures are left out, see `SourceSettings`.
-        read_tags: Whether anybody wants tags. Else no tags file and no text file is looked at, and a JSON file only
-            for a rating, year or score.
+        read_tags: Whether anybody wants tags. Else no tags file is looked at, and a file beside a picture only for a
+            rating, year or score.
+        strict: Whether a picture is left out if the file beside it cannot be read.
         skip: Path of a folder that is left out of the walk: where the shards go. None for none.
+        reader: How tags are read, a `WordReader`.
 
     Attributes:
         ids: Paths relative to the folder, with slashes, sorted.
@@ -102,6 +126,7 @@ class FolderSource:
         passed_over: How many files are no pictures by their suffix (see
             `tfanime.tfrecords.sources.folders.Listing`); what describes the pictures is not counted.
         rows_without_picture: How many rows of the tags file name no picture.
+        row_without_picture: What the first of them names, or None.
         pictures_without_row: How many pictures have no row there and no file beside them; 0 where nobody wants tags.
         used_words: How many rows of the tags file have each word; None without a tags file.
         excluded: Ids of pictures on the exclude list.
@@ -127,8 +152,11 @@ class FolderSource:
         min_score=None,
         exclude=None,
         read_tags=True,
+        strict=False,
         skip=None,
+        reader=PLAIN,
     ):
+        self._reader, self._strict = reader, strict
         self.folder = Path(folder)
         self._wanted = Wanted(parse_ratings(ratings), min_year, min_score)
         self._read_tags = read_tags
@@ -136,7 +164,7 @@ class FolderSource:
             raise FileNotFoundError(f"SOURCE must be an existing folder of pictures. Received: {str(folder)!r}")
         if not self.folder.is_dir():
             raise ValueError(f"SOURCE must be a folder of pictures. Received the file {str(folder)!r}")
-        looked_for = KINDS if read_tags else () if self._wanted.all else ("json",)
+        looked_for = KINDS if read_tags or not self._wanted.all else ()
         own = [self.folder / TAGS_FILE, *(path for path in (tags, exclude, skip) if path)]
         found = list_pictures(str(self.folder), looked_for, own)
         self.passed_over = found.passed_over
@@ -151,6 +179,7 @@ class FolderSource:
         self._kinds = found.kinds
         self.words, self.used_words, self.sidecars = {}, None, None
         self.rows_without_picture = self.pictures_without_row = 0
+        self.row_without_picture = None
         if read_tags:
             self._find_tags(tags, found)
         read = self._exclude(read_exclude(exclude) if exclude else set())
@@ -167,11 +196,13 @@ class FolderSource:
         path = Path(tags) if tags else self.folder / TAGS_FILE
         if tags or path.is_file():
             rows = read_tags(path)
-            self.words, self.rows_without_picture = match_tags(rows, self.ids)
-            words = (word for text in rows.values() for word in set(split(text)))
+            self.words, left = match_tags(rows, self.ids)
+            self.rows_without_picture, self.row_without_picture = len(left), next(iter(left), None)
+            words = (word for text in rows.values() for word in set(self._reader.of_text(text)))
             self.used_words = dict(sorted(collections.Counter(words).items()))
         self.pictures_without_row = sum(id not in self.words for id in found.alone)
-        self.sidecars = ",".join((() if self.used_words is None else ("csv",)) + found.kinds) or None
+        kinds = ["csv"] * (self.used_words is not None) + [kind for kind in found.kinds if kind != "info"]
+        self.sidecars = ",".join(kinds) or None
 
     def _exclude(self, listed):
         """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous.
@@ -210,7 +241,8 @@ class FolderSource:
         Args:
             max_pixels: Most pixels of a picture; larger ones are not decoded.
         """
-        return FileOpener(str(self.folder), self._kinds, self._read_tags, self._wanted, self.excluded, max_pixels)
+        how = (self._kinds, self._read_tags, self._reader, self._strict, self._wanted, self.excluded, max_pixels)
+        return FileOpener(str(self.folder), *how)
 
 
 def _is_number(text):
@@ -218,17 +250,21 @@ def _is_number(text):
     return text.isdecimal() and text.isascii() and (text == "0" or text[0] != "0")
 
 
+_READ = {"json": read_metadata, "info": read_metadata, "txt": read_words}
+
+
 @dataclass(frozen=True)
 class FileOpener:
     """Reads a picture and what is said of it; called with an id and the words of its row, or None.
 
-    What is said is read first, and a picture that is not wanted is not opened. A damaged file beside a picture drops
-    the picture: nobody knows which rating or tags it had.
+    What is said is read first, and a picture that is not wanted is not opened.
 
     Args:
         folder: The source.
         kinds: Which kinds of files are beside pictures; others are not looked for.
         read_tags: Whether tags are wanted of them.
+        reader: How tags are read, a `WordReader`.
+        strict: Whether a picture is left out if the file beside it cannot be read.
         wanted: Which pictures are wanted, a `Wanted`.
         excluded: The ids on the exclude list.
         max_pixels: Most pixels of a picture.
@@ -237,6 +273,8 @@ class FileOpener:
     folder: str
     kinds: tuple[str, ...]
     read_tags: bool
+    reader: WordReader
+    strict: bool
     wanted: Wanted
     excluded: frozenset
     max_pixels: int
@@ -248,13 +286,13 @@ class FileOpener:
             A `Picture`.
 
         Raises:
-            Dropped: `rating`, `old`, `low_score`, `too_large` or `unreadable`; `excluded` in place of the last two,
-                where somebody has left the picture out already.
+            Dropped: `rating`, `old`, `low_score`, `too_large`, `unreadable` or `sidecar_unreadable`; `excluded` in
+                place of the last three, where somebody has left the picture out already.
         """
         try:
             return self._open(id, words)
         except Dropped as dropped:
-            if id in self.excluded and dropped.reason in ("too_large", "unreadable"):
+            if id in self.excluded and dropped.reason in ("too_large", "unreadable", "sidecar_unreadable"):
                 raise Dropped("excluded") from dropped
             raise
 
@@ -263,13 +301,9 @@ class FileOpener:
             id.encode()
         except UnicodeEncodeError as error:
             raise Dropped("unreadable", "the file's name is not UTF-8") from error
-        read = self.read_tags and words is None
-        metadata = Metadata()
-        if read or not self.wanted.all:
-            metadata = self._beside(id, "json", read_metadata) or metadata
-        self.wanted.require(metadata)
-        if read:
-            words = metadata.words or self._beside(id, "txt", read_words)
+        words, origin, unread = self._said(id, words)
+        if unread and self.strict:
+            raise Dropped("sidecar_unreadable", unread[0])
         try:
             # No picture of so many pixels needs as much, even without compression, 16 bits a channel and transparent.
             data = read_bounded(Path(self.folder) / id, 8 * self.max_pixels + MOST_BYTES)
@@ -278,19 +312,44 @@ class FileOpener:
         except ValueError as error:
             raise Dropped("unreadable", str(error)) from error
         image, plain = decode(data, self.max_pixels)
-        return Picture(image, data if plain else None, words, id in self.excluded)
+        return Picture(image, data if plain else None, words, id in self.excluded, origin, unread)
+
+    def _said(self, id, row):
+        """What is said of a picture.
+
+        Returns:
+            `(words, origin, unread)` as a `Picture` has them.
+
+        Raises:
+            Dropped: It is not wanted.
+        """
+        read, found, unread = self.read_tags and row is None, {}, []
+        for kind, how in (_READ if read or not self.wanted.all else {}).items():
+            try:
+                found[kind] = self._beside(id, kind, how)
+            except (OSError, ValueError) as error:
+                said = f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                unread.append(f"{os.path.basename(id)}, {kind}: {said}")
+        metadata = found.get("json") or Metadata()
+        of_folder = found.get("info") or Metadata()
+        ratings = [metadata.rating, of_folder.rating, *(rating_of(words) for words in (found.get("txt"), row))]
+        self.wanted.require(dataclasses.replace(metadata, rating=strictest(*ratings)))
+        if row is not None:
+            return join_tags(self.reader.of_text(row)) or "", "row", tuple(unread)
+        if not self.read_tags:
+            return None, "file", tuple(unread)
+        if metadata.words is not None:
+            return metadata.words, "board" if metadata.complete else "file", tuple(unread)
+        return found.get("txt"), "file", tuple(unread)
 
     def _beside(self, id, kind, read):
         """What a file beside a picture says; None if there is no such file."""
         for name in names_beside(id, kind) if kind in self.kinds else ():
             try:
-                return read(Path(self.folder) / name)
+                return read(Path(self.folder) / name, self.reader)
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-                    message = f"{type(error).__name__}: {error.strerror}"
-                    raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {message}") from error
-            except ValueError as error:
-                raise Dropped("unreadable", f"{name.rpartition('/')[2]}: {error}") from error
+                    raise
         return None
 
 
@@ -305,6 +364,7 @@ class DrawnSource:
 
     sidecars = "drawn"
     rows_without_picture = pictures_without_row = exclude_without_picture = 0
+    row_without_picture = None
     excluded = excluded_faces = frozenset()
     times = ""
 

@@ -8,7 +8,7 @@ import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,8 @@ class Sight:
             no detector ran.
         square: What the crop was made from, at the picture's own resolution, for networks that want more pixels than
             the crop has; None if it is not at hand.
+        origin: Where the words are from: `row` of the tags file, `board` whose tagging is complete, or `file`, any
+            other file beside the picture.
     """
 
     crop: Image.Image
@@ -40,6 +42,7 @@ class Sight:
     words: str | None
     region: tuple[float, float, float] | None = None
     square: Image.Image | None = None
+    origin: str = "row"
 
 
 class Tagger(Protocol):
@@ -58,14 +61,14 @@ class Tagger(Protocol):
 class SidecarTagger:
     """Takes the tags that people gave the picture: its row of the tags file, or the file beside it.
 
-    A picture without them is unknown in every tag. An independent tag that no row of the whole tags file has is
-    unknown too, not absent: whoever made the file did not look for it. Files beside the pictures are read one by one,
-    hence nobody knows what all of them lack, and there a tag that is missing is absent.
+    A picture of which no word is understood is unknown in every tag: whoever wrote them speaks of other things, or in
+    another language. An independent tag that is missing elsewhere is absent only where somebody looked for it, which
+    `--absence` decides: see `TaggingSettings`.
 
     Args:
         vocabulary: The `TagVocabulary`.
-        settings: Not needed; there because all taggers are made alike.
-        used_words: All words that occur in the tags file; None if the words come from a file beside each picture.
+        settings: Anything with the field `absence` of `TaggingSettings`; None for its default.
+        used_words: All words that occur in the tags file; None if there is none, or every tag was looked for.
     """
 
     name = "sidecar"
@@ -73,16 +76,27 @@ class SidecarTagger:
 
     def __init__(self, vocabulary, settings=None, used_words=None):
         self.vocabulary = vocabulary
-        self._unseen = np.zeros(len(vocabulary), bool)
-        if used_words is not None:
-            seen = {vocabulary.canonical(word) for word in used_words}
-            for group, where in vocabulary.slices:
-                self._unseen[where] = [not group.exclusive and tag not in seen for tag in group.tags]
+        self._absence = settings.absence if settings else TaggingSettings.absence
+        self._independent = np.zeros(len(vocabulary), bool)
+        for group, where in vocabulary.slices:
+            self._independent[where] = not group.exclusive
+        seen = set(vocabulary.tags if used_words is None else map(vocabulary.canonical, used_words))
+        self._in_rows = np.array([tag in seen for tag in vocabulary.tags], bool)
 
     def __call__(self, sight):
-        if sight.words is None:
+        words = split(sight.words or "")
+        silent = sight.words == "" and self._absence == "always"  # its row is there, and empty
+        if not silent and not any(map(self.vocabulary.canonical, words)):
             return np.zeros(len(self.vocabulary), np.int8)
-        return np.where(self._unseen, np.int8(0), self.vocabulary.encode(split(sight.words)))
+        values = self.vocabulary.encode(words)
+        missing = self._independent & (values < 0)
+        return np.where(missing & ~self._looked_for(sight.origin), np.int8(0), values)
+
+    def _looked_for(self, origin):
+        """Which tags would have been named if they held, bool `[len(vocabulary)]`."""
+        if self._absence == "auto" and origin == "row":
+            return self._in_rows
+        return np.full(len(self.vocabulary), self._absence == "always" or (self._absence, origin) == ("auto", "board"))
 
 
 def split(words):
@@ -106,10 +120,12 @@ class Chain:
         taggers: The taggers, in order.
 
     Attributes:
+        vocabulary: The `TagVocabulary`, or None.
         taggers: The taggers as a tuple; empty for no tags.
     """
 
     def __init__(self, vocabulary, taggers):
+        self.vocabulary = vocabulary
         self.taggers = tuple(taggers)
         self._independent = np.ones(len(vocabulary or ()), bool)
         self._exclusive = [where for group, where in vocabulary.slices if group.exclusive] if vocabulary else []
@@ -181,10 +197,14 @@ class TaggingSettings(OnnxTaggerSettings):
             colour measured in the crop. `tfanime`: hair colour, hair length and eye colour, told by the network that
             tfanime carries. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
         vocabulary: Which tags are kept: `jin34`, `konachan26`, `none`, or a JSON or TOML file of a vocabulary.
+        absence: When a tag of `sidecar` that is not named is absent. `auto`: on boards whose tagging is complete, and
+            in a tags file for tags that some row has. `always`: wherever a picture has words that are understood, or an
+            empty row. `never`: what is not named is unknown.
     """
 
     tagger: str = "sidecar"
     vocabulary: str = "jin34"
+    absence: Literal["auto", "always", "never"] = "auto"
 
     def rules(self):
         """Yields `(flag, whether its rule holds, the rule)`; raises ValueError or FileNotFoundError for wrong files."""
@@ -201,6 +221,8 @@ class TaggingSettings(OnnxTaggerSettings):
         untagged = self.tagger == "none" or self.vocabulary == "none"
         if untagged:
             yield "vocabulary" if self.tagger == "none" else "tagger"
+        if untagged or "sidecar" not in tagger_names(self.tagger):
+            yield "absence"
         if untagged or "onnx" not in tagger_names(self.tagger):
             yield from (field.name for field in fields(OnnxTaggerSettings))
 
@@ -209,7 +231,8 @@ def load_vocabulary(value):
     """The `TagVocabulary` that `--vocabulary` names.
 
     Args:
-        value: Name of a built-in vocabulary, `none`, or the path of a JSON or TOML file of `TagVocabulary.to_json`.
+        value: Name of a built-in vocabulary, `none`, or the path of a JSON or TOML file of `TagVocabulary.to_json`, or
+            of one with `base` (the name of a built-in one) and what is added to it: `aliases`, `priors`, a `name`.
 
     Returns:
         The vocabulary; None for `none`.
@@ -226,10 +249,19 @@ def load_vocabulary(value):
         known = ", ".join(VOCABULARIES)
         raise ValueError(f"--vocabulary must be {known}, none, or a JSON or TOML file. Received: {value!r}")
     try:
-        text = path.read_text(encoding="utf-8")
-        return TagVocabulary.from_json(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+        text = path.read_text(encoding="utf-8-sig")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        if "base" in values:
+            return _extended(VOCABULARIES[values["base"]], values)
+        return TagVocabulary.from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"--vocabulary must be a file with name and groups (each with name, exclusive and tags). "
+            f"--vocabulary must be a file with name and groups (each with name, exclusive and tags), or base. "
             f"Received: {value!r}: {type(error).__name__} {error}"
         ) from error
+
+
+def _extended(base, values):
+    """A built-in vocabulary with further aliases and priors."""
+    more = {key: {**getattr(base, key), **values.get(key, {})} for key in ("aliases", "priors")}
+    return TagVocabulary(values.get("name", base.name), base.groups, **more)
