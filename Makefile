@@ -25,7 +25,7 @@ $(READY): setup.cfg pyproject.toml
 		f"tfanime needs Python 3.11, 3.12 or 3.13. Received: {sys.version.split()[0]}; name another with make PYTHON=..."'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
-	PYTHONWARNINGS=ignore $(RUN) -m pip install --quiet --editable '.[faces,onnx,beam,test,dev]'
+	PYTHONWARNINGS=ignore $(RUN) -m pip install --quiet --editable '.[faces,onnx,beam,judge,test,dev]'
 	touch $(READY)
 
 demo: $(READY)

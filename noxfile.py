@@ -12,7 +12,7 @@ nox.options.error_on_missing_interpreters = False
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests(session):
     """The tests on every Python that the dependencies have wheels for."""
-    session.install(".[faces,onnx,beam,test]")
+    session.install(".[faces,onnx,beam,judge,test]")
     session.run("pytest", *session.posargs)
 
 

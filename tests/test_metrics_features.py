@@ -34,7 +34,7 @@ def test_how_networks_are_named(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("inceptoin", r"must be one of tagger, inception, inception_clean, inception_keras, or the path .*'inceptoin'"),
+        ("inceptoin", r"must be one of tagger, hed_vgg16, inception, inception_clean, .*, or the path .*'inceptoin'"),
         ("", "must be one of"),
         ("tagger:size=3", r"options of the feature network tagger must be of file. Received: 'tagger:size=3'"),
         ("inception:size=3", r"options of the feature network inception must be of file, url, sha256"),

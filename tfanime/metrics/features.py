@@ -4,8 +4,9 @@
     for features in extract(network, batches):
         moments.update(features)
 
-A network is named as on the command line: `tagger`, `tagger:file=PATH`, `inception:file=PATH`,
-`PATH.onnx:size=224,scale=255`. A new one is one function that returns a `FeatureNetwork`, and one entry in `NETWORKS`.
+A network is named as on the command line: `hed_vgg16`, `tagger`, `tagger:file=PATH`,
+`inception:file=PATH`, `PATH.onnx:size=224,scale=255`. A new one is one function that returns a `FeatureNetwork`, and
+one entry in `NETWORKS`.
 """
 
 import inspect
@@ -15,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_weights
+from tfanime.metrics.hed_vgg16 import hed_vgg16
 from tfanime.metrics.inception import inception, inception_clean
 from tfanime.metrics.network_files import from_file, traced
 from tfanime.precision import precision_policy
@@ -103,6 +105,7 @@ def inception_keras():
 
 NETWORKS = {
     "tagger": tagger,
+    "hed_vgg16": hed_vgg16,
     "inception": inception,
     "inception_clean": inception_clean,
     "inception_keras": inception_keras,

@@ -1,0 +1,57 @@
+"""The test of judges: its distortions, its count of pairs and its tables."""
+
+import judges
+import numpy as np
+import pytest
+import tiny_features
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+
+
+@pytest.mark.parametrize("distortion", judges.DISTORTIONS, ids=lambda distortion: distortion.name)
+def test_every_distortion_changes_pictures_and_keeps_their_form(distortion, images):
+    found = distortion(images)
+    assert (found.dtype, found.shape) == (np.uint8, images.shape) and (found != images).any()
+
+
+def test_distortions_do_what_they_say(images):
+    pictures = np.float32(images)
+    np.testing.assert_array_equal(judges.shift(1)(pictures)[:, :, 1:], pictures[:, :, :-1])
+    np.testing.assert_array_equal(judges.average(2)(pictures)[3], (pictures[3] + pictures[2]) / 2)
+    changed = (judges.smeared_eyes(5)(pictures) != pictures).any(axis=(0, 2, 3))
+    assert changed.any() and not changed[:13].any() and not changed[23:].any()
+    grey = np.full((1, 8, 8, 3), 100.0, np.float32)
+    np.testing.assert_allclose(judges.hatching(6)(grey)[0, 0, :4, 0], [100, 106, 100, 94], atol=1e-4)
+    np.testing.assert_allclose(judges.checkerboard(0.5)(grey)[0, :2, 0, 0], [127.5 - 27.5 / 4, 127.5 - 27.5 * 0.75])
+    luma = np.float32([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(judges.bleeding(2)(pictures) @ luma, pictures @ luma, atol=1e-2)
+
+
+def test_pairs_in_order():
+    grades = ("none", "weak", "strong", "strong")
+    distortions = [judges.Distortion(str(place), grade, None) for place, grade in enumerate(grades)]
+    assert judges.in_order([1, 2, 3, 4], distortions) == (4, [])
+    assert judges.in_order([1, 2, 1.5, 2], distortions) == (2, [("2", "1"), ("3", "1")])
+
+
+def test_tables(capsys, shards, run_folder, tmp_path):
+    network = tiny_features.write(tmp_path / "tiny.keras")
+    flags = ["--data", str(shards), "--image_size=16", "--samples=20", f"--features={network}"]
+    judges.main([*flags, f"--models={run_folder},{run_folder}@2"])
+    lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    rows = {cells[0]: cells[1:] for cells in lines}
+    assert {distortion.name for distortion in judges.DISTORTIONS} < set(rows)
+    assert float(rows["averages of 16"][1]) > float(rows["mirrored"][1])  # Frechet distance
+    assert rows[str(run_folder)] == rows[f"{run_folder}@2"]
+    pairs = sum(each.grade == "strong" for each in judges.DISTORTIONS)
+    pairs *= len(judges.DISTORTIONS) - pairs
+    assert rows["tiny"][0].endswith(f" of {pairs}")
+
+
+def test_what_it_refuses(capsys):
+    with pytest.raises(SystemExit) as stop:
+        judges.main(["--data=a", "--samples=3"])
+    assert stop.value.code == 2 and "--samples must be at least 8. Received: 3" in capsys.readouterr().err
