@@ -213,6 +213,8 @@ def test_average_style():
     expected = np.mean(w, axis=0) * (1 - 0.995**2)
     np.testing.assert_allclose(average_style(g), expected, rtol=1e-4)
     assert average_style(g) is average_style(g.get_layer("mapping"))
+    with pytest.raises(ValueError, match=r"network must have a mapping to w, .* Received: synthesis"):
+        average_style(g.get_layer("synthesis"))
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])

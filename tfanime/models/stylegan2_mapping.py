@@ -161,7 +161,16 @@ def truncate(styles, average, psi, cutoff=None):
 
 
 def average_style(network):
-    """The moving average of w, a variable `[w_size]`, of a mapping network or of a generator with one."""
-    if "mapping" in {layer.name for layer in network.layers}:
-        network = network.get_layer("mapping")
-    return network.get_layer("style_average").average
+    """The moving average of w, a variable `[w_size]`.
+
+    Args:
+        network: The model of `mapping`, or a generator that it is part of.
+
+    Raises:
+        ValueError: The network has no w.
+    """
+    for each in (network, *network.layers):
+        for layer in getattr(each, "layers", ()):
+            if isinstance(layer, StyleAverage):
+                return layer.average
+    raise ValueError(f"network must have a mapping to w, as StyleGAN2's generator has. Received: {network.name}")
