@@ -39,7 +39,7 @@ def fuzz(session):
 def torch(session):
     """Every recipe's updates are those of its transcription into plain PyTorch, against which it is timed too."""
     session.install(".[test]", "torch==2.13.0")
-    session.run("pytest", "tests/test_benchmarks_pytorch.py", "tests/test_training_penalties.py", *session.posargs)
+    session.run("pytest", "tests/test_benchmarks_pytorch.py", "tests/test_training_terms.py", *session.posargs)
 
 
 @nox.session

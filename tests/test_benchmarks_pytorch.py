@@ -27,7 +27,7 @@ class DrawsOfTheGAN:
 
     def latents(self, count):
         self.number += 1
-        inputs = self.gan._inputs(count, self.number)
+        inputs = self.gan.draw_inputs(count, self.number)
         latents, self._tags = inputs if self.gan.tag_sampler else (inputs, None)
         return torch.from_numpy(latents.numpy())
 
@@ -35,11 +35,11 @@ class DrawsOfTheGAN:
         return None if self._tags is None else torch.from_numpy(self._tags.numpy())
 
     def alpha(self, count):
-        return torch.from_numpy(self.gan._uniform(count, self.number)().numpy())
+        return torch.from_numpy(self.gan.draws(count, self.number)("alpha").numpy())
 
     def noise(self, images):
         batch, channels, height, width = images.shape
-        noise = self.gan._uniform(batch, self.number)((height, width, channels), "noise")
+        noise = self.gan.draws(batch, self.number)("noise", (height, width, channels))
         return torch.from_numpy(noise.numpy()).permute(0, 3, 1, 2)
 
 
@@ -138,7 +138,8 @@ def test_the_average_is_pytorchs():
     pytorch_networks.load_weights(twin.generator, generator)
     game.gan.generator_optimizer.iterations.assign(100)  # past the first images, of which less is kept
     twin.steps = 100
-    game.strategy.run(game.gan._average_generator, args=(BATCH,))
+    gan = game.gan
+    game.strategy.run(lambda: gan.average(gan.ema_generator, generator, BATCH, gan.ema_half_life))
     twin._average_generator(BATCH)
     generator.set_weights(game.gan.ema_generator.get_weights())
     for ours, theirs in zip(in_pytorch("dcgan", game).average, twin.average, strict=True):

@@ -10,8 +10,8 @@ import tiny_networks
 from tfanime.callbacks import Budget, Checkpoints, checkpoints
 from tfanime.files import write_text
 from tfanime.runs import RunFolder
-from tfanime.training import Penalty
-from tfanime.training.penalties import r1
+from tfanime.training import Term
+from tfanime.training.terms import r1
 
 IMAGES = tiny_networks.pictures(8, 4, 2)
 
@@ -21,7 +21,7 @@ def new_gan():
     gan = tiny_networks.gan(
         optimizer=lambda rate: keras.optimizers.Adam(rate, 0.5), rate=0.01, norm=True, seed=3, ema_half_life=50
     )
-    gan.penalties = (Penalty(r1, 0.5, every=3),)
+    gan.terms = (Term(r1, "discriminator", 0.5, every=3),)
     return gan
 
 

@@ -10,8 +10,8 @@ from tfanime.latents import Latents
 from tfanime.models.layers import MinibatchStddev
 from tfanime.recipes import dcgan
 from tfanime.recipes.recipe import RecipeConfig
-from tfanime.training import Penalty
-from tfanime.training.penalties import r1
+from tfanime.training import Term
+from tfanime.training.terms import r1
 
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
@@ -30,7 +30,7 @@ def test_the_papers_numbers():
         assert isinstance(optimizer, keras.optimizers.Adam)
         assert float(optimizer.learning_rate) == np.float32(2e-4)
         assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
-    assert gan.constraint is None and not gan.penalties and gan.latents == Latents(100)
+    assert gan.constraint is None and not gan.terms and gan.latents == Latents(100)
     np.testing.assert_allclose(gan.game.generator(tf.zeros(2)), np.log(2), rtol=1e-6)
     assert layers(gan.discriminator, keras.layers.BatchNormalization)
 
@@ -42,8 +42,8 @@ READ = {
     "latent_distribution": ("uniform", lambda gan: gan.latents == Latents(4, "uniform")),
     "discriminator_norm": ("none", lambda gan: not layers(gan.discriminator, keras.layers.BatchNormalization)),
     "minibatch_stddev": (True, lambda gan: layers(gan.discriminator, MinibatchStddev)),
-    "r1_gamma": (0.5, lambda gan: gan.penalties == (Penalty(r1, 0.5, 8),)),
-    "r1_every": (3, lambda gan: gan.penalties == (Penalty(r1, 0.1, 3),)),
+    "r1_gamma": (0.5, lambda gan: gan.terms == (Term(r1, "discriminator", 0.5, 8),)),
+    "r1_every": (3, lambda gan: gan.terms == (Term(r1, "discriminator", 0.1, 3),)),
 }
 
 

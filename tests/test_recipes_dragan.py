@@ -12,7 +12,9 @@ from tfanime.recipes import dragan
 from tfanime.recipes.recipe import RecipeConfig
 from tfanime.tag_sampling import TagSampler
 from tfanime.tags import JIN34
-from tfanime.training import Penalty, penalties
+from tfanime.training import Term
+from tfanime.training.terms import deviation
+from tfanime.training.terms import dragan as dragan_term
 
 TINY = {
     "image_size": 32,
@@ -39,7 +41,7 @@ def test_the_papers_numbers():
     assert recipe_flags.falls(gan, "exponential", 100_000, 1)
     assert [rate.begin for rate in recipe_flags.rates(gan)] == [50_000, 50_000]
     assert (gan.adversarial_weight, gan.tag_weight, gan.exclusive_tags) == (34.0, 1.0, "sigmoid")
-    assert gan.penalties == (Penalty(penalties.dragan, 0.5),) and gan.latents == Latents(128)
+    assert gan.terms == (Term(dragan_term, "discriminator", 0.5, measure=deviation),) and gan.latents == Latents(128)
     assert (config.image_size, config.batch_size, config.tags) == (128, 64, "priors")
     assert (config.discriminator_channels, config.discriminator_blocks) == (32, 2)
     np.testing.assert_allclose(gan.game.generator(tf.zeros(2)), np.log(2), rtol=1e-6)
@@ -59,7 +61,7 @@ READ = {
     "generator_blocks": (3, lambda gan: kernels(gan.generator) == kernels(built().generator) + 4),
     "discriminator_channels": (3, lambda gan: recipe_flags.of_type(gan.discriminator, layers.Conv2D)[0].filters == 3),
     "discriminator_blocks": (0, lambda gan: kernels(gan.discriminator) == kernels(built().discriminator) - 6),
-    "penalty": (3.0, lambda gan: gan.penalties == (Penalty(penalties.dragan, 3.0),)),
+    "penalty": (3.0, lambda gan: gan.terms == (Term(dragan_term, "discriminator", 3.0, measure=deviation),)),
     "decay_begin": (0.25, lambda gan: [rate.begin for rate in recipe_flags.rates(gan)] == [25_000, 25_000]),
 }
 
@@ -78,7 +80,7 @@ def test_no_flag_is_left_out():
 
 def test_with_and_without_tags():
     assert recipe_flags.has_tags(built(), built(None), adversarial_weight=3.0)
-    assert built(None).penalties == (Penalty(penalties.dragan, 10.0),)
+    assert built(None).terms == (Term(dragan_term, "discriminator", 10.0, measure=deviation),)
 
 
 @pytest.mark.parametrize(

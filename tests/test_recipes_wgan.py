@@ -24,7 +24,7 @@ def test_the_papers_numbers():
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert isinstance(optimizer, keras.optimizers.RMSprop) and optimizer.momentum == 0
         assert float(optimizer.learning_rate) == np.float32(5e-5) and optimizer.rho == 0.99
-    assert gan.constraint == WeightClipping(0.01) and not gan.penalties
+    assert gan.constraint == WeightClipping(0.01) and not gan.terms
     assert gan.game.generator(tf.constant([1.0, 3.0])) == -2
     assert wgan.Config().critic_steps == 5 and wgan.Config().batch_size == 64
     assert wgan.Config().pictures_per_step == 5 * 64

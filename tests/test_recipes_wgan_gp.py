@@ -8,8 +8,8 @@ from keras import layers, optimizers
 
 from tfanime.recipes import wgan_gp
 from tfanime.recipes.recipe import RecipeConfig
-from tfanime.training import Penalty
-from tfanime.training.penalties import gradient_penalty
+from tfanime.training import Term
+from tfanime.training.terms import gradient_penalty
 
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
@@ -23,7 +23,7 @@ def test_the_papers_numbers():
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert isinstance(optimizer, optimizers.Adam) and (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)
         assert float(optimizer.learning_rate) == np.float32(1e-4)
-    assert gan.penalties == (Penalty(gradient_penalty, 10.0),) and gan.constraint is None
+    assert gan.terms == (Term(gradient_penalty, "discriminator", 10.0),) and gan.constraint is None
     assert gan.game.generator(tf.constant([1.0, 3.0])) == -2
     assert wgan_gp.Config().critic_steps == 5 and wgan_gp.Config().batch_size == 64
     assert not recipe_flags.of_type(gan.discriminator, layers.BatchNormalization)
@@ -34,7 +34,7 @@ READ = {
     **recipe_flags.shared(critic_steps=5),
     **recipe_flags.ADAM,
     **recipe_flags.DCGAN,
-    "penalty": (3.0, lambda gan: gan.penalties == (Penalty(gradient_penalty, 3.0),)),
+    "penalty": (3.0, lambda gan: gan.terms == (Term(gradient_penalty, "discriminator", 3.0),)),
 }
 
 

@@ -5,10 +5,10 @@ import tensorflow as tf
 import tiny_networks
 from tiny_networks import LATENTS, VOCABULARY
 
-from tfanime.training import GAN, Penalty
+from tfanime.training import GAN, Term
 from tfanime.training.accumulation import Parts
 from tfanime.training.constraints import WeightClipping
-from tfanime.training.penalties import dragan, gradient_penalty, r1
+from tfanime.training.terms import deviation, dragan, gradient_penalty, r1
 
 STEPS = 3
 
@@ -43,8 +43,8 @@ def assert_same(first, second, without=()):
     "game",
     [
         {"loss": "hinge", "spectral": True, "rules": {"gradient_clip": 0.05}},
-        {"penalties": [Penalty(r1, 2.0, every=2)], "constraint": WeightClipping(0.3)},
-        {"loss": "wasserstein", "penalties": [Penalty(gradient_penalty, 10.0)]},
+        {"terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
+        {"loss": "wasserstein", "terms": [Term(gradient_penalty, "discriminator", 10.0)]},
         {"tags": True, "rules": {"adversarial_weight": 2.0}},
     ],
     ids=["spectral norm, clipped gradients", "lazy R1, clipped weights", "interpolated penalty", "tags"],
@@ -60,7 +60,9 @@ def test_parts_make_the_whole_batchs_updates(game, two_devices):
 
 
 @pytest.mark.parametrize(
-    "game", [{"norm": True}, {"penalties": [Penalty(dragan, 10.0)]}], ids=["batch norm", "DRAGAN's deviation"]
+    "game",
+    [{"norm": True}, {"terms": [Term(dragan, "discriminator", 10.0, measure=deviation)]}],
+    ids=["batch norm", "DRAGAN's deviation"],
 )
 def test_statistics_of_the_batch_are_of_a_part_which_devices_share(game, two_devices):
     one = train(2, **game)

@@ -6,9 +6,9 @@ import tiny_networks
 from tiny_networks import LATENTS, SIZE
 
 from tfanime.latents import Latents
-from tfanime.training import GAN, Penalty
+from tfanime.training import GAN, Term
 from tfanime.training.constraints import WeightClipping
-from tfanime.training.penalties import r1
+from tfanime.training.terms import r1
 
 RATE = 0.1
 
@@ -84,7 +84,7 @@ def test_steps_are_those_of_a_plain_transcription(critic_steps, loss, rules):
         loss=loss,
         rate=RATE,
         seed=11,
-        penalties=[Penalty(r1, rules["gamma"], rules.get("every", 1))] if "gamma" in rules else [],
+        terms=[Term(r1, "discriminator", rules["gamma"], rules.get("every", 1))] if "gamma" in rules else [],
         constraint=WeightClipping(rules["limit"]) if "limit" in rules else None,
     )
     logs = train(gan, images)
@@ -115,22 +115,25 @@ def test_each_critic_step_sees_pictures_of_its_own():
 
 
 def test_a_lazy_penalty_runs_at_its_steps_and_weighs_more_there():
-    def distance(critic, real_images, fake_images, draw):
-        assert real_images.shape == fake_images.shape == (4, SIZE, SIZE, 3) and critic(real_images).shape == (4,)
-        return tf.reduce_mean(real_images)
+    def distance(sight):
+        assert sight.reals.shape == sight.fakes.shape == (4, SIZE, SIZE, 3) and sight.judge(sight.reals).shape == (4,)
+        return tf.reduce_mean(sight.reals)
 
     images = np.ones((5, 4, SIZE, SIZE, 3), np.float32) * np.float32([1, 2, 3, 4, 5]).reshape(5, 1, 1, 1, 1)
-    logs = train(tiny_networks.gan(penalties=[Penalty(distance, 0.5, every=2)]), images)
+    logs = train(tiny_networks.gan(terms=[Term(distance, "discriminator", 0.5, every=2)]), images)
     np.testing.assert_allclose(logs["penalty"], [0.5 * 2 * 1, 0, 0.5 * 2 * 3, 0, 0.5 * 2 * 5], rtol=1e-6)
-    logs = train(tiny_networks.gan(penalties=[Penalty(distance, 0.5), Penalty(distance, 1, every=3)]), images)
+    logs = train(
+        tiny_networks.gan(terms=[Term(distance, "discriminator", 0.5), Term(distance, "discriminator", 1, every=3)]),
+        images,
+    )
     np.testing.assert_allclose(logs["penalty"], [0.5 + 3, 1, 1.5, 2 + 12, 2.5], rtol=1e-6)
 
 
-def test_penalties_may_be_any_iterable():
-    penalties = [Penalty(r1, 0.5), Penalty(r1, 1.0, every=3)]
-    assert tiny_networks.gan(penalties=iter(penalties)).penalties == tuple(penalties)
-    with pytest.raises(ValueError, match=r"penalties must be Penalty\(function, weight, every\). Received: 'r1'"):
-        tiny_networks.gan(penalties=iter(["r1"]))
+def test_terms_may_be_any_iterable():
+    terms = [Term(r1, "discriminator", 0.5), Term(r1, "discriminator", 1.0, every=3)]
+    assert tiny_networks.gan(terms=iter(terms)).terms == tuple(terms)
+    with pytest.raises(ValueError, match=r"terms must be Term\(function, player, weight, every\). Received: 'r1'"):
+        tiny_networks.gan(terms=iter(["r1"]))
 
 
 def test_logs():
@@ -195,7 +198,7 @@ def test_a_counter_is_copied_instead_of_averaged():
 @pytest.mark.parametrize(
     "rules",
     [
-        {"norm": False, "penalties": [Penalty(r1, 2.0, every=2)], "constraint": WeightClipping(0.3)},
+        {"norm": False, "terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
         {"norm": True, "loss": "wasserstein"},
         {"spectral": True, "loss": "hinge", "rules": {"gradient_clip": 0.05}},
     ],

@@ -7,9 +7,9 @@ import tiny_networks
 from tiny_networks import LATENTS
 
 from tfanime.latents import Latents
-from tfanime.training import Penalty
+from tfanime.training import Term
 from tfanime.training.constraints import WeightClipping
-from tfanime.training.penalties import r1
+from tfanime.training.terms import r1
 
 
 class Waves(Latents):
@@ -37,7 +37,7 @@ def one_device():
     "game",
     [
         {"norm": True, "rules": {"accumulate": 2, "gradient_clip": 0.5}},
-        {"spectral": True, "penalties": [Penalty(r1, 2.0, every=2)], "constraint": WeightClipping(0.3)},
+        {"spectral": True, "terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
     ],
     ids=["batch norm, parts, clipped gradients", "spectral norm, lazy R1, clipped weights"],
 )

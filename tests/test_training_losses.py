@@ -51,6 +51,27 @@ def test_least_squares():
     assert float(loss.generator(tf.ones(4))) == 0
 
 
+def test_relativistic():
+    loss = LOSSES["relativistic"]
+    # D(x) - D(G(z)) is 2 + 3, -1 - 1, 0.5 - 0
+    of_discriminator = -(log(sigmoid(5)) + log(sigmoid(-2)) + log(sigmoid(0.5))) / 3
+    of_generator = -(log(sigmoid(-5)) + log(sigmoid(2)) + log(sigmoid(-0.5))) / 3
+    np.testing.assert_allclose(loss.discriminator(REAL, FAKE), of_discriminator, rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(FAKE, REAL), of_generator, rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(tf.ones(4), tf.ones(4)), log(2), rtol=1e-6)
+
+
+def test_relativistic_average():
+    loss = LOSSES["relativistic_average"]
+    # The mean of the reals is 0.5, of the fakes -2/3.
+    real = [log(sigmoid(each + 2 / 3)) for each in (2, -1, 0.5)]
+    fake = [log(1 - sigmoid(each - 0.5)) for each in (-3, 1, 0)]
+    np.testing.assert_allclose(loss.discriminator(REAL, FAKE), -(sum(real) + sum(fake)) / 3, rtol=1e-6)
+    fake = [log(sigmoid(each - 0.5)) for each in (-3, 1, 0)]
+    real = [log(1 - sigmoid(each + 2 / 3)) for each in (2, -1, 0.5)]
+    np.testing.assert_allclose(loss.generator(FAKE, REAL), -(sum(real) + sum(fake)) / 3, rtol=1e-6)
+
+
 # The losses again in NumPy, by the papers' formulas.
 PLAIN = {
     "non_saturating": (
@@ -66,6 +87,20 @@ PLAIN = {
         lambda real, fake: np.mean((real - 1) ** 2) / 2 + np.mean((fake - 0) ** 2) / 2,
         lambda fake: np.mean((fake - 1) ** 2) / 2,
     ),
+    "relativistic": (
+        lambda real, fake: np.mean(np.log(1 + np.exp(fake - real))),
+        lambda fake, real: np.mean(np.log(1 + np.exp(real - fake))),
+    ),
+    "relativistic_average": (
+        lambda real, fake: (
+            -np.mean(np.log(1 / (1 + np.exp(fake.mean() - real))))
+            - np.mean(np.log(1 - 1 / (1 + np.exp(real.mean() - fake))))
+        ),
+        lambda fake, real: (
+            -np.mean(np.log(1 / (1 + np.exp(real.mean() - fake))))
+            - np.mean(np.log(1 - 1 / (1 + np.exp(fake.mean() - real))))
+        ),
+    ),
 }
 
 
@@ -79,16 +114,18 @@ def slopes(function, values, width=1e-6):
 def test_values_and_gradients_are_those_of_a_plain_transcription(name):
     loss, (discriminator, generator) = LOSSES[name], PLAIN[name]
     random = np.random.default_rng(0)
-    real, fake = random.normal(0, 2, 7), random.normal(0, 2, 5)  # the two means are over batches of their own
+    # Two means are over batches of their own, a pair needs two of one size.
+    real, fake = random.normal(0, 2, 7), random.normal(0, 2, 7 if name == "relativistic" else 5)
     real_logits, fake_logits = tf.constant(real), tf.constant(fake)
+    others = (real,) if loss.paired else ()
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real_logits, fake_logits])
-        values = loss.discriminator(real_logits, fake_logits), loss.generator(fake_logits)
-    np.testing.assert_allclose(values, [discriminator(real, fake), generator(fake)], rtol=1e-12)
+        values = loss.discriminator(real_logits, fake_logits), loss.generator(fake_logits, *map(tf.constant, others))
+    np.testing.assert_allclose(values, [discriminator(real, fake), generator(fake, *others)], rtol=1e-12)
     for value, by, expected in (
         (values[0], real_logits, slopes(lambda real: discriminator(real, fake), real)),
         (values[0], fake_logits, slopes(lambda fake: discriminator(real, fake), fake)),
-        (values[1], fake_logits, slopes(generator, fake)),
+        (values[1], fake_logits, slopes(lambda fake: generator(fake, *others), fake)),
     ):
         np.testing.assert_allclose(tape.gradient(value, by), expected, rtol=1e-6, atol=1e-8)
 
@@ -100,7 +137,7 @@ def test_each_side_pulls_its_way(name):
     real, fake = tf.constant([0.5, 0.1, 0.9]), tf.constant([0.1, 0.9, 0.5])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
-        discriminator, generator = loss.discriminator(real, fake), loss.generator(fake)
+        discriminator, generator = loss.discriminator(real, fake), loss.generator(fake, real)
     assert discriminator.shape == generator.shape == ()
     assert (tape.gradient(discriminator, real).numpy() < 0).all()  # the discriminator raises real logits
     assert (tape.gradient(discriminator, fake).numpy() > 0).all()  # and lowers those of fakes,
@@ -122,7 +159,7 @@ def test_extreme_logits_stay_finite(name):
     for real, fake in ((high, low), (low, high)):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch([real, fake])
-            values = loss.discriminator(real, fake), loss.generator(fake)
+            values = loss.discriminator(real, fake), loss.generator(fake, real)
         assert np.isfinite(values).all()
         assert np.isfinite(tape.gradient(values[0], [real, fake])).all()
         assert np.isfinite(tape.gradient(values[1], fake)).all()

@@ -66,7 +66,7 @@ def gan(
     rate=0.1,
     norm=False,
     spectral=False,
-    penalties=(),
+    terms=(),
     constraint=None,
     optimizer=None,
     rules=None,
@@ -87,5 +87,5 @@ def gan(
         vocabulary=vocabulary,
         **options,
     )
-    model.compile(optimizer(rate), optimizer(rate), loss, penalties, constraint, **(rules or {}))
+    model.compile(optimizer(rate), optimizer(rate), loss, terms, constraint, **(rules or {}))
     return model

@@ -14,6 +14,7 @@ SECTIONS = {
     "discriminator_loss": "loss/discriminator",
     "generator_loss": "loss/generator",
     "penalty": "loss/penalty",
+    "generator_terms": "loss/generator_terms",
     "discriminator_adversarial_loss": "loss_parts/discriminator_adversarial",
     "generator_adversarial_loss": "loss_parts/generator_adversarial",
     "generator_tag_loss": "loss_parts/generator_tags",

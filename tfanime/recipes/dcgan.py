@@ -58,8 +58,8 @@ def build(config, vocabulary=None):
     import tensorflow as tf
 
     from tfanime.latents import Latents
-    from tfanime.training import GAN, Penalty
-    from tfanime.training.penalties import r1
+    from tfanime.training import GAN, Term
+    from tfanime.training.terms import r1
 
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     devices = f"{replicas} device{'s' if replicas > 1 else ''}"
@@ -79,7 +79,7 @@ def build(config, vocabulary=None):
     gan.compile(
         **rules(config, vocabulary),
         loss="non_saturating",
-        penalties=[Penalty(r1, config.r1_gamma, config.r1_every)] if config.r1_gamma else [],
+        terms=[Term(r1, "discriminator", config.r1_gamma, config.r1_every)] if config.r1_gamma else [],
     )
     return gan
 

@@ -67,8 +67,8 @@ def build(config, vocabulary=None):
     """
     from tfanime.latents import Latents
     from tfanime.models import srresnet
-    from tfanime.training import GAN, Penalty
-    from tfanime.training.penalties import dragan
+    from tfanime.training import GAN, Term
+    from tfanime.training.terms import deviation, dragan
 
     tag_count = len(vocabulary) if vocabulary else 0
     gan = GAN(
@@ -84,7 +84,8 @@ def build(config, vocabulary=None):
         seed=config.seed,
     )
     weight = config.penalty or (0.5 if vocabulary else 10.0)
-    gan.compile(**rules(config, vocabulary), loss="non_saturating", penalties=[Penalty(dragan, weight)])
+    term = Term(dragan, "discriminator", weight, measure=deviation)
+    gan.compile(**rules(config, vocabulary), loss="non_saturating", terms=[term])
     return gan
 
 

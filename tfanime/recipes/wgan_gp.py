@@ -42,8 +42,8 @@ def build(config, vocabulary=None):
         A `tfanime.training.GAN`.
     """
     from tfanime.latents import Latents
-    from tfanime.training import GAN, Penalty
-    from tfanime.training.penalties import gradient_penalty
+    from tfanime.training import GAN, Term
+    from tfanime.training.terms import gradient_penalty
 
     gan = GAN(
         *config.networks("none", vocabulary),
@@ -55,7 +55,7 @@ def build(config, vocabulary=None):
     gan.compile(
         **rules(config, vocabulary),
         loss="wasserstein",
-        penalties=[Penalty(gradient_penalty, config.penalty)],
+        terms=[Term(gradient_penalty, "discriminator", config.penalty)],
     )
     return gan
 

@@ -1,9 +1,10 @@
-"""Games between networks: losses, penalties, constraints, and the Keras model that plays them.
+"""Games between networks: losses, terms, constraints, and the Keras models that play them.
 
 Nothing here knows an architecture; `GAN` trains a user's own networks as well as those of `tfanime.models`.
 """
 
+from tfanime.training.game import Game
 from tfanime.training.gan import GAN
-from tfanime.training.penalties import Penalty
+from tfanime.training.terms import Sight, Term
 
-__all__ = ["GAN", "Penalty"]
+__all__ = ["GAN", "Game", "Sight", "Term"]

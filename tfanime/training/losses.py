@@ -1,4 +1,4 @@
-"""Adversarial losses. All take logits `[batch]` and return the mean over the batch, a scalar.
+"""Adversarial losses. All take logits `[batch]` of both sides and return the mean over the batch, a scalar.
 
 `LOSSES` maps the names that `GAN.compile(loss=...)` understands to pairs of functions.
 """
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tfanime.training.replicas import mean_over_replicas
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -15,11 +17,14 @@ class Loss:
 
     Args:
         discriminator: (real logits, fake logits) -> scalar, minimised by the discriminator.
-        generator: (fake logits) -> scalar, minimised by the generator.
+        generator: (fake logits, real logits) -> scalar, minimised by the generator.
+        paired: Whether the generator's side looks at real logits. They take one more pass of the discriminator, after
+            its update; other losses are given None.
     """
 
     discriminator: Callable
     generator: Callable
+    paired: bool = False
 
 
 def non_saturating_discriminator(real_logits, fake_logits):
@@ -28,7 +33,7 @@ def non_saturating_discriminator(real_logits, fake_logits):
     return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
 
 
-def non_saturating_generator(fake_logits):
+def non_saturating_generator(fake_logits, real_logits=None):
     """-E[log s(D(G(z)))]. Goodfellow et al. 2014, section 3, the form that does not saturate."""
     return tf.reduce_mean(tf.nn.softplus(-fake_logits))
 
@@ -38,7 +43,7 @@ def wasserstein_discriminator(real_logits, fake_logits):
     return tf.reduce_mean(fake_logits) - tf.reduce_mean(real_logits)
 
 
-def wasserstein_generator(fake_logits):
+def wasserstein_generator(fake_logits, real_logits=None):
     """-E[D(G(z))]. Arjovsky et al. 2017, algorithm 1."""
     return -tf.reduce_mean(fake_logits)
 
@@ -51,7 +56,7 @@ def hinge_discriminator(real_logits, fake_logits):
     return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
 
 
-def hinge_generator(fake_logits):
+def hinge_generator(fake_logits, real_logits=None):
     """-E[D(G(z))]. Miyato et al. 2018, equation 17."""
     return -tf.reduce_mean(fake_logits)
 
@@ -65,9 +70,38 @@ def least_squares_discriminator(real_logits, fake_logits):
     return 0.5 * tf.reduce_mean(tf.square(real_logits - 1.0)) + 0.5 * tf.reduce_mean(tf.square(fake_logits))
 
 
-def least_squares_generator(fake_logits):
+def least_squares_generator(fake_logits, real_logits=None):
     """E[(D(G(z)) - c)^2] / 2 with c = 1, the label of real pictures. Mao et al. 2017, the 0-1 coding."""
     return 0.5 * tf.reduce_mean(tf.square(fake_logits - 1.0))
+
+
+def relativistic_discriminator(real_logits, fake_logits):
+    """E[softplus(-(D(x) - D(G(z))))]: the i-th real picture must look more real than the i-th fake.
+
+    Jolicoeur-Martineau 2018 (arXiv 1807.00734), section 4.1; the pairing of Huang et al. 2024 (R3GAN, arXiv
+    2501.05441), equation 2.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-(real_logits - fake_logits)))
+
+
+def relativistic_generator(fake_logits, real_logits):
+    """E[softplus(-(D(G(z)) - D(x)))], the other way round. Sources as for the discriminator."""
+    return tf.reduce_mean(tf.nn.softplus(-(fake_logits - real_logits)))
+
+
+def relativistic_average_discriminator(real_logits, fake_logits):
+    """-E[log s(D(x) - E[D(G(z))])] - E[log(1 - s(D(G(z)) - E[D(x)]))], with s the logistic function.
+
+    Jolicoeur-Martineau 2018, section 4.2 (RaSGAN). The inner means are over the batches of all devices.
+    """
+    above = real_logits - mean_over_replicas(tf.reduce_mean(fake_logits))
+    below = fake_logits - mean_over_replicas(tf.reduce_mean(real_logits))
+    return tf.reduce_mean(tf.nn.softplus(-above)) + tf.reduce_mean(tf.nn.softplus(below))
+
+
+def relativistic_average_generator(fake_logits, real_logits):
+    """The discriminator's with both sides exchanged."""
+    return relativistic_average_discriminator(fake_logits, real_logits)
 
 
 LOSSES = {
@@ -75,4 +109,6 @@ LOSSES = {
     "wasserstein": Loss(wasserstein_discriminator, wasserstein_generator),
     "hinge": Loss(hinge_discriminator, hinge_generator),
     "least_squares": Loss(least_squares_discriminator, least_squares_generator),
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, paired=True),
+    "relativistic_average": Loss(relativistic_average_discriminator, relativistic_average_generator, paired=True),
 }

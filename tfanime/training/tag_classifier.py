@@ -4,18 +4,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfanime.training.game import Game
 from tfanime.training.tag_losses import tag_accuracy, tag_loss
 
 
-class TagClassifier(keras.Model):
+class TagClassifier(Game):
     """Trains a network of tags by `tag_loss`, exclusive groups by softmax and independent tags by sigmoid.
 
     A tag that is not known (0) teaches nothing. An exclusive group counts where exactly one of its tags is known to
     hold; what is said of a picture with several is passed over.
 
-    The step is the optimizer's count of updates, so that a checkpoint of this model is all that a resumed run needs.
-
-    Under a `tf.distribute.MirroredStrategy` several devices compute what one would.
+    It is a `Game` of one player: what resumes it, and what several devices compute, is said there.
 
     Args:
         network: Built `keras.Model`, pictures `[batch, height, width, 3]` -> (features, tag logits
@@ -44,29 +43,15 @@ class TagClassifier(keras.Model):
         self.network = network
         self.vocabulary = vocabulary
         self.offsets = (balance * log_frequencies(vocabulary)).astype(np.float32)  # [tags]
-        self.built = True  # its network is; Keras would otherwise trace a call to find out
 
     def compile(self, tag_optimizer, **kwargs):
         """Sets how it learns.
 
         Args:
             tag_optimizer: A Keras optimizer.
-            **kwargs: For `keras.Model.compile`: `jit_compile` (XLA, default False), `run_eagerly`.
+            **kwargs: For `Game.set_players`: `gradient_clip`, `jit_compile`, `run_eagerly`.
         """
-        kwargs.setdefault("jit_compile", False)  # as in `tfanime.training.GAN.compile`
-        super().compile(optimizer=None, **kwargs)
-        self.tag_optimizer = tag_optimizer
-        tag_optimizer.build(self.network.trainable_variables)
-
-    @property
-    def step(self):
-        """Training steps done so far, an int."""
-        return int(self.tag_optimizer.iterations.value.numpy())
-
-    @property
-    def optimizers(self):
-        """All optimizers, as a tuple."""
-        return (self.tag_optimizer,)
+        self.set_players({"tag": (self.network, tag_optimizer)}, **kwargs)
 
     def call(self, images):
         """Features and tag logits of pictures, in inference mode."""
@@ -90,17 +75,15 @@ class TagClassifier(keras.Model):
             _, tag_logits = self.network(images, training=True)
             losses = tag_loss(self.vocabulary, tags, tag_logits + self.offsets, "softmax")
             loss = tf.reduce_mean(losses)
-        variables = self.network.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        # The optimizer sums over replicas, while the loss is a mean.
-        self.tag_optimizer.apply([gradient / replicas for gradient in gradients], variables)
-        logs = {
-            "loss": loss,
-            "accuracy": tag_accuracy(self.vocabulary, tags, tag_logits),
-            "learning_rate": learning_rate,
-        }
-        return logs if replicas > 1 else logs | {"gradient_norm": tf.linalg.global_norm(gradients)}
+        gradients = tape.gradient(loss, self.network.trainable_variables)
+        return self.told(
+            {
+                "loss": loss,
+                "accuracy": tag_accuracy(self.vocabulary, tags, tag_logits),
+                "learning_rate": learning_rate,
+                "gradient_norm": self.update(self.network, self.tag_optimizer, gradients),
+            }
+        )
 
 
 def log_frequencies(vocabulary):

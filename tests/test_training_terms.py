@@ -1,13 +1,21 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfanime.training import Penalty
-from tfanime.training.penalties import dragan, gradient_penalty, r1
+from tfanime.training import Sight, Term
+from tfanime.training.terms import deviation, dragan, gradient_penalty, r1, r2
 
-PENALTIES = {"r1": r1, "gradient_penalty": gradient_penalty, "dragan": dragan}
+PENALTIES = {
+    "r1": Term(r1, "discriminator"),
+    "r2": Term(r2, "discriminator"),
+    "gradient_penalty": Term(gradient_penalty, "discriminator"),
+    "dragan": Term(dragan, "discriminator", measure=deviation),
+}
+ZERO_CENTRED = ("r1", "r2")
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(-1, 1, (3, 2, 2, 3))
 FAKES = RANDOM.uniform(-1, 1, (3, 2, 2, 3))
@@ -15,13 +23,19 @@ WEIGHTS = RANDOM.normal(size=(2, 2, 3))
 DRAWN = {"alpha": RANDOM.random(3), "noise": RANDOM.random((3, 2, 2, 3))}
 
 
-def draw(shape=(), name="alpha"):
+def draw(name, shape=()):
     assert DRAWN[name].shape == (3, *shape)
     return tf.constant(DRAWN[name], tf.float32)
 
 
-def run(penalty, critic, kind=tf.float64):
-    return penalty(critic, tf.constant(IMAGES, kind), tf.constant(FAKES, kind), draw)
+def value_of(name, critic, reals, fakes, draw=draw):
+    value, state = PENALTIES[name](Sight(reals=reals, fakes=fakes, judge=critic, draw=draw), 0)
+    assert state == {}
+    return value
+
+
+def run(name, critic, kind=tf.float64):
+    return value_of(name, critic, tf.constant(IMAGES, kind), tf.constant(FAKES, kind))
 
 
 def points(name):
@@ -33,13 +47,13 @@ def points(name):
     if name == "dragan":
         perturbed = IMAGES + 0.5 * IMAGES.std() * drawn["noise"]
         return IMAGES + alpha * (perturbed - IMAGES)
-    return IMAGES
+    return FAKES if name == "r2" else IMAGES
 
 
 def plain(name, slopes):
     """The penalty, given the critic's gradients `[batch, ...]` at `points(name)`."""
     norms = np.sqrt(np.square(slopes).reshape(3, -1).sum(1))
-    return np.mean(norms**2) / 2 if name == "r1" else np.mean((norms - 1) ** 2)
+    return np.mean(norms**2) / 2 if name in ZERO_CENTRED else np.mean((norms - 1) ** 2)
 
 
 @pytest.mark.parametrize("kind", [tf.float32, tf.float64])
@@ -49,34 +63,34 @@ def test_a_linear_critic(name, scale, kind):
     # D(x) = <w, x> has the gradient w everywhere. A norm below 1 costs as one above does: the penalty is two-sided.
     weights = tf.constant(scale * WEIGHTS, kind)
     norm = np.linalg.norm(scale * WEIGHTS)
-    value = run(PENALTIES[name], lambda images: tf.reduce_sum(weights * images, [1, 2, 3]), kind)
+    value = run(name, lambda images: tf.reduce_sum(weights * images, [1, 2, 3]), kind)
     assert value.shape == () and value.dtype == kind
-    np.testing.assert_allclose(value, norm**2 / 2 if name == "r1" else (norm - 1) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(value, norm**2 / 2 if name in ZERO_CENTRED else (norm - 1) ** 2, rtol=1e-5)
 
 
 def test_hand_computed_numbers():
     def linear(images):
         return tf.reduce_sum(0.5 * images, [1, 2, 3])
 
-    assert float(run(r1, linear)) == pytest.approx(0.5 * 12 * 0.25)
-    for penalty in (gradient_penalty, dragan):
-        assert float(run(penalty, linear)) == pytest.approx((12**0.5 / 2 - 1) ** 2)  # |w| = sqrt(12 / 4)
+    assert float(run("r1", linear)) == pytest.approx(0.5 * 12 * 0.25)
+    for name in ("gradient_penalty", "dragan"):
+        assert float(run(name, linear)) == pytest.approx((12**0.5 / 2 - 1) ** 2)  # |w| = sqrt(12 / 4)
 
     # D(x) = |x|^2 has the gradient 2x: at a point of value v everywhere its norm is 2 v sqrt(12).
     def quadratic(images):
         return tf.reduce_sum(images**2, [1, 2, 3])
 
     ones, twos = tf.ones((1, 2, 2, 3)), 2 * tf.ones((1, 2, 2, 3))
-    value = r1(quadratic, tf.concat([ones, twos], 0), None, None)
-    assert float(value) == pytest.approx(0.5 * (4 * 12 + 4 * 48) / 2)
+    reals, fakes = tf.concat([ones, twos], 0), tf.concat([twos, twos], 0)
+    assert float(value_of("r1", quadratic, reals, fakes)) == pytest.approx(0.5 * (4 * 12 + 4 * 48) / 2)
+    assert float(value_of("r2", quadratic, reals, fakes)) == pytest.approx(0.5 * 4 * 48)
     # A quarter of the way from 1 to 2; half the way from 2 to 1.
-    value = gradient_penalty(
-        quadratic, tf.concat([ones, twos], 0), tf.concat([twos, ones], 0), lambda: tf.constant([0.25, 0.5])
-    )
+    fakes = tf.concat([twos, ones], 0)
+    value = value_of("gradient_penalty", quadratic, reals, fakes, lambda name: tf.constant([0.25, 0.5]))
     assert float(value) == pytest.approx(((2.5 * 12**0.5 - 1) ** 2 + (3 * 12**0.5 - 1) ** 2) / 2)
     # Pictures of 1 and of 2 have the standard deviation 0.5; with noise 0.5, x_p = x + 0.125, and alpha halves that.
     drawn = {"alpha": tf.constant([0.5, 0.0]), "noise": 0.5 * tf.ones((2, 2, 2, 3))}
-    value = dragan(quadratic, tf.concat([ones, twos], 0), None, lambda shape=(), name="alpha": drawn[name])
+    value = value_of("dragan", quadratic, reals, None, lambda name, shape=(): drawn[name])
     assert float(value) == pytest.approx(((2.125 * 12**0.5 - 1) ** 2 + (4 * 12**0.5 - 1) ** 2) / 2)
 
 
@@ -86,7 +100,7 @@ def test_a_quadratic_critic(name):
     def critic(images):
         return tf.reduce_sum(0.7 / 2 * images**2 + WEIGHTS * images, [1, 2, 3])
 
-    np.testing.assert_allclose(run(PENALTIES[name], critic), plain(name, 0.7 * points(name) + WEIGHTS), rtol=1e-9)
+    np.testing.assert_allclose(run(name, critic), plain(name, 0.7 * points(name) + WEIGHTS), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -94,9 +108,9 @@ def test_the_gradient_by_the_weight_of_a_quadratic_critic(name):
     # D(x) = a |x|^2 / 2 has the norm a |x|. R1: a E|x|^2; the others: E 2 (a |x| - 1) |x|.
     factor = tf.Variable(0.7, dtype=tf.float64)
     with tf.GradientTape() as tape:
-        value = run(PENALTIES[name], lambda images: factor * tf.reduce_sum(images**2, [1, 2, 3]) / 2)
+        value = run(name, lambda images: factor * tf.reduce_sum(images**2, [1, 2, 3]) / 2)
     norms = np.linalg.norm(points(name).reshape(3, -1), axis=1)
-    expected = 0.7 * np.mean(norms**2) if name == "r1" else np.mean(2 * (0.7 * norms - 1) * norms)
+    expected = 0.7 * np.mean(norms**2) if name in ZERO_CENTRED else np.mean(2 * (0.7 * norms - 1) * norms)
     np.testing.assert_allclose(tape.gradient(value, factor), expected, rtol=1e-9)
 
 
@@ -118,7 +132,7 @@ def run_network(name):
         return tf.linalg.matvec(hidden, network["v"])
 
     with tf.GradientTape() as tape:
-        value = run(PENALTIES[name], critic)
+        value = run(name, critic)
     return float(value), {key: value.numpy() for key, value in tape.gradient(value, network).items()}
 
 
@@ -151,11 +165,13 @@ def test_values_and_gradients_are_pytorchs(name):
     elif name == "dragan":
         perturbed = real + 0.5 * real.std(correction=0) * drawn["noise"]
         at = torch.lerp(real, perturbed, drawn["alpha"].view(-1, 1, 1, 1))
+    elif name == "r2":
+        at = fake
     at = at.clone().requires_grad_()
     logits = torch.nn.functional.softplus(at.flatten(1) @ network["W"] + network["b"]) @ network["v"]
     (slopes,) = torch.autograd.grad(logits.sum(), at, create_graph=True)
     norms = slopes.flatten(1).norm(dim=1)
-    expected = (norms.square() / 2 if name == "r1" else (norms - 1).square()).mean()
+    expected = (norms.square() / 2 if name in ZERO_CENTRED else (norms - 1).square()).mean()
     expected.backward()
     value, gradients = run_network(name)
     assert value == pytest.approx(expected.item(), rel=1e-9)
@@ -168,23 +184,29 @@ def test_a_flat_critic_has_a_finite_gradient(name):
     # The norm's slope is infinite at 0, where new critics may well be.
     factor = tf.Variable(0.0)
     with tf.GradientTape() as tape:
-        value = run(PENALTIES[name], lambda images: factor * tf.reduce_sum(images, [1, 2, 3]), tf.float32)
-    np.testing.assert_allclose(value, 0 if name == "r1" else 1, rtol=1e-5)
+        value = run(name, lambda images: factor * tf.reduce_sum(images, [1, 2, 3]), tf.float32)
+    np.testing.assert_allclose(value, 0 if name in ZERO_CENTRED else 1, rtol=1e-5)
     assert np.isfinite(tape.gradient(value, factor))
 
 
-def test_only_the_gradient_penalty_looks_at_fakes():
+def test_which_terms_look_at_fakes():
     def critic(images):
         return tf.reduce_sum(images**2, [1, 2, 3])
 
     real, fake = tf.constant(IMAGES), tf.constant(FAKES)
-    for name, penalty in PENALTIES.items():
-        same = float(penalty(critic, real, fake, draw)) == float(penalty(critic, real, 2 * fake, draw))
-        assert same == (name != "gradient_penalty")
+    for name in PENALTIES:
+        same = float(value_of(name, critic, real, fake)) == float(value_of(name, critic, real, 2 * fake))
+        assert same == (name in ("r1", "dragan"))
     # Fakes of a network in low precision are no other kind of picture.
-    value = gradient_penalty(critic, tf.cast(real, tf.float32), tf.cast(fake, tf.bfloat16), draw)
-    assert value.dtype == tf.float32
-    np.testing.assert_allclose(value, run(gradient_penalty, critic), rtol=1e-2)
+    for name in ("r2", "gradient_penalty"):
+        value = value_of(name, critic, tf.cast(real, tf.float32), tf.cast(fake, tf.bfloat16))
+        assert value.dtype == tf.float32
+        np.testing.assert_allclose(value, run(name, critic), rtol=1e-2)
+
+
+def test_dragan_without_its_measure_says_what_is_missing():
+    with pytest.raises(ValueError, match=r"measure must be tfanime.training.terms.deviation for dragan"):
+        dragan(Sight(reals=tf.constant(IMAGES)))
 
 
 def on_two_devices(strategy, function, *arrays):
@@ -206,9 +228,8 @@ def test_dragan_perturbs_by_the_deviation_of_all_devices_pictures(two_devices):
 
     def penalty(images, alpha, noise):
         drawn = {"alpha": alpha, "noise": noise}
-        return dragan(
-            lambda images: tf.reduce_sum(images**2, [1, 2, 3]), images, None, lambda _=(), name="alpha": drawn[name]
-        )
+        critic = lambda images: tf.reduce_sum(images**2, [1, 2, 3])  # noqa: E731
+        return value_of("dragan", critic, images, None, lambda name, _=(): drawn[name])
 
     values = on_two_devices(two_devices, penalty, images, alpha, noise)
     points = images + alpha.reshape(4, 1, 1, 1) * 0.5 * 0.3 * noise  # the deviation of 0.2 and 0.8 is 0.3
@@ -218,7 +239,7 @@ def test_dragan_perturbs_by_the_deviation_of_all_devices_pictures(two_devices):
 
 
 def gan_of(penalties, **options):
-    return tiny_networks.gan(penalties=penalties, seed=5, **options)
+    return tiny_networks.gan(terms=penalties, seed=5, **options)
 
 
 def train(gan, images):
@@ -231,12 +252,12 @@ def drawn_by(gan, images):
     """What a penalty gets from its `draw` in a training of `gan`: `"alpha"` and `"noise"`, one row a critic step."""
     found = []
 
-    def record(critic, real_images, fake_images, draw):
-        drawn = [draw(), draw((3, 2), "noise")]
+    def record(sight):
+        drawn = [sight.draw("alpha"), sight.draw("noise", (3, 2))]
         tf.py_function(lambda alpha, noise: found.append((alpha.numpy(), noise.numpy())), drawn, [])
         return tf.constant(0.0)
 
-    gan.penalties = (Penalty(record, 1.0),)
+    gan.terms = (Term(record, "discriminator", 1.0),)
     train(gan, images)
     return map(np.array, zip(*found, strict=True))
 
@@ -260,16 +281,19 @@ def test_draws_are_a_function_of_seed_step_picture_and_name():
 
 def test_draws_are_uniform_and_no_copies_of_the_latents():
     gan = gan_of([])
-    numbers = gan._uniform(2000, 7)((50,), "noise").numpy()
+    numbers = gan.draws(2000, 7)("noise", (50,)).numpy()
     assert abs(numbers.mean() - 0.5) < 5e-3 and abs(numbers.std() - 12**-0.5) < 5e-3
     assert np.abs(np.corrcoef(numbers[:, :5], rowvar=False) - np.eye(5)).max() < 0.1
     uniform = tf.random.stateless_uniform([2000, 50], [5, 7], alg="philox").numpy()  # what latents would be made of
-    assert abs(np.corrcoef(uniform.ravel(), numbers.ravel())[0, 1]) < 0.02
+    of_generator = gan.draws(2000, 7, player="generator")("noise", (50,)).numpy()
+    for others in (uniform, of_generator):
+        assert abs(np.corrcoef(others.ravel(), numbers.ravel())[0, 1]) < 0.02
 
 
 RULES = {
-    "dragan": [Penalty(dragan, 10.0)],
-    "lazy": [Penalty(gradient_penalty, 10.0, every=2), Penalty(r1, 1.0)],
+    "dragan": [Term(dragan, "discriminator", 10.0, measure=deviation)],
+    "lazy dragan": [Term(dragan, "discriminator", 10.0, every=2, measure=deviation)],
+    "lazy": [Term(gradient_penalty, "discriminator", 10.0, every=2), Term(r1, "discriminator", 1.0)],
 }
 
 
@@ -288,21 +312,11 @@ def test_two_devices_are_one(penalties, two_devices):
     assert logs["penalty"][0] > 1e-3
 
 
-def test_a_lazy_dragan_runs_on_one_device_and_says_why_not_on_two(two_devices):
-    penalties, images = [Penalty(dragan, 10.0, every=2)], tiny_networks.pictures(3, 4)
-    logs = train(gan_of(penalties), images)
-    assert logs["penalty"][0] > 0 and logs["penalty"][1] == 0 and logs["penalty"][2] > 0
-    with two_devices.scope():
-        gan = gan_of(penalties)
-    with pytest.raises(ValueError, match=r"Penalty.every must be 1 for dragan on several devices: .* Received: more"):
-        train(gan, images)
-
-
 @pytest.mark.parametrize("name", ["gradient_penalty", "dragan"])
 def test_a_penalty_holds_the_slope_at_one(name):
     # Left to itself the critic's slope would grow with every step of the Wasserstein game.
     slopes = []
-    for penalties in ([], [Penalty(PENALTIES[name], 10.0)]):
+    for penalties in ([], [replace(PENALTIES[name], weight=10.0)]):
         gan = gan_of(penalties, loss="wasserstein", rate=0.02, optimizer=keras.optimizers.Adam)
         gan.generator.trainable = False
         images = tiny_networks.pictures(60, 8)
@@ -315,6 +329,16 @@ def test_a_penalty_holds_the_slope_at_one(name):
     assert slopes[0] > 2 and 0.7 < slopes[1] < 1.3
 
 
-def test_a_penalty_cannot_run_more_often_than_every_step():
+def test_a_weight_may_follow_the_step():
+    term = Term(lambda sight: 2.0, "generator", lambda step: 0.5 * tf.cast(step, tf.float32), every=3)
+    assert [float(term(Sight(), tf.constant(step, tf.int64))[0]) for step in (0, 3, 4, 6)] == [0, 9, 0, 18]
+
+
+def test_bad_terms():
     with pytest.raises(ValueError, match=r"every must be at least 1. Received: 0"):
-        Penalty(r1, 10.0, every=0)
+        Term(r1, "discriminator", 10.0, every=0)
+    with pytest.raises(ValueError, match=r"player must be one of generator, discriminator. Received: 10.0"):
+        Term(r1, 10.0)
+    term = Term(lambda sight: (0.0, {"men": 1.0}), "generator", state={"mean": 0.0})
+    with pytest.raises(ValueError, match=r"<lambda> must return the state \['mean'\]. Received: \['men'\]"):
+        term(Sight(), 0)

@@ -1,0 +1,275 @@
+"""What all trainings of networks have in common, whatever their turns are."""
+
+import zlib
+
+import keras
+import tensorflow as tf
+
+from tfanime.models.spectral import power_iterations
+from tfanime.training.constraints import assign_each
+from tfanime.training.replicas import mean_over_replicas, own_part, several_workers
+from tfanime.training.terms import Sight, Term
+
+
+class Game(keras.Model):
+    """A Keras model of several networks, each with an optimizer of its own, that `fit` trains.
+
+    A subclass sets its networks as attributes, hands their optimizers to `set_players`, and states its turns in
+    `train_step`, made of the methods here: `rows`, `draws`, `add_terms`, `update`, `keep`, `average`, `told`.
+
+    Everything random is a function of (`seed`, step, place in the global batch); the step is the first optimizer's
+    count of updates, so that a checkpoint of this model is all that a resumed run needs.
+
+    Under a `tf.distribute.MirroredStrategy` several devices compute what one would, under a
+    `tf.distribute.MultiWorkerMirroredStrategy` those of several machines.
+
+    Args:
+        seed: Seed of all that is drawn.
+        **kwargs: For `keras.Model`.
+
+    Raises:
+        ValueError: `seed` is out of its range.
+    """
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        if not -(2**63) <= seed < 2**63:
+            raise ValueError(f"seed must fit into 64 bits. Received: {seed}")
+        self.seed = seed
+        self.players = ()
+        self.terms = ()
+        self.built = True  # its networks are; Keras would otherwise trace a call to find out
+
+    def set_players(self, players, terms=(), gradient_clip=None, accumulate=1, **kwargs):
+        """Sets the rules that all games have: a subclass's `compile` calls it, under the strategy's scope.
+
+        Args:
+            players: By name, first the one whose updates count as steps: a network and its Keras optimizer, which
+                becomes the attribute `NAME_optimizer`.
+            terms: `Term`s of the players' losses.
+            gradient_clip: Largest norm of all gradients of one update together, over all devices; larger ones are
+                scaled down to it. None for no limit. Gradients then cross devices twice.
+            accumulate: Equal parts in which a batch is computed, see `tfanime.training.accumulation.Parts`.
+            **kwargs: For `keras.Model.compile`: `jit_compile` (XLA, default False, on one device only), `run_eagerly`.
+
+        Raises:
+            ValueError: One optimizer is given to two players, a term is no `Term` or two with a state have one name, a
+                number is out of its range, or `jit_compile` is True where the step cannot be compiled.
+        """
+        optimizers = {name: optimizer for name, (_, optimizer) in players.items()}
+        if len(set(map(id, optimizers.values()))) < len(optimizers):
+            names = " and ".join(f"{name}_optimizer" for name in optimizers)
+            raise ValueError(f"{names} must be {len(optimizers)}. Received: the same one twice")
+        if gradient_clip is not None and not gradient_clip > 0:
+            raise ValueError(f"gradient_clip must be above 0. Received: {gradient_clip}")
+        if accumulate < 1:
+            raise ValueError(f"accumulate must be at least 1. Received: {accumulate}")
+        terms = tuple(terms)  # an iterator would be empty after the check
+        for term in terms:
+            if not isinstance(term, Term):
+                raise ValueError(f"terms must be Term(function, player, weight, every). Received: {term!r}")
+        named = [term.name for term in terms if term.state]
+        if len(set(named)) < len(named):
+            raise ValueError(f"terms with a state must have functions of different names. Received: {named}")
+        # 0.68x on a CPU (docs/speed.md), not measured on a GPU; Keras' "auto" would switch it on.
+        kwargs.setdefault("jit_compile", False)
+        devices = self.distribute_strategy.num_replicas_in_sync
+        if kwargs["jit_compile"] is True and devices > 1:
+            # One program of XLA's cannot reach the other devices' copies of the weights.
+            raise ValueError(f"jit_compile must be False on several devices. Received: True on {devices}")
+        super().compile(optimizer=None, **kwargs)
+        if kwargs["jit_compile"] is True and not self.jit_compile:  # Keras only warns
+            raise ValueError(
+                "jit_compile must be False with run_eagerly, deterministic operations, or layers unknown to XLA. "
+                "Received: True"
+            )
+        for name, (network, optimizer) in players.items():
+            setattr(self, f"{name}_optimizer", optimizer)
+            optimizer.build(network.trainable_variables)
+        self._make_states(terms)
+        self.players = tuple(players)
+        self.terms = terms
+        self.gradient_clip = gradient_clip
+        self.accumulate = accumulate
+
+    def _make_states(self, terms):
+        """The variables of the terms' states, as attributes `term_FUNCTION_VALUE`, which checkpoints hold."""
+        for term in self.terms:
+            for name in term.state:
+                delattr(self, f"term_{term.name}_{name}")
+        for term in terms:
+            for name, first in term.state.items():
+                variable = self.add_weight(
+                    shape=(),
+                    initializer=keras.initializers.Constant(first),
+                    dtype="float32",
+                    trainable=False,
+                    aggregation="only_first_replica",  # all have the mean
+                    name=f"term_{term.name}_{name}",
+                )
+                setattr(self, variable.name, variable)
+
+    def state_of(self, term):
+        """The variables of a term's state, by name."""
+        return {name: getattr(self, f"term_{term.name}_{name}") for name in term.state}
+
+    @property
+    def step(self):
+        """Training steps done so far, an int: the updates of the first player."""
+        return int(self.optimizers[0].iterations.value.numpy())
+
+    @property
+    def optimizers(self):
+        """All optimizers, as a tuple."""
+        return tuple(getattr(self, f"{name}_optimizer") for name in self.players)
+
+    def present_step(self):
+        """The step inside of `train_step`, an int64 scalar; the first player's next update leaves it as it is."""
+        # `tf.cast` of a variable that is int64 already would give the variable, which moves.
+        return tf.cast(tf.convert_to_tensor(self.optimizers[0].iterations.value), tf.int64)
+
+    def rows(self, batch):
+        """How many rows this device has of a batch.
+
+        Args:
+            batch: A tensor `[rows, ...]`.
+
+        Raises:
+            ValueError: The batch has no size that devices and parts can share.
+        """
+        count = batch.shape[0]
+        if count is None:
+            if tf.distribute.get_replica_context().num_replicas_in_sync > 1 or self.accumulate > 1:
+                raise ValueError(
+                    "batches must have one known size when several devices share them, or with accumulate above 1: "
+                    f"`dataset.batch(size, drop_remainder=True)`. Received: shape {batch.shape}"
+                )
+            return tf.shape(batch)[0]
+        if count % self.accumulate:
+            raise ValueError(
+                f"batches must have a multiple of accumulate, {self.accumulate}, pictures a device. Received: {count}"
+            )
+        return count
+
+    def draws(self, count, number, rows=slice(None), player="discriminator"):
+        """The `draw` of a `Sight`.
+
+        Args:
+            count: Rows that this device has of the batch.
+            number: Number of the update, over all steps.
+            rows: Which of them the sight has.
+            player: Whose update it is; the numbers of one are not those of the other.
+        """
+
+        def draw(name, shape=()):
+            seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(number, tf.int64)])
+            stream = name if player == "discriminator" else f"{player} {name}"
+            # The name makes it a stream of its own, beside the latents'. Not hash(): it differs between processes.
+            seed = tf.random.fold_in(seed, tf.constant(zlib.crc32(stream.encode()), tf.int64), alg="philox")
+            numbers = own_part(lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count)
+            return numbers[rows]
+
+        return draw
+
+    def add_terms(self, player, step, **sight):
+        """A player's terms on what it sees.
+
+        Args:
+            player: Its name.
+            step: The training step.
+            **sight: Of a `Sight`, all but the terms' own.
+
+        Returns:
+            Their values with their weights, a list of scalars, and the next values of their states, a dictionary by
+            term and name. Average both over the parts; `keep` writes the latter.
+        """
+        values, states = [], {}
+        for term in self.terms:
+            if term.player == player:
+                state = {name: tf.convert_to_tensor(variable) for name, variable in self.state_of(term).items()}
+                value, next_state = term(Sight(**sight, state=state), step)
+                values.append(value)
+                states |= {term.name: next_state} if term.state else {}
+        return values, states
+
+    def keep(self, states, step):
+        """Writes the states that `add_terms` returned, their means over all devices. No `tf.cond` may be around it."""
+        for term in self.terms:
+            if term.name in states and term.state:
+                for name, variable in self.state_of(term).items():
+                    value = mean_over_replicas(tf.cast(states[term.name][name], tf.float32))
+                    # The mean of what has not changed may differ from it by rounding.
+                    variable.assign(tf.where(term.due(step), value, variable.value))
+
+    def update(self, network, optimizer, gradients, constraint=None):
+        """One update of a player.
+
+        Args:
+            network: Its network.
+            optimizer: Its optimizer.
+            gradients: Of this device's mean loss by the network's trainable variables; None where it reaches none.
+            constraint: Called with these variables afterwards, see `tfanime.training.constraints`.
+
+        Returns:
+            The norm of the gradients over all devices before clipping; None where they would have to cross devices for
+            that alone.
+        """
+        replica = tf.distribute.get_replica_context()
+        replicas = replica.num_replicas_in_sync
+        norm = None
+        if self.gradient_clip is not None and replicas > 1:
+            # Clipping each replica's own gradient and adding would be another method.
+            reached = [index for index, gradient in enumerate(gradients) if gradient is not None]
+            means = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [gradients[index] for index in reached])
+            gradients = list(gradients)
+            for index, mean in zip(reached, means, strict=True):
+                gradients[index] = mean
+        if self.gradient_clip is not None or replicas == 1:
+            norm = tf.linalg.global_norm(gradients)
+        if self.gradient_clip is not None:
+            scale = tf.minimum(1.0, self.gradient_clip / tf.maximum(norm, 1e-12))
+            gradients = [None if gradient is None else gradient * scale for gradient in gradients]
+        # The optimizer sums over replicas, while the losses are means. A weight that the loss does not reach has no
+        # gradient, and the optimizer passes it over.
+        gradients = [None if gradient is None else gradient / replicas for gradient in gradients]
+        optimizer.apply(gradients, network.trainable_variables)
+        if constraint:
+            constraint(network.trainable_variables)
+        return norm
+
+    def average(self, mean, network, count, half_life):
+        """Moves an exponential moving average of a network's weights, after an update of the first player.
+
+        Args:
+            mean: The network that holds the average.
+            network: The network.
+            count: Pictures a device and step.
+            half_life: Images after which an old weight counts half; shorter in the beginning, at most 5 % of the
+                images seen (the ramp of Karras et al. 2020). Batch norm's moving statistics are averaged like weights,
+                which they belong to; Karras et al., whose generators have none, copy what is no weight.
+        """
+        batch = tf.cast(count * tf.distribute.get_replica_context().num_replicas_in_sync, tf.float32)
+        seen = tf.cast(self.optimizers[0].iterations.value, tf.float32) * batch
+        decay = 0.5 ** (batch / tf.minimum(float(half_life), 0.05 * seen))
+
+        def move(average, value):
+            if value.dtype.is_floating:
+                average.assign_sub((1.0 - decay) * (average - value))
+            else:  # a counter has no mean
+                average.assign(value)
+
+        assign_each(move, mean.weights, network.weights)
+        power_iterations(mean)  # averages of unit vectors are none
+
+    def told(self, logs):
+        """The logs of a step, scalars by name, as Keras takes them; without those that are None."""
+        logs = {name: value for name, value in logs.items() if value is not None}
+        # Of several workers Keras takes the mean along an axis, which a scalar has none of.
+        return {name: tf.reshape(value, [1]) for name, value in logs.items()} if several_workers() else logs
+
+    def test_step(self, data):
+        """A game has no loss to validate: judge what it makes instead, in a callback."""
+        raise NotImplementedError("a game cannot be evaluated by its losses: leave validation_data out")
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. Keras would take the mean of a first batch, which several workers cannot with tags."""

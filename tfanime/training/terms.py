@@ -1,0 +1,188 @@
+"""Terms: what is added to a player's adversarial loss, such as penalties on the discriminator.
+
+A term's function is shown a `Sight` and returns a scalar. How much it weighs, how often it runs and what it remembers
+is data, a `Term`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import tensorflow as tf
+
+from tfanime.training.replicas import mean_over_replicas
+
+PLAYERS = ("generator", "discriminator")
+EPSILON = 1e-12  # below the root, whose slope is infinite at 0; no float32 norm above 1e-2 feels it
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a term sees of one update, on one device and of one part of its batch. What a game has not is None.
+
+    Args:
+        reals: Real pictures `[batch, height, width, 3]`.
+        fakes: Generated pictures, likewise; in the generator's update its slopes go through them.
+        judge: Pictures -> the discriminator's logits `[batch]`, float32.
+        draw: (name, shape=()) -> random numbers, uniform in [0, 1), float32 `[batch, *shape]`, one row a picture; other
+            numbers for another name. A function of (seed, number of the update, place in the global batch, name).
+        inputs: What the fakes were drawn from.
+        targets: What the data says of the reals, such as their tags.
+        generator: The generator, for a pass of the term's own.
+        real_logits: What the discriminator said of the reals in this update, where it was asked.
+        fake_logits: And of the fakes.
+        measured: What `Term.measure` returned.
+        state: The present values of `Term.state`, by name.
+    """
+
+    reals: Any = None
+    fakes: Any = None
+    judge: Callable | None = None
+    draw: Callable | None = None
+    inputs: Any = None
+    targets: Any = None
+    generator: Callable | None = None
+    real_logits: Any = None
+    fake_logits: Any = None
+    measured: Any = None
+    state: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of a player's loss: what it is, how much it weighs, how often it runs and what it remembers.
+
+    Several devices cannot meet where something runs at some steps only (TensorFlow has no way to in a `tf.cond`). Hence
+    what needs all of them has its place outside: `measure` before the term, the means of `state` after it.
+
+    Args:
+        function: `Sight` -> scalar, the mean over the batch; with a state, `Sight` -> (scalar, the state's next values
+            by name).
+        player: `"generator"` or `"discriminator"`.
+        weight: Factor of the term in the player's loss, or a function of the training step (an int64 scalar).
+        every: Training steps from one run to the next. A lazy term is scaled by `every`, so that its mean weight
+            stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1). There Adam's rate and betas are lowered
+            for the additional steps of the term alone; here it is added to the loss of a step that is made anyway, and
+            they stay.
+        state: First values by name, floats. The game keeps them in variables, which are in its checkpoint; after an
+            update it writes there the means of the next values over all parts and devices.
+        measure: `Sight` -> what the function finds as `Sight.measured`. Runs at every step, and may use
+            `mean_over_replicas`.
+
+    Raises:
+        ValueError: There is no such player, or `every` is below 1.
+    """
+
+    function: Callable
+    player: str
+    weight: float | Callable = 1.0
+    every: int = 1
+    state: dict = field(default_factory=dict)
+    measure: Callable | None = None
+
+    def __post_init__(self):
+        if self.player not in PLAYERS:
+            raise ValueError(f"player must be one of {', '.join(PLAYERS)}. Received: {self.player!r}")
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1. Received: {self.every}")
+
+    @property
+    def name(self):
+        """The function's."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def due(self, step):
+        """Whether it runs at a step; where it always does, True and no tensor."""
+        return True if self.every == 1 else step % self.every == 0
+
+    def __call__(self, sight, step):
+        """The term with its weight, and the state's next values; 0 and the present ones where it is not due.
+
+        Args:
+            sight: The `Sight`.
+            step: The training step, int64 scalar.
+
+        Raises:
+            ValueError: The function returned another state than the term's.
+        """
+        sight = replace(sight, measured=self.measure(sight) if self.measure else None)
+        weight = self.weight(step) if callable(self.weight) else self.weight
+
+        def run():
+            value, state = self.function(sight) if self.state else (self.function(sight), {})
+            if set(state) != set(self.state):
+                raise ValueError(f"{self.name} must return the state {sorted(self.state)}. Received: {sorted(state)}")
+            return weight * self.every * value, state
+
+        if self.every == 1:
+            return run()
+        return tf.cond(self.due(step), run, lambda: (0.0, sight.state))
+
+
+def _gradients(judge, images):
+    """grad_x D(x), like `images`."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        # The logits' sum, whose one backward pass gives the gradients of all pictures. Where a logit depends on other
+        # pictures too (MinibatchStddev), they have its share in theirs.
+        logits = tf.reduce_sum(judge(images))
+    return tape.gradient(logits, images)
+
+
+def _zero_centred(judge, images):
+    """E[||grad_x D(x)||^2] / 2 at `images`."""
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.square(_gradients(judge, images)), axis=[1, 2, 3]))
+
+
+def _one_lipschitz(judge, images):
+    """E[(||grad_x D(x)|| - 1)^2] at `images`: slopes below 1 cost as much as those above."""
+    norms = tf.sqrt(tf.reduce_sum(tf.square(_gradients(judge, images)), axis=[1, 2, 3]) + EPSILON)  # [batch]
+    return tf.reduce_mean(tf.square(norms - 1.0))
+
+
+def _interpolate(images, others, draw):
+    """A point between each picture of `images` and its other, at a place drawn for each pair."""
+    alpha = tf.cast(draw("alpha"), images.dtype)[:, None, None, None]
+    return images + alpha * (others - images)
+
+
+def r1(sight):
+    """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9."""
+    return _zero_centred(sight.judge, sight.reals)
+
+
+def r2(sight):
+    """The same on fakes. Mescheder et al. 2018, equation 10; beside R1 in R3GAN (Huang et al. 2024)."""
+    return _zero_centred(sight.judge, tf.cast(sight.fakes, sight.reals.dtype))
+
+
+def gradient_penalty(sight):
+    """E[(||grad D(x + alpha (G(z) - x))|| - 1)^2] with alpha ~ U[0, 1) for each pair; the weight is lambda.
+
+    Gulrajani et al. 2017 (WGAN-GP, arXiv 1704.00028), equation 3, lambda 10 there. The discriminator must treat
+    pictures one by one, hence no batch norm. The i-th fake lies at the other end of the i-th real picture's line.
+    """
+    fakes = tf.cast(sight.fakes, sight.reals.dtype)
+    return _one_lipschitz(sight.judge, _interpolate(sight.reals, fakes, sight.draw))
+
+
+def deviation(sight):
+    """The standard deviation of all values of all devices' real pictures, a scalar; what `dragan` needs measured."""
+    mean = mean_over_replicas(tf.reduce_mean(sight.reals))
+    return tf.sqrt(mean_over_replicas(tf.reduce_mean(tf.square(sight.reals - mean))))
+
+
+def dragan(sight):
+    """E[(||grad D(x + alpha (x_p - x))|| - 1)^2] around real images, x_p = x + std(x) U[0, 1) / 2.
+
+    Kodali et al. 2017 (arXiv 1705.07215), as their code has it: alpha ~ U[0, 1) for each picture, the noise U for each
+    value, one std of all values of the batch, and D the logit; the weight is lambda, 10 there.
+
+    Raises:
+        ValueError: The std is missing: the term is to be `Term(dragan, ..., measure=deviation)`.
+    """
+    if sight.measured is None:
+        raise ValueError("measure must be tfanime.training.terms.deviation for dragan. Received: None")
+    noise = tf.cast(sight.draw("noise", sight.reals.shape[1:]), sight.reals.dtype)
+    others = sight.reals + 0.5 * sight.measured * noise
+    return _one_lipschitz(sight.judge, _interpolate(sight.reals, others, sight.draw))
