@@ -12,7 +12,7 @@ FLOORS = (
     ("command_line", "files", "__init__"),
     ("tags", "devices", "images"),
     ("latents", "tag_sampling", "runs", "seeds"),
-    ("precision", "sheets"),
+    ("inputs", "precision", "sheets"),
     ("models",),
     ("drawn", "tagger"),
     ("tfrecords",),

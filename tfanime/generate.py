@@ -34,6 +34,13 @@ class Generator:
         self.latents = latents
         self.card = card or {}
 
+    @property
+    def inputs(self):
+        """The `tfanime.inputs.Inputs` of its network; None for a SavedModel."""
+        from tfanime.inputs import Inputs
+
+        return self.latents and Inputs(self.latents, self.vocabulary)
+
     def images(self, seeds, tags="", batch=64):
         """Draws avatars.
 
@@ -127,17 +134,11 @@ def _from_run(run, checkpoint):
     load(found, gan=gan)
     network = gan.ema_generator
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, dtype) for shape, dtype in _inputs(vocabulary)])
+    @tf.function(input_signature=gan.inputs.seed_specs)
     def draw(seeds, *wanted):
-        return to_uint8(network(gan.inputs_from_seeds(seeds, *wanted), training=False))
+        return to_uint8(network(gan.inputs.from_seeds(seeds, *wanted), training=False))
 
     return Generator(draw, vocabulary, network, gan.latents, {**details, "step": gan.step})
-
-
-def _inputs(vocabulary):
-    """Shape and type of what `Generator`'s `draw` takes."""
-    seeds = [((None,), "int64")]
-    return [*seeds, ((None, len(vocabulary)), "float32")] if vocabulary else seeds
 
 
 def _from_saved_model(path):

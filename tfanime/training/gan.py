@@ -5,6 +5,7 @@ import zlib
 import keras
 import tensorflow as tf
 
+from tfanime.inputs import Inputs
 from tfanime.latents import Latents
 from tfanime.models.spectral import power_iterations
 from tfanime.tag_sampling import TagSampler
@@ -174,6 +175,11 @@ class GAN(keras.Model):
         """
         return self.ema_generator(inputs, training=False)
 
+    @property
+    def inputs(self):
+        """The `tfanime.inputs.Inputs` of the generator."""
+        return Inputs(self.latents, self.tag_sampler.vocabulary if self.tag_sampler else None)
+
     def inputs_from_seeds(self, seeds, wanted=None):
         """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`.
 
@@ -181,8 +187,7 @@ class GAN(keras.Model):
             seeds: int64 `[batch]`.
             wanted: In a game with tags, which must hold or not, see `TagSampler.from_uniform`. Default: all are drawn.
         """
-        latents = self.latents.from_seeds(seeds)
-        return [latents, self.tag_sampler.from_seeds(seeds, wanted)] if self.tag_sampler else latents
+        return self.inputs.from_seeds(seeds, wanted)
 
     def train_step(self, data):
         """One step of the game.
