@@ -5,7 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-from tfanime.callbacks.checkpoints import State, load, save, tidy
+from tfanime.callbacks.checkpoints import State, save, tidy
+from tfanime.checkpoints import load
 
 MODES = ("min", "max")
 

@@ -54,7 +54,7 @@ def write_onnx(path, generator, card):
 
     Args:
         path: The file, which appears only when it is whole and right.
-        generator: A `tfanime.generate.Generator` with its network, in float32.
+        generator: A `tfanime.generator.Generator` with its network, in float32.
         card: The model card, a dictionary.
 
     Returns:

@@ -32,7 +32,7 @@ def endpoints(generator):
     """The signatures of a generator.
 
     Args:
-        generator: A `tfanime.generate.Generator` with its network.
+        generator: A `tfanime.generator.Generator` with its network.
 
     Returns:
         A dictionary from name to `Endpoint`; the first one is the default.
