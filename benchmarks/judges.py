@@ -268,7 +268,7 @@ def distorted(config, faces, networks):
 
 def ranked(config, faces, networks):
     """The tables of models."""
-    from tfanime.generate import open_generator
+    from tfanime.generator import open_generator
 
     order = np.random.Generator(np.random.Philox(key=0)).permutation(faces.count)
     samples = min(config.samples, len(order) // 2)

@@ -68,7 +68,7 @@ def tagged():
     """A generator with tags, of tiny networks that learned nothing."""
     import tiny_networks
 
-    from tfanime.generate import Generator
+    from tfanime.generator import Generator
     from tfanime.latents import Latents
 
     network = tiny_networks.generator(tags=len(tiny_networks.VOCABULARY))
@@ -86,7 +86,7 @@ def tagged_export(tagged, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tagged_avatars(tagged_export):
     """What draws from that SavedModel, without a server."""
-    from tfanime.generate import open_generator
+    from tfanime.generator import open_generator
 
     return open_generator(tagged_export)
 

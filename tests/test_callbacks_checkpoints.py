@@ -242,20 +242,6 @@ def test_an_optimizer_that_is_not_finite_is_not_saved(tmp_path):
         saved_at(callback, 4)
 
 
-def test_finding_checkpoints(tmp_path):
-    run = RunFolder(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"a run must have a checkpoint. Received: .*, which has none yet"):
-        checkpoints.find(run)
-    saved_at(attached(run.checkpoints, keep=2), 1, 2, 10)
-    assert checkpoints.find(run) == checkpoints.find(run, "10") == str(run.checkpoints / "ckpt-10")
-    assert checkpoints.find(run, "2") == str(run.checkpoints / "ckpt-2")
-    for which in ("1", "best"):
-        with pytest.raises(FileNotFoundError, match=rf"must be one of 2, 10, newest in .*. Received: '{which}'"):
-            checkpoints.find(run, which)
-    saved_at(attached(run.best, keep=1), 2)
-    assert checkpoints.find(run, "best") == str(run.best / "ckpt-2")
-
-
 def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path):
     run = RunFolder(tmp_path)
     write_text(run.details, '{"format": 1, "config": {"checkpoint_minutes": 2}}')

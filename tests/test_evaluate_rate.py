@@ -44,7 +44,7 @@ def test_pictures_of_a_folder_are_chosen_by_the_seed(in_tmp):
 
 
 def test_pictures_of_generators_are_those_of_their_seeds(run_folder, in_tmp):
-    from tfanime.generate import open_generator
+    from tfanime.generator import open_generator
 
     drawn = rate.open_pictures(run_folder, 3, seed=5)
     assert np.array_equal(drawn.images, open_generator(run_folder).images([5, 6, 7]))

@@ -12,6 +12,7 @@ from PIL import Image
 from tfanime import command_line, data, files, generate
 from tfanime.callbacks import FID, checkpoints
 from tfanime.evaluate import __main__ as command
+from tfanime.generator import Generator
 from tfanime.images import grid
 from tfanime.metrics.faces import FaceFinder
 from tfanime.metrics.features import open_network
@@ -128,7 +129,7 @@ def test_what_cannot_be_computed_for_any_model(features, held_out_shards, tmp_pa
         assert len(seeds) == 1  # to know the size
         return np.zeros((1, 16, 16, 3), np.uint8)
 
-    monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: generate.Generator(draw))
+    monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: Generator(draw))
     flags = ["a", f"--data={held_out_shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
     with pytest.raises(ValueError, match=r"the metric ppl must have .* Received: none with latent_generator \(a gener"):
         command.main([*flags, "--also=ppl"])
@@ -181,10 +182,10 @@ def test_a_model_that_cannot_be_judged_costs_the_others_nothing(features, held_o
                 raise ValueError("the features are not finite")
             return np.random.default_rng(int(seeds[0])).integers(0, 256, (len(seeds), 16, 16, 3), np.uint8)
 
-        return generate.Generator(draw)
+        return Generator(draw)
 
     models = {"good": painter(100), "bad": painter(64)}
-    monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: models[path])
+    monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: models[path])
     flags = [f"--data={held_out_shards}", f"--features={features}", "--samples=70", f"--out={tmp_path}"]
     with pytest.raises(ValueError, match=r"the others' rows are in .* Received: bad: the features are not finite"):
         command.main(["bad", "good", *flags])
@@ -210,7 +211,7 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
             noise[~red if obeys else red, ..., 2] += 190
             return noise
 
-        return generate.Generator(draw, hair)
+        return Generator(draw, hair)
 
     class Judge:
         """Tells red from blue."""
@@ -222,7 +223,7 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
             return np.where(np.stack([red, ~red], axis=1), 1, -1).astype(np.int8)
 
     models = {"good": painter(True), "bad": painter(False)}
-    monkeypatch.setattr("tfanime.generate.open_generator", lambda path, checkpoint: models[path])
+    monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: models[path])
     monkeypatch.setattr("tfanime.metrics.attributes.NetworkJudge", lambda network: Judge())
     flags = ["good", "bad", f"--data={held_out_shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
     command.main(flags)
@@ -252,7 +253,7 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
     with pytest.raises(ValueError, match=r"seen by one version of colours, .* Received: 0 for good, .* for bad"):
         command.main(["bad", *flags[2:], f"--beside={other}"])
 
-    models["other"] = generate.Generator(lambda seeds, _: np.zeros((len(seeds), 16, 16, 3), np.uint8), KONACHAN26)
+    models["other"] = Generator(lambda seeds, _: np.zeros((len(seeds), 16, 16, 3), np.uint8), KONACHAN26)
     with pytest.raises(ValueError, match=r"must have the same tags, .* Received: good with 2 tags, other with 26 tags"):
         command.main(["good", "other", *flags[2:]])
 

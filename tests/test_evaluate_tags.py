@@ -5,9 +5,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from tfanime import generate
 from tfanime.evaluate import tags
-from tfanime.generate import Generator
+from tfanime.generator import Generator
 from tfanime.metrics.attributes import Obeyed, Share
 from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
@@ -59,7 +58,7 @@ def painter(red_always):
 @pytest.fixture
 def models(monkeypatch):
     known = {"good": painter(False), "bad": painter(True), "untagged": Generator(None)}
-    monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: known[path])
+    monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: known[path])
 
 
 def test_models_are_compared(network, models, in_tmp, capsys):
@@ -91,14 +90,14 @@ def test_models_that_cannot_be_asked(network, models, in_tmp):
 
 def test_a_tagger_that_knows_none_of_the_tags_is_refused(network, monkeypatch, in_tmp):
     smiles = TagVocabulary("smiles", (TagGroup("more", ("smile",), exclusive=False),))
-    monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: Generator(None, smiles))
+    monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: Generator(None, smiles))
     with pytest.raises(ValueError, match=r"--network must know a tag of the models \(smile ...\). Received: mine1"):
         tags.main(["a", f"--network={network}"])
 
 
 def test_models_of_other_tags_are_refused(network, models, monkeypatch, in_tmp):
     other = {"good": painter(False), "other": Generator(None, KONACHAN26)}
-    monkeypatch.setattr(generate, "open_generator", lambda path, checkpoint: other[path])
+    monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: other[path])
     with pytest.raises(ValueError, match=r"models must have the same tags. Received: good, other"):
         tags.main(["good", "other", f"--network={network}"])
 

@@ -15,6 +15,7 @@ from tfanime import __version__, command_line, export, generate
 from tfanime.export import __main__ as command
 from tfanime.export import onnx as export_onnx
 from tfanime.export import saved_model
+from tfanime.generator import Generator
 from tfanime.images import to_uint8
 from tfanime.tag_sampling import TagSampler
 
@@ -189,7 +190,7 @@ def test_a_network_that_onnx_cannot_express(tmp_path, here):
     inputs = keras.Input((5,))
     random = keras.layers.Lambda(lambda x: x + tf.random.stateless_normal(tf.shape(x), [1, 2], alg="philox"))(inputs)
     network = keras.Model(inputs, keras.layers.Reshape((1, 1, 3))(keras.layers.Dense(3)(random)))
-    generator = generate.Generator(None, None, network, here.latents, {})
+    generator = Generator(None, None, network, here.latents, {})
     with pytest.raises(ValueError, match=r"must be one that ONNX can express\. Received: .*Stateless"):
         export_onnx.write_onnx(tmp_path / "a.onnx", generator, {})
     assert not list(tmp_path.iterdir())
@@ -237,14 +238,19 @@ def test_the_command_line(run_folder, tmp_path, monkeypatch, capsys):
     [
         (["{run}"], 2, "out_dir"),
         (["{run}", "out", "--version=3"], 2, "Received: --version=3"),
-        (["nowhere", "out"], 1, "a run folder must hold run.json. Received: 'nowhere', which does not"),
+        (["exports/1", "out"], 1, "model must be a run folder, .* 'exports/1', which is exported already"),
+        (["nowhere", "out"], 1, "model must be a run folder .* Received: 'nowhere', which does not exist"),
         (["{run}", "out", "--onnx=."], 1, "onnx must be a file, such as faces.onnx. Received the folder: ."),
         (["{run}", "file"], 1, "out_dir must be a folder that can be written .*Received: 'file'"),
     ],
 )
-def test_errors_are_one_line_and_a_status(run_folder, arguments, status, message, tmp_path, monkeypatch, capsys):
+def test_errors_are_one_line_and_a_status(
+    run_folder, exported, arguments, status, message, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "1").symlink_to(exported)
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: command.main([argument.format(run=run_folder) for argument in arguments]))
     assert raised.value.code == status

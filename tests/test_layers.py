@@ -11,10 +11,10 @@ ROOT = Path(tfanime.__file__).parent
 FLOORS = (
     ("command_line", "files", "__init__"),
     ("tags", "devices", "images", "pages"),
-    ("latents", "tag_sampling", "runs", "seeds"),
-    ("precision", "sheets"),
+    ("checkpoints", "latents", "pretrained", "tag_sampling", "runs", "seeds"),
+    ("inputs", "precision", "sheets"),
     ("models",),
-    ("drawn", "tagger"),
+    ("drawn", "generator", "tagger"),
     ("tfrecords",),
     ("data",),
     ("training",),

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tfanime.generate import Generator
+from tfanime.generator import Generator
 from tfanime.metrics.attributes import (
     ColourJudge,
     NetworkJudge,

@@ -16,6 +16,7 @@ from recipe_runs import environment, metrics, points, running, same, sheets, ten
 from tfanime import callbacks, data, files, generate
 from tfanime.data import FaceData
 from tfanime.export import __main__ as export
+from tfanime.generator import read_card, write_generator
 from tfanime.metrics.features import open_network
 from tfanime.recipes import dcgan, recipe, train, wgan
 from tfanime.runs import RunFolder
@@ -177,6 +178,31 @@ def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, c
     with pytest.raises(ValueError, match=r"a/checkpoints must hold this run's checkpoints. Received: none, after 6 st"):
         wgan.main(["--run=a", "--steps=8"])
     assert {path: path.read_bytes() for path in Path("a").rglob("*.*")} == before
+
+
+def test_the_generator_of_the_newest_checkpoint_comes_back(shards, in_tmp, monkeypatch):
+    flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--checkpoint_minutes=1e-9", "--run=a"]
+
+    def full(folder, network, inputs, provenance):
+        if provenance["step"] == 2:
+            raise OSError(28, "No space left on device")
+        write_generator(folder, network, inputs, provenance)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(train, "write_generator", full)  # a kill between a checkpoint and what goes with it
+        wgan.main([*flags, "--steps=3"])
+    assert read_card("a/generator")["provenance"]["step"] == 1
+    assert Path("a/checkpoints/ckpt-2.index").is_file()
+    assert wgan.main(["--run=a", "--steps=2"]) == 0  # nothing is left to train
+    assert read_card("a/generator")["provenance"]["step"] == 2
+    by_recipe = generate.open_generator("a", "2").images([1, 2])
+    assert (generate.open_generator("a").images([1, 2]) == by_recipe).all()
+    shutil.rmtree("a/generator")  # as a version before left it
+    assert (generate.open_generator("a").images([1, 2]) == by_recipe).all()
+    assert wgan.main(["--run=a", "--steps=3"]) == 0
+    assert read_card("a/generator")["provenance"]["step"] == 3
+    images = generate.open_generator("a").images([1, 2])
+    assert (images == generate.open_generator("a", "3").images([1, 2])).all() and (images != by_recipe).any()
 
 
 def test_a_best_metric_that_is_none(shards, in_tmp):

@@ -13,7 +13,7 @@ STAGES = (
     ("tfanime.evaluate", "what trained generators are worth, by one protocol, as a table and a page"),
     ("tfanime.evaluate.tags", "which tags generators obey, as a table and a page"),
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
-    ("tfanime.generate", "avatars from a run or an exported model, as a sheet or single PNGs"),
+    ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),
     ("tfanime.serving.client", "avatars from such a server"),

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 LEFT_AFTER = 24 * 3600.0
@@ -226,6 +227,31 @@ def _is_of(folder, error):
         return is_full(error)
     named = Path(os.fsdecode(error.filename))
     return folder in (named, *named.parents) or named in folder.parents
+
+
+def downloaded(name, url, sha256):
+    """A folder of the cache that holds what lies at an address, unpacked if it is an archive; filled at first use.
+
+    Args:
+        name: Where it lies below `cache_folder()`, a name for its contents.
+        url: The address; one that ends in .tgz, .tar.gz or .zip is of an archive.
+        sha256: 64 hexadecimal digits in lower case, of what is downloaded.
+
+    Returns:
+        Its `pathlib.Path`; the file or the archive's contents lie somewhere below.
+
+    Raises:
+        OSError: The address cannot be reached, what lies there has another hash, or the cache cannot be written.
+    """
+    import keras
+
+    file = urllib.parse.urlsplit(url).path.rpartition("/")[2]
+    packed = file.endswith((".tgz", ".tar.gz", ".zip"))
+    options = {"extract": packed, "file_hash": sha256, "hash_algorithm": "sha256"}
+    try:
+        return in_cache(name, lambda target: keras.utils.get_file(file, url, cache_dir=target, **options))
+    except Exception as error:  # Keras has classes neither for a download that fails nor for another hash
+        raise OSError(f"url must be reachable, and what lies there have sha256. Received: {url!r}: {error}") from error
 
 
 def versions(base):

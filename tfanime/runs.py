@@ -4,6 +4,7 @@ config.toml      the resolved settings; `--config RUN/config.toml` starts anothe
 run.json         which recipe, on which data, by which version of tfanime
 metrics.jsonl    one line an epoch: step, seconds of training, losses, images/s
 checkpoints/     the newest checkpoints, `tf.train.Checkpoint`
+generator/       the averaged generator of the newest checkpoint, which draws without the recipe (`tfanime.generator`)
 best/            the checkpoint at which the metric of `--best_by` was best
 samples/         sheets of avatars, by step
 tagger.*         of the recipe tagger: the trained network and its card, and scores.md, tables of how good it is
@@ -38,6 +39,7 @@ class RunFolder:
     details = property(lambda self: self.path / "run.json")
     metrics = property(lambda self: self.path / "metrics.jsonl")
     checkpoints = property(lambda self: self.path / "checkpoints")
+    generator = property(lambda self: self.path / "generator")
     best = property(lambda self: self.path / "best")
     tensorboard = property(lambda self: self.path / "tensorboard")
     tagger = property(lambda self: self.path / "tagger")  # without the endings of its two files

@@ -80,33 +80,33 @@ def sheets(gan, seeds):
         latents; and `latents`, each row all the tags of one seed and each column another seed's latents.
     """
     seeds = np.asarray(seeds, np.int64)
-    result = {"samples": Sheet(gan.inputs_from_seeds(seeds)), "interpolation": _interpolation(gan, seeds)}
-    if gan.tag_sampler:
-        result |= {"tags": _changing_tags(gan, seeds), "latents": _changing_latents(gan, seeds)}
+    inputs = gan.inputs
+    result = {"samples": Sheet(inputs.from_seeds(seeds)), "interpolation": _interpolation(inputs, seeds)}
+    if inputs.tags:
+        result |= {"tags": _changing_tags(inputs, seeds), "latents": _changing_latents(inputs, seeds)}
     return result
 
 
-def _crossed(gan, seeds, tags):
-    """Inputs of every seed's latents (across) under every row of tags (down)."""
-    latents = gan.latents.from_seeds(seeds)
-    return [tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(seeds), axis=0)]
+def _crossed(inputs, seeds, tags):
+    """Every seed's latents (across) under every row of tags (down)."""
+    latents = inputs.latents.from_seeds(seeds)
+    return inputs.of(tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(seeds), axis=0))
 
 
-def _interpolation(gan, seeds):
+def _interpolation(inputs, seeds):
     ends = seeds[: 2 * COLUMNS]
     pairs = len(ends) // 2 or 1
     first, second = np.resize(ends, 2 * pairs).reshape(2, pairs).repeat(COLUMNS, axis=1)
     share = np.tile(np.linspace(0, 1, COLUMNS, dtype=np.float32), pairs)
-    latents = gan.latents.interpolate(gan.latents.from_seeds(first), gan.latents.from_seeds(second), share)
-    if not gan.tag_sampler:
-        return Sheet(latents, COLUMNS)
-    return Sheet([latents, gan.tag_sampler.from_seeds(first)], COLUMNS)
+    tags = [inputs.tags.from_seeds(first)] if inputs.tags else []  # the same at both ends
+    ends = (inputs.of(inputs.latents.from_seeds(end), *tags) for end in (first, second))
+    return Sheet(inputs.between(*ends, share), COLUMNS)
 
 
-def _changing_tags(gan, seeds):
+def _changing_tags(inputs, seeds):
     """Every tag in turn, all others being those of the first seed, of which no independent one holds."""
-    vocabulary = gan.tag_sampler.vocabulary
-    base = gan.tag_sampler.from_seeds(seeds[:1]).numpy()[0]
+    vocabulary = inputs.vocabulary
+    base = inputs.tags.from_seeds(seeds[:1]).numpy()[0]
     for group, where in vocabulary.slices:
         if not group.exclusive:
             base[where] = -1
@@ -117,15 +117,15 @@ def _changing_tags(gan, seeds):
     np.fill_diagonal(rows, 1)
     seeds = seeds[:COLUMNS]
     captions = tuple(tag.replace("_", " ") for tag in vocabulary.tags)
-    return Sheet(_crossed(gan, seeds, rows.astype(np.float32)), len(seeds), captions)
+    return Sheet(_crossed(inputs, seeds, rows.astype(np.float32)), len(seeds), captions)
 
 
-def _changing_latents(gan, seeds):
+def _changing_latents(inputs, seeds):
     seeds = seeds[:COLUMNS]
-    tags = gan.tag_sampler.from_seeds(seeds)
-    names = (gan.tag_sampler.vocabulary.decode(row) for row in tags.numpy())
+    tags = inputs.tags.from_seeds(seeds)
+    names = (inputs.vocabulary.decode(row) for row in tags.numpy())
     captions = tuple("\n".join(_lines(tag.replace("_", " ") for tag in row)) for row in names)
-    return Sheet(_crossed(gan, seeds, tags), len(seeds), captions)
+    return Sheet(_crossed(inputs, seeds, tags), len(seeds), captions)
 
 
 def _lines(words, per_line=2):

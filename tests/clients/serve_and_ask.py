@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import tiny_networks
 
 from tfanime.export import export_generator
-from tfanime.generate import Generator, open_generator
+from tfanime.generator import Generator, open_generator
 from tfanime.latents import Latents
 
 SEEDS = [3, 0, 2**40, 7, 12]

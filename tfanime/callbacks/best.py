@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from tfanime.callbacks.checkpoints import Keeper, State, load, newest
+from tfanime.callbacks.checkpoints import Keeper, State
+from tfanime.checkpoints import load, newest
 
 MODES = ("min", "max")
 

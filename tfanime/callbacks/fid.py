@@ -72,7 +72,7 @@ class FID(keras.callbacks.Callback):
                 f"faces must be of the generator's size, {model.generator.output_shape[1:3]}. Received: {size} px"
             )
         self._draw = tf.function(
-            lambda seeds: to_uint8(model(model.inputs_from_seeds(seeds))),
+            lambda seeds: to_uint8(model(model.inputs.from_seeds(seeds))),
             input_signature=[tf.TensorSpec([None], tf.int64)],
         )
 

@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from tfanime.callbacks.checkpoints import after_non_finite, newest
+from tfanime.callbacks.checkpoints import after_non_finite
+from tfanime.checkpoints import newest
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

@@ -34,7 +34,8 @@ class Config:
     """An evaluation
 
     Args:
-        models: Run folders, SavedModels, or folders of SavedModels by version.
+        models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
+            names of pretrained generators.
         data: Folder of shards: the real pictures. Held-out ones are a row of their own.
         out: Folder for evaluation.json, evaluation.html and sheets.
         samples: Pictures of each model. More are better; only equal numbers can be compared.

@@ -15,7 +15,8 @@ class Config:
     """Rate pictures.
 
     Args:
-        models: Run folders, SavedModels, folders of SavedModels by version, or folders of PNGs; all of one size.
+        models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, names
+            of pretrained generators, or folders of PNGs; all of one size.
         real: Folder of shards whose faces are rated too, held-out ones where there are some. Default: none.
         out: Folder for answers.jsonl, pictures.npz and results.json. A rating that was broken off goes on there, with
             the same pictures.
@@ -63,7 +64,7 @@ def open_pictures(path, count, seed=0, checkpoint="newest"):
     files = sorted(Path(path).glob("*.png"))
     if not files:
         command_line.load_tensorflow()  # not for folders, which need none
-        from tfanime.generate import open_generator
+        from tfanime.generator import open_generator
 
         is_run = (Path(path) / "run.json").is_file()
         generator = open_generator(path, checkpoint if is_run else "newest")

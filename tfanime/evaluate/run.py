@@ -37,7 +37,7 @@ def evaluate(
     """Judges generators against the pictures of a folder of shards.
 
     Args:
-        models: Paths of run folders or SavedModels.
+        models: Paths or names of generators, see `tfanime.generator.open_generator`.
         data: Folder of shards.
         out: Folder for `evaluation.json`, `evaluation.html` and sheets.
         samples: Pictures of each.

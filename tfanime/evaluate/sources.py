@@ -21,7 +21,7 @@ class Source:
         size: Their height and width in pixels.
         generated: Whether a generator made them; a baseline else.
         origin: What is known of where they come from, a dictionary that JSON knows.
-        generator: The `tfanime.generate.Generator` that draws them; None for what none drew.
+        generator: The `tfanime.generator.Generator` that draws them; None for what none drew.
         targets: Likewise numbers -> the pictures that they should be, for pictures that have a right answer; None else.
     """
 
@@ -39,7 +39,7 @@ def open_models(paths, checkpoint, samples, seed):
     """Opens generators.
 
     Args:
-        paths: Run folders, SavedModels, or folders of SavedModels by version.
+        paths: Of generators, see `tfanime.generator.open_generator`.
         checkpoint: Of the run folders: newest, best or a step.
         samples: How many pictures of each are judged.
         seed: The seed of the first; the others follow.
@@ -74,7 +74,7 @@ def _names(paths):
 
 
 def _model(path, name, checkpoint, samples, seed):
-    from tfanime.generate import open_generator
+    from tfanime.generator import open_generator
 
     is_run = (Path(path) / "run.json").is_file()
     generator = open_generator(path, checkpoint if is_run else "newest")

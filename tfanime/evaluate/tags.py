@@ -13,7 +13,8 @@ class Config:
     """Tags obeyed.
 
     Args:
-        models: Run folders, SavedModels, or folders of SavedModels by version, trained with tags.
+        models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
+            names of pretrained generators; trained with tags.
         out: Folder for tags.json and tags.html.
         count: Pictures a tag, at least 20.
         seed: Seed of the first picture; the others follow.
@@ -119,7 +120,7 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     from tfanime.files import require_writable_folder, write_text
-    from tfanime.generate import open_generator
+    from tfanime.generator import open_generator
     from tfanime.metrics.attributes import NetworkJudge, colour_judges, tags_obeyed
     from tfanime.pages import template
     from tfanime.tagger.files import open_tagger, recall_of

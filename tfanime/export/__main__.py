@@ -12,15 +12,16 @@ class Config:
     """Export a generator.
 
     Args:
-        run: A run folder with a checkpoint.
+        model: A run folder with a checkpoint, a generator's folder (with card.json), or the name of a pretrained
+            generator.
         out_dir: Base path of the model; the next version is written below it.
-        checkpoint: Which state of the run: newest, best (of a run trained with --best_by), or one of the steps whose
+        checkpoint: Which state of a run: newest, best (of a run trained with --best_by), or one of the steps whose
             checkpoints are there.
         onnx: A file to write the network to as ONNX too, latents (and tags) to pictures; it is checked against
             TensorFlow, and needs the extra onnx.
     """
 
-    run: str
+    model: str
     out_dir: str
     checkpoint: str = "newest"
     onnx: str | None = None
@@ -35,17 +36,17 @@ def main(arguments=None):
     config = command_line.parse(
         Config,
         program="python -m tfanime.export",
-        description="Export the averaged generator of a run as a SavedModel, OUT_DIR/VERSION.",
+        description="Export a trained generator as a SavedModel, OUT_DIR/VERSION.",
         epilog="""example:
   python -m tfanime.export runs/wgan exports/tfanime
   python -m tfanime.serving --model tfanime=exports/tfanime
   python -m tfanime.export runs/wgan exports/tfanime --onnx exports/tfanime.onnx
 """,
-        positional=("run", "out_dir"),
+        positional=("model", "out_dir"),
         arguments=arguments,
     )
     command_line.load_tensorflow()
-    target = export(config.run, config.out_dir, config.checkpoint, config.onnx)
+    target = export(config.model, config.out_dir, config.checkpoint, config.onnx)
     if config.onnx:
         print(f"as ONNX: {config.onnx}")
     print(f"exported: {target}\nserve it: python -m tfanime.serving --model tfanime={target.parent} --port 8500")

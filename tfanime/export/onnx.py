@@ -54,7 +54,7 @@ def write_onnx(path, generator, card):
 
     Args:
         path: The file, which appears only when it is whole and right.
-        generator: A `tfanime.generate.Generator` with its network, in float32.
+        generator: A `tfanime.generator.Generator` with its network, in float32.
         card: The model card, a dictionary.
 
     Returns:
@@ -69,10 +69,10 @@ def write_onnx(path, generator, card):
     import onnx
     import onnxruntime
 
-    names = ["latents", *(["tags"] if generator.vocabulary else [])]
-    sizes = [generator.latents.size, *([len(generator.vocabulary)] if generator.vocabulary else [])]
+    specs = generator.inputs.specs
+    names, sizes = [spec.name for spec in specs], [spec.shape[1] for spec in specs]
     inputs = [keras.Input((size,), name=name) for name, size in zip(names, sizes, strict=True)]
-    network = keras.Model(inputs, {"images": generator.network(inputs if generator.vocabulary else inputs[0])})
+    network = keras.Model(inputs, {"images": generator.network(generator.inputs.of(*inputs))})
     network([np.zeros((1, size), np.float32) for size in sizes])  # Keras exports only what was called
     with replacing(path) as temporary:
         try:

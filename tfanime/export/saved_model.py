@@ -1,4 +1,4 @@
-"""The averaged generator of a run as the next version of a SavedModel."""
+"""A trained generator as the next version of a SavedModel."""
 
 import json
 from dataclasses import replace
@@ -8,12 +8,11 @@ from tfanime.export.onnx import require_onnx, write_onnx
 from tfanime.export.signatures import card_endpoint, endpoints
 from tfanime.export.warmup import write_warmup
 from tfanime.files import replacing, require_writable_folder, versions
-from tfanime.generate import open_generator
-from tfanime.runs import RunFolder
+from tfanime.generator import open_generator
 
 
-def export(run, out_dir, checkpoint="newest", onnx=None):
-    """Writes the averaged generator of a run as the next version below `out_dir`.
+def export(model, out_dir, checkpoint="newest", onnx=None):
+    """Writes a trained generator as the next version below `out_dir`.
 
     Signatures, the batch always first:
 
@@ -35,30 +34,35 @@ def export(run, out_dir, checkpoint="newest", onnx=None):
     to warm up with are where TF Serving looks for them (`assets.extra`).
 
     Args:
-        run: A run folder with a checkpoint.
+        model: A run folder, a generator's folder, or a name, see `tfanime.generator.open_generator`.
         out_dir: The base path to give a server.
-        checkpoint: `"newest"`, `"best"`, or a step, see `tfanime.callbacks.checkpoints.find`.
+        checkpoint: Of a run folder: `"newest"`, `"best"`, or a step, see `tfanime.checkpoints.find`.
         onnx: A file to write the network to as ONNX too, see `tfanime.export.onnx.write_onnx`; default: none.
 
     Returns:
         The new version's folder, a `pathlib.Path`; it appears there only when it is whole.
 
     Raises:
-        FileNotFoundError: `run` is no run folder or has no such checkpoint.
+        FileNotFoundError: `model` is none of these, or a run that has no such checkpoint.
         ImportError: `onnx` is given and the extra is not installed.
         OSError: `out_dir` or `onnx` cannot be written.
-        ValueError: ONNX cannot express the network. No version is written then.
+        ValueError: `model` is an exported SavedModel already, or ONNX cannot express the network. No version is written
+            then.
     """
-    RunFolder(run).load()
-    _require_writable(out_dir, onnx)
-    return export_generator(open_generator(run, checkpoint), out_dir, onnx)
+    generator = open_generator(model, checkpoint)
+    if generator.network is None:
+        raise ValueError(
+            f"model must be a run folder, a generator's folder or a name. Received: {str(model)!r}, which is exported "
+            "already: a SavedModel can be copied"
+        )
+    return export_generator(generator, out_dir, onnx)
 
 
 def export_generator(generator, out_dir, onnx=None):
-    """Like `export`, for a generator that no run folder of tfanime's holds.
+    """Like `export`, for a generator that is open already.
 
     Args:
-        generator: A `tfanime.generate.Generator` with `network`, `latents`, and `vocabulary` if it has tags.
+        generator: A `tfanime.generator.Generator` with `network`, `latents`, and `vocabulary` if it has tags.
         out_dir, onnx: See `export`.
 
     Returns:
@@ -101,7 +105,7 @@ def _write(network, found, folder):
 
 
 def _model_card(generator, found):
-    card, vocabulary = generator.card, generator.vocabulary
+    vocabulary = generator.vocabulary
     height, width = generator.network.output_shape[1:3]
     return {
         "tfanime": __version__,
@@ -109,11 +113,6 @@ def _model_card(generator, found):
         "latents": {"size": generator.latents.size, "distribution": generator.latents.distribution},
         "vocabulary": replace(vocabulary, priors=vocabulary.probabilities).to_json() if vocabulary else None,
         "signatures": {name: endpoint.to_json() for name, endpoint in found.items()},
-        "training": _training(card) if card else None,
-        "licence": "The pictures that a generator was trained on bound what may be done with it and with its avatars.",
+        "training": generator.card or None,
+        "licence": generator.licence,
     }
-
-
-def _training(card):
-    config = {name: value for name, value in card["config"].items() if name not in ("data", "run")}
-    return {**{name: card[name] for name in ("tfanime", "recipe", "data", "step")}, "config": config}

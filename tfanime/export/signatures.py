@@ -32,7 +32,7 @@ def endpoints(generator):
     """The signatures of a generator.
 
     Args:
-        generator: A `tfanime.generate.Generator` with its network.
+        generator: A `tfanime.generator.Generator` with its network.
 
     Returns:
         A dictionary from name to `Endpoint`; the first one is the default.
@@ -40,39 +40,28 @@ def endpoints(generator):
     import tensorflow as tf
 
     from tfanime.images import to_uint8
-    from tfanime.tag_sampling import TagSampler
 
-    network, distribution = generator.network, generator.latents
-    sampler = TagSampler(generator.vocabulary) if generator.vocabulary else None
+    network, inputs = generator.network, generator.inputs
     height, width = network.output_shape[1:3]
 
-    def draw(latents, tags=None):
-        return to_uint8(network(latents if tags is None else [latents, tags], training=False))
+    def draw(*parts):
+        return to_uint8(network(inputs.of(*parts), training=False))
 
     def draw_seeds(seed, wanted=None):
-        return draw(distribution.from_seeds(seed), sampler.from_seeds(seed, wanted) if sampler else None)
+        return to_uint8(network(inputs.from_seeds(seed, wanted), training=False))
 
     def encoded(images):
         return {"image_bytes": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)}
 
     def between(seed_a, seed_b, t):
         t = tf.where(t > 0.0, tf.minimum(t, 1.0), 0.0)  # what is no number counts as 0
-        latents = distribution.interpolate(distribution.from_seeds(seed_a), distribution.from_seeds(seed_b), t)
-        if not sampler:
-            return draw(latents)
-        # The network knows +1 and -1 only, yet what lies between makes a fade of what would be a jump, and both ends
-        # are the avatars of their seeds.
-        first, second = sampler.from_seeds(seed_a), sampler.from_seeds(seed_b)
-        return draw(latents, first + t[:, None] * (second - first))
+        way = inputs.between(inputs.from_seeds(seed_a), inputs.from_seeds(seed_b), t)
+        return to_uint8(network(way, training=False))
 
     def vector(name, dtype):
         return tf.TensorSpec([None], dtype, name=name)
 
-    def rows(name, size):
-        return tf.TensorSpec([None, size], tf.float32, name=name)
-
-    seed, latents = vector("seed", tf.int64), rows("latents", distribution.size)
-    tags = (rows("tags", sampler.size),) if sampler else ()
+    seed, *wanted = inputs.seed_specs
     way = (vector("seed_a", tf.int64), vector("seed_b", tf.int64), vector("t", tf.float32))
 
     def pngs(function, *inputs):
@@ -85,12 +74,12 @@ def endpoints(generator):
     found = {
         "generate": pngs(draw_seeds, seed),
         "images": pixels(draw_seeds, seed),
-        "synthesize": pixels(draw, latents, *tags),
+        "synthesize": pixels(draw, *inputs.specs),
         "interpolate": pngs(between, *way),
     }
-    if sampler:
-        found["generate_with_tags"] = pngs(draw_seeds, seed, *tags)
-        found["images_with_tags"] = pixels(draw_seeds, seed, *tags)
+    if wanted:
+        found["generate_with_tags"] = pngs(draw_seeds, seed, *wanted)
+        found["images_with_tags"] = pixels(draw_seeds, seed, *wanted)
     return found
 
 

@@ -179,7 +179,7 @@ def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True):
     """Asks a generator for each of its tags in turn, all others being up to the seeds.
 
     Args:
-        generator: A `tfanime.generate.Generator` with a vocabulary.
+        generator: A `tfanime.generator.Generator` with a vocabulary.
         judges: Who looks at the pictures: objects with `name`, `vocabulary` and uint8 pictures -> +1, -1 and 0 (no
             opinion) `[count, len(vocabulary)]`, such as `NetworkJudge` and `ColourJudge`.
         count: Pictures a tag, at least `LEAST`.

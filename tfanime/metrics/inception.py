@@ -8,13 +8,12 @@ are here; they are not comparable, and neither is `keras.applications.InceptionV
 
 import os
 import re
-import urllib.parse
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tfanime.files import in_cache
+from tfanime.files import downloaded
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
 
 VARIABLE = "TFANIME_INCEPTION"
@@ -114,18 +113,9 @@ def _graph_path(file, url, sha256):
 
 def _downloaded(url, sha256):
     """The path of the graph in the cache folder; it is downloaded at first use."""
-    import keras
-
-    name = urllib.parse.urlsplit(url).path.rpartition("/")[2]
-    packed = name.endswith((".tgz", ".tar.gz"))
-    options = {"extract": packed, "file_hash": sha256, "hash_algorithm": "sha256"}
-    try:
-        folder = in_cache(
-            f"inception/{sha256}", lambda target: keras.utils.get_file(name, url, cache_dir=target, **options)
-        )
-    except Exception as error:  # Keras has classes neither for a download that fails nor for another hash
-        raise OSError(f"url must be reachable, and what lies there have sha256. Received: {url!r}: {error}") from error
-    found = [path for path in folder.rglob("*.pb" if packed else "*") if path.is_file()]
+    folder = downloaded(f"inception/{sha256}", url, sha256)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = [path for path in files if path.suffix == ".pb"] or files  # an archive holds others beside it
     if len(found) != 1:
         raise ValueError(f"url must hold one frozen graph, a .pb. Received: {url!r} with {len(found)}")
     return found[0]

@@ -22,7 +22,7 @@ NEEDS = {
     "finder": "a `tfanime.metrics.faces.FaceFinder`",
     "tagger": "a `tfanime.tagger.files.TaggerNetwork`",
     "tag_pictures": "how many pictures are drawn for each tag",
-    "generator": "the `tfanime.generate.Generator` that draws the pictures",
+    "generator": "the `tfanime.generator.Generator` that draws the pictures",
     "latent_generator": "a generator that takes latents, as that of a run folder does and a SavedModel does not",
     "seed": "the seed of the first picture",
     "progress": "whether to show progress bars",

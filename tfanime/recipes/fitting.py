@@ -73,12 +73,13 @@ class Session:
         images_per_step: Real pictures that a training step sees.
         found: Folder of checkpoints to begin from; default: the run's own.
         gather: Of several workers, see `tfanime.callbacks.Budget`.
+        also: Called after each checkpoint, see `tfanime.callbacks.Checkpoints`.
 
     Raises:
         ValueError: The newest checkpoint is damaged, or of another model.
     """
 
-    def __init__(self, run, config, model, images_per_step, found=None, gather=None):
+    def __init__(self, run, config, model, images_per_step, found=None, gather=None, also=None):
         self.run = run
         self.config = config
         self.model = model
@@ -92,6 +93,7 @@ class Session:
             config.checkpoint_minutes,
             clock=lambda: float(self.budget.seconds),  # on which several workers agree
             budget=self.budget,
+            also=also,
             **self.state,
         )
         for callback in (self.budget, self.checkpoints):

@@ -7,6 +7,7 @@ import tempfile
 
 from tfanime import devices
 from tfanime.files import is_full, locked, require_writable_folder
+from tfanime.generator import origin, read_card, write_generator
 from tfanime.metrics.names import is_frechet
 from tfanime.precision import precision_policy
 from tfanime.recipes.recipe import RESUMABLE
@@ -60,14 +61,18 @@ def train(config, build, name):
             tf.config.experimental.enable_op_determinism()
         with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
+        say = print if workers.chief else lambda *_, **__: None
         if fid:
             reference(fid.network, faces)  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None)  # of this start alone
         run.start(name, kept, identity, resumable, vocabulary)  # settings that cannot be built have left no trace
-        session = Session(run, config, gan, config.pictures_per_step, shared.checkpoints, workers.gather)
+        generator = _Generator(run, gan)
+        session = Session(
+            run, config, gan, config.pictures_per_step, shared.checkpoints, workers.gather, generator.write
+        )
         budget, state, start = session.budget, session.state, session.start
         workers.require_same({"the step of the newest checkpoint in --run": start})
-        say = print if workers.chief else lambda *_, **__: None
+        generator.catch_up(start)
         if budget.spent():
             say(
                 f"{run.path} has spent its budget: step {start:,}, {float(budget.seconds) / 60:.1f} minutes. "
@@ -114,6 +119,32 @@ def train(config, build, name):
         if workers.chief:
             _report(run, gan, budget, config, start, best, profile)
         return status
+
+
+class _Generator:
+    """The trained generator in a run folder, beside its newest checkpoint.
+
+    Args:
+        run: The `RunFolder`.
+        gan: The game.
+    """
+
+    def __init__(self, run, gan):
+        self.run, self.gan, self.details = run, gan, run.load()
+
+    def write(self):
+        """Writes the averaged generator as it is now."""
+        provenance = origin(self.details, self.gan.step)
+        write_generator(self.run.generator, self.gan.ema_generator, self.gan.inputs, provenance)
+
+    def catch_up(self, step):
+        """Writes it if a kill came between the checkpoint of `step` and it, or the run is of an older version."""
+        if not step:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            if read_card(self.run.generator)["provenance"].get("step") == step:
+                return
+        self.write()
 
 
 @contextlib.contextmanager

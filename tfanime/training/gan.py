@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfanime.inputs import Inputs
 from tfanime.latents import Latents
 from tfanime.models.spectral import power_iterations
 from tfanime.tag_sampling import TagSampler
@@ -120,6 +121,11 @@ class GAN(Game):
         """
         return self.ema_generator(inputs, training=False)
 
+    @property
+    def inputs(self):
+        """The `tfanime.inputs.Inputs` of the generator."""
+        return Inputs(self.latents, self.tag_sampler.vocabulary if self.tag_sampler else None)
+
     def inputs_from_seeds(self, seeds, wanted=None):
         """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`.
 
@@ -127,8 +133,7 @@ class GAN(Game):
             seeds: int64 `[batch]`.
             wanted: In a game with tags, which must hold or not, see `TagSampler.from_uniform`. Default: all are drawn.
         """
-        latents = self.latents.from_seeds(seeds)
-        return [latents, self.tag_sampler.from_seeds(seeds, wanted)] if self.tag_sampler else latents
+        return self.inputs.from_seeds(seeds, wanted)
 
     def train_step(self, data):
         """One step of the game.
