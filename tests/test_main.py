@@ -5,11 +5,22 @@ import sys
 
 import pytest
 
+import tfanime
 from tfanime.__main__ import STAGES, main
 
 
 def run(*arguments):
     return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_what_most_programs_need_comes_with_the_package():
+    code = (
+        "import sys, tfanime; assert 'tensorflow' not in sys.modules; tfanime.GAN; tfanime.FID; tfanime.open_generator"
+    )
+    assert run("tfanime").returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+    with pytest.raises(AttributeError, match="module 'tfanime' has no attribute 'gan'"):
+        tfanime.gan  # noqa: B018
 
 
 def test_lists_every_stage_in_order(capsys):

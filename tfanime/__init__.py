@@ -6,4 +6,21 @@ The packages follow a picture on its way: `tfanime.tfrecords` (pictures to shard
 `tfanime.serving`. `python -m tfanime` lists what can be run.
 """
 
+import importlib
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "FID": "tfanime.callbacks",
+    "GAN": "tfanime.training",
+    "Term": "tfanime.training",
+    "open_generator": "tfanime.generator",
+}
+__all__ = ["FID", "GAN", "Term", "__version__", "open_generator"]
+
+
+def __getattr__(name):
+    """What most programs need, imported at its first use: TensorFlow takes seconds, which `--help` should not."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tfanime' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
