@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 import tempfile
 
 from tfanime import devices
@@ -33,7 +34,9 @@ def train(config, build, name):
     import tensorflow as tf
 
     from tfanime import callbacks, data
+    from tfanime.checkpoints import newest
     from tfanime.metrics.reference import reference
+    from tfanime.recipes.begin import begin
     from tfanime.recipes.fitting import Session, require_resumable
 
     shared = RunFolder(config.run)
@@ -57,6 +60,9 @@ def train(config, build, name):
         with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
         say = print if workers.chief else lambda *_, **__: None
+        if config.begin_with and not newest(shared):
+            for line in begin(gan, config.begin_with):
+                say(line, file=sys.stderr)
         if fid:
             reference(fid.network, faces)  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None)  # of this start alone
