@@ -20,6 +20,7 @@ RESUMABLE = frozenset(
     (
         *("data", "run", "steps", "minutes", "devices", "epoch_steps", "sample_steps", "checkpoint_minutes"),
         *("fid_every", "fid_samples", "fid_features", "best_by", "best_mode", "profile"),
+        "begin_with",  # which only a run that begins looks at
     )
 )
 
@@ -32,6 +33,9 @@ class RecipeConfig:
         data: Folder of shards that `python -m tfanime.tfrecords` wrote. Default: drawn avatars, made on first use.
         run: The run folder. One that exists already is resumed with its own settings; only the budget, the devices and
             the reporting may change then. Default: runs/ and the recipe's name.
+        begin_with: What a new run takes its first weights from, as far as they fit: a run folder (both players), a
+            generator's folder (with card.json), a SavedModel, or the name of a pretrained generator. A run that is
+            resumed has begun already. Default: random weights.
         image_size: Height and width of the pictures, a power of two from 16; shards with larger pictures are resized.
         batch_size: Pictures a critic step, over all devices.
         seed: Seed of weights, latents and the order of the data.
@@ -91,6 +95,7 @@ class RecipeConfig:
 
     data: str | None = None
     run: str | None = None
+    begin_with: str | None = None
     image_size: int = 64
     batch_size: int = 64
     seed: int = 0

@@ -34,7 +34,9 @@ def train(config, build, name):
     import tensorflow as tf
 
     from tfanime import callbacks
+    from tfanime.checkpoints import newest
     from tfanime.metrics.reference import reference
+    from tfanime.recipes.begin import begin
     from tfanime.recipes.fitting import Session, open_faces, require_resumable
 
     shared = RunFolder(config.run)
@@ -62,6 +64,9 @@ def train(config, build, name):
         with workers.strategy.scope(), precision_policy(config.precision):
             gan = build(config, vocabulary)
         say = print if workers.chief else lambda *_, **__: None
+        if config.begin_with and not newest(shared.checkpoints):
+            for line in begin(gan, config.begin_with):
+                say(line, file=sys.stderr)
         if fid:
             reference(fid.network, faces)  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None)  # of this start alone
