@@ -61,7 +61,7 @@ def tagging_network(monkeypatch):
 
 
 def test_the_tagger(tagging_network):
-    network = open_network()
+    network = open_network("tagger")
     assert (network.name, network.value, network.size, network.dimensions) == ("tagger", "fd_tagger1", 8, 4)
     resized = np.round(np.clip(tf.image.resize(IMAGES, (8, 8), "bicubic", antialias=True), 0, 255))
     expected = tagging_network.predict(resized / 127.5 - 1, verbose=0)[0]
@@ -70,19 +70,19 @@ def test_the_tagger(tagging_network):
     np.testing.assert_allclose(network(small), tagging_network(to_float(small))[0], rtol=1e-4, atol=1e-5)
     before = network.weights
     tagging_network.layers[1].bias.assign_add([1.0, 0, 0, 0])
-    assert open_network().weights != before == network.weights
+    assert open_network("tagger").weights != before == network.weights
 
 
 def test_a_tagger_of_ones_own(tagging_network):
     network = open_network("tagger:file=runs/mine/tagger")
     assert (network.name, network.value) == ("tagger", f"fd_mine_2_{network.weights[:8]}")
-    np.testing.assert_array_equal(network(IMAGES), open_network()(IMAGES))
+    np.testing.assert_array_equal(network(IMAGES), open_network("tagger")(IMAGES))
 
 
 def test_float32_is_float32(tagging_network):
     """On a processor TF32 is only a flag; it must be off while features are computed, and then as it was."""
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
-    network, seen = open_network(), []
+    network, seen = open_network("tagger"), []
 
     def compute(images):
         seen.append(enabled())
@@ -113,7 +113,7 @@ def test_inception_of_keras(monkeypatch):
 
 
 def test_pictures_are_bytes(tagging_network):
-    network = open_network()
+    network = open_network("tagger")
     for wrong, said in ((IMAGES / 255, "float64"), (IMAGES[0], r"uint8 \(12, 12, 3\)"), (IMAGES[:0], r"uint8 \(0, ")):
         with pytest.raises(ValueError, match=rf"images must be uint8 \[batch >= 1, height, .* Received: {said}"):
             network(wrong)
@@ -136,7 +136,7 @@ def test_of_many_pictures(tagging_network, shards):
     from tfanime import data
 
     faces = data.load(shards, 16)
-    network = open_network()
+    network = open_network("tagger")
     order = np.arange(48)[::-1]
     parts = list(extract(network, in_batches(faces, order, batch=20), total=48, progress="test"))
     assert [len(part) for part in parts] == [20, 20, 8]
@@ -144,7 +144,7 @@ def test_of_many_pictures(tagging_network, shards):
 
 
 def test_every_network_says_what_it_depends_on(tagging_network):
-    protocol = open_network().protocol
+    protocol = open_network("tagger").protocol
     assert set(protocol) == {"name", "value", "weights", "resize", "size", "dimensions"}
     assert len(protocol["weights"]) == 64
     assert features.DEFAULT in features.NETWORKS

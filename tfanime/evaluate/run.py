@@ -26,7 +26,7 @@ def evaluate(
     samples=2048,
     seed=0,
     checkpoint="newest",
-    features="tagger",
+    features="hed_vgg16",
     finder=None,
     baselines=True,
     tag_pictures=20,

@@ -21,7 +21,7 @@ from tfanime.metrics.inception import inception, inception_clean
 from tfanime.metrics.network_files import from_file, traced
 from tfanime.precision import precision_policy
 
-DEFAULT = "tagger"
+DEFAULT = "hed_vgg16"  # sees what a network of tags overlooks, docs/metrics.md
 BATCH = 64
 
 

