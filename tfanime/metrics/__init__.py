@@ -1,1 +1,1 @@
-"""Numbers that judge pictures by their features: arrays -> numbers, in float64, knowing no network."""
+"""Numbers that judge pictures, listed in `registry`: functions of arrays, in float64, that know no network."""
