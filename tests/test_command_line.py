@@ -76,6 +76,8 @@ def test_flags_override_the_file_before_them(tmp_path):
     path.write_text('steps = 7\nrate = 1e-3\nmode = "fast"\n')
     assert parsed("faces", "--card", str(path), "--steps", "9") == Config("faces", 9, 1e-3, "fast")
     assert parsed("faces", f"--card={path}").steps == 7
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # Windows' editor
+    assert parsed("faces", f"--card={path}").steps == 7
 
 
 @pytest.mark.parametrize(

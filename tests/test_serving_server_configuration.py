@@ -32,6 +32,11 @@ def test_a_model_has_its_latest_version(write):
     assert VersionPolicy().chosen([1, 3, 2]) == {3}
 
 
+def test_a_byte_order_mark_is_passed_over(write):
+    text = models("")
+    assert configuration.read_models(write(b"\xef\xbb\xbf" + text.encode())) == configuration.read_models(write(text))
+
+
 @pytest.mark.parametrize(
     ("policy", "chosen"),
     [

@@ -181,3 +181,27 @@ def test_deep_pictures_are_scaled_a_few_rows_at_a_time():
     tracemalloc.stop()
     np.testing.assert_array_equal(np.asarray(image)[..., 0], np.uint8(values / 65535 * 255))
     assert peak < 12 * values.size  # bytes; floats of all pixels would be three times eight
+
+
+def chunk(kind, content):
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"tEXt", b"workflow\0" + b"x" * (3 << 20)),
+        chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"x" * (3 << 20))),
+        chunk(b"iTXt", b"workflow\0\0\0\0\0" + b"x" * (3 << 20)),
+        chunk(b"eXIf", b"II*\0\xff\xff\xff\xff damaged"),
+        chunk(b"eXIf", b"no EXIF at all"),
+        chunk(b"eXIf", b""),
+    ],
+    ids=["tEXt", "zTXt", "iTXt", "eXIf", "no eXIf", "empty eXIf"],
+)
+def test_long_texts_and_damaged_exif_cost_no_png(extra):
+    data = data_of(noise(1))
+    head, body = data[:33], data[33:]  # signature and header
+    for with_extra in (head + extra + body, data[:-12] + extra + data[-12:]):
+        image, _ = decode(with_extra)
+        np.testing.assert_array_equal(image, noise(1))

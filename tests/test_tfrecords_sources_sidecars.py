@@ -11,7 +11,8 @@ from tfanime.tfrecords.sources.sidecars import (
 
 
 def test_names_beside():
-    assert names_beside("a.b/1.x.jpg", "json") == ("a.b/1.x.jpg.json", "a.b/1.x.json")
+    names = names_beside("a.b/1.x.jpg", "json")
+    assert names == ("a.b/1.x.jpg.json", "a.b/1.x.json", "a.b/1.x.jpg.JSON", "a.b/1.x.JSON")
 
 
 @pytest.mark.parametrize("path", ["a/1.jpg", "./a/1.jpg", "a\\1.jpg", ".\\a\\1.jpg"])
@@ -50,6 +51,15 @@ def test_exclude_lists(tmp_path):
     path = tmp_path / "exclude.txt"
     path.write_bytes("\ufeff# seen by hand\r\n\r\na/1.jpg\r\n桜 #2.png#1\n #3.png\n#4.png\n  \na/1.jpg".encode())
     assert read_exclude(path) == {"a/1.jpg", "桜 #2.png#1", " #3.png", "#4.png"}
+
+
+def test_an_exclude_list_of_names_that_lines_cannot_hold(tmp_path):
+    path = tmp_path / "exclude.csv"
+    path.write_bytes('\ufeffid,reason\n"# a.jpg",x\n"line\nbreak.jpg#1",y\n,z\n'.encode())
+    assert read_exclude(path) == {"# a.jpg", "line\nbreak.jpg#1"}
+    path.write_text("name\na.jpg\n")
+    with pytest.raises(ValueError, match=r"--exclude must be CSV in UTF-8 with a column id.*exclude\.csv"):
+        read_exclude(path)
 
 
 def test_an_exclude_list_in_another_encoding_is_refused(tmp_path):

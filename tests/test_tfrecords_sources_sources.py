@@ -272,6 +272,14 @@ def test_explicit_pictures_are_left_out_whoever_says_so(tmp_path, read_tags):
     assert source.opener()("d.png", None).unread == () and dropped(source, "d.png", "smile explicit")[1] == "explicit"
 
 
+def test_other_suffixes_of_text_files(tmp_path):
+    folder = beside(tmp_path / "faces", a__TXT="smile", b__caption="hat", c__png__CAPTION="glasses", d__JSON=["ribbon"])
+    source = FolderSource(folder)
+    words = {id: source.opener()(id, None).words for id in source.ids}
+    assert words == {"a.png": "smile", "b.png": "hat", "c.png": "glasses", "d.png": "ribbon"}
+    assert source.passed_over == {} and source.pictures_without_row == 0
+
+
 def test_one_file_of_all_pages_and_one_of_a_folder(tmp_path):
     folder = beside(tmp_path / "faces", a__json={"tags": ["hat"]})
     for name in ("123_p0.png", "123_p17.png", "124_p0.png", "below/b.png"):

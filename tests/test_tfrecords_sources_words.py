@@ -30,6 +30,7 @@ READER = WordReader(JIN34)
         ("女の子　笑顔", "女の子 笑顔"),
         ("long_hair smile, hat", "long_hair smile hat"),
         ("she has no hat", "she_has_no_hat"),
+        ("rating:safe::no hat,", "rating:safe::no_hat"),
         ("a girl with long hair", "a_girl_with_long_hair"),
         ("girl who does not smile, blue hair", "girl_who_does_not_smile blue_hair"),
     ],

@@ -35,6 +35,9 @@ from pathlib import Path
 
 import jsonargparse
 
+# Windows' editor puts a byte order mark first, which TOML does not know.
+jsonargparse.set_loader("toml", lambda text: tomllib.loads(text.removeprefix("\ufeff")), (tomllib.TOMLDecodeError,))
+
 
 class UsageError(ValueError):
     """A command line that cannot be right whatever the files hold; `run` ends with status 2."""
@@ -150,7 +153,7 @@ def published_path(value, published, flag):
     """
     if Path(value).is_file():
         try:
-            tomllib.loads(Path(value).read_text(encoding="utf-8"))
+            tomllib.loads(Path(value).read_text(encoding="utf-8-sig"))
         except ValueError as error:
             raise UsageError(f"{flag} must be a file in TOML. Received: {value!r}: {error}") from error
         return str(value)

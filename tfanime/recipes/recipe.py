@@ -340,6 +340,6 @@ def _run_of(arguments):
             found = value
         elif flag == "--config" and Path(value).is_file():  # published ones name no folder
             with contextlib.suppress(ValueError):  # which `parse` explains
-                run = tomllib.loads(Path(value).read_text(encoding="utf-8")).get("run", found)
+                run = tomllib.loads(Path(value).read_text(encoding="utf-8-sig")).get("run", found)
                 found = run if isinstance(run, str) else found
     return found

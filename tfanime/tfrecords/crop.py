@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tfanime.tfrecords.filters import Dropped
-from tfanime.tfrecords.whole import is_whole
+from tfanime.tfrecords.whole import is_whole, without_text
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
@@ -71,12 +71,12 @@ def decode(data, max_pixels=CropSettings.max_pixels):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF, many pixels: the picture decodes or it does not
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(without_text(data)), formats=FORMATS)
             if image.width * image.height > max_pixels:
                 raise Dropped("too_large", f"{image.width}x{image.height}")
             frames = getattr(image, "is_animated", False)  # not n_frames, which reads every frame
             image.load()
-            turned = image.getexif().get(0x0112, 1) != 1
+            turned = _is_turned(image)
             transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
             plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not frames
             plain = plain and not turned and not transparent and is_whole(data)
@@ -98,6 +98,14 @@ def decode(data, max_pixels=CropSettings.max_pixels):
         raise Dropped("unreadable", f"not one of {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders of foreign bytes raise anything; none of it may stop a conversion
         raise Dropped("unreadable", f"{type(error).__name__}: {error}") from error
+
+
+def _is_turned(image):
+    try:
+        return image.getexif().get(0x0112, 1) != 1
+    except Exception:  # of a damaged EXIF, of which Pillow raises anything; the pixels are whole
+        image.info.pop("exif", None)
+        return False
 
 
 def _from_deep(image):

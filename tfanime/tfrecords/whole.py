@@ -40,6 +40,20 @@ def is_whole(data):
         return False
 
 
+def without_text(data):
+    """A PNG without its texts, which Pillow refuses from 1 MiB on (ComfyUI's workflows); other data as they are."""
+    if not data.startswith(PNG):
+        return data
+    kept, view, start, position = [], memoryview(data), 0, len(PNG)
+    while position + 8 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(view[start:position])
+            start = end
+        position = end
+    return b"".join([*kept, view[start:]]) if kept else data
+
+
 def _is_whole_jpeg(data):
     """Walks the segments: a marker and a length, and behind a start of scan entropy-coded bytes up to a marker."""
     position, frames, allowed = 2, 0, (*_FRAMES, *_TABLES, *_EXTRA, _SCAN)

@@ -78,7 +78,7 @@ def read(path, message_class, flag):
         ValueError: It holds something else; the message has line and column.
     """
     try:
-        text = Path(path).read_bytes().decode()
+        text = Path(path).read_bytes().decode("utf-8-sig")
         return text_format.Parse(text, message_class())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         name = message_class.DESCRIPTOR.name

@@ -9,7 +9,7 @@ from tfanime.tfrecords.sources.sidecars import KINDS, names_beside
 
 # What `tfanime.tfrecords.crop` decodes, by the names that it goes by.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp")
-SIDECARS = (".json", ".txt")
+SIDECARS = (".json", ".txt", ".caption")
 MOST_OTHERS = 30  # suffixes that are counted each for itself, else `a.000001`, `a.000002`, ... would fill a manifest
 
 _NOTHING = hashlib.sha256().digest()
@@ -62,7 +62,7 @@ def list_pictures(folder, kinds=KINDS, skip=()):
         base = os.path.join(folder, prefix)
         pictures = sorted(name for name in files if name.lower().endswith(SUFFIXES))
         others.update(_passed_over(files, set(pictures)))
-        described = {name for name in files if name.endswith(SIDECARS)}
+        described = {name for name in files if name.lower().endswith(SIDECARS)}
         hashes = {what: hashlib.sha256() for what in digests}
         for name in pictures:
             id = prefix + name
@@ -102,7 +102,7 @@ def _passed_over(files, pictures):
 
     What describes another file, such as the video `a.mp4` that `a.mp4.json` is beside, is not counted next to it.
     """
-    named = (name for name in files if not name.endswith(SIDECARS))
+    named = (name for name in files if not name.lower().endswith(SIDECARS))
     beside = {file for name in named for kind in KINDS for file in names_beside(name, kind)}
     for name in files:
         if name not in pictures and name not in beside:

@@ -14,7 +14,8 @@ from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 TAGS_FILE = "tags.csv"
 MOST_TEXT = 1 << 20  # bytes of a text file beside a picture
-KINDS = ("json", "txt", "info")  # of the files beside a picture, the last one gallery-dl's info.json of its folder
+# Of the files beside a picture; `info` is gallery-dl's info.json of its folder.
+KINDS = ("json", "txt", "caption", "info")
 
 
 def with_slashes(path):
@@ -36,7 +37,7 @@ def names_beside(name, kind):
     stem = os.path.splitext(name)[0]
     work = re.sub(r"_p\d+\Z", "", stem)
     stems = [name, stem, work] if kind == "json" and work != stem else [name, stem]
-    return tuple(f"{each}.{kind}" for each in stems)
+    return tuple(f"{each}.{suffix}" for suffix in (kind, kind.upper()) for each in stems)
 
 
 def read_words(path, reader=PLAIN):
@@ -59,18 +60,34 @@ def read_words(path, reader=PLAIN):
 def read_exclude(path):
     """Reads an exclude list: one id a line; empty lines and lines that start with `# ` are passed over.
 
+    A file named `.csv` is CSV with a column `id`, as `dropped.csv` is: there a name may begin with `# ` and hold a
+    newline.
+
     Returns:
         The ids as a set.
 
     Raises:
-        ValueError: It is not UTF-8.
+        ValueError: It is not UTF-8, or no such CSV.
     """
+    if str(path).lower().endswith(".csv"):
+        return _excluded_by_csv(path)
     try:
         lines = Path(path).read_bytes().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"--exclude must be a text file in UTF-8. Received: {str(path)!r}: {error}") from error
     lines = (line.removesuffix("\r") for line in lines)
     return {line for line in lines if line.strip() and not line.startswith("# ")}
+
+
+def _excluded_by_csv(path):
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return {row["id"] for row in csv.DictReader(file, strict=True) if row["id"]}
+    except (ValueError, KeyError, csv.Error) as error:
+        message = f"{type(error).__name__} {error}"
+        raise ValueError(
+            f"--exclude must be CSV in UTF-8 with a column id. Received: {str(path)!r}: {message}"
+        ) from error
 
 
 def read_tags(path):

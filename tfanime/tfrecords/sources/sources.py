@@ -46,7 +46,7 @@ class SourceSettings:
     Args:
         tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
             picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
-            X.jpg.txt or X.txt.
+            X.jpg.txt or X.txt, else from X.jpg.caption or X.caption.
         tags_threshold: Least score, 0 to 1, of a tag that comes with one in a JSON file.
         ratings: Which ratings are kept, by all that is said of a picture, the strictest rating of which counts: some of
             general, sensitive, questionable, explicit, separated by commas, or `any`. A picture without a rating is
@@ -57,7 +57,7 @@ class SourceSettings:
         min_score: Least score by the votes of a board's users, likewise.
         exclude: Text file (UTF-8) of what is left out, one id a line: a picture by its path below SOURCE (all its
             faces), or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1
-            the second, which has this id in the records and in dropped.csv too.
+            the second, which has this id in the records and in dropped.csv too. Or a CSV file with a column id.
     """
 
     tags: str | None = None
@@ -250,7 +250,7 @@ def _is_number(text):
     return text.isdecimal() and text.isascii() and (text == "0" or text[0] != "0")
 
 
-_READ = {"json": read_metadata, "info": read_metadata, "txt": read_words}
+_READ = {"json": read_metadata, "info": read_metadata, "txt": read_words, "caption": read_words}
 
 
 @dataclass(frozen=True)
@@ -332,7 +332,8 @@ class FileOpener:
                 unread.append(f"{os.path.basename(id)}, {kind}: {said}")
         metadata = found.get("json") or Metadata()
         of_folder = found.get("info") or Metadata()
-        ratings = [metadata.rating, of_folder.rating, *(rating_of(words) for words in (found.get("txt"), row))]
+        texts = [found.get("txt"), found.get("caption")]
+        ratings = [metadata.rating, of_folder.rating, *(rating_of(words) for words in (*texts, row))]
         self.wanted.require(dataclasses.replace(metadata, rating=strictest(*ratings)))
         if row is not None:
             return join_tags(self.reader.of_text(row)) or "", "row", tuple(unread)
@@ -340,7 +341,7 @@ class FileOpener:
             return None, "file", tuple(unread)
         if metadata.words is not None:
             return metadata.words, "board" if metadata.complete else "file", tuple(unread)
-        return found.get("txt"), "file", tuple(unread)
+        return next(filter(None, texts), None), "file", tuple(unread)
 
     def _beside(self, id, kind, read):
         """What a file beside a picture says; None if there is no such file."""

@@ -78,7 +78,7 @@ class WordReader:
         """The words of what stands between two separators."""
         words = phrase.split()
         whole = "_".join(words)
-        if len(words) < 2 or self._known(whole) or _SENTENCE & {word.lower() for word in words}:
+        if len(words) < 2 or self._known(whole) or _SENTENCE & set(re.findall(r"\w+", phrase.lower())):
             return [whole]
         apart = alone or "_" in phrase or re.search(r"\w:\w", phrase)
         return words if apart or (not commas and any(map(self._known, words))) else [whole]
@@ -131,9 +131,9 @@ def join_tags(tags):
 
 def _weighed(text):
     """A prompt without its weights, and without what has none that is above 0."""
-    text = _NUMBERED.sub(lambda match: match[2] if float(match[1]) > 0 else " ", text)
+    text = _NUMBERED.sub(lambda match: f" {match[2]} " if float(match[1]) > 0 else " ", text)
     for _ in range(_MOST_NESTED):
-        text, count = _WEIGHTED.subn(lambda match: match[1] if float(match[2]) > 0 else " ", text)
+        text, count = _WEIGHTED.subn(lambda match: f" {match[1]} " if float(match[2]) > 0 else " ", text)
         if not count:
             return text
     return ""  # no person nests so deep, and what holds is anybody's guess
