@@ -55,9 +55,10 @@ def test_command_line_fills_a_folder(server, client, tmp_path):
     assert np.abs(avatar.astype(int) - client.generate([9])[0]).max() <= 1
 
 
-def test_command_line_draws_by_tags(tagged_server, tagged_avatars, tmp_path):
+@pytest.mark.parametrize("forced", [[], ["--allow_untrained_tags"]])
+def test_command_line_draws_by_tags(tagged_server, tagged_avatars, tmp_path, forced):
     out = tmp_path / "avatars.png"
-    main(["--server", tagged_server.address, "--seeds", "0-3", "--tags", "Blue, smile", "--out", str(out)])
+    main(["--server", tagged_server.address, "--seeds", "0-3", "--tags", "Blue, smile", "--out", str(out), *forced])
     expected = grid(tagged_avatars.images(range(4), "blue, smile"))
     assert np.abs(np.asarray(Image.open(out)).astype(int) - expected).max() <= 1
 
