@@ -28,7 +28,12 @@ def lint(session):
 def fuzz(session):
     """Thousands of damaged pictures and requests, a conversion and a training killed at many moments: minutes."""
     session.install(".[faces,test]")
-    tests = ["tests/test_tfrecords_fuzz.py", "tests/test_tfrecords_kill.py", "tests/test_recipes_kill.py"]
+    tests = [
+        "tests/test_tfrecords_fuzz.py",
+        "tests/test_tfrecords_sources_fuzz.py",
+        "tests/test_tfrecords_kill.py",
+        "tests/test_recipes_kill.py",
+    ]
     tests.append("tests/test_serving_reliability.py")
     thorough = {"TFANIME_FUZZ": "5000", "TFANIME_KILLS": "10"}
     thorough = {name: os.environ.get(name, value) for name, value in thorough.items()}
