@@ -167,7 +167,7 @@ class Checkpoints(keras.callbacks.Callback):
             ValueError: It cannot be loaded, see `load`.
         """
         self.keeper.tidy()
-        found = newest(folder or self.folder)
+        found = newest(folder) if folder else next(reversed(kept(self.folder)), None)  # one that is gone is an error
         if found:
             load(found, self.objects, gan=self.model)
         return self.model.step
