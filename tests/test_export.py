@@ -238,7 +238,7 @@ def test_the_command_line(run_folder, tmp_path, monkeypatch, capsys):
     [
         (["{run}"], 2, "out_dir"),
         (["{run}", "out", "--version=3"], 2, "Received: --version=3"),
-        (["exports/1", "out"], 1, "model must be a run folder, .* 'exports/1', which is exported already"),
+        (["exported", "out"], 1, "model must be a run folder, .* 'exported', which is exported already"),
         (["nowhere", "out"], 1, "model must be a run folder .* Received: 'nowhere', which does not exist"),
         (["{run}", "out", "--onnx=."], 1, "onnx must be a file, such as faces.onnx. Received the folder: ."),
         (["{run}", "file"], 1, "out_dir must be a folder that can be written .*Received: 'file'"),
@@ -249,11 +249,10 @@ def test_errors_are_one_line_and_a_status(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
-    (tmp_path / "exports").mkdir()
-    (tmp_path / "exports" / "1").symlink_to(exported)
+    (tmp_path / "exported").symlink_to(exported)
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: command.main([argument.format(run=run_folder) for argument in arguments]))
     assert raised.value.code == status
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and re.search(message, error), error
-    assert [path.name for path in tmp_path.glob("**/*") if path.name != "out"] == ["file"]
+    assert [path.name for path in tmp_path.glob("**/*") if path.name != "out"] == ["exported", "file"]

@@ -25,6 +25,7 @@ EXERCISED = {
         "test_a_profile_is_of_one_start": ("profile",),
     },
     "test_devices": {"test_two_devices_train_what_one_does": ("devices",)},
+    "test_recipes_begin": {"test_a_run_begins_once": ("begin_with",)},
     "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
     "test_recipes_recipe": {"test_when_rates_begin_to_fall": ("decay_begin",)},
     "test_callbacks_fid": {
