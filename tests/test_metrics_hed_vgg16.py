@@ -51,6 +51,13 @@ def test_it_is_vgg16(network, avatars):
 
 
 @installed
+def test_a_step_that_bytes_would_swallow_is_seen(network):
+    pictures = np.random.default_rng(1).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    first, second = network.of_floats(pictures), network.of_floats(pictures + 0.01)
+    assert 0 < np.abs(second - first).max() < 0.1 * np.abs(first).max()
+
+
+@installed
 def test_pictures_of_other_sizes(network):
     pictures = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
     small = np.clip(tf.image.resize(pictures, (64, 64), "bicubic", antialias=True), 0, 255)

@@ -39,10 +39,12 @@ def hed_vgg16():
                 f"pictures for hed_vgg16 must be square, or they would be distorted. "
                 f"Received: {images.shape[1]} x {images.shape[2]}"
             )
+        floats = images.dtype == tf.float32  # of a path length, whose small steps rounding would swallow
         images = tf.cast(images, tf.float32)
         if images.shape[1] != size:
             images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
-            images = tf.round(tf.clip_by_value(images, 0.0, 255.0))
+            images = tf.clip_by_value(images, 0.0, 255.0)
+            images = images if floats else tf.round(images)
         return images[..., ::-1] - MEAN_BGR
 
     def features(pictures):
@@ -65,6 +67,7 @@ def hed_vgg16():
         SIDE,
         sum(int(kernels[block - 1][-1][1].shape[0]) for block in BLOCKS),
         lambda images: run(images, SIDE),
+        takes_floats=True,
     )
 
 
