@@ -1,5 +1,6 @@
 """`python -m tfanime.export RUN OUT_DIR`: the next version of a SavedModel, `OUT_DIR/1`, `OUT_DIR/2` ..."""
 
+import shlex
 from dataclasses import dataclass
 
 from tfanime import command_line
@@ -49,7 +50,8 @@ def main(arguments=None):
     target = export(config.model, config.out_dir, config.checkpoint, config.onnx)
     if config.onnx:
         print(f"as ONNX: {config.onnx}")
-    print(f"exported: {target}\nserve it: python -m tfanime.serving --model tfanime={target.parent} --port 8500")
+    print(f"exported: {target}")
+    print(f"serve it: python -m tfanime.serving --model tfanime={shlex.quote(str(target.parent))} --port 8500")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The way from the tagger's config to a trained network, judged and written."""
 
 import os
+import shlex
 import sys
 
 import keras
@@ -124,5 +125,5 @@ def _judge_and_write(config, run, faces, held_out, classifier):
     paths = [config.written.with_name(f"{config.written.name}.{ending}") for ending in ("npz", "json")]
     print(f"network: {paths[0]} ({os.path.getsize(paths[0]) / 1e6:.1f} MB), card: {paths[1]}")
     print(f"tables:  {run.scores}")
-    print(f"curves:  tensorboard --logdir {run.path}")
+    print(f"curves:  tensorboard --logdir {shlex.quote(str(run.path))}")
     return 0

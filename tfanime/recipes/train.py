@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shlex
 import sys
 import tempfile
 
@@ -276,12 +277,13 @@ def _report(run, gan, budget, config, start, best, profile):
     ]
     print(f"{', '.join(parts)} -> {run.path}")
     print(f"sheet:       {run.sample(step)}")
-    print(f"avatars:     python -m tfanime.generate {run.path} --seeds 0-63 --out avatars.png")
+    path = shlex.quote(str(run.path))
+    print(f"avatars:     python -m tfanime.generate {path} --seeds 0-63 --out avatars.png")
     if best and best.value is not None:
-        print(f"of the best: python -m tfanime.generate {run.path} --checkpoint best --seeds 0-63 --out best.png")
+        print(f"of the best: python -m tfanime.generate {path} --checkpoint best --seeds 0-63 --out best.png")
     elif best:
         print(f"best:        none, {best.by} was never computed")
-    print(f"tensorboard: tensorboard --logdir {run.path}")
+    print(f"tensorboard: tensorboard --logdir {path}")
     if profile and profile.traced:
         print(f"profile:     steps {profile.traced}, in TensorBoard with: pip install tensorboard-plugin-profile")
     elif profile:

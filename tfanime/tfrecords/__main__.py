@@ -1,5 +1,6 @@
 """The command line of stage 1."""
 
+import shlex
 import sys
 import textwrap
 from pathlib import Path
@@ -95,7 +96,7 @@ def summary(manifest, settings):
     size = sum(shard["bytes"] for shard in shards) / 1e6
     lines.append(f"written  {len(shards)} shards, {size:,.1f} MB, in {out}")
     lines.append(f"look at  {out / 'report.html'}")
-    lines.append(f"next     python -m tfanime.recipes.wgan --data {out}")
+    lines.append(f"next     python -m tfanime.recipes.wgan --data {shlex.quote(str(out))}")
     return "\n".join(lines)
 
 

@@ -156,7 +156,7 @@ def _report(folder):
             *(f"{row['name']} failed: {row['error']}" for row in rows if "error" in row),
             f"all metrics: {folder.results}",
             f"sheets:      {folder.sheets}",
-            f"tensorboard: tensorboard --logdir {folder.path}",
+            f"tensorboard: tensorboard --logdir {shlex.quote(str(folder.path))}",
         ]
     )
 
