@@ -8,8 +8,8 @@ import tiny_networks
 from keras import layers
 from recipe_runs import metrics, points
 
-from tfanime import data
-from tfanime.callbacks import FID, checkpoints
+from tfanime import checkpoints, data
+from tfanime.callbacks import FID
 from tfanime.images import to_uint8
 from tfanime.metrics.features import open_network
 from tfanime.metrics.frechet import frechet_distance

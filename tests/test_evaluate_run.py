@@ -9,8 +9,8 @@ import pytest
 import tiny_features
 from PIL import Image
 
-from tfanime import command_line, data, files, generate
-from tfanime.callbacks import FID, checkpoints
+from tfanime import checkpoints, command_line, data, files, generate
+from tfanime.callbacks import FID
 from tfanime.evaluate import __main__ as command
 from tfanime.generator import Generator
 from tfanime.images import grid

@@ -137,6 +137,6 @@ def test_from_shards_to_avatars_by_tags(shards, in_tmp, capsys):
 
 def test_shards_without_a_vocabulary(in_tmp, shards, monkeypatch):
     whole = data.load(shards)
-    monkeypatch.setattr(data, "load", lambda *arguments: dataclasses.replace(whole, vocabulary=None))
+    monkeypatch.setattr(data, "load", lambda *arguments, **options: dataclasses.replace(whole, vocabulary=None))
     with pytest.raises(ValueError, match=r"--tags must be none for shards without a vocabulary. Received: priors"):
         dragan.main(["--image_size=32", "--run=a", f"--data={shards}", "--precision=float32"])

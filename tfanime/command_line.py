@@ -36,7 +36,12 @@ from pathlib import Path
 import jsonargparse
 
 # Windows' editor puts a byte order mark first, which TOML does not know.
-jsonargparse.set_loader("toml", lambda text: tomllib.loads(text.removeprefix("\ufeff")), (tomllib.TOMLDecodeError,))
+jsonargparse.set_loader(
+    "toml",
+    lambda text: tomllib.loads(text.removeprefix("\ufeff")),
+    (tomllib.TOMLDecodeError,),
+    json_superset=False,  # or a list on the command line would be read as TOML
+)
 
 
 class UsageError(ValueError):
