@@ -218,7 +218,7 @@ def _require_shares(config, faces, workers):
         )
 
 
-def vocabulary_of(config, faces, run):
+def vocabulary_of(config, faces, run=None):
     """The vocabulary of a game, whose priors draw the tags of fakes.
 
     Groups of which no face has a tag are left out of it; a run that began with them keeps them, because its networks
@@ -227,7 +227,7 @@ def vocabulary_of(config, faces, run):
     Args:
         config: The recipe's config.
         faces: The `tfanime.data.FaceData`.
-        run: The `RunFolder`, new or to be resumed.
+        run: The `RunFolder`, new or to be resumed; None without one.
 
     Returns:
         A `TagVocabulary`; None for a game without tags.
@@ -241,7 +241,7 @@ def vocabulary_of(config, faces, run):
         raise ValueError(f"--tags must be none for shards without a vocabulary. Received: {config.tags}")
     vocabulary = faces.vocabulary
     unseen = vocabulary.unseen(faces.tags)
-    begun = run.load().get("vocabulary") if run.details.is_file() else None
+    begun = run.load().get("vocabulary") if run and run.details.is_file() else None
     if begun:
         kept = {group["name"] for group in begun["groups"]}
     else:
