@@ -10,7 +10,8 @@ from small_pictures import data_of, folder_of, noise
 from tfanime.drawn import avatars
 from tfanime.tags import JIN34
 from tfanime.tfrecords.filters import Dropped
-from tfanime.tfrecords.sources.sources import DrawnSource, FolderSource, SourceSettings
+from tfanime.tfrecords.sources.drawn import DrawnSource
+from tfanime.tfrecords.sources.sources import FolderSource, SourceSettings
 
 EXPLICIT = '{"rating": "explicit"}'
 

@@ -19,7 +19,8 @@ from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.manifest import FILE_NAME, Manifest
 from tfanime.tfrecords.pictures import PictureConverter
 from tfanime.tfrecords.settings import DRAWN, Settings
-from tfanime.tfrecords.sources.sources import DrawnSource, FolderSource
+from tfanime.tfrecords.sources.drawn import DrawnSource
+from tfanime.tfrecords.sources.sources import FolderSource
 from tfanime.tfrecords.sources.words import WordReader
 from tfanime.tfrecords.taggers.tagging import load_vocabulary, make_tagger, tagger_names
 

@@ -1,17 +1,14 @@
-"""Where pictures come from: a folder tree with what is said of its pictures, or seeds of drawn avatars."""
+"""Where pictures come from: a folder tree with what is said of its pictures."""
 
 import collections
 import dataclasses
 import errno
-import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from tfanime.tags import JIN34
 from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources.folders import SUFFIXES, digest_of, list_pictures
@@ -352,53 +349,3 @@ class FileOpener:
                 if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
                     raise
         return None
-
-
-class DrawnSource:
-    """Avatars that tfanime draws, with the tags that they were drawn from; the attributes are those of `FolderSource`.
-
-    Args:
-        count: How many.
-        seed: Seed of the first; the others count up from it.
-        size: Their side, in pixels.
-    """
-
-    sidecars = "drawn"
-    rows_without_picture = pictures_without_row = exclude_without_picture = 0
-    row_without_picture = None
-    excluded = excluded_faces = frozenset()
-    times = ""
-
-    def __init__(self, count, seed, size):
-        from tfanime.drawn import avatars
-
-        self.ids = [f"drawn/{number:010d}" for number in range(seed, seed + count)]
-        self.size = size
-        self.used_words = dict.fromkeys(JIN34.tags, count)
-        self.passed_over = {}
-        drawing = digest_of([f"drawn {avatars.VERSION} {count} {seed} {size}"])
-        self.listing = {"pictures": drawing, "tags": drawing, "exclude": digest_of([])}
-
-    def __len__(self):
-        return len(self.ids)
-
-    def words_of(self, id):
-        """The tags that the avatar is drawn from."""
-        from tfanime.drawn import avatars
-
-        return " ".join(JIN34.decode(avatars.drawn_tags(_seed(id))))
-
-    def opener(self, max_pixels=None):
-        """What the workers get of this source, see `FolderSource.opener`."""
-        return functools.partial(draw, self.size)
-
-
-def draw(size, id, words):
-    """Draws the avatar of an id: a `Picture`, as `FileOpener`."""
-    from tfanime.drawn import avatars
-
-    return Picture(Image.fromarray(np.asarray(avatars.draw(_seed(id), size=size))).convert("RGB"), None, words)
-
-
-def _seed(id):
-    return int(id.rpartition("/")[2])

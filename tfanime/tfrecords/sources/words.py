@@ -19,7 +19,7 @@ _MOST_NESTED = 8
 
 # A line with one of these is a sentence, or denies what it names.
 _SENTENCE = frozenset(
-    (
+    [
         "a",
         "an",
         "the",
@@ -37,7 +37,7 @@ _SENTENCE = frozenset(
         "his",
         "is",
         "are",
-    )
+    ]
 )
 _NAMES = ("name", "translated_name", "tag", "label")
 _SCORES = ("score", "confidence", "probability", "prob")
