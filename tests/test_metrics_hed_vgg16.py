@@ -45,9 +45,9 @@ def test_it_is_vgg16(network, avatars):
     pictures = avatars[:2, ..., ::-1] - np.float32([104.00699, 116.66877, 122.67892])
     answers = keras.Model(model.input, layers).predict(pictures, verbose=0)
     answers = answers if isinstance(answers, list) else [answers]
-    expected = np.concatenate([answer.mean(axis=(1, 2)) for answer in answers], axis=1)
+    expected = np.concatenate([answer.mean(axis=(1, 2)) for answer in answers], axis=1) / 5
     assert (network.value, network.size, network.dimensions) == ("fd_hedvgg16", 64, expected.shape[1])
-    np.testing.assert_allclose(network(avatars[:2]), expected, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(network(avatars[:2]), expected, rtol=1e-3, atol=2e-3)
 
 
 @installed

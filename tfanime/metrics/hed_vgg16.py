@@ -16,11 +16,12 @@ INSTALL = "pip install 'tfanime[judge]'"
 SIDE = 64
 MEAN_BGR = (104.00699, 116.66877, 122.67892)  # of ImageNet's pictures, 0 to 255, as HED was trained
 CONVOLUTIONS = (2, 2, 3, 3)  # of blocks 1 to 4; between two blocks the largest of 2 x 2 is taken
+SCALE = 5.0  # root mean square of the features of anime faces; KID's kernel is made for features of about 1
 BLOCKS = (3, 4)  # whose last activations are the features; 4 alone is half as sensitive to fine patterns
 
 
 def hed_vgg16():
-    """The mean over places of what blocks 3 and 4 answer, 768 features.
+    """The mean over places of what blocks 3 and 4 answer, 768 features, divided by `SCALE`.
 
     Raises:
         ImportError: The extra `judge` is not installed.
@@ -56,14 +57,14 @@ def hed_vgg16():
                 pictures = tf.nn.relu(tf.nn.conv2d(pictures, kernel, 1, "SAME") + bias)
             if number in BLOCKS:
                 found.append(tf.reduce_mean(pictures, axis=(1, 2)))
-        return tf.concat(found, axis=1)
+        return tf.concat(found, axis=1) / SCALE
 
     run = traced(features, prepare)
     return FeatureNetwork(
         "hed_vgg16",
         "fd_hedvgg16",
         SHA256,
-        f"bicubic, antialiased, clipped, rounded, {SIDE}; BGR less {MEAN_BGR}",
+        f"bicubic, antialiased, clipped, rounded, {SIDE}; BGR less {MEAN_BGR}; features / {SCALE}",
         SIDE,
         sum(int(kernels[block - 1][-1][1].shape[0]) for block in BLOCKS),
         lambda images: run(images, SIDE),
