@@ -35,6 +35,8 @@ from pathlib import Path
 
 import jsonargparse
 
+from tfanime.limits import limits_of
+
 # Windows' editor puts a byte order mark first, which TOML does not know.
 jsonargparse.set_loader(
     "toml",
@@ -94,6 +96,7 @@ def parse(
         allow_abbrev=False,
     )
     help_of = _documented(config_class)
+    rules = {name: [limit.rule for limit in found] for name, found in limits_of(config_class).items()}
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     for name in positional:
         required = fields[name].default is dataclasses.MISSING
@@ -116,8 +119,15 @@ def parse(
         arguments = _with_paths(arguments, flag, published, parser)
     parser.add_class_arguments(config_class, skip=set(positional))
     for action in parser._actions:
-        if getattr(action, "_typehint", None) is bool:  # `--overwrite` alone means `--overwrite true`
+        if not hasattr(action, "_typehint"):
+            continue
+        hint = action._typehint = _plain(action._typehint)
+        if hint is bool:  # `--overwrite` alone means `--overwrite true`
             action.nargs, action.const = "?", True
+        if typing.get_origin(hint) is typing.Literal:
+            action.metavar = f"{{{','.join(typing.get_args(hint))}}}"
+        if action.dest in rules:
+            action.help = f"{action.help} Must be {' and '.join(rules[action.dest])}."
     return _made(config_class, parser, parser.parse_args(arguments))
 
 
@@ -273,6 +283,15 @@ def _documented(config_class):
         for entry in docstring_parser.parse(documented_class.__doc__ or "").params:
             help_of[entry.arg_name] = re.sub(r"\s+", " ", entry.description or "")
     return help_of
+
+
+def _plain(hint):
+    """A type hint without what `Annotated` adds to it."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return _plain(hint.__origin__)
+    if typing.get_origin(hint) is typing.Union:
+        return typing.Union[tuple(map(_plain, typing.get_args(hint)))]  # noqa: UP007
+    return hint
 
 
 def _with_paths(arguments, flag, published, parser):
