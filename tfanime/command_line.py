@@ -24,7 +24,9 @@ Importing this module loads neither TensorFlow nor NumPy, so that `--help` answe
 import contextlib
 import dataclasses
 import difflib
+import functools
 import importlib.resources
+import operator
 import os
 import re
 import sys
@@ -234,17 +236,6 @@ def quiet():
             os.close(kept)
 
 
-def require(config, rule, holds, *names):
-    """Refuses settings for whose value `holds` is not true.
-
-    Raises:
-        ValueError: The message names the flag, the rule and the value.
-    """
-    for name in names:
-        if not holds(getattr(config, name)):
-            raise ValueError(f"--{name} must be {rule}. Received: {getattr(config, name)}")
-
-
 def load_tensorflow():
     """Imports TensorFlow and looks for its devices, without the lines that it greets with. Returns the module."""
     with quiet():
@@ -290,7 +281,7 @@ def _plain(hint):
     if typing.get_origin(hint) is typing.Annotated:
         return _plain(hint.__origin__)
     if typing.get_origin(hint) is typing.Union:
-        return typing.Union[tuple(map(_plain, typing.get_args(hint)))]  # noqa: UP007
+        return functools.reduce(operator.or_, map(_plain, typing.get_args(hint)))
     return hint
 
 

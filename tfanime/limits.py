@@ -13,6 +13,7 @@
 
 import functools
 import inspect
+import math
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -36,9 +37,10 @@ def at_least(least):
     return Limit(f"at least {least}", lambda value: value >= least)
 
 
-def above(least):
-    """`Limit`: a greater number."""
-    return Limit(f"above {least}", lambda value: value > least)
+def above(least, most=math.inf):
+    """`Limit`: a greater number, up to `most` where it is given."""
+    rule = f"above {least}" if most == math.inf else f"above {least} and at most {most}"
+    return Limit(rule, lambda value: least < value <= most)
 
 
 def between(least, most):
@@ -50,31 +52,36 @@ SHARE = between(0, 1)
 BELOW_1 = Limit("from 0 to below 1", lambda value: 0 <= value < 1)
 SEED = Limit("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32)
 
+AVATAR_SEED = Limit("from 0 to below 2**62", lambda value: 0 <= value < 2**62)  # the first of many that count up
+
 
 class Checked:
-    """A dataclass of settings whose values are checked when one is made, see the module's text.
+    """A dataclass of settings whose values are checked when one is made, see `broken`.
 
     Raises:
         ValueError: A value breaks a limit or a rule; the message names the flag, the rule and the value.
     """
 
     def __post_init__(self):
-        for name, limits in limits_of(type(self)).items():
-            value = getattr(self, name)
-            for limit in limits:
-                self._require(name, value is None or limit.holds(value), limit.rule)
-        for each in reversed(type(self).__mro__):
-            if "rules" in vars(each):
-                for broken in each.rules(self):
-                    self._require(*broken)
-
-    def rules(self):
-        """Yields `(field, whether its rule holds, the rule)` of what one class says of several fields together."""
-        return ()
-
-    def _require(self, name, holds, rule):
-        if not holds:
+        for name, rule in broken(self):
             raise ValueError(f"--{name} must be {rule}. Received: {getattr(self, name)!r}")
+
+
+def broken(settings):
+    """Yields `(field, rule)` for all limits and then all rules that settings break, those of base classes first.
+
+    Args:
+        settings: A dataclass instance. Every class of it may have a method `rules`, which yields `(field, whether its
+            rule holds, the rule)` for what the class says of several fields together.
+    """
+    for name, limits in limits_of(type(settings)).items():
+        value = getattr(settings, name)
+        for limit in limits:
+            if value is not None and not limit.holds(value):
+                yield name, limit.rule
+    for each in reversed(type(settings).__mro__):
+        if "rules" in vars(each):
+            yield from ((name, rule) for name, holds, rule in each.rules(settings) if not holds)
 
 
 @functools.cache

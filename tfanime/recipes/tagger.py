@@ -28,7 +28,6 @@ TERMS = "Statistics of the pictures that it was trained on, whose licences bound
 NAME = Limit(
     "a word of small letters, digits and _, such as mine1", lambda value: bool(re.fullmatch("[a-z0-9_]+", value))
 )
-CROP = Limit("above 0 and at most 1", lambda value: 0 < value <= 1)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Config(DataSettings, RunSettings):
     learning_rate: Annotated[float, above(0)] = 2e-3
     weight_decay: Annotated[float, at_least(0)] = 0.05
     balance: Annotated[float, SHARE] = 0.75
-    least_side: Annotated[float, CROP] = 0.85
+    least_side: Annotated[float, above(0, most=1)] = 0.85
     light: Annotated[float, SHARE] = 0.1
     epoch_steps: int = 50
     checkpoint_minutes: float = 1
