@@ -3,14 +3,10 @@
 import re
 import time
 
-import games
-import keras
 import pytest
 import rounds
 import startup
 import training
-
-from tfanime.training.optimizers import FusedAdam
 
 SMALL = "--image_size 16 --batch_size 4 --seconds 0.1 --rounds 2 --starts 1"
 
@@ -61,18 +57,6 @@ def test_fit_is_compared_with_the_bare_step(capsys, shards):
     assert len(seconds.split(", ")) == 3
     assert 0 <= float(waiting.rstrip("%")) < 100
     assert int(count) >= 2
-
-
-def test_adam_is_compared_with_keras(capsys, monkeypatch):
-    monkeypatch.setattr(training, "PRECISIONS", ("float32",))
-    built = []
-    monkeypatch.setattr(
-        training, "Game", lambda *arguments, **sizes: built.append(games.Game(*arguments, **sizes)) or built[-1]
-    )
-    cells = run(capsys, "--parts adam")
-    assert [row[1] for row in cells] == ["float32, Keras'", "float32, fused"]
-    assert [type(game.gan.generator_optimizer) for game in built] == [keras.optimizers.Adam, FusedAdam]
-    assert cells[0][3] == "1.00 (1.00-1.00)" and float(cells[1][2]) > 0
 
 
 def test_cost_has_a_cell_for_each_size(capsys):
