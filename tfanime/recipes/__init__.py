@@ -1,7 +1,5 @@
-"""Published methods, each a module with `Config` (the paper's numbers), `build(config)` and `main()`.
-
-Run one as `python -m tfanime.recipes.wgan`. `tfanime.recipes.recipe`, `tfanime.recipes.train` and
-`tfanime.recipes.fitting` hold what they share.
+"""Published methods, each a module with `Config` (the paper's numbers), `build(config, vocabulary)`, `recipe` (its parts,
+a `tfanime.recipes.driver.Recipe`) and `main()`. Run one as `python -m tfanime.recipes.wgan`.
 """
 
 RECIPES = {
