@@ -1,5 +1,5 @@
-"""Published methods, each a module with `Config` (the paper's numbers), `build(config, vocabulary)`, `recipe` (its parts,
-a `tfanime.recipes.driver.Recipe`) and `main()`. Run one as `python -m tfanime.recipes.wgan`.
+"""Published methods, each a module with `Config` (the paper's numbers), `build(config, vocabulary)`, `recipe` (what the
+driver, `tfanime.recipes.driver`, is given) and `main()`. Run one as `python -m tfanime.recipes.wgan`.
 """
 
 RECIPES = {
