@@ -142,6 +142,12 @@ def test_a_place_that_there_is_not_is_refused(monkeypatch, text):
         devices.join()
 
 
+def test_alone_is_one_device_of_this_machine(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", task(TWO, "worker", 1))
+    workers = devices.join(alone=True)
+    assert (workers.count, workers.replicas, workers.chief) == (1, 1, True)
+
+
 def test_what_keeps_workers_from_joining(monkeypatch):
     tf.constant(1.0)  # TensorFlow has begun
     monkeypatch.setenv("TF_CONFIG", task(TWO, "worker", 1))
