@@ -61,16 +61,18 @@ class Attempts:
     Args:
         timeout: Seconds for all of them.
         retries: How many there may be after the first.
+        clock: Called for the time in seconds.
     """
 
-    def __init__(self, timeout, retries):
-        self._deadline = time.monotonic() + timeout
+    def __init__(self, timeout, retries, clock=time.monotonic):
+        self._clock = clock
+        self._deadline = clock() + timeout
         self._retries_left = retries
         self._pause = FIRST_PAUSE
 
     def seconds_left(self):
         """Seconds for the next try."""
-        return max(0.001, self._deadline - time.monotonic())
+        return max(0.001, self._deadline - self._clock())
 
     def pause_after(self, code):
         """Seconds to wait before the next try, or None if the call has failed.
@@ -81,7 +83,7 @@ class Attempts:
         """
         # Half of the pause is drawn: clients that lost the same server must not return all at once.
         wait = self._pause * random.uniform(0.5, 1.0)
-        late = time.monotonic() + wait >= self._deadline
+        late = self._clock() + wait >= self._deadline
         if code != "UNAVAILABLE" or not self._retries_left or late:
             return None
         self._retries_left -= 1
