@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from recipe_runs import environment
 
 ROOT = Path(__file__).parents[1]
@@ -220,6 +221,7 @@ def test_what_the_steps_name_exists():
         assert f"\n{registry} = " in (ROOT / path).read_text(encoding="utf-8"), registry
 
 
+@pytest.mark.slow
 def test_one_of_each_is_added_and_used(tmp_path):
     package = tmp_path / "tfanime"
     shutil.copytree(ROOT / "tfanime", package, ignore=shutil.ignore_patterns("__pycache__"))

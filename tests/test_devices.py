@@ -201,6 +201,7 @@ def start_both(arguments, folder):
     return processes
 
 
+@pytest.mark.kill
 def test_two_workers_train_what_one_does_and_go_on_after_a_kill(shards, in_tmp, capsys):
     run = in_tmp / "both"
     common = ["--image_size=16", "--channels=2", *TINY, "--gradient_clip=0.5", "--epoch_steps=1", f"--data={shards}"]
