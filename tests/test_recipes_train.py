@@ -109,6 +109,7 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
         assert last and all(sheets(f"{name}_whole")[sheet] == sheets(f"{name}_parts")[sheet] for sheet in last)
 
 
+@pytest.mark.slow
 def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
     keras.Sequential([layers.Input((16, 16, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)]).save("pool.keras")
     value = open_network("pool.keras").value
