@@ -216,6 +216,7 @@ while True:
 """
 
 
+@pytest.mark.kill
 def test_readers_and_kills_at_any_moment_find_a_whole_generator(tmp_path):
     folder = tmp_path / "generator"
     tests = os.path.dirname(__file__)

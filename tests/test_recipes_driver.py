@@ -80,6 +80,7 @@ for command in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(shards, in_tmp):
     common = f"--data={shards} --deterministic --horizontal_flip --seed=3 --epoch_steps=2 --sample_steps=2"
     common = f"{common} {' '.join(TINY).replace('batch_size=4', 'batch_size=8')}"
@@ -115,6 +116,7 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
         assert last and all(sheets(f"{name}_whole")[sheet] == sheets(f"{name}_parts")[sheet] for sheet in last)
 
 
+@pytest.mark.slow
 def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
     keras.Sequential([layers.Input((16, 16, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)]).save("pool.keras")
     value = open_network("pool.keras").value
@@ -316,6 +318,7 @@ def test_without_data_avatars_are_drawn_and_minutes_are_heeded(shards, in_tmp, m
     assert [entry["step"] for entry in RunFolder("a").read_metrics()] == [1]  # the budget ends after the first step
 
 
+@pytest.mark.kill
 def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
     interrupted, killed = in_tmp / "interrupted", in_tmp / "killed"
     arguments = [f"--data={shards}", *WGAN, "--epoch_steps=3", "--sample_steps=3", "--checkpoint_minutes=0.0005"]

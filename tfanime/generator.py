@@ -11,15 +11,25 @@ in which a newer card has replaced it, none. (A folder that is swapped as a whol
 import hashlib
 import importlib
 import json
+import os
 import pkgutil
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tfanime import __version__, pretrained
 from tfanime.files import replacing, versions, without_wildcards, write_text
 from tfanime.pretrained import CARD
 from tfanime.runs import RunFolder
 from tfanime.tags import TagVocabulary
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load
+    import keras
+    import numpy as np
+
+    from tfanime.inputs import Inputs
+    from tfanime.latents import Latents
 
 FORMAT = 1
 KINDS = ("seeds",)
@@ -42,7 +52,16 @@ class Generator:
         licence: What is known of what may be done with it.
     """
 
-    def __init__(self, draw, vocabulary=None, network=None, latents=None, card=None, variables=None, licence=LICENCE):
+    def __init__(
+        self,
+        draw: Callable[..., Any],
+        vocabulary: TagVocabulary | None = None,
+        network: "keras.Model | None" = None,
+        latents: "Latents | None" = None,
+        card: dict[str, Any] | None = None,
+        variables: list[Any] | None = None,
+        licence: str = LICENCE,
+    ) -> None:
         self._draw = draw
         self.vocabulary = vocabulary
         self.network = network
@@ -52,13 +71,15 @@ class Generator:
         self.licence = licence
 
     @property
-    def inputs(self):
+    def inputs(self) -> "Inputs | None":
         """The `tfanime.inputs.Inputs` of its network; None for a SavedModel."""
         from tfanime.inputs import Inputs
 
-        return self.latents and Inputs(self.latents, self.vocabulary)
+        return Inputs(self.latents, self.vocabulary) if self.latents else None
 
-    def images(self, seeds, tags="", batch=64, allow_untrained_tags=False):
+    def images(
+        self, seeds: Sequence[int], tags: str = "", batch: int = 64, allow_untrained_tags: bool = False
+    ) -> "np.ndarray":
         """Draws avatars.
 
         Args:
@@ -80,7 +101,9 @@ class Generator:
             [images for _, images in self.images_in_batches(seeds, tags, batch, allow_untrained_tags)]
         )
 
-    def images_in_batches(self, seeds, tags="", batch=64, allow_untrained_tags=False):
+    def images_in_batches(
+        self, seeds: Sequence[int], tags: str = "", batch: int = 64, allow_untrained_tags: bool = False
+    ) -> "Iterator[tuple[Sequence[int], np.ndarray]]":
         """Like `images`, for lists that are long.
 
         Yields:
@@ -97,7 +120,7 @@ class Generator:
             yield part, np.asarray(self._draw(np.asarray(part, np.int64), *rows))
 
 
-def open_generator(path, checkpoint="newest"):
+def open_generator(path: str | os.PathLike[str], checkpoint: str = "newest") -> Generator:
     """Opens what draws avatars.
 
     Args:
@@ -142,7 +165,7 @@ def open_generator(path, checkpoint="newest"):
     )
 
 
-def load_game(run, checkpoint="newest"):
+def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model, dict[str, Any]]":
     """The game of a run as one of its checkpoints has it, built by the run's recipe in float32.
 
     Args:
@@ -201,7 +224,13 @@ def origin(details, step):
     }
 
 
-def write_generator(folder, network, inputs, provenance, licence=LICENCE):
+def write_generator(
+    folder: str | os.PathLike[str],
+    network: "keras.Model",
+    inputs: "Inputs",
+    provenance: dict[str, Any],
+    licence: str = LICENCE,
+) -> None:
     """Writes a generator's folder, or replaces what is in it; a reader or a kill at any moment finds a whole one.
 
     Args:
@@ -239,7 +268,7 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE):
             old.unlink(missing_ok=True)
 
 
-def read_card(folder):
+def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """What is in a generator's card.json, checked for what this version can draw.
 
     Raises:

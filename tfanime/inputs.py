@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,26 +25,26 @@ class Inputs:
     vocabulary: TagVocabulary | None = None
 
     @functools.cached_property
-    def tags(self):
+    def tags(self) -> TagSampler | None:
         """The `TagSampler` of a generator with tags, or None."""
         return TagSampler(self.vocabulary) if self.vocabulary else None
 
     @property
-    def specs(self):
+    def specs(self) -> tuple[tf.TensorSpec, ...]:
         """A `tf.TensorSpec` for each part, `latents` and, where there are tags, `tags`; a tuple."""
         sizes = {"latents": self.latents.size} | ({"tags": self.tags.size} if self.tags else {})
         return tuple(tf.TensorSpec([None, size], tf.float32, name=name) for name, size in sizes.items())
 
     @property
-    def seed_specs(self):
+    def seed_specs(self) -> tuple[tf.TensorSpec, ...]:
         """A `tf.TensorSpec` for each argument of `from_seeds`: `seed` and, where there are tags, `tags`; a tuple."""
         return (tf.TensorSpec([None], tf.int64, name="seed"), *self.specs[1:])
 
-    def of(self, latents, *tags):
+    def of(self, latents: tf.Tensor, *tags: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
         """Joins the parts, in the order of `specs`, to what the network takes."""
         return [latents, *tags] if tags else latents
 
-    def from_seeds(self, seeds, wanted=None):
+    def from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor | list[tf.Tensor]:
         """The inputs that seeds name.
 
         Args:
@@ -52,7 +53,7 @@ class Inputs:
         """
         return self.of(self.latents.from_seeds(seeds), *([self.tags.from_seeds(seeds, wanted)] if self.tags else []))
 
-    def batch(self, count, seed, step):
+    def batch(self, count: int, seed: int, step: int | tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
         """The inputs of one draw of a training, a pure function of (seed, step, place in the batch).
 
         Args:
@@ -63,7 +64,7 @@ class Inputs:
         tags = [self.tags.batch(count, seed, step)] if self.tags else []
         return self.of(self.latents.batch(count, seed, step), *tags)
 
-    def between(self, first, second, share):
+    def between(self, first: Any, second: Any, share: Any) -> tf.Tensor | list[tf.Tensor]:
         """Inputs on the way from some to others: latents by `Latents.interpolate`, tags in a line.
 
         A network knows tags of +1 and -1 only, yet what lies between makes a fade of what would be a jump, and both

@@ -79,34 +79,35 @@ def sheets(gan, seeds):
         latents to another's. In a game with tags also `tags`, each row one tag switched on and each column one seed's
         latents; and `latents`, each row all the tags of one seed and each column another seed's latents.
     """
-    seeds = np.asarray(seeds, np.int64)
     inputs = gan.inputs
-    result = {"samples": Sheet(inputs.from_seeds(seeds)), "interpolation": _interpolation(inputs, seeds)}
+    drawn = inputs.from_seeds(np.asarray(seeds, np.int64))  # once: a seed alone takes milliseconds
+    latents, *tags = drawn if inputs.tags else [drawn]
+    result = {"samples": Sheet(drawn), "interpolation": _interpolation(inputs, latents, *tags)}
     if inputs.tags:
-        result |= {"tags": _changing_tags(inputs, seeds), "latents": _changing_latents(inputs, seeds)}
+        few = latents[:COLUMNS], tags[0][:COLUMNS]
+        result |= {"tags": _changing_tags(inputs, *few), "latents": _changing_latents(inputs, *few)}
     return result
 
 
-def _crossed(inputs, seeds, tags):
-    """Every seed's latents (across) under every row of tags (down)."""
-    latents = inputs.latents.from_seeds(seeds)
-    return inputs.of(tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(seeds), axis=0))
+def _crossed(inputs, latents, tags):
+    """All latents (across) under every row of tags (down)."""
+    return inputs.of(tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(latents), axis=0))
 
 
-def _interpolation(inputs, seeds):
-    ends = seeds[: 2 * COLUMNS]
+def _interpolation(inputs, latents, *tags):
+    ends = np.arange(min(len(latents), 2 * COLUMNS))
     pairs = len(ends) // 2 or 1
     first, second = np.resize(ends, 2 * pairs).reshape(2, pairs).repeat(COLUMNS, axis=1)
     share = np.tile(np.linspace(0, 1, COLUMNS, dtype=np.float32), pairs)
-    tags = [inputs.tags.from_seeds(first)] if inputs.tags else []  # the same at both ends
-    ends = (inputs.of(inputs.latents.from_seeds(end), *tags) for end in (first, second))
+    tags = [tf.gather(each, first) for each in tags]  # the same at both ends
+    ends = (inputs.of(tf.gather(latents, end), *tags) for end in (first, second))
     return Sheet(inputs.between(*ends, share), COLUMNS)
 
 
-def _changing_tags(inputs, seeds):
+def _changing_tags(inputs, latents, tags):
     """Every tag in turn, all others being those of the first seed, of which no independent one holds."""
     vocabulary = inputs.vocabulary
-    base = inputs.tags.from_seeds(seeds[:1]).numpy()[0]
+    base = tags.numpy()[0]
     for group, where in vocabulary.slices:
         if not group.exclusive:
             base[where] = -1
@@ -115,17 +116,14 @@ def _changing_tags(inputs, seeds):
         if group.exclusive:
             rows[where, where] = -1
     np.fill_diagonal(rows, 1)
-    seeds = seeds[:COLUMNS]
     captions = tuple(tag.replace("_", " ") for tag in vocabulary.tags)
-    return Sheet(_crossed(inputs, seeds, rows.astype(np.float32)), len(seeds), captions)
+    return Sheet(_crossed(inputs, latents, rows.astype(np.float32)), len(latents), captions)
 
 
-def _changing_latents(inputs, seeds):
-    seeds = seeds[:COLUMNS]
-    tags = inputs.tags.from_seeds(seeds)
+def _changing_latents(inputs, latents, tags):
     names = (inputs.vocabulary.decode(row) for row in tags.numpy())
     captions = tuple("\n".join(_lines(tag.replace("_", " ") for tag in row)) for row in names)
-    return Sheet(_crossed(inputs, seeds, tags), len(seeds), captions)
+    return Sheet(_crossed(inputs, latents, tags), len(latents), captions)
 
 
 def _lines(words, per_line=2):

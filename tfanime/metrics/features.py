@@ -11,6 +11,7 @@ one entry in `NETWORKS`.
 
 import inspect
 import re
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from tqdm import tqdm
@@ -140,7 +141,7 @@ def parse_network(text):
     return name, options
 
 
-def open_network(text=DEFAULT):
+def open_network(text: str = DEFAULT) -> FeatureNetwork:
     """Opens a feature network.
 
     Args:
@@ -158,7 +159,9 @@ def open_network(text=DEFAULT):
     return NETWORKS[name](**options) if name in NETWORKS else from_file(name, options)
 
 
-def extract(network, batches, total=None, progress=None):
+def extract(
+    network: FeatureNetwork, batches: Iterable[np.ndarray], total: int | None = None, progress: str | None = None
+) -> Iterator[np.ndarray]:
     """Features of pictures that come batch by batch.
 
     Args:

@@ -11,7 +11,14 @@ from tfanime.metrics.metric import Metric, Number
 SETTINGS = {"kernel_subsets": 100, "kernel_subset_size": 1000, "kernel_largest_share": 0.5}
 
 
-def kernel_distance(features_1, features_2, subsets=100, subset_size=1000, largest_share=0.5, seed=0):
+def kernel_distance(
+    features_1: np.ndarray,
+    features_2: np.ndarray,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    largest_share: float = 0.5,
+    seed: int = 0,
+) -> tuple[float, float]:
     """KID between two sets of features, over random subsets.
 
     Args:

@@ -1,5 +1,8 @@
 """The game of a generator and a discriminator."""
 
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
@@ -7,12 +10,14 @@ from tfanime.inputs import Inputs
 from tfanime.latents import Latents
 from tfanime.models.spectral import power_iterations
 from tfanime.tag_sampling import TagSampler
+from tfanime.tags import TagVocabulary
 from tfanime.training.accumulation import Parts
 from tfanime.training.game import Game
 from tfanime.training.losses import LOSSES, Loss
 from tfanime.training.players import require_players
 from tfanime.training.replicas import own_part
 from tfanime.training.tag_losses import FORMS, tag_accuracy, tag_loss
+from tfanime.training.terms import Term
 
 
 class GAN(Game):
@@ -43,8 +48,16 @@ class GAN(Game):
     """
 
     def __init__(
-        self, generator, discriminator, *, latents=None, vocabulary=None, ema_half_life=10_000, seed=0, **kwargs
-    ):
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        latents: Latents | None = None,
+        vocabulary: TagVocabulary | None = None,
+        ema_half_life: float = 10_000,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, **kwargs)
         if not ema_half_life > 0:
             raise ValueError(f"ema_half_life must be above 0 images. Received: {ema_half_life}")
@@ -60,16 +73,16 @@ class GAN(Game):
 
     def compile(
         self,
-        generator_optimizer,
-        discriminator_optimizer,
-        loss,
-        terms=(),
-        constraint=None,
-        adversarial_weight=1.0,
-        tag_weight=1.0,
-        exclusive_tags="sigmoid",
-        **kwargs,
-    ):
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        loss: str | Loss,
+        terms: Iterable[Term] = (),
+        constraint: Callable[..., None] | None = None,
+        adversarial_weight: float = 1.0,
+        tag_weight: float = 1.0,
+        exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid",
+        **kwargs: Any,
+    ) -> None:
         """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
 
         Args:
@@ -109,7 +122,7 @@ class GAN(Game):
         self.tag_weight = tag_weight
         self.exclusive_tags = exclusive_tags
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> tf.Tensor:
         """Draws pictures with averaged weights.
 
         Args:
@@ -122,11 +135,11 @@ class GAN(Game):
         return self.ema_generator(inputs, training=False)
 
     @property
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The `tfanime.inputs.Inputs` of the generator."""
         return Inputs(self.latents, self.tag_sampler.vocabulary if self.tag_sampler else None)
 
-    def inputs_from_seeds(self, seeds, wanted=None):
+    def inputs_from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor | list[tf.Tensor]:
         """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`.
 
         Args:
