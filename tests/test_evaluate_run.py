@@ -133,8 +133,9 @@ def test_two_networks_side_by_side(evaluated, features, tmp_path, monkeypatch, c
     assert {key: value for key, value in row.items() if not key.startswith("second_")} == (
         values(before)["dcgan"]["values"]
     )
-    network = open_network(f"{other}:scale=255,mean=0")
-    command.main([flags[0], flags[1], f"--features={other}:scale=255,mean=0", *flags[3:-1], f"--out={tmp_path / 'one'}"])
+    alone = f"{other}:scale=255,mean=0"
+    network = open_network(alone)
+    command.main([*flags[:2], f"--features={alone}", *flags[3:-1], f"--out={tmp_path / 'one'}"])
     alone = values(tmp_path / "one")["dcgan"]["values"]
     for key in ("distance", "kernel", "kernel_deviation"):
         assert row[f"second_{key}"] == pytest.approx(alone[key], rel=1e-6), key
@@ -142,7 +143,7 @@ def test_two_networks_side_by_side(evaluated, features, tmp_path, monkeypatch, c
     for text in (printed, page):
         assert network.value in text and "KID x1000 (other)" in text and "a and b disagree." in text
     assert network.weights in page
-    with pytest.raises(ValueError, match=r"one protocol. Received: .*, in which second is None and not {'name': 'other'"):
+    with pytest.raises(ValueError, match=r"one protocol. Received: .*, in which second is None and not {'name': 'o"):
         command.main([*flags, f"--beside={before}"])
 
 
