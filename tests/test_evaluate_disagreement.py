@@ -28,7 +28,7 @@ def test_two_networks_that_disagree_are_named_with_the_models_and_their_values()
     models = [("x", (12.5, 0.010, 2.02, 0.005), 100), ("y", (14, 0.020, 1.79, 0.006), 100)]
     (sentence,) = disagreements(evaluation(*models))
     assert sentence == (
-        "a (fd_a) and b (fd_b) disagree about which is better, x and y (fd_a 12.5 against 14, fd_b 2.02 against 1.79): "
+        "a (fd_a) and b (fd_b) disagree about the order of x and y (fd_a 12.5 against 14, fd_b 2.02 against 1.79): "
         "look at the sheets."
     )
     assert disagreements(evaluation(*models[::-1])) == [sentence]
@@ -37,7 +37,7 @@ def test_two_networks_that_disagree_are_named_with_the_models_and_their_values()
 def test_distances_of_one_network_may_disagree_too():
     models = [("x", (2.02, 0.005, None, None), 100), ("y", (1.79, 0.014, None, None), 100)]
     (sentence,) = disagreements(evaluation(*models, protocol={"network": NETWORKS["network"]}))
-    assert sentence.startswith("a (fd_a) and a (KID x1000) disagree about which is better, y and x (fd_a 1.79 against")
+    assert sentence.startswith("a (fd_a) and a (KID x1000) disagree about the order of y and x (fd_a 1.79 against")
     assert "KID x1000 14.00 ± 1.00 against 5.00 ± 1.00" in sentence
 
 

@@ -36,10 +36,8 @@ def disagreements(evaluation):
             told.append(f"{better['name']} and {worse['name']} ({', '.join(words)})")
         if len(contested) > SHOWN:
             told.append(f"{len(contested) - SHOWN} more pairs")
-        found.append(
-            f"{_named(first, evaluation.protocol)} and {_named(other, evaluation.protocol)} disagree about which is "
-            f"better, {'; '.join(told)}: look at the sheets."
-        )
+        both = " and ".join(_named(column, evaluation.protocol) for column in (first, other))
+        found.append(f"{both} disagree about the order of {'; '.join(told)}: look at the sheets.")
     return found
 
 
