@@ -10,9 +10,11 @@ in which a newer card has replaced it, none. (A folder that is swapped as a whol
 
 import hashlib
 import importlib
+import io
 import json
 import pkgutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 from tfanime import __version__, pretrained
@@ -201,7 +203,7 @@ def origin(details, step):
     }
 
 
-def write_generator(folder, network, inputs, provenance, licence=LICENCE):
+def write_generator(folder, network, inputs, provenance, licence=LICENCE, half=False):
     """Writes a generator's folder, or replaces what is in it; a reader or a kill at any moment finds a whole one.
 
     Args:
@@ -210,6 +212,7 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE):
         inputs: The `tfanime.inputs.Inputs` that it draws from.
         provenance: Where it comes from, a dictionary that JSON knows, see `origin`.
         licence: A sentence on what may be done with it.
+        half: Whether the weights are rounded to float16, for a file of half the size. Whoever loads it has float32.
 
     Raises:
         OSError: The folder cannot be written; what was in it stays.
@@ -217,6 +220,8 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE):
     folder = Path(folder)
     with tempfile.TemporaryDirectory() as temporary:
         network.save(Path(temporary) / "generator.keras")
+        if half:
+            _halve(Path(temporary) / "generator.keras")
         content = (Path(temporary) / "generator.keras").read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     file = f"generator-{digest[:16]}.keras"
@@ -237,6 +242,30 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE):
     for old in (*folder.glob("generator-*.keras"), *folder.glob(".*.part")):  # the latter by a kill
         if old.name != file:
             old.unlink(missing_ok=True)
+
+
+def _halve(path):
+    """Rounds the weights in a .keras file, an archive with an HDF5 file, to float16."""
+    import h5py
+
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    whole, small = io.BytesIO(parts["model.weights.h5"]), io.BytesIO()
+    with h5py.File(whole) as source, h5py.File(small, "w") as target:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                new = target.create_dataset(name, data=item[()], dtype="float16" if item.dtype.kind == "f" else None)
+            else:
+                new = target.require_group(name)
+            new.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        target.attrs.update(source.attrs)
+    parts["model.weights.h5"] = small.getvalue()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def read_card(folder):
