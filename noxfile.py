@@ -50,7 +50,7 @@ def torch(session):
 @nox.session
 def fidelity(session):
     """The judge's numbers are those of torch-fidelity, clean-fid and prdc, which bring PyTorch along (gigabytes)."""
-    session.install(".[test]", "torch-fidelity==0.4.0", "clean-fid==0.1.35", "prdc==0.2")
+    session.install(".[judge,test]", "torch-fidelity==0.4.0", "clean-fid==0.1.35", "prdc==0.2")
     session.run("pytest", "tests/test_metrics_references.py", *session.posargs)
 
 

@@ -279,7 +279,7 @@ class Discriminator(nn.Module):
             inner = layers[f"conv_{size}_down"](layers[f"conv_{size}"](x))
             x = layers[f"skip_{size}"](x) + inner
         x = x.float()
-        count, channels, height, width = x.shape
+        _, channels, height, width = x.shape
         groups = x.reshape(-1, self.group_size, channels, height, width)
         deviation = torch.sqrt(groups.var(1, correction=0) + EPSILON).mean((1, 2, 3))
         deviation = deviation.repeat_interleave(self.group_size)[:, None, None, None].expand(-1, 1, height, width)

@@ -140,6 +140,29 @@ def parse_network(text):
     return name, options
 
 
+def parse_networks(text, most=None):
+    """Reads what a command line calls several feature networks.
+
+    Args:
+        text: See `parse_network`; one behind the other, separated by commas.
+        most: How many there may be; None for any number.
+
+    Returns:
+        A list of texts, each of one network.
+
+    Raises:
+        ValueError: A text is none of a network, one is there twice, or there are too many.
+    """
+    texts = re.split(r",(?!\w+=)", text)  # what follows other commas are options
+    for each in texts:
+        parse_network(each)
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"feature networks must be named once each. Received: {text!r}")
+    if most and len(texts) > most:
+        raise ValueError(f"there must be at most {most} feature networks. Received: {text!r}")
+    return texts
+
+
 def open_network(text=DEFAULT):
     """Opens a feature network.
 

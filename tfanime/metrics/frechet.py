@@ -187,13 +187,18 @@ def frechet_infinity(features, reference, points=15, seed=0):
     return float(np.polyfit(1 / counts, distances, 1)[1])
 
 
+def gaussian_of(features):
+    """The `Gaussian` of features, array `[count, dimensions]`, of which few are in float64 at a time."""
+    moments = Moments(features.shape[1])
+    for begin in range(0, len(features), ROWS):
+        moments.update(features[begin : begin + ROWS])
+    return moments.gaussian
+
+
 def _compute(fakes, reference):
-    moments = Moments(fakes.shape[1])
-    for begin in range(0, len(fakes), ROWS):
-        moments.update(fakes[begin : begin + ROWS])
     enough = len(fakes) >= 4 * fakes.shape[1]
     return {
-        "distance": reference.gaussian.distance(moments.gaussian),
+        "distance": reference.gaussian.distance(gaussian_of(fakes)),
         "distance_infinity": frechet_infinity(fakes, reference.gaussian) if enough else None,
     }
 

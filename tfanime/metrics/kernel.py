@@ -67,6 +67,11 @@ def squared_discrepancy(first, second):
     return float(within(first) + within(second) - 2 * np.mean(cubic(first, second)))
 
 
+def show(kernel):
+    """The cell of a table, in thousandths."""
+    return f"{1000 * kernel:.2f}"
+
+
 def _compute(reals, fakes):
     kernel, deviation = kernel_distance(reals, fakes, *SETTINGS.values())
     return {"kernel": kernel, "kernel_deviation": deviation}
@@ -79,7 +84,7 @@ METRIC = Metric(
             "kernel",
             "KID x1000",
             "less",
-            lambda value: f"{1000 * value:.2f}",
+            show,
             "Kernel distance, without bias by the number of pictures; the deviation is that of its subsets.",
             deviation="kernel_deviation",
         ),
