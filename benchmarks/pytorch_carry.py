@@ -7,22 +7,25 @@ python benchmarks/pytorch_carry.py carry avatars.npz tfrecords/anime-faces gener
 import argparse
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pytorch_stylegan2 import write_weights
+
+from tfanime import data
+from tfanime.generator import LICENCE, write_generator
+from tfanime.inputs import Inputs
+from tfanime.latents import Latents
+from tfanime.models import stylegan2
+from tfanime.tfrecords.default import default_shards
 
 IMAGE_SIZE = 64
-LICENCE = (
-    "Trained on faces from public image boards, whose pictures belong to their artists: "
-    "for research and private use; avatars are no one's likeness but may resemble known characters."
-)
 
 
 def pack(shards, path):
     """Writes the shards' training faces as JPEGs in one file, with their tags and the vocabulary's groups."""
-    from tfanime import data
-
     faces = data.load(shards, IMAGE_SIZE)
     parts = []
     for image in faces.images(np.arange(faces.count)):
@@ -40,27 +43,37 @@ def pack(shards, path):
     print(f"{faces.count:,} faces, {sum(map(len, parts)) / 1e6:.1f} MB -> {path}")
 
 
-def network_of(state, tag_count):
-    """The Keras generator that has a state's sizes, with its weights."""
-    import keras
-    from pytorch_stylegan2 import write_weights
+def _players(path):
+    """The states in a file of weights, by player."""
+    players = {}
+    with np.load(path) as file:
+        for key in file:
+            player, name = key.split("/")
+            players.setdefault(player, {})[name] = file[key].astype(np.float32)
+    return players
 
-    from tfanime.models import stylegan2
 
-    widths = {
-        int(key.split("_")[2].split(".")[0]): state[key].shape[1]
-        for key in state
-        if ".to_rgb_" in f".{key}" and key.endswith(f"{'kernel'}") and "affine" not in key
-    }
-    z_size = state["mapping.dense_0.kernel"].shape[0] - state["mapping.average"].shape[0]
-    keras.utils.clear_session()
+def _widths(state, part):
+    """Channels by picture size, of the layers `part` in a state."""
+    found = re.compile(rf"layers\.{part}_(\d+)\.kernel")
+    matches = [(found.fullmatch(name), kernel) for name, kernel in state.items()]
+    return {int(match[1]): kernel.shape[1] for match, kernel in matches if match}
+
+
+def _depth(state, mapping):
+    return sum(re.fullmatch(rf"{mapping}\.dense_\d+\.kernel", name) is not None for name in state)
+
+
+def generator_of(state, tag_count):
+    """The Keras generator of a state's sizes, with its weights."""
+    widths, w_size = _widths(state, "to_rgb"), len(state["mapping.average"])
     network = stylegan2.generator(
         max(widths),
-        z_size,
-        len(state["mapping.average"]),
+        z_size=len(state["mapping.dense_0.kernel"]) - w_size,
+        w_size=w_size,
         channel_base=widths[max(widths)] * max(widths),
         channel_max=max(widths.values()),
-        mapping_layers=sum(key.startswith("mapping.dense_") and key.endswith("kernel") for key in state),
+        mapping_layers=_depth(state, "mapping"),
         tag_count=tag_count,
         embedding_noise=0.5,
     )
@@ -68,25 +81,35 @@ def network_of(state, tag_count):
     return network
 
 
-def carry(path, shards, folder, player="ema"):
+def discriminator_of(state, tag_count):
+    """The Keras discriminator of a state's sizes, with its weights."""
+    widths = _widths(state, "conv")
+    widths[4] -= 1  # the standard deviation
+    network = stylegan2.discriminator(
+        max(widths),
+        channel_base=widths[max(widths)] * max(widths),
+        channel_max=max(widths.values()),
+        tag_count=tag_count,
+        projection="layers.logit_features.kernel" in state,
+        tag_head="layers.tag_logit.kernel" in state,
+        mapping_layers=_depth(state, r"layers\.tag_mapping"),
+    )
+    write_weights(network, state)
+    return network
+
+
+def carry(paths, shards, folder, player, licence):
     """Writes a generator's folder from weights that `pytorch_avatars.py` wrote."""
-    from tfanime import data
-    from tfanime.generator import write_generator
-    from tfanime.inputs import Inputs
-    from tfanime.latents import Latents
-
-    if shards == "drawn":
-        from tfanime.tfrecords.default import default_shards
-
-        shards = default_shards(IMAGE_SIZE)
-    faces = data.load(shards, IMAGE_SIZE)
+    players = {name: state for path in paths for name, state in _players(path).items()}
+    faces = data.load(default_shards(IMAGE_SIZE) if shards == "drawn" else shards, IMAGE_SIZE)
     vocabulary = faces.vocabulary.with_frequencies(faces.tags)
-    state = np.load(path)
-    state = {key.removeprefix(f"{player}/"): state[key].astype(np.float32) for key in state if key.startswith(player)}
-    network = network_of(state, len(vocabulary))
+    network = generator_of(players[player], len(vocabulary))
     inputs = Inputs.of_network(network, Latents(network.inputs[0].shape[-1]), vocabulary)
     provenance = {"recipe": "stylegan2", "trained_by": "benchmarks/pytorch_avatars.py", "data_set": Path(shards).name}
-    write_generator(folder, network, inputs, provenance, LICENCE, half=True)
+    others = {}
+    if "discriminator" in players:
+        others["discriminator"] = discriminator_of(players["discriminator"], len(vocabulary))
+    write_generator(folder, network, inputs, provenance, licence, half=True, **others)
 
 
 def main():
@@ -96,15 +119,16 @@ def main():
     packing.add_argument("shards")
     packing.add_argument("path")
     carrying = commands.add_parser("carry", help="weights into a generator's folder")
-    carrying.add_argument("path")
     carrying.add_argument("shards", help="the shards it was trained on, or the word drawn")
     carrying.add_argument("folder")
+    carrying.add_argument("paths", nargs="+", help="files of weights")
+    carrying.add_argument("--licence", default=LICENCE, help="a sentence for the card")
     carrying.add_argument("--player", default="ema", help="ema or generator (default ema)")
     arguments = parser.parse_args()
     if arguments.command == "pack":
         pack(arguments.shards, arguments.path)
     else:
-        carry(arguments.path, arguments.shards, arguments.folder, arguments.player)
+        carry(arguments.paths, arguments.shards, arguments.folder, arguments.player, arguments.licence)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     card.json               what it is: kind, vocabulary, latents, image size, origin, licence note; and of the file
     generator-HASH.keras    of its network the name and the SHA-256
+    discriminator-HASH.keras    where there is one, for `--begin_with`
 
 A training replaces both with every checkpoint. The network's name holds its hash, so that a new one never takes an old
 one's place: whichever card a reader finds, at any moment, names a file that is that card's or, for the blink of an eye
@@ -114,9 +115,7 @@ def open_generator(path, checkpoint="newest"):
         OSError: There is nothing of the kind, the run has no such checkpoint, or a name cannot be downloaded.
         ValueError: A file in it cannot be read, or a checkpoint of what is no run folder was asked for.
     """
-    folder = Path(path)
-    if not folder.exists() and str(path) in pretrained.names():
-        folder = pretrained.folder_of(path)
+    folder = _place(path)
     if (folder / "run.json").is_file():
         run = RunFolder(folder)
         if checkpoint == "newest" and (run.generator / CARD).is_file():
@@ -203,7 +202,7 @@ def origin(details, step):
     }
 
 
-def write_generator(folder, network, inputs, provenance, licence=LICENCE, half=False):
+def write_generator(folder, network, inputs, provenance, licence=LICENCE, half=False, discriminator=None):
     """Writes a generator's folder, or replaces what is in it; a reader or a kill at any moment finds a whole one.
 
     Args:
@@ -213,20 +212,13 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE, half=F
         provenance: Where it comes from, a dictionary that JSON knows, see `origin`.
         licence: A sentence on what may be done with it.
         half: Whether the weights are rounded to float16, for a file of half the size. Whoever loads it has float32.
+        discriminator: The `keras.Model` of the other player, so that `--begin_with` starts from both.
 
     Raises:
         OSError: The folder cannot be written; what was in it stays.
     """
     folder = Path(folder)
-    with tempfile.TemporaryDirectory() as temporary:
-        network.save(Path(temporary) / "generator.keras")
-        if half:
-            _halve(Path(temporary) / "generator.keras")
-        content = (Path(temporary) / "generator.keras").read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    file = f"generator-{digest[:16]}.keras"
-    with replacing(folder / file) as temporary:
-        temporary.write_bytes(content)
+    file, digest = _write_network(folder, "generator", network, half)
     card = {
         "format": FORMAT,
         "kind": "seeds",
@@ -238,10 +230,29 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE, half=F
         "provenance": provenance,
         "licence": licence,
     }
+    if discriminator is not None:
+        file, digest = _write_network(folder, "discriminator", discriminator, half)
+        card["discriminator"] = {"file": file, "sha256": digest}
     write_text(folder / CARD, json.dumps(card, indent=1) + "\n")
-    for old in (*folder.glob("generator-*.keras"), *folder.glob(".*.part")):  # the latter by a kill
-        if old.name != file:
+    kept = {each["file"] for each in (card, card.get("discriminator")) if each}
+    for old in (*folder.glob("*-*.keras"), *folder.glob(".*.part")):  # the latter by a kill
+        if old.name not in kept:
             old.unlink(missing_ok=True)
+
+
+def _write_network(folder, name, network, half):
+    """Writes NAME-HASH.keras; returns its name and its SHA-256."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / f"{name}.keras"
+        network.save(path)
+        if half:
+            _halve(path)
+        content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    file = f"{name}-{digest[:16]}.keras"
+    with replacing(folder / file) as temporary:
+        temporary.write_bytes(content)
+    return file, digest
 
 
 def _halve(path):
@@ -284,8 +295,9 @@ def read_card(folder):
             raise ValueError(
                 f"its kind is {card['kind']!r}, and this version draws {', '.join(KINDS)}: take a newer tfanime"
             )
-        if Path(card["file"]).name != card["file"]:
-            raise ValueError(f"its file must lie beside it, and is {card['file']!r}")
+        for each in (card, card.get("discriminator")):
+            if each and Path(each["file"]).name != each["file"]:
+                raise ValueError(f"its file must lie beside it, and is {each['file']!r}")
         missing = {"sha256", "image_size", "latents", "vocabulary", "provenance", "licence"} - set(card)
         if missing:
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
@@ -314,22 +326,45 @@ def _from_folder(folder):
     return _drawing(network, inputs, card["provenance"], card["licence"])
 
 
-def _card_and_network(folder):
-    """A card and the bytes of the network that it names."""
+def _place(path):
+    """The path, or the folder of the pretrained generator of this name."""
+    return pretrained.folder_of(path) if not Path(path).exists() and str(path) in pretrained.names() else Path(path)
+
+
+def open_discriminator(path):
+    """The discriminator beside a generator, a `keras.Model`; None where there is none.
+
+    Args:
+        path: A generator's folder (with card.json) or a name, as for `open_generator`; anything else has none.
+
+    Raises:
+        OSError: The folder lacks the file that its card names.
+        ValueError: The card or the network cannot be read.
+    """
+    folder = _place(path)
+    if not (folder / CARD).is_file() or "discriminator" not in read_card(folder):
+        return None
+    card, content = _card_and_network(folder, "discriminator")
+    return _network(folder / card["discriminator"]["file"], content)
+
+
+def _card_and_network(folder, player=None):
+    """A card and the bytes of the network that it names: the generator's, or that of `player`."""
     while True:
         card = read_card(folder)
+        named = card[player] if player else card
         try:
-            content = (folder / card["file"]).read_bytes()
+            content = (folder / named["file"]).read_bytes()
         except FileNotFoundError as error:
             if read_card(folder) != card:  # a training has just replaced both
                 continue
             raise FileNotFoundError(
                 f"a generator's folder must hold the file that its card names: copy the whole folder. "
-                f"Received: {str(folder)!r} without {card['file']}"
+                f"Received: {str(folder)!r} without {named['file']}"
             ) from error
-        if hashlib.sha256(content).hexdigest() != card["sha256"]:
+        if hashlib.sha256(content).hexdigest() != named["sha256"]:
             raise ValueError(
-                f"{folder / card['file']} must have the SHA-256 that is in {CARD}, {card['sha256'][:16]}...: "
+                f"{folder / named['file']} must have the SHA-256 that is in {CARD}, {named['sha256'][:16]}...: "
                 "copy the folder again"
             )
         return card, content
