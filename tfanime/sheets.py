@@ -18,7 +18,7 @@ class Sheet:
     """What is drawn on a sheet.
 
     Args:
-        inputs: The generator's inputs, one row a picture: latents `[count, size]`, or `[latents, tags]`.
+        inputs: The generator's inputs, one row a picture, see `tfanime.inputs.Inputs`.
         columns: Pictures a row of the sheet; None for as square as possible.
         captions: Words beside the rows; none for a sheet without.
     """
@@ -80,31 +80,32 @@ def sheets(gan, seeds):
         latents; and `latents`, each row all the tags of one seed and each column another seed's latents.
     """
     inputs = gan.inputs
-    drawn = inputs.from_seeds(np.asarray(seeds, np.int64))  # once: a seed alone takes milliseconds
-    latents, *tags = drawn if inputs.tags else [drawn]
-    result = {"samples": Sheet(drawn), "interpolation": _interpolation(inputs, latents, *tags)}
+    seeds = np.asarray(seeds, np.int64)
+    parts = [inputs.latents.from_seeds(seeds), *inputs.beside_latents(seeds)]  # once: a seed alone takes milliseconds
+    result = {"samples": Sheet(inputs.of(*parts)), "interpolation": _interpolation(inputs, *parts)}
     if inputs.tags:
-        few = latents[:COLUMNS], tags[0][:COLUMNS]
+        few = [part[:COLUMNS] for part in parts]
         result |= {"tags": _changing_tags(inputs, *few), "latents": _changing_latents(inputs, *few)}
     return result
 
 
-def _crossed(inputs, latents, tags):
-    """All latents (across) under every row of tags (down)."""
-    return inputs.of(tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(latents), axis=0))
+def _crossed(inputs, latents, tags, *noise):
+    """All latents, with their noise (across), under every row of tags (down)."""
+    across = [tf.tile(part, [len(tags), 1]) for part in (latents, *noise)]
+    return inputs.of(across[0], tf.repeat(tags, len(latents), axis=0), *across[1:])
 
 
-def _interpolation(inputs, latents, *tags):
+def _interpolation(inputs, latents, *others):
     ends = np.arange(min(len(latents), 2 * COLUMNS))
     pairs = len(ends) // 2 or 1
     first, second = np.resize(ends, 2 * pairs).reshape(2, pairs).repeat(COLUMNS, axis=1)
     share = np.tile(np.linspace(0, 1, COLUMNS, dtype=np.float32), pairs)
-    tags = [tf.gather(each, first) for each in tags]  # the same at both ends
-    ends = (inputs.of(tf.gather(latents, end), *tags) for end in (first, second))
+    others = [tf.gather(each, first) for each in others]  # the same at both ends
+    ends = (inputs.of(tf.gather(latents, end), *others) for end in (first, second))
     return Sheet(inputs.between(*ends, share), COLUMNS)
 
 
-def _changing_tags(inputs, latents, tags):
+def _changing_tags(inputs, latents, tags, *noise):
     """Every tag in turn, all others being those of the first seed, of which no independent one holds."""
     vocabulary = inputs.vocabulary
     base = tags.numpy()[0]
@@ -117,13 +118,13 @@ def _changing_tags(inputs, latents, tags):
             rows[where, where] = -1
     np.fill_diagonal(rows, 1)
     captions = tuple(tag.replace("_", " ") for tag in vocabulary.tags)
-    return Sheet(_crossed(inputs, latents, rows.astype(np.float32)), len(latents), captions)
+    return Sheet(_crossed(inputs, latents, rows.astype(np.float32), *noise), len(latents), captions)
 
 
-def _changing_latents(inputs, latents, tags):
+def _changing_latents(inputs, latents, tags, *noise):
     names = (inputs.vocabulary.decode(row) for row in tags.numpy())
     captions = tuple("\n".join(_lines(tag.replace("_", " ") for tag in row)) for row in names)
-    return Sheet(_crossed(inputs, latents, tags), len(latents), captions)
+    return Sheet(_crossed(inputs, latents, tags, *noise), len(latents), captions)
 
 
 def _lines(words, per_line=2):
