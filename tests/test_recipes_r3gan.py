@@ -7,6 +7,7 @@ import recipe_flags
 import tensorflow as tf
 
 from tfanime import generate
+from tfanime.models.r3gan import GroupedConv2D
 from tfanime.recipes import r3gan
 from tfanime.recipes.gan import GANSettings
 from tfanime.training.losses import LOSSES
@@ -48,14 +49,14 @@ READ = {
     "learning_rate": (0.25, lambda gan: rate(gan, 0) == pytest.approx(0.25)),
     "augment": ("ada", lambda gan: not gan.augmentation.colours),  # whose tags are of colours
     "latent_size": (6, lambda gan: gan.latents.size == 6),
-    "channel_base": (256, lambda gan: recipe_flags.of_type(gan.discriminator, keras.layers.Layer)[1].filters == 16),
+    "channel_base": (256, lambda gan: recipe_flags.of_type(gan.discriminator, GroupedConv2D)[0].filters == 16),
     "channel_max": (8, lambda gan: gan.generator.count_params() < built().generator.count_params()),
     "blocks": (1, lambda gan: gan.generator.count_params() < built().generator.count_params()),
     "gamma": (0.0, lambda gan: not gan.terms),
     "final_gamma": (1.5, lambda gan: float(gan.terms[1].weight(10**9)) == pytest.approx(1.5)),
     "penalty_every": (8, lambda gan: [term.every for term in gan.terms] == [8, 8]),
     "final_learning_rate": (1e-5, lambda gan: rate(gan, 10**9) == pytest.approx(1e-5)),
-    "schedule_images": (400, lambda gan: rate(gan, 100) == pytest.approx(5e-5) < rate(gan, 90)),
+    "schedule_images": (400, lambda gan: rate(gan, 90) > rate(gan, 100) == pytest.approx(5e-5)),
 }
 TOLD = ("tag_weight", "exclusive_tags", "tag_loss_on")  # of discriminators that tell tags
 

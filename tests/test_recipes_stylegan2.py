@@ -62,7 +62,7 @@ READ = {
     **LAZY,
     "latent_size": (5, lambda gan: gan.latents.size == 5),
     "style_size": (5, lambda gan: gan.inputs.sizes["embedding_noise"] == 5),
-    "mapping_layers": (3, lambda gan: len(gan.generator.get_layer("mapping").layers) == 10),
+    "mapping_layers": (3, lambda gan: width(gan.generator.get_layer("mapping"), "dense_2") == 8),
     "channel_base": (32, lambda gan: width(gan.generator.get_layer("synthesis"), "conv_16") == 2),
     "channel_max": (3, lambda gan: width(gan.discriminator, "conv_8") == 3),
     "embedding_noise": (0.0, lambda gan: list(gan.inputs.sizes) == ["latents", "tags", "noise"]),
