@@ -2,6 +2,7 @@
 
     python benchmarks/pytorch_avatars.py faces.npz OUT --seconds 480
     python benchmarks/pytorch_avatars.py drawn OUT --seconds 120     avatars drawn by rule, with all 34 tags
+    python benchmarks/pytorch_avatars.py faces.npz OUT --begin_with FIRST-players.npz
 
 `benchmarks/pytorch_carry.py` packs the faces and carries the weights back. The game is that of
 `python -m tfanime.recipes.stylegan2`: `nox -s torch` holds its losses and gradients to those of the recipe. Where it
@@ -249,6 +250,13 @@ class Training:
         self.probability = Probability(device)
         self.logs = {name: torch.zeros((), device=device) for name in ("d", "g", "r1", "path", "real", "fake")}
         self.step = 0
+        self.begun = False
+
+    def begin_with(self, states):
+        """Starts from weights, states by player as of `read_players`; optimizers and augmentation start anew."""
+        for name, state in {"ema": states["generator"], **states}.items():
+            getattr(self, name).load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
+        self.begun = True  # the average needs no ramp
 
     def change(self, images):
         return augment(images, self.probability.p) if self.settings.augment else images
@@ -349,8 +357,8 @@ class Training:
         self.step += 1
         if self.step % 4 == 0:
             self.logs["sign"] = self.probability.move(4 * s.batch_size)
-        seen = self.step * s.batch_size
-        decay = 0.5 ** (s.batch_size / min(s.ema_half_life, 0.05 * seen))
+        ramp = math.inf if self.begun else 0.05 * self.step * s.batch_size
+        decay = 0.5 ** (s.batch_size / min(s.ema_half_life, ramp))
         torch._foreach_lerp_(list(self.ema.parameters()), list(self.generator.parameters()), 1 - decay)
 
     @torch.no_grad()
@@ -407,11 +415,30 @@ def draw_faces(count):
     return images, tags, [[group.tags, group.exclusive] for group in JIN34.groups]
 
 
-def fastest(data, settings, device):
+def read_players(*paths):
+    """The states in files that `save` wrote, by player: float32 arrays by name."""
+    players = {}
+    for path in paths:
+        with np.load(path) as file:
+            for key in file:
+                player, name = key.split("/")
+                players.setdefault(player, {})[name] = file[key].astype(np.float32)
+    return players
+
+
+def made(data, settings, device, fold=True, begin_with=None):
+    """A `Training`, from given weights where there is a file of them."""
+    training = Training(*data, settings, device, fold)
+    if begin_with:
+        training.begin_with(read_players(begin_with))
+    return training
+
+
+def fastest(data, settings, device, begin_with=None):
     """The `Training` whose steps are faster on this GPU, with filters in kernels of their own or not."""
     found = []
     for fold in (True, False):
-        training = Training(*data, settings, device, fold)
+        training = made(data, settings, device, fold, begin_with)
         training.capture()
         for _ in range(16):
             training.train_step()
@@ -441,6 +468,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=480, help="of training (default 480)")
     parser.add_argument("--count", type=int, default=30_000, help="avatars to draw (default 30,000)")
     parser.add_argument("--snapshots", type=int, default=0, help="averaged generators kept on the way (default 0)")
+    parser.add_argument("--begin_with", help="players to start from, OUT-players.npz of an earlier training")
     for field in dataclasses.fields(Settings):
         kind = (lambda text: text == "true") if field.type is bool else field.type
         parser.add_argument(f"--{field.name}", type=kind, default=field.default)
@@ -453,7 +481,8 @@ def main():
     start = time.time()
     data = draw_faces(arguments.count) if arguments.data == "drawn" else read_faces(arguments.data)
     print(f"{len(data[0])} pictures after {time.time() - start:.1f} s", flush=True)
-    training = fastest(data, settings, device) if device == "cuda" else Training(*data, settings, device)
+    make = fastest if device == "cuda" else made
+    training = make(data, settings, device, begin_with=arguments.begin_with)
     print(f"ready after {time.time() - start:.1f} s", flush=True)
     start, taken, told = time.time(), 0, 0.0
     with open(f"{out}.jsonl", "w") as log:
@@ -485,7 +514,8 @@ def main():
     print(f"{training.step} steps, {training.step * settings.batch_size / elapsed:.0f} images/s", json.dumps(logs))
     training.measure_average()
     save(f"{out}.npz", ema=training.ema)
-    save(f"{out}-players.npz", generator=training.generator, discriminator=training.discriminator)
+    players = ("generator", "discriminator", "ema")
+    save(f"{out}-players.npz", **{name: getattr(training, name) for name in players})
     training.sheet(f"{out}.png")
 
 

@@ -1,7 +1,8 @@
 """What goes to a GPU machine without TensorFlow, and what comes back.
 
 python benchmarks/pytorch_carry.py pack tfrecords/anime-faces faces.npz    faces of 64 px, for pytorch_avatars.py
-python benchmarks/pytorch_carry.py carry avatars.npz tfrecords/anime-faces generators/avatars64
+python benchmarks/pytorch_carry.py carry tfrecords/anime-faces generators/avatars64 avatars.npz avatars-players.npz
+python benchmarks/pytorch_carry.py begin avatars64 avatars64-players.npz    for pytorch_avatars.py --begin_with
 """
 
 import argparse
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from pytorch_stylegan2 import write_weights
+from pytorch_avatars import Settings, Training, read_players, save
+from pytorch_stylegan2 import read_weights, write_weights
 
 from tfanime import data
-from tfanime.generator import LICENCE, write_generator
+from tfanime.generator import LICENCE, open_discriminator, open_generator, write_generator
 from tfanime.inputs import Inputs
 from tfanime.latents import Latents
 from tfanime.models import stylegan2
@@ -41,16 +43,6 @@ def pack(shards, path):
         groups=json.dumps(groups),
     )
     print(f"{faces.count:,} faces, {sum(map(len, parts)) / 1e6:.1f} MB -> {path}")
-
-
-def _players(path):
-    """The states in a file of weights, by player."""
-    players = {}
-    with np.load(path) as file:
-        for key in file:
-            player, name = key.split("/")
-            players.setdefault(player, {})[name] = file[key].astype(np.float32)
-    return players
 
 
 def _widths(state, part):
@@ -100,7 +92,7 @@ def discriminator_of(state, tag_count):
 
 def carry(paths, shards, folder, player, licence):
     """Writes a generator's folder from weights that `pytorch_avatars.py` wrote."""
-    players = {name: state for path in paths for name, state in _players(path).items()}
+    players = read_players(*paths)
     faces = data.load(default_shards(IMAGE_SIZE) if shards == "drawn" else shards, IMAGE_SIZE)
     vocabulary = faces.vocabulary.with_frequencies(faces.tags)
     network = generator_of(players[player], len(vocabulary))
@@ -110,6 +102,20 @@ def carry(paths, shards, folder, player, licence):
     if "discriminator" in players:
         others["discriminator"] = discriminator_of(players["discriminator"], len(vocabulary))
     write_generator(folder, network, inputs, provenance, licence, half=True, **others)
+
+
+def begin(model, path):
+    """Writes the players of a generator's folder, or of a name, that has the sizes of `Settings`."""
+    generator = open_generator(model)
+    networks = {"generator": generator.network, "discriminator": open_discriminator(model)}
+    size, vocabulary = generator.network.output_shape[1], generator.vocabulary
+    groups = [[group.tags, group.exclusive] for group in vocabulary.groups]
+    tags = 2 * np.eye(len(vocabulary), dtype=np.int8) - 1
+    training = Training(np.zeros((len(tags), 3, size, size), np.uint8), tags, groups, Settings(), "cpu")
+    for name, network in networks.items():
+        if network is not None:
+            read_weights(getattr(training, name), network)
+    save(path, **{name: getattr(training, name) for name, network in networks.items() if network is not None})
 
 
 def main():
@@ -124,9 +130,14 @@ def main():
     carrying.add_argument("paths", nargs="+", help="files of weights")
     carrying.add_argument("--licence", default=LICENCE, help="a sentence for the card")
     carrying.add_argument("--player", default="ema", help="ema or generator (default ema)")
+    beginning = commands.add_parser("begin", help="players of a generator, to train on")
+    beginning.add_argument("model", help="a generator's folder or name")
+    beginning.add_argument("path")
     arguments = parser.parse_args()
     if arguments.command == "pack":
         pack(arguments.shards, arguments.path)
+    elif arguments.command == "begin":
+        begin(arguments.model, arguments.path)
     else:
         carry(arguments.paths, arguments.shards, arguments.folder, arguments.player, arguments.licence)
 

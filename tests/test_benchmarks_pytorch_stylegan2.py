@@ -160,3 +160,29 @@ def test_a_training_on_a_processor_makes_a_step(tags):
     assert all(np.isfinite(float(value)) for value in training.logs.values())
     assert any((one != other).any() for one, other in zip(before, training.ema.parameters(), strict=True))
     assert training.ema.mapping.average.abs().sum() > 0
+
+
+def test_a_training_goes_on_from_players_that_were_saved(tmp_path):
+    settings = pytorch_avatars.Settings(batch_size=4, channel_base=64, discriminator_channel_base=64)
+    settings = replace(settings, channel_max=8, discriminator_channel_max=8)
+    data = RANDOM.integers(0, 256, (8, 3, 16, 16), dtype=np.uint8), TAGS.astype(np.int8), GROUPS
+    first = pytorch_avatars.made(data, settings, "cpu")
+    first.train_step()
+    players = {name: getattr(first, name) for name in ("generator", "discriminator", "ema")}
+    pytorch_avatars.save(tmp_path / "players.npz", **players)
+    again = pytorch_avatars.made(data, replace(settings, seed=1), "cpu", begin_with=tmp_path / "players.npz")
+    for name, network in players.items():
+        for one, other in zip(network.parameters(), getattr(again, name).parameters(), strict=True):
+            near(other, one.detach().half().float(), 1e-6)
+    again.train_step()
+    assert all(np.isfinite(float(value)) for value in again.logs.values())
+
+
+def test_the_players_of_the_package_are_read(tmp_path):
+    pytorch_carry.begin("avatars64", tmp_path / "players.npz")
+    players = pytorch_avatars.read_players(tmp_path / "players.npz")
+    network = pytorch_carry.generator_of(players["generator"], 26)
+    shipped = pytorch_carry.open_generator("avatars64").network
+    for one, other in zip(network.weights, shipped.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert pytorch_carry.discriminator_of(players["discriminator"], 26).count_params() > 3_000_000
