@@ -23,6 +23,7 @@ FLOORS = (
     ("recipes",),
     ("generate",),
     ("evaluate", "export"),
+    ("page",),
     ("serving",),
     ("__main__",),
 )

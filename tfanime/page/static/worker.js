@@ -1,0 +1,149 @@
+// Draws avatars beside the page, so that the page never waits. One thread, WebAssembly alone.
+
+import { FINE_FROM, inputsOf, lookOf } from "./avatar.js";
+
+// The runtime reserves as much shared memory as it may, up to 4 GiB: more than phones give.
+const PAGES = 8192; // of 64 KiB
+const Memory = WebAssembly.Memory;
+WebAssembly.Memory = class extends Memory {
+  constructor(settings) {
+    super(settings.maximum > PAGES ? { ...settings, maximum: PAGES } : settings);
+  }
+};
+
+let ort = null;
+let sessions = null; // by part, of the model that is open
+let model = null;
+
+const handlers = {
+  async open({ runtime, files, next }) {
+    ort ??= await started(runtime);
+    sessions = null;
+    const opened = {};
+    for (const [part, file] of Object.entries(files)) {
+      const bytes = await loaded(file);
+      try {
+        opened[part] = await ort.InferenceSession.create(bytes);
+      } catch (error) {
+        throw new Failure("badModel", error);
+      }
+    }
+    sessions = opened;
+    model = next;
+  },
+  async draw({ avatar }) {
+    const begin = performance.now();
+    const images = model.w ? await withStyles(avatar) : await run("network", inputsOf(avatar, model));
+    return { pixels: toPixels(images), milliseconds: performance.now() - begin };
+  },
+};
+
+async function started(runtime) {
+  const [binary, module] = await Promise.all([loaded(runtime), import("./ort.wasm.bundle.min.mjs")]);
+  module.env.wasm.numThreads = 1;
+  module.env.wasm.wasmBinary = binary;
+  module.env.logLevel = "error";
+  return module;
+}
+
+async function run(part, values) {
+  const session = sessions[part];
+  const feeds = {};
+  for (const name of session.inputNames) {
+    const value = values[name];
+    feeds[name] = value instanceof ort.Tensor ? value : new ort.Tensor("float32", value, [1, value.length]);
+  }
+  return (await session.run(feeds))[session.outputNames[0]];
+}
+
+async function styleOf(avatar) { // w, pulled towards the average one by psi
+  const w = (await run("mapping", inputsOf(avatar, model))).data;
+  const average = model.w.average;
+  return w.map((number, index) => average[index] + avatar.psi * (number - average[index]));
+}
+
+async function withStyles(avatar) {
+  const { count } = model.w;
+  const coarse = await styleOf(avatar);
+  const fine = avatar.fine === null ? coarse : await styleOf({ ...avatar, at: avatar.fine, look: lookOf(avatar) });
+  const styles = new Float32Array(count * coarse.length);
+  for (let index = 0; index < count; index++) {
+    styles.set(index < count * FINE_FROM ? coarse : fine, index * coarse.length);
+  }
+  const { noise } = inputsOf(avatar, { ...model, inputs: model.inputs.filter(({ name }) => name === "noise") });
+  return run("synthesis", { styles: new ort.Tensor("float32", styles, [1, count, coarse.length]), noise });
+}
+
+function toPixels({ data, dims }) { // [1, height, width, 3] in [-1, 1] to RGBA
+  const [, height, width] = dims;
+  const rgba = new Uint8ClampedArray(height * width * 4);
+  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
+    for (let channel = 0; channel < 3; channel++) rgba[to + channel] = data[from + channel] * 127.5 + 127.5;
+    rgba[to + 3] = 255;
+  }
+  return { rgba, width, height };
+}
+
+class Failure extends Error {
+  constructor(word, cause) {
+    super(String(cause?.message ?? cause));
+    this.word = word;
+  }
+}
+
+// A file of the site: from the page itself (a single file), the cache or the network; checked and unpacked.
+async function loaded({ url, text, sha256, bytes: total, label }) {
+  const packed = text === undefined ? await fetched(url, total, label) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  let bytes = packed;
+  if (packed[0] === 0x1f && packed[1] === 0x8b) { // some hosts have unpacked it already
+    try {
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+      bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    } catch (error) {
+      throw new Failure("badFile", `${label}: ${error}`);
+    }
+  }
+  if (crypto.subtle) { // only where the page came by https, or from this machine
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (found !== sha256) throw new Failure("badFile", `${label}: SHA-256 ${found.slice(0, 16)}`);
+  }
+  if (url && total && self.caches && packed.fresh) {
+    await caches.open("tfanime").then((cache) => cache.put(url, new Response(packed))).catch(() => {});
+  }
+  return bytes;
+}
+
+async function fetched(url, total, label) {
+  let response = self.caches && (await caches.match(url).catch(() => null));
+  const fresh = !response;
+  try {
+    response ||= await fetch(url);
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    const reader = response.body.getReader();
+    const parts = [];
+    let got = 0;
+    for (let part; !(part = await reader.read()).done; ) {
+      parts.push(part.value);
+      got += part.value.length;
+      postMessage({ progress: Math.min(1, got / total), label });
+    }
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    bytes.fresh = fresh;
+    return bytes;
+  } catch (error) {
+    throw new Failure("noFile", `${label}: ${error.message}`);
+  }
+}
+
+let queue = Promise.resolve(); // one after the other: an open model draws nothing until it is there
+onmessage = ({ data }) => {
+  queue = queue.then(async () => {
+    try {
+      const result = await handlers[data.type](data);
+      postMessage({ id: data.id, result }, result ? [result.pixels.rgba.buffer] : []);
+    } catch (error) {
+      postMessage({ id: data.id, error: { word: error.word ?? "broken", text: String(error.message ?? error) } });
+    }
+  });
+};
