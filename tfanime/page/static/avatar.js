@@ -46,7 +46,7 @@ export function inputsOf(avatar, model) {
       found[name] = draw(avatar.at);
     }
   }
-  if (avatar.psi !== 1 && !model.w) found.latents = found.latents.map((number) => number * avatar.psi);
+  if (found.latents && avatar.psi !== 1 && !model.w) found.latents = found.latents.map((number) => number * avatar.psi);
   return found;
 }
 

@@ -16,7 +16,8 @@ export class WorkerEngine {
     this.waiting = new Map();
     this.count = 0;
     if (typeof WebAssembly !== "object") throw new Failure({ word: "noWasm", text: "WebAssembly" });
-    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const type = site.worker ? "module" : "classic"; // from a disk, browsers start no module (see loader.js)
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type });
     this.worker.onmessage = ({ data }) => this.#answered(data);
     this.worker.onerror = (event) => {
       for (const { reject } of this.waiting.values()) reject(new Failure({ word: "broken", text: event.message ?? "worker" }));

@@ -39,6 +39,7 @@ export class Gallery {
       const chosen = isChosen(cell.avatar);
       cell.button.setAttribute("aria-current", chosen ? "true" : "false");
     }
+    this.#reach(this.cells.find(({ avatar }) => isChosen(avatar)) ?? this.cells[0]);
   }
 
   #grow() {
@@ -101,7 +102,13 @@ export class Gallery {
     const next = this.cells[index + step];
     if (!step || index < 0 || !next) return;
     event.preventDefault();
+    this.#reach(next);
     next.button.focus();
+  }
+
+  #reach(cell) { // the grid has no end, hence it is one stop of the Tab key
+    if (!cell) return;
+    for (const { button } of this.cells) button.tabIndex = button === cell.button ? 0 : -1;
   }
 
   #columns() {

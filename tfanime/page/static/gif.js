@@ -27,7 +27,7 @@ export function gif(images, milliseconds) {
     const pixels = new Uint8Array(width * height);
     for (let index = 0; index < pixels.length; index++) pixels[index] = indexOf(data[4 * index], data[4 * index + 1], data[4 * index + 2]);
     parts.push([0x21, 0xf9, 4, 4, ...word(Math.round(milliseconds / 10)), 0, 0]);
-    parts.push([0x2c, 0, 0, 0, 0, ...word(width), ...word(height), 0, 8], compressed(pixels));
+    parts.push([0x2c, 0, 0, 0, 0, ...word(width), ...word(height), 0], compressed(pixels));
   }
   parts.push([0x3b]);
   return new Blob([joined(parts)], { type: "image/gif" });

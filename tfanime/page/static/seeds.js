@@ -50,7 +50,7 @@ export function normal(seed, stream, size) {
   for (const four of words(seed, stream)) {
     for (const pair of [0, 2]) {
       const radius = f(Math.sqrt(f(-2 * f(Math.log(Math.max(asFloat(four[pair]), f(1e-7)))))));
-      const angle = f(f(2 * Math.PI) * asFloat(four[pair + 1]));
+      const angle = f(2 * Math.PI * asFloat(four[pair + 1]));
       numbers[index++] = f(f(Math.sin(angle)) * radius);
       numbers[index++] = f(f(Math.cos(angle)) * radius);
     }
