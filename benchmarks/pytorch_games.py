@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from tfanime.recipes.recipe import loss_weights
 from tfanime.tags import TagVocabulary
 
 
@@ -246,7 +245,7 @@ class Game:
         return logits.float(), None if tag_logits is None else tag_logits.float()
 
     def _weighted(self, adversarial, tags):
-        weights = loss_weights(self.config, self.vocabulary)
+        weights = self.config.loss_weights(self.vocabulary)
         return weights["adversarial_weight"] * adversarial + weights["tag_weight"] * tags
 
     def _autocast(self):

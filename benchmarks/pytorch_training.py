@@ -147,7 +147,7 @@ def main(arguments=None):
     from tfanime.metrics.features import open_network
     from tfanime.metrics.reference import reference
     from tfanime.precision import resolve_precision
-    from tfanime.recipes.train import vocabulary_of
+    from tfanime.recipes.faces import vocabulary_of
 
     published = config.published or ("dragan_32" if config.recipe == "dragan" else None)
     entry = Entry(config.recipe, published, {} if published else GAMES[config.recipe].changes)

@@ -31,7 +31,7 @@ def falls(gan, decay, steps, critic_steps):
 
 
 def shared(critic_steps):
-    """Of `RecipeConfig`, by flag: a value and whether a game built with it shows it."""
+    """Of `GANSettings`, by flag: a value and whether a game built with it shows it."""
     return {
         "image_size": (32, lambda gan: gan.generator.output_shape == (None, 32, 32, 3)),
         "seed": (7, lambda gan: gan.seed == 7),

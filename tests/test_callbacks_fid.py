@@ -149,7 +149,7 @@ def test_what_cannot_be_best(shards, features, in_tmp):
     with pytest.raises(ValueError, match=r"--fid_every must be above 0 with --best_by fd_tagger1. Received: 0"):
         wgan.main([*flags, "--best_by=fd_tagger1"])
     with pytest.raises(
-        ValueError, match=r"--best_by must be fd_pool_\w{8} with --fid_features .*pool.keras. Received: fid"
+        ValueError, match=r"--best_by must be fd_pool_\w{8} with --fid_features .*pool.keras. Received: 'fid'"
     ):
         wgan.main([*flags, "--best_by=fid", "--fid_every=1", f"--fid_features={features}"])
     network = open_network(str(features))

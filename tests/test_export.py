@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 import tiny_networks
+import tiny_stylegan2
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -17,6 +18,7 @@ from tfanime.export import onnx as export_onnx
 from tfanime.export import saved_model
 from tfanime.generator import Generator
 from tfanime.images import to_uint8
+from tfanime.latents import Latents
 from tfanime.tag_sampling import TagSampler
 
 SEEDS = np.array([3, 0, 12, 2**40, 7, 5])
@@ -81,6 +83,21 @@ def test_signatures_with_tags(tagged_export, tagged):
         assert difference(images, expected) <= 1 and difference(decoded(pngs), expected) <= 1
     given = signatures["synthesize"](latents=latents, tags=tf.constant(wanted))["images"]
     assert difference(given, to_uint8(tagged.network([latents, tf.constant(wanted)]))) <= 1
+
+
+def test_a_stylegan2_is_exported_with_its_noise(tmp_path):
+    generator = Generator(None, tiny_networks.VOCABULARY, tiny_stylegan2.generator(), Latents(tiny_stylegan2.Z))
+    folder = export.export_generator(generator, tmp_path / "exports", tmp_path / "a.onnx")
+    signatures = (model := tf.saved_model.load(str(folder))).signatures
+    assert model
+    inputs = generator.inputs.from_seeds(SEEDS)
+    expected = to_uint8(generator.network(inputs, training=False))
+    assert difference(signatures["images"](seed=tf.constant(SEEDS))["images"], expected) <= 1
+    given = {"latents": inputs[0], "tags": inputs[1], "noise": inputs[3]}
+    assert difference(signatures["synthesize"](**given)["images"], expected) <= 1
+    session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"), providers=["CPUExecutionProvider"])
+    (images,) = session.run(["images"], {name: part.numpy() for name, part in given.items()})
+    assert difference(to_uint8(images), expected) <= 1
 
 
 @pytest.mark.parametrize("tags", [False, True])

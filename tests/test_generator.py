@@ -13,10 +13,12 @@ import pytest
 import tensorflow as tf
 import tiny_generator
 import tiny_networks
+import tiny_stylegan2
+from PIL import Image
 from recipe_runs import environment
 
+from tfanime import generate, pretrained
 from tfanime import generator as module
-from tfanime import pretrained
 from tfanime.generator import open_generator, read_card, write_generator
 from tfanime.images import to_uint8
 from tfanime.inputs import Inputs
@@ -64,6 +66,28 @@ def test_a_seed_is_the_same_avatar_in_any_batch(generator):
     for batch in (1, 4):
         assert difference(generator.images(SEEDS, batch=batch), images) <= 1
     assert difference(generator.images(SEEDS[::-1])[::-1], images) <= 1
+
+
+def test_a_stylegan2_draws_seeds_with_their_own_noise(tmp_path):
+    network = tiny_stylegan2.generator()
+    inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_networks.VOCABULARY)
+    write_generator(tmp_path, network, inputs, {"step": 1})
+    generator = open_generator(tmp_path)
+    assert generator.inputs == inputs
+    images = generator.images(SEEDS, "green, no hat")
+    wanted = np.tile(generator.vocabulary.wanted("green, no hat"), (6, 1))
+    expected = to_uint8(network(inputs.from_seeds(SEEDS, wanted), training=False)).numpy()
+    assert (
+        difference(images, expected) <= 1 and difference(generator.images(SEEDS[:1], "green, no hat"), images[:1]) <= 1
+    )
+    assert (
+        generate.main([str(tmp_path), "--seeds", "3", "--tags", "green, no hat", "--out", str(tmp_path / "a.png")])
+        is None
+    )
+    assert difference(np.asarray(Image.open(tmp_path / "a.png"))[2:-2, 2:-2], images[0]) <= 1
+    latents, tags, _, noise = inputs.from_seeds(SEEDS)
+    without = to_uint8(network(inputs.of(latents, tags, 0 * noise), training=False)).numpy()
+    assert difference(generator.images(SEEDS), without) > 1
 
 
 def test_a_moved_run_can_be_opened(generator, run_folder, tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_networks
+import tiny_stylegan2
 
 from tfanime.inputs import Inputs
 from tfanime.latents import Latents
@@ -50,3 +51,36 @@ def test_the_way_begins_and_ends_at_both_ends(inputs):
 def test_tags_fade_in_a_line():
     first, second = ([tf.zeros((1, 3)), tf.fill((1, 5), value)] for value in (-1.0, 1.0))
     np.testing.assert_allclose(TAGGED.between(first, second, [0.25])[1], np.full((1, 5), -0.5))
+
+
+def test_a_network_says_which_noise_it_takes():
+    network = tiny_stylegan2.generator()
+    inputs = Inputs.of_network(network, Latents(6), tiny_networks.VOCABULARY)
+    assert (
+        list(inputs.sizes) == ["latents", "tags", "embedding_noise", "noise"] == [each.name for each in network.inputs]
+    )
+    assert [spec.name for spec in inputs.specs] == ["latents", "tags", "noise"]  # what counts when drawing
+    assert [spec.name for spec in inputs.seed_specs] == ["seed", "tags"]
+    latents, _, embedding_noise, noise = inputs.from_seeds(SEEDS)
+    np.testing.assert_array_equal(latents, Latents(6).from_seeds(SEEDS))
+    np.testing.assert_array_equal(embedding_noise, np.zeros((3, 10)))
+    np.testing.assert_array_equal(inputs.from_seeds(SEEDS[1:2])[3], noise[1:2])  # a seed's own
+    drawn = np.asarray(inputs.from_seeds(range(200))[3])
+    assert abs(drawn.mean()) < 0.01 and abs(drawn.std() - 1) < 0.01
+    assert np.abs(np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]) < 0.3
+    trained = inputs.batch(4, 7, 2)
+    assert [part.shape[1] for part in trained] == [6, 5, 10, 656]
+    for part, other in zip(trained, inputs.batch(4, 7, 3), strict=True):
+        assert not np.array_equal(part, other)
+    numbers = np.concatenate([trained[2].numpy().ravel(), trained[3].numpy().ravel(), trained[0].numpy().ravel()])
+    assert len(set(numbers)) > 0.99 * len(numbers)  # no stream is another's
+    ends = inputs.from_seeds(SEEDS), inputs.from_seeds(SEEDS + 1)
+    half = inputs.between(*ends, np.full(3, 0.5, np.float32))
+    assert abs(half[3].numpy().std() - 1) < 0.05
+    for share, end in ((0.0, ends[0]), (1.0, ends[1])):
+        for found, expected in zip(inputs.between(*ends, np.full(3, share, np.float32)), end, strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_network_without_noise_has_none():
+    assert Inputs.of_network(tiny_networks.generator(), Latents(3)) == PLAIN

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfanime.inputs import Inputs
 from tfanime.latents import Latents
 from tfanime.metrics.path_length import METRIC, path_length, trimmed_mean
 from tfanime.tags import TagGroup, TagVocabulary
@@ -99,7 +100,8 @@ def test_both_ends_have_the_same_tags():
         given.append(tags)
         return tf.reshape(tf.repeat(tags[:, :1], 3, axis=1), [-1, 1, 1, 3]) + 0.0 * latents[0, 0]
 
-    generator = SimpleNamespace(network=network, latents=Latents(SIZE), vocabulary=vocabulary)
+    latents = Latents(SIZE)
+    generator = SimpleNamespace(network=network, latents=latents, inputs=Inputs(latents, vocabulary))
     of_floats = SimpleNamespace(of_floats=lambda pictures: pictures.reshape(len(pictures), -1))
     found = METRIC.compute(generator, of_floats, seed=0, progress=False, **METRIC.options | {"pairs": 20})
     assert found == {"path_length": 0.0} and given[0].shape[1] == 2

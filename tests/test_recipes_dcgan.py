@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfanime.latents import Latents
 from tfanime.models.layers import MinibatchStddev
 from tfanime.recipes import dcgan
-from tfanime.recipes.recipe import RecipeConfig
+from tfanime.recipes.gan import GANSettings
 from tfanime.training import Term
 from tfanime.training.terms import r1
 
@@ -60,7 +60,7 @@ def test_a_game_with_tags():
 
 def test_no_flag_is_left_out():
     own = {field.name for field in dataclasses.fields(dcgan.Config)}
-    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own <= set(READ)
 
 

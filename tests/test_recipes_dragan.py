@@ -9,7 +9,7 @@ from keras import layers, optimizers
 from tfanime import data, export, generate
 from tfanime.latents import Latents
 from tfanime.recipes import dragan
-from tfanime.recipes.recipe import RecipeConfig
+from tfanime.recipes.gan import GANSettings
 from tfanime.tag_sampling import TagSampler
 from tfanime.tags import JIN34
 from tfanime.training import Term
@@ -74,7 +74,7 @@ def test_each_flag_is_read(flag):
 
 def test_no_flag_is_left_out():
     own = {field.name for field in dataclasses.fields(dragan.Config)}
-    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own <= set(READ)
 
 
@@ -138,5 +138,5 @@ def test_from_shards_to_avatars_by_tags(shards, in_tmp, capsys):
 def test_shards_without_a_vocabulary(in_tmp, shards, monkeypatch):
     whole = data.load(shards)
     monkeypatch.setattr(data, "load", lambda *arguments, **options: dataclasses.replace(whole, vocabulary=None))
-    with pytest.raises(ValueError, match=r"--tags must be none for shards without a vocabulary. Received: priors"):
+    with pytest.raises(ValueError, match=r"--tags must be none for shards without a vocabulary. Received: 'priors'"):
         dragan.main(["--image_size=32", "--run=a", f"--data={shards}", "--precision=float32"])

@@ -1,14 +1,12 @@
-import json
 import os
 import signal
 from types import SimpleNamespace
 
 import keras
-import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfanime.recipes.fitting import Session, open_faces, require_resumable
+from tfanime.recipes.fitting import Session
 from tfanime.runs import RunFolder
 
 
@@ -61,32 +59,3 @@ def test_checkpoints_go_by_the_time_of_training(tmp_path):
     own = session(tmp_path, steps=3)
     own.budget.seconds.assign(12.5)
     assert own.checkpoints.clock() == 12.5 and own.checkpoints.budget is own.budget
-
-
-def test_what_cannot_be_gone_on_with(tmp_path):
-    told = []
-    run = SimpleNamespace(check=lambda *arguments: told.append(arguments), read_metrics=list)
-    faces = SimpleNamespace(fingerprint="abc", count=5, stored_size=32, path="elsewhere")
-    identity = {"fingerprint": "abc", "count": 5, "stored_size": 32}
-    assert require_resumable(run, "wgan", "config", faces, {"steps"}) == identity
-    assert told == [("wgan", "config", identity, {"steps"})]
-    run.read_metrics = lambda: [{"step": 7, "seconds": 300.0}]
-    run.checkpoints, run.load = tmp_path / "checkpoints", lambda: {"config": {"checkpoint_minutes": 2}}
-    with pytest.raises(ValueError, match=r"must hold this run's checkpoints. Received: none, after 7 steps"):
-        require_resumable(run, "wgan", "config", faces, {"steps"})
-
-
-def test_shards_that_a_run_cannot_find_again(in_tmp):
-    run = RunFolder("moved/run")
-    run.path.mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"^--data: shards must be an existing folder. Received: 'old'"):
-        open_faces(run, "old", 16)
-    run.details.write_text(json.dumps({"format": 1, "config": {"data": "old"}}))
-    message = (
-        r"^--data must name the shards of the run in 'moved/run', .* last started \(moved/run/config.toml\). "
-        rf"Received: 'old', looked for from the working folder '{os.getcwd()}': "
-    )
-    with pytest.raises(FileNotFoundError, match=message):
-        open_faces(run, "old", 16)
-    with pytest.raises(FileNotFoundError, match=r"^--data: .*'new'"):  # the user's own word
-        open_faces(run, "new", 16)

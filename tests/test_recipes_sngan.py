@@ -8,7 +8,7 @@ from keras import layers, optimizers
 
 from tfanime.models.spectral import spectral_layers
 from tfanime.recipes import sngan
-from tfanime.recipes.recipe import RecipeConfig
+from tfanime.recipes.gan import GANSettings
 
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4}
 
@@ -64,7 +64,7 @@ def test_a_game_with_tags():
 
 def test_no_flag_is_left_out():
     own = {field.name for field in dataclasses.fields(sngan.Config)}
-    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own - {"critic_steps"} <= set(READ) | set(
         recipe_flags.DCGAN
     )  # which is the data's, see test_recipes_wgan.py

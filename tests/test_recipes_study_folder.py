@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from tfanime.recipes.recipe import RESUMABLE
 from tfanime.recipes.study.folder import StudyFolder
 from tfanime.recipes.study.plan import read
 
@@ -31,7 +30,7 @@ def study(tmp_path):
 def trained(folder, planned, *steps):
     """A run folder as a training leaves it."""
     run = folder.run(planned)
-    run.start("wgan", planned.config, {}, RESUMABLE)
+    run.start("wgan", planned.config, {}, planned.config.resumable)
     for step in steps:
         run.append_metrics({"step": step, "seconds": step * 6.0, "generator_loss": 0.5})
 

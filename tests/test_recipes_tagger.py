@@ -11,9 +11,8 @@ from recipe_runs import environment, metrics, same, tensors, wait_for_step
 from tfanime import data, generate
 from tfanime.recipes import tagger
 from tfanime.recipes.tagger_scores import as_markdown
-from tfanime.recipes.tagger_training import batches, warn_of_absent
+from tfanime.runs import RunFolder
 from tfanime.tagger import files as tagger_files
-from tfanime.tags import TagGroup, TagVocabulary
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
 
@@ -79,12 +78,26 @@ def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
         generate.open_generator("Mine 1")
 
 
-def test_tags_that_no_face_has_are_named(capsys):
-    vocabulary = TagVocabulary("three", (TagGroup("all", ("hat", "smile", "bow"), exclusive=False),))
-    warn_of_absent(vocabulary, np.int8([[1, -1, 0], [-1, -1, -1]]))
-    assert capsys.readouterr().err == "warning: no face has smile, bow: the network cannot learn to see it\n"
-    warn_of_absent(vocabulary, np.int8([[1, -1, 1], [-1, 1, -1]]))
-    assert not capsys.readouterr().err
+def test_tags_that_no_face_has_are_named(tagged, in_tmp, monkeypatch):
+    def opened():
+        warned = []
+        faces = tagger.open_data(tagger.Config(data=str(tagged), run="a", image_size=16), RunFolder("a"), warned.append)
+        assert faces.vocabulary.priors["hat"] == pytest.approx(
+            (faces.tags[:, faces.vocabulary.tags.index("hat")] > 0).mean()
+        )
+        return warned
+
+    assert opened() == []
+    load = data.load
+
+    def without_hats(*arguments, **options):
+        faces = load(*arguments, **options)
+        faces.tags[:, faces.vocabulary.tags.index("hat")] = -1
+        return faces
+
+    monkeypatch.setattr(data, "load", without_hats)
+    assert opened() == ["no face has hat: the network cannot learn to see it"]
+    assert not Path("a").exists()
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
@@ -122,12 +135,14 @@ def test_minutes_end_a_run_which_is_judged_all_the_same(tagged, in_tmp, capsys):
 def test_batches_are_a_function_of_seed_and_step(tagged, in_tmp):
     config = tagger.Config(data=str(tagged), run="a", image_size=16, batch_size=8, seed=3)
     faces = data.load(tagged, 16)
-    whole = list(batches(config, faces).take(3))
-    images, tags = next(iter(batches(config, faces, start=2)))
+    whole = list(tagger.batches(config, faces).take(3))
+    images, tags = next(iter(tagger.batches(config, faces, start=2)))
     assert np.array_equal(images, whole[2][0]) and np.array_equal(tags, whole[2][1])
     assert images.shape == (8, 16, 16, 3) and tags.shape == (8, len(faces.vocabulary))
     assert np.array_equal(tags, faces.tags[faces.indices(3, 2, 8)])
-    assert not np.array_equal(images, next(iter(batches(tagger.Config(**{**vars(config), "light": 0}), faces, 2)))[0])
+    assert not np.array_equal(
+        images, next(iter(tagger.batches(tagger.Config(**{**vars(config), "light": 0}), faces, 2)))[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +152,7 @@ def test_batches_are_a_function_of_seed_and_step(tagged, in_tmp):
         (["--image_size=20"], "--image_size must be a multiple of 8. Received: 20"),
         (["--balance=2"], "--balance must be from 0 to 1. Received: 2"),
         (["--least_side=0"], "--least_side must be above 0 and at most 1. Received: 0"),
-        (["--name=Mine"], "--name must be a word of small letters, digits and _, such as mine1. Received: Mine"),
+        (["--name=Mine"], "--name must be a word of small letters, digits and _, such as mine1. Received: 'Mine'"),
         (["--epoch_steps=0"], "--epoch_steps must be at least 1. Received: 0"),
         (["--tags=none"], "arguments must be ones that"),
     ],

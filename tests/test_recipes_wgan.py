@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tfanime.data import FaceData
 from tfanime.recipes import wgan
-from tfanime.recipes.recipe import RecipeConfig
-from tfanime.recipes.train import train
+from tfanime.recipes.driver import train
+from tfanime.recipes.gan import GANSettings
 from tfanime.training.constraints import WeightClipping
 
 TINY = {"image_size": 16, "channels": 2, "latent_size": 4, "batch_size": 4, "devices": "cpu:1"}
@@ -41,8 +41,8 @@ def test_weights_stay_inside_the_bound():
     assert np.abs(gan.generator.trainable_weights[0].numpy()).max() > 0.01
 
 
-# Every flag of its own, with what it changes. Those of `RecipeConfig` that `build` does not read are in
-# test_recipes_train.py.
+# Every flag of its own, with what it changes. Those of `GANSettings` that `build` does not read are in
+# test_recipes_driver.py.
 READ = {
     **recipe_flags.shared(critic_steps=5),
     **recipe_flags.DCGAN,
@@ -66,7 +66,7 @@ def test_critic_steps_are_the_datas(shards, tmp_path):
     options = {**TINY, "critic_steps": 3, "steps": 2, "epoch_steps": 1, "precision": "float32"}
     config = wgan.Config(**options, data=str(shards), run=str(tmp_path / "run"))
     assert config.pictures_per_step == 12
-    assert train(config, wgan.build, "wgan") == 0
+    assert train(wgan.recipe, config) == 0
     checkpoint = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(tmp_path / "run" / "checkpoints")))
     counts = {
         name: int(checkpoint.get_tensor(f"gan/{name}_optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE"))
@@ -86,17 +86,17 @@ def test_flips_are_the_datas_and_a_falling_rate_keeps_its_steps(shards, tmp_path
     options = {**TINY, "critic_steps": 1, "steps": 1, "epoch_steps": 1, "precision": "float32", "data": str(shards)}
     for flip, decay in ((False, "none"), (True, "linear")):
         config = wgan.Config(**options, run=str(tmp_path / decay), horizontal_flip=flip, decay=decay)
-        assert train(config, wgan.build, "wgan") == 0
+        assert train(wgan.recipe, config) == 0
     assert asked == [False, True]
     with pytest.raises(ValueError, match="steps"):
-        train(dataclasses.replace(config, steps=2), wgan.build, "wgan")
+        train(wgan.recipe, dataclasses.replace(config, steps=2))
     constant = wgan.Config(**options | {"steps": 2}, run=str(tmp_path / "none"))
-    assert train(constant, wgan.build, "wgan") == 0
+    assert train(wgan.recipe, constant) == 0
 
 
 def test_no_flag_is_left_out():
     own = {field.name for field in dataclasses.fields(wgan.Config)}
-    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own - {"critic_steps"} <= set(READ)  # which is the data's: `test_critic_steps_are_the_datas`
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers, optimizers
 
 from tfanime.recipes import wgan_gp
-from tfanime.recipes.recipe import RecipeConfig
+from tfanime.recipes.gan import GANSettings
 from tfanime.training import Term
 from tfanime.training.terms import gradient_penalty
 
@@ -50,7 +50,7 @@ def test_a_game_with_tags():
 
 def test_no_flag_is_left_out():
     own = {field.name for field in dataclasses.fields(wgan_gp.Config)}
-    own -= {field.name for field in dataclasses.fields(RecipeConfig)}
+    own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own - {"critic_steps"} <= set(READ)  # which is the data's, see test_recipes_wgan.py
 
 

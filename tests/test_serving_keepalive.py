@@ -26,7 +26,7 @@ def test_other_forms_are_refused(text):
 
 
 def test_cors_needs_rest():
-    with pytest.raises(ValueError, match=r"rest_api_enable_cors_support must come with a rest_api_port"):
+    with pytest.raises(ValueError, match=r"rest_api_enable_cors_support must be given with --rest_api_port"):
         Config(model=["a=b"], rest_api_enable_cors_support=True)
 
 

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from tfanime import limits
 from tfanime.tfrecords.detectors.registry import DETECTORS, DetectSettings, detector_name
 
 
 def broken(**values):
-    return [flag for flag, holds, _ in DetectSettings(**values).rules() if not holds]
+    return [flag for flag, _ in limits.broken(DetectSettings(**values))]
 
 
 def sourced(source="faces", **values):

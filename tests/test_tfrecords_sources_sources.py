@@ -8,6 +8,7 @@ import pytest
 from small_pictures import data_of, folder_of, noise
 
 from tfanime.drawn import avatars
+from tfanime.limits import broken
 from tfanime.tags import JIN34
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources.drawn import DrawnSource
@@ -410,7 +411,7 @@ class AllSettings(SourceSettings):
 
 
 def broken_rules(**flags):
-    return [flag for flag, holds, _ in AllSettings(**flags).rules() if not holds]
+    return [flag for flag, _ in broken(AllSettings(**flags))]
 
 
 @pytest.mark.parametrize(

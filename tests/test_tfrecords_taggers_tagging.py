@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from tfanime.limits import broken
 from tfanime.tags import JIN34, KONACHAN26, TagGroup, TagVocabulary
 from tfanime.tfrecords.taggers.tagging import (
     Chain,
@@ -138,12 +139,12 @@ def test_make_tagger_and_a_chain_without_tags():
 
 @pytest.mark.parametrize("value", ["me", "sidecar,sidecar", "none,sidecar", " none", "sidecar,", ""])
 def test_tagger_must_be_names_each_once(value):
-    broken = [rule for rule in TaggingSettings(tagger=value).rules() if not rule[1]]
-    assert [rule[0] for rule in broken] == ["tagger"] and "colours" in broken[0][2]
+    ((name, rule),) = broken(TaggingSettings(tagger=value))
+    assert name == "tagger" and "colours" in rule
 
 
 def test_rules_hold_for_the_defaults_and_name_the_vocabulary():
-    assert all(holds for _, holds, _ in TaggingSettings().rules())
+    assert not list(broken(TaggingSettings()))
     with pytest.raises(ValueError, match=r"--vocabulary must be jin34.*Received: 'words'"):
         list(TaggingSettings(vocabulary="words").rules())
 

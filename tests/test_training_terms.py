@@ -7,7 +7,7 @@ import tensorflow as tf
 import tiny_networks
 
 from tfanime.training import Sight, Term
-from tfanime.training.terms import deviation, dragan, gradient_penalty, r1, r2
+from tfanime.training.terms import LECAM_STATE, deviation, dragan, gradient_penalty, lecam, r1, r2
 
 PENALTIES = {
     "r1": Term(r1, "discriminator"),
@@ -327,6 +327,19 @@ def test_a_penalty_holds_the_slope_at_one(name):
             logits = gan.discriminator(pictures)
         slopes.append(np.linalg.norm(tf.reshape(tape.gradient(logits, pictures), [8, -1]), axis=1).mean())
     assert slopes[0] > 2 and 0.7 < slopes[1] < 1.3
+
+
+def test_lecam_against_numbers_by_hand():
+    logits = {"real_logits": tf.constant([2.0, -1.0, 0.5]), "fake_logits": tf.constant([-3.0, 1.0, 0.0])}
+    value, state = lecam(Sight(**logits, state={"real": 0.5, "fake": -0.5}))
+    # reals above a_fake by 2.5, -, 1; fakes below a_real by 3.5, -, 0.5
+    assert float(value) == pytest.approx((2.5**2 + 1) / 3 + (3.5**2 + 0.25) / 3)
+    assert float(state["real"]) == pytest.approx(0.99 * 0.5 + 0.01 * 0.5)
+    assert float(state["fake"]) == pytest.approx(0.99 * -0.5 + 0.01 * (-2 / 3))
+    gan = gan_of([Term(lecam, "discriminator", 0.3, state=LECAM_STATE)])
+    logs = train(gan, tiny_networks.pictures(2, 8))
+    means = gan.state_of(gan.terms[0])
+    assert logs["penalty"][0] > 0 and means["real"].numpy() != 0 != means["fake"].numpy()
 
 
 def test_a_weight_may_follow_the_step():

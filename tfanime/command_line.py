@@ -24,7 +24,9 @@ Importing this module loads neither TensorFlow nor NumPy, so that `--help` answe
 import contextlib
 import dataclasses
 import difflib
+import functools
 import importlib.resources
+import operator
 import os
 import re
 import sys
@@ -34,6 +36,8 @@ import typing
 from pathlib import Path
 
 import jsonargparse
+
+from tfanime.limits import limits_of
 
 # Windows' editor puts a byte order mark first, which TOML does not know.
 jsonargparse.set_loader(
@@ -94,6 +98,7 @@ def parse(
         allow_abbrev=False,
     )
     help_of = _documented(config_class)
+    rules = {name: [limit.rule for limit in found] for name, found in limits_of(config_class).items()}
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     for name in positional:
         required = fields[name].default is dataclasses.MISSING
@@ -116,8 +121,15 @@ def parse(
         arguments = _with_paths(arguments, flag, published, parser)
     parser.add_class_arguments(config_class, skip=set(positional))
     for action in parser._actions:
-        if getattr(action, "_typehint", None) is bool:  # `--overwrite` alone means `--overwrite true`
+        if not hasattr(action, "_typehint"):
+            continue
+        hint = action._typehint = _plain(action._typehint)
+        if hint is bool:  # `--overwrite` alone means `--overwrite true`
             action.nargs, action.const = "?", True
+        if typing.get_origin(hint) is typing.Literal:
+            action.metavar = f"{{{','.join(typing.get_args(hint))}}}"
+        if action.dest in rules:
+            action.help = f"{action.help} Must be {' and '.join(rules[action.dest])}."
     return _made(config_class, parser, parser.parse_args(arguments))
 
 
@@ -224,17 +236,6 @@ def quiet():
             os.close(kept)
 
 
-def require(config, rule, holds, *names):
-    """Refuses settings for whose value `holds` is not true.
-
-    Raises:
-        ValueError: The message names the flag, the rule and the value.
-    """
-    for name in names:
-        if not holds(getattr(config, name)):
-            raise ValueError(f"--{name} must be {rule}. Received: {getattr(config, name)}")
-
-
 def load_tensorflow():
     """Imports TensorFlow and looks for its devices, without the lines that it greets with. Returns the module."""
     with quiet():
@@ -273,6 +274,15 @@ def _documented(config_class):
         for entry in docstring_parser.parse(documented_class.__doc__ or "").params:
             help_of[entry.arg_name] = re.sub(r"\s+", " ", entry.description or "")
     return help_of
+
+
+def _plain(hint):
+    """A type hint without what `Annotated` adds to it."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return _plain(hint.__origin__)
+    if typing.get_origin(hint) is typing.Union:
+        return functools.reduce(operator.or_, map(_plain, typing.get_args(hint)))
+    return hint
 
 
 def _with_paths(arguments, flag, published, parser):

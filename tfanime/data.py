@@ -48,9 +48,14 @@ class FaceData:
     fingerprint: str
     stored_size: int
 
+    @property
+    def identity(self):
+        """What must be the same when a run is resumed, a dictionary that JSON knows."""
+        return {"fingerprint": self.fingerprint, "count": self.count, "stored_size": self.stored_size}
+
     def described_by(self, vocabulary):
-        """The same faces with the tags of another vocabulary, all of which this one has."""
-        columns = [self.vocabulary.tags.index(tag) for tag in vocabulary.tags]
+        """The same faces with the tags of another vocabulary, all of which this one has; None for no tags."""
+        columns = [self.vocabulary.tags.index(tag) for tag in vocabulary.tags] if vocabulary else []
         return replace(self, tags=self.tags[:, columns], vocabulary=vocabulary)
 
     def images(self, indices):

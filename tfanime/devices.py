@@ -180,7 +180,7 @@ class Workers:
             ) from error
 
 
-def join(devices=None):
+def join(devices=None, alone=False):
     """The devices that `--devices` names, ready to train; with `TF_CONFIG`, together with the other workers' ones.
 
     Call it before anything else of TensorFlow: devices can only be arranged then. In one process the same devices are
@@ -190,6 +190,7 @@ def join(devices=None):
     Args:
         devices: `"cpu:N"`, N devices that the processor poses as; `"gpu:N"`, the first N GPUs; None, all GPUs, or the
             processor as one device where there is none. With `TF_CONFIG`, of each worker.
+        alone: Whether it is to be one device of this machine where `devices` is None, whatever `TF_CONFIG` says.
 
     Returns:
         A `Workers`.
@@ -199,11 +200,11 @@ def join(devices=None):
         OSError: The address that `TF_CONFIG` gives to this worker cannot be listened at.
     """
     tf = command_line.load_tensorflow()
-    index, count = task_of_environment()
+    index, count = (0, 1) if alone else task_of_environment()
     kind, number = parse_devices(devices) or (None, None)
     gpus = tf.config.list_physical_devices("GPU")
     if kind is None:
-        kind, number = ("gpu", len(gpus)) if gpus else ("cpu", 1)
+        kind, number = ("gpu", 1 if alone else len(gpus)) if gpus else ("cpu", 1)
     if kind == "gpu" and number > len(gpus):
         raise ValueError(f"--devices must be GPUs that this machine has, {len(gpus)}. Received: {devices}")
     if count > 1:

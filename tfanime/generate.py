@@ -1,14 +1,16 @@
 """Draws avatars. Run as `python -m tfanime.generate RUN --seeds 0-63 --out a.png`."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from tfanime import command_line
 from tfanime.generator import open_generator
+from tfanime.limits import Checked, at_least
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Draw avatars.
 
     Args:
@@ -30,12 +32,11 @@ class Config:
     allow_untrained_tags: bool = False
     checkpoint: str = "newest"
     out: str = "avatars.png"
-    batch: int = 64
+    batch: Annotated[int, at_least(1)] = 64
 
-    def __post_init__(self):
-        parse_seeds(self.seeds)
-        if self.batch < 1:
-            raise ValueError(f"--batch must be at least 1. Received: {self.batch}")
+    def rules(self):
+        parse_seeds(self.seeds)  # which says itself what is wrong
+        yield from ()
 
 
 def main(arguments=None):

@@ -34,7 +34,7 @@ class Generator:
         draw: Seeds, int64 `[batch]` -> pictures, uint8 `[batch, height, width, 3]`; of a generator with tags, seeds and
             wanted tags (see `TagSampler.from_uniform`), float32 `[batch, len(vocabulary)]`.
         vocabulary: The `tfanime.tags.TagVocabulary` of a generator with tags, or None.
-        network: The `keras.Model` behind it, latents, or `[latents, tags]`, -> pictures in [-1, 1]; None for a
+        network: The `keras.Model` behind it, the inputs of `tfanime.inputs.Inputs` -> pictures in [-1, 1]; None for a
             SavedModel.
         latents: The `tfanime.latents.Latents` that it draws from; None for a SavedModel.
         card: What is known of its origin, a dictionary.
@@ -56,7 +56,7 @@ class Generator:
         """The `tfanime.inputs.Inputs` of its network; None for a SavedModel."""
         from tfanime.inputs import Inputs
 
-        return self.latents and Inputs(self.latents, self.vocabulary)
+        return self.latents and Inputs.of_network(self.network, self.latents, self.vocabulary)
 
     def images(self, seeds, tags="", batch=64, allow_untrained_tags=False):
         """Draws avatars.
@@ -273,11 +273,12 @@ def _from_folder(folder):
     card, content = _card_and_network(folder)
     try:
         vocabulary = TagVocabulary.from_json(card["vocabulary"]) if card["vocabulary"] else None
-        inputs = Inputs(Latents(**card["latents"]), vocabulary)
+        latents = Latents(**card["latents"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / CARD} must describe what its network draws from: {error}") from error
     network = _network(folder / card["file"], content)
-    takes = [tuple(spec.shape) for spec in inputs.specs], tuple(card["image_size"])
+    inputs = Inputs.of_network(network, latents, vocabulary)
+    takes = [(None, size) for size in inputs.sizes.values()], tuple(card["image_size"])
     found = [each.shape for each in network.inputs], tuple(network.output_shape[1:3])
     if found != takes:
         raise ValueError(f"{folder / CARD} must describe its network, {found}. Received: {takes}")

@@ -1,27 +1,47 @@
-"""What a generator is given: latents and, where it knows tags, tags beside them; one object that makes both."""
+"""What a generator is given: latents, tags where it knows tags, and noise; one object that makes all of it."""
 
 import functools
+import zlib
 from dataclasses import dataclass
 
 import tensorflow as tf
+from keras import ops
 
 from tfanime.latents import Latents
 from tfanime.tag_sampling import TagSampler
 from tfanime.tags import TagVocabulary
 
+TRAINING_NOISE = "embedding_noise"
+"""The input that counts in training alone; whoever draws gives zeros."""
+NOISES = (TRAINING_NOISE, "noise")
+"""Names of a network's inputs that are N(0, 1), whatever is to be drawn."""
+
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of a generator, as its `keras.Model` takes them: latents `[batch, latents.size]`, float32; with a
-    vocabulary `[latents, tags]`, tags of +1 and -1, float32 `[batch, len(vocabulary)]`.
+    """The inputs of a generator, as its `keras.Model` takes them: latents `[batch, latents.size]`, float32; or a list
+    of these, tags of +1 and -1 `[batch, len(vocabulary)]` with a vocabulary, and noise N(0, 1) `[batch, size]`.
 
     Args:
         latents: The `Latents` that it draws from.
         vocabulary: The `TagVocabulary` of a generator with tags, whose priors draw those that nobody chose; or None.
+        noise: Pairs of a name in `NOISES` and a size, one for each further input.
     """
 
     latents: Latents
     vocabulary: TagVocabulary | None = None
+    noise: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of_network(cls, network, latents, vocabulary=None):
+        """The inputs of a network, whose own inputs say which noise it takes.
+
+        Args:
+            network: The generator, a functional `keras.Model`.
+            latents, vocabulary: See `Inputs`.
+        """
+        further = network.inputs[2 if vocabulary else 1 :]
+        return cls(latents, vocabulary, tuple((each.name, each.shape[-1]) for each in further if each.name in NOISES))
 
     @functools.cached_property
     def tags(self):
@@ -29,19 +49,40 @@ class Inputs:
         return TagSampler(self.vocabulary) if self.vocabulary else None
 
     @property
+    def sizes(self):
+        """The components of all that the network takes, by name, in its order."""
+        return {"latents": self.latents.size, **({"tags": self.tags.size} if self.tags else {}), **dict(self.noise)}
+
+    @property
     def specs(self):
-        """A `tf.TensorSpec` for each part, `latents` and, where there are tags, `tags`; a tuple."""
-        sizes = {"latents": self.latents.size} | ({"tags": self.tags.size} if self.tags else {})
-        return tuple(tf.TensorSpec([None, size], tf.float32, name=name) for name, size in sizes.items())
+        """A `tf.TensorSpec` for each part that counts when drawing: `latents`, `tags` where there are tags, `noise`
+        where the network takes it; a tuple."""
+        sizes = self.sizes.items()
+        return tuple(tf.TensorSpec([None, size], tf.float32, name=name) for name, size in sizes if name in self._drawn)
 
     @property
     def seed_specs(self):
         """A `tf.TensorSpec` for each argument of `from_seeds`: `seed` and, where there are tags, `tags`; a tuple."""
-        return (tf.TensorSpec([None], tf.int64, name="seed"), *self.specs[1:])
+        tags = [spec for spec in self.specs if spec.name == "tags"]
+        return (tf.TensorSpec([None], tf.int64, name="seed"), *tags)
 
-    def of(self, latents, *tags):
+    @property
+    def _drawn(self):
+        return [name for name in self.sizes if name != TRAINING_NOISE]
+
+    def of(self, latents, *others):
         """Joins the parts, in the order of `specs`, to what the network takes."""
-        return [latents, *tags] if tags else latents
+        parts = dict(zip(self._drawn, (latents, *others), strict=True))
+        if TRAINING_NOISE in self.sizes:
+            zeros = ops.zeros_like(latents[:, :1])  # of Keras' symbolic tensors too
+            parts[TRAINING_NOISE] = ops.repeat(zeros, self.sizes[TRAINING_NOISE], axis=1)
+        joined = [parts[name] for name in self.sizes]
+        return joined if len(joined) > 1 else joined[0]
+
+    def beside_latents(self, seeds, wanted=None):
+        """All parts of `specs` but the latents that seeds name, a list; arguments as for `from_seeds`."""
+        tags = [self.tags.from_seeds(seeds, wanted)] if self.tags else []
+        return tags + [_noise_from_seeds(name, size, seeds) for name, size in self.noise if name in self._drawn]
 
     def from_seeds(self, seeds, wanted=None):
         """The inputs that seeds name.
@@ -50,7 +91,7 @@ class Inputs:
             seeds: int64 `[batch]`.
             wanted: Which tags must hold or not, see `TagSampler.from_uniform`. Default: all are drawn.
         """
-        return self.of(self.latents.from_seeds(seeds), *([self.tags.from_seeds(seeds, wanted)] if self.tags else []))
+        return self.of(self.latents.from_seeds(seeds), *self.beside_latents(seeds, wanted))
 
     def batch(self, count, seed, step):
         """The inputs of one draw of a training, a pure function of (seed, step, place in the batch).
@@ -60,11 +101,17 @@ class Inputs:
             seed: Seed of the run, int.
             step: Number of the draw, scalar int64 tensor or int.
         """
-        tags = [self.tags.batch(count, seed, step)] if self.tags else []
-        return self.of(self.latents.batch(count, seed, step), *tags)
+        parts = [self.latents.batch(count, seed, step)]
+        parts += [self.tags.batch(count, seed, step)] if self.tags else []
+        key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
+        for name, size in self.noise:
+            own = tf.random.fold_in(key, tf.constant(_stream(name), tf.int64), alg="philox")
+            parts.append(tf.random.stateless_normal([count, size], own, alg="philox"))
+        return parts if len(parts) > 1 else parts[0]
 
     def between(self, first, second, share):
-        """Inputs on the way from some to others: latents by `Latents.interpolate`, tags in a line.
+        """Inputs on the way from some to others: latents by `Latents.interpolate`, noise on the great circle, tags in a
+        line.
 
         A network knows tags of +1 and -1 only, yet what lies between makes a fade of what would be a jump, and both
         ends are what they were.
@@ -74,7 +121,25 @@ class Inputs:
             second: Likewise.
             share: How far from `first` to `second`, float32 `[batch]`, 0 to 1.
         """
-        if not self.tags:
-            return self.latents.interpolate(first, second, share)
-        latents = self.latents.interpolate(first[0], second[0], share)
-        return self.of(latents, first[1] + tf.cast(share, tf.float32)[:, None] * (second[1] - first[1]))
+        found = []
+        for name, one, other in zip(self.sizes, tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
+            if name == "tags":
+                found.append(one + tf.cast(share, tf.float32)[:, None] * (other - one))
+            else:
+                latents = self.latents if name == "latents" else Latents(self.sizes[name])
+                found.append(latents.interpolate(one, other, share))
+        return found if len(found) > 1 else found[0]
+
+
+def _stream(name):
+    # Beside those of latents, tags and all that a game draws. Not hash(): it differs between processes.
+    return zlib.crc32(f"input {name}".encode())
+
+
+def _noise_from_seeds(name, size, seeds):
+    stream = tf.constant(_stream(name), tf.int64)
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_normal([size], tf.stack([seed, stream]), alg="philox"),
+        tf.cast(seeds, tf.int64),
+        fn_output_signature=tf.TensorSpec([size], tf.float32),
+    )

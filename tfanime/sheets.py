@@ -18,7 +18,7 @@ class Sheet:
     """What is drawn on a sheet.
 
     Args:
-        inputs: The generator's inputs, one row a picture: latents `[count, size]`, or `[latents, tags]`.
+        inputs: The generator's inputs, one row a picture, see `tfanime.inputs.Inputs`.
         columns: Pictures a row of the sheet; None for as square as possible.
         captions: Words beside the rows; none for a sheet without.
     """
@@ -88,9 +88,10 @@ def sheets(gan, seeds):
 
 
 def _crossed(inputs, seeds, tags):
-    """Every seed's latents (across) under every row of tags (down)."""
-    latents = inputs.latents.from_seeds(seeds)
-    return inputs.of(tf.tile(latents, [len(tags), 1]), tf.repeat(tags, len(seeds), axis=0))
+    """Every seed's latents and noise (across) under every row of tags (down)."""
+    _, *noise = inputs.beside_latents(seeds)
+    latents, *noise = (tf.tile(part, [len(tags), 1]) for part in (inputs.latents.from_seeds(seeds), *noise))
+    return inputs.of(latents, tf.repeat(tags, len(seeds), axis=0), *noise)
 
 
 def _interpolation(inputs, seeds):
@@ -98,8 +99,8 @@ def _interpolation(inputs, seeds):
     pairs = len(ends) // 2 or 1
     first, second = np.resize(ends, 2 * pairs).reshape(2, pairs).repeat(COLUMNS, axis=1)
     share = np.tile(np.linspace(0, 1, COLUMNS, dtype=np.float32), pairs)
-    tags = [inputs.tags.from_seeds(first)] if inputs.tags else []  # the same at both ends
-    ends = (inputs.of(inputs.latents.from_seeds(end), *tags) for end in (first, second))
+    others = inputs.beside_latents(first)  # the same at both ends
+    ends = (inputs.of(inputs.latents.from_seeds(end), *others) for end in (first, second))
     return Sheet(inputs.between(*ends, share), COLUMNS)
 
 

@@ -92,9 +92,13 @@ class TagSampler:
         Returns:
             float32 `[count, size]` of +1 and -1.
         """
+        return self.from_uniform(self.uniform(count, seed, step))
+
+    def uniform(self, count, seed, step):
+        """The numbers of which `batch` makes tags, float32 `[count, size]` in [0, 1); arguments as there."""
         key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
         key = tf.random.fold_in(key, tf.constant(_STREAM, tf.int64), alg="philox")
-        return self.from_uniform(tf.random.stateless_uniform([count, self.size], key, alg="philox"))
+        return tf.random.stateless_uniform([count, self.size], key, alg="philox")
 
     def _uniform(self, shape, seed, stream):
         return tf.random.stateless_uniform(shape, tf.stack([seed, stream]), alg="philox")

@@ -64,6 +64,10 @@ class FID(keras.callbacks.Callback):
         real = {"fingerprint": self.faces.fingerprint, "count": min(self.reference_count, self.faces.count)}
         return {"network": self.network.protocol, "samples": self.samples, "reference": real}
 
+    def prepare(self):
+        """Computes the reference if it is not there yet, which takes its time."""
+        self.reference = reference(self.network, self.faces, self.reference_count)
+
     def set_model(self, model):
         super().set_model(model)
         size = self.faces.image_size
@@ -77,7 +81,7 @@ class FID(keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs=None):
-        self.reference = reference(self.network, self.faces, self.reference_count)
+        self.prepare()
         self._real = self.reference.gaussian  # read now: the cache may be emptied while the training goes on
         self._computed = self.model.step
         warning = too_few(min(self.samples, self.reference.details["count"]), self.network.dimensions)

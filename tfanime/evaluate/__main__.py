@@ -3,10 +3,11 @@
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from tfanime import command_line
 from tfanime.files import locked, require_writable_folder
+from tfanime.limits import AVATAR_SEED, Checked, Limit, at_least
 
 DESCRIPTION = """\
 Judges trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found by
@@ -30,7 +31,7 @@ What the numbers mean, and how many samples they need: docs/metrics.md.
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """An evaluation
 
     Args:
@@ -62,30 +63,24 @@ class Config:
     models: list[str]
     data: str
     out: str = "evaluation"
-    samples: int = 2048
+    samples: Annotated[int, at_least(6)] = 2048
     features: str = "hed_vgg16"
     checkpoint: str = "newest"
-    seed: int = 0
+    seed: Annotated[int, AVATAR_SEED] = 0
     detector: Literal["none", "animeface", "lbpcascade"] | None = None
     cascade: str | None = None
     baselines: bool = True
-    tag_pictures: int = 20
+    tag_pictures: Annotated[int, Limit("at least 20, or 0", lambda value: value == 0 or value >= 20)] = 20
     also: list[str] = field(default_factory=list)
     beside: list[str] = field(default_factory=list)
     progress: bool = True
 
-    def __post_init__(self):
+    def rules(self):
         from tfanime.metrics.features import parse_network
         from tfanime.metrics.registry import parse_metric
 
-        if self.samples < 6:
-            raise ValueError(f"--samples must be at least 6. Received: {self.samples}")
-        if self.tag_pictures and self.tag_pictures < 20:
-            raise ValueError(f"--tag_pictures must be at least 20, or 0. Received: {self.tag_pictures}")
-        if not 0 <= self.seed < 2**62:
-            raise ValueError(f"--seed must be from 0 to below 2**62. Received: {self.seed}")
-        if self.cascade and self.detector in ("none", "animeface"):
-            raise ValueError(f"--cascade must be left out with --detector {self.detector}. Received: {self.cascade!r}")
+        unused = self.cascade and self.detector in ("none", "animeface")
+        yield "cascade", not unused, f"left out with --detector {self.detector}"
         parse_network(self.features)
         for text in self.also:
             parse_metric(text)

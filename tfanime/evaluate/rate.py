@@ -6,12 +6,14 @@ import threading
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from tfanime import command_line
+from tfanime.limits import SEED, Checked, at_least, between
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Rate pictures.
 
     Args:
@@ -29,15 +31,10 @@ class Config:
     models: list[str]
     real: str | None = None
     out: str = "rating"
-    count: int = 100
-    seed: int = 0
+    count: Annotated[int, at_least(1)] = 100
+    seed: Annotated[int, SEED] = 0
     checkpoint: str = "newest"
-    port: int = 0
-
-    def __post_init__(self):
-        command_line.require(self, "at least 1", lambda value: value >= 1, "count")
-        command_line.require(self, "from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
-        command_line.require(self, "from 0 to 65535", lambda value: 0 <= value < 2**16, "port")
+    port: Annotated[int, between(0, 65535)] = 0
 
 
 def open_pictures(path, count, seed=0, checkpoint="newest"):

@@ -4,19 +4,21 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from tfanime import command_line
+from tfanime.limits import AVATAR_SEED, Checked, at_least
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Tags obeyed.
 
     Args:
         models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
             names of pretrained generators; trained with tags.
         out: Folder for tags.json and tags.html.
-        count: Pictures a tag, at least 20.
+        count: Pictures a tag.
         seed: Seed of the first picture; the others follow.
         checkpoint: Of run folders: newest, best, or a step.
         network: The tagger that judges: the path of its two files without their endings, such as runs/tagger/tagger.
@@ -26,14 +28,10 @@ class Config:
 
     models: list[str]
     out: str = "tags"
-    count: int = 20
-    seed: int = 0
+    count: Annotated[int, at_least(20)] = 20
+    seed: Annotated[int, AVATAR_SEED] = 0
     checkpoint: str = "newest"
     network: str | None = None
-
-    def __post_init__(self):
-        command_line.require(self, "at least 20", lambda value: value >= 20, "count")
-        command_line.require(self, "from 0 to below 2**62", lambda value: 0 <= value < 2**62, "seed")
 
 
 def page(models, judges, recall):

@@ -1,4 +1,4 @@
-"""A generator as ONNX: latents and tags to pictures, for whatever runs without TensorFlow."""
+"""A generator as ONNX: latents, tags and noise to pictures, for whatever runs without TensorFlow."""
 
 import importlib.util
 import json
@@ -49,8 +49,8 @@ def write_onnx(path, generator, card):
     that nothing can load.
 
     Inputs `latents`, float32 `[batch, size]`, and of a generator with tags `tags`, float32 `[batch, len(vocabulary)]`
-    of +1 and -1; output `images`, float32 `[batch, height, width, 3]` in [-1, 1]. The file's metadata have the model
-    card, as JSON under `model_card`.
+    of +1 and -1, of one with noise `noise`, float32 `[batch, size]`; output `images`, float32 `[batch, height, width,
+    3]` in [-1, 1]. The file's metadata have the model card, as JSON under `model_card`.
 
     Args:
         path: The file, which appears only when it is whole and right.
@@ -83,7 +83,7 @@ def write_onnx(path, generator, card):
             onnx.helper.set_model_props(model, {"model_card": json.dumps(card)})
             onnx.save(model, str(temporary))
             session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
-            difference = max(_difference(session, generator.network, names, sizes, batch) for batch in BATCHES)
+            difference = max(_difference(session, generator, names, sizes, batch) for batch in BATCHES)
         except OSError:
             raise
         except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
@@ -96,11 +96,14 @@ def write_onnx(path, generator, card):
     return difference * 127.5
 
 
-def _difference(session, network, names, sizes, batch):
+def _difference(session, generator, names, sizes, batch):
+    import keras
+
     random = np.random.default_rng(batch)
     values = [random.normal(size=(batch, size)).astype(np.float32) for size in sizes]
-    if len(values) > 1:
+    if generator.vocabulary:
         values[1] = np.where(values[1] > 0, 1, -1).astype(np.float32)
     (images,) = session.run(["images"], dict(zip(names, values, strict=True)))
-    expected = np.asarray(network(values if len(values) > 1 else values[0], training=False))
+    inputs = generator.inputs.of(*map(keras.ops.convert_to_tensor, values))
+    expected = np.asarray(generator.network(inputs, training=False))
     return float(np.abs(images - expected).max())

@@ -93,14 +93,11 @@ def require_options(pairs, sampling, epsilon):
 def _compute(latent_generator, float_network, seed, progress, pairs, sampling, epsilon):
     import tensorflow as tf
 
-    from tfanime.tag_sampling import TagSampler
-
-    network, vocabulary = latent_generator.network, latent_generator.vocabulary
-    sampler = TagSampler(vocabulary) if vocabulary else None
+    network, inputs = latent_generator.network, latent_generator.inputs
 
     @tf.function(reduce_retracing=True)
     def draw(latents, seeds):
-        return network([latents, sampler.from_seeds(seeds)] if sampler else latents, training=False)
+        return network(inputs.of(latents, *inputs.beside_latents(seeds)), training=False)
 
     value = path_length(
         draw, latent_generator.latents, float_network.of_floats, pairs, seed, sampling, epsilon, progress

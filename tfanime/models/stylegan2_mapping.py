@@ -174,3 +174,12 @@ def average_style(network):
             if isinstance(layer, StyleAverage):
                 return layer.average
     raise ValueError(f"network must have a mapping to w, as StyleGAN2's generator has. Received: {network.name}")
+
+
+def unaveraged(network):
+    """The same mapping, of the same weights, whose calls leave the moving average of w as it is.
+
+    Args:
+        network: The model of `mapping`.
+    """
+    return keras.Model(network.inputs, network.get_layer("style_average").input)

@@ -7,15 +7,15 @@ the discriminator, a lazy R1 penalty, minibatch standard deviation, Adam without
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
-from tfanime.recipes.train import train
+from tfanime.limits import at_least
+from tfanime.recipes import gan
 
 
 @dataclass(frozen=True)
-class Config(DCGANConfig):
+class Config(gan.DCGANSettings):
     """DCGAN.
 
     Args:
@@ -30,27 +30,17 @@ class Config(DCGANConfig):
     latent_distribution: Literal["normal", "uniform"] = "normal"
     discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
     minibatch_stddev: bool = False
-    r1_gamma: float = 0.0
-    r1_every: int = 8
+    r1_gamma: Annotated[float, at_least(0)] = 0.0
+    r1_every: Annotated[int, at_least(1)] = 8
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.require("at least 1", lambda value: value >= 1, "r1_every")
-        self.require("at least 0", lambda value: value >= 0, "r1_gamma")
-        if self.r1_gamma and self.discriminator_norm == "batch":
-            # The penalty's gradient would be the whole batch's, not a picture's.
-            raise ValueError("--discriminator_norm must be none or spectral with --r1_gamma above 0. Received: batch")
+    def rules(self):
+        # The penalty's gradient would be the whole batch's, not a picture's.
+        holds = not self.r1_gamma or self.discriminator_norm != "batch"
+        yield "discriminator_norm", holds, "none or spectral with --r1_gamma above 0"
 
 
 def build(config, vocabulary=None):
-    """The networks and their game, compiled. Call it under a strategy's scope.
-
-    Args:
-        config: A `Config`.
-        vocabulary: The `TagVocabulary` of a game with tags.
-
-    Returns:
-        A `tfanime.training.GAN`.
+    """The networks and their game, a compiled `tfanime.training.GAN`; see `Recipe`.
 
     Raises:
         ValueError: With minibatch standard deviation, groups of four pictures would be cut between devices.
@@ -58,7 +48,7 @@ def build(config, vocabulary=None):
     import tensorflow as tf
 
     from tfanime.latents import Latents
-    from tfanime.training import GAN, Term
+    from tfanime.training import Term
     from tfanime.training.terms import r1
 
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -69,25 +59,18 @@ def build(config, vocabulary=None):
             f"--batch_size must be a multiple of {4 * replicas * config.accumulate} with --minibatch_stddev on "
             f"{devices}, --accumulate {config.accumulate}. Received: {config.batch_size}"
         )
-    gan = GAN(
-        *config.networks(config.discriminator_norm, vocabulary, minibatch_stddev=config.minibatch_stddev),
+    return gan.game(
+        config,
+        config.networks(config.discriminator_norm, vocabulary, minibatch_stddev=config.minibatch_stddev),
+        vocabulary,
         latents=Latents(config.latent_size, config.latent_distribution),
-        vocabulary=vocabulary,
-        ema_half_life=config.ema_half_life,
-        seed=config.seed,
-    )
-    gan.compile(
-        **rules(config, vocabulary),
         loss="non_saturating",
         terms=[Term(r1, "discriminator", config.r1_gamma, config.r1_every)] if config.r1_gamma else [],
     )
-    return gan
 
 
-def main(arguments=None):
-    """Trains; `--help` lists the flags."""
-    config = parse_config(Config, "dcgan", "Train a DCGAN (Radford et al. 2016, arXiv 1511.06434).", arguments)
-    return train(config, build, "dcgan")
+recipe = gan.recipe("dcgan", Config, "Train a DCGAN (Radford et al. 2016, arXiv 1511.06434).", build)
+main = recipe.main
 
 
 if __name__ == "__main__":

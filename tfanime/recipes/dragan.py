@@ -9,19 +9,19 @@ cores. `--tags none` is plain DRAGAN on these networks, with Kodali et al.'s wei
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import RecipeConfig, parse_config, rules
-from tfanime.recipes.train import train
+from tfanime.limits import above, at_least
+from tfanime.recipes import gan
+from tfanime.recipes.settings import Decay
 
 
 @dataclass(frozen=True)
-class Config(RecipeConfig):
+class Config(gan.GANSettings):
     """DRAGAN.
 
     Args:
-        image_size: Height and width of the pictures, a power of two from 32; shards with larger pictures are resized.
         latent_size: Components of the latents, N(0, 1).
         generator_channels: Channels of all hidden layers of the generator.
         generator_blocks: Residual blocks of the generator, at 16x16.
@@ -32,69 +32,40 @@ class Config(RecipeConfig):
         tag_weight: Factor of the tags' loss, which is a sum over them.
     """
 
-    image_size: int = 128
-    latent_size: int = 128
-    generator_channels: int = 64
-    generator_blocks: int = 16
-    discriminator_channels: int = 32
-    discriminator_blocks: int = 2
-    penalty: float | None = None
+    image_size: Annotated[int, at_least(32)] = 128
+    latent_size: Annotated[int, at_least(1)] = 128
+    generator_channels: Annotated[int, at_least(1)] = 64
+    generator_blocks: Annotated[int, at_least(0)] = 16
+    discriminator_channels: Annotated[int, at_least(1)] = 32
+    discriminator_blocks: Annotated[int, at_least(0)] = 2
+    penalty: Annotated[float | None, above(0)] = None
     adversarial_weight: float | None = None
     tag_weight: float | None = 1.0
     tags: Literal["none", "priors", "frequencies"] = "priors"
-    decay: Literal["none", "linear", "exponential"] = "exponential"
+    decay: Decay = "exponential"
     decay_begin: float = 0.5
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.require("at least 32", lambda value: value >= 32, "image_size")
-        self.require(
-            "at least 1", lambda value: value >= 1, "latent_size", "generator_channels", "discriminator_channels"
-        )
-        self.require("at least 0", lambda value: value >= 0, "generator_blocks", "discriminator_blocks")
-        self.require("above 0", lambda value: value is None or value > 0, "penalty")
 
 
 def build(config, vocabulary=None):
-    """The networks and their game, compiled. Call it under a strategy's scope.
-
-    Args:
-        config: A `Config`.
-        vocabulary: The `TagVocabulary` of a game with tags.
-
-    Returns:
-        A `tfanime.training.GAN`.
-    """
-    from tfanime.latents import Latents
+    """The networks and their game, a compiled `tfanime.training.GAN`; see `Recipe`."""
     from tfanime.models import srresnet
-    from tfanime.training import GAN, Term
+    from tfanime.training import Term
     from tfanime.training.terms import deviation, dragan
 
-    tag_count = len(vocabulary) if vocabulary else 0
-    gan = GAN(
-        srresnet.generator(
-            config.image_size, config.latent_size, config.generator_channels, config.generator_blocks, tag_count
-        ),
-        srresnet.discriminator(
-            config.image_size, config.discriminator_channels, config.discriminator_blocks, tag_count
-        ),
-        latents=Latents(config.latent_size),
-        vocabulary=vocabulary,
-        ema_half_life=config.ema_half_life,
-        seed=config.seed,
+    size, tag_count = config.image_size, len(vocabulary or ())
+    networks = (
+        srresnet.generator(size, config.latent_size, config.generator_channels, config.generator_blocks, tag_count),
+        srresnet.discriminator(size, config.discriminator_channels, config.discriminator_blocks, tag_count),
     )
     weight = config.penalty or (0.5 if vocabulary else 10.0)
-    term = Term(dragan, "discriminator", weight, measure=deviation)
-    gan.compile(**rules(config, vocabulary), loss="non_saturating", terms=[term])
-    return gan
+    terms = [Term(dragan, "discriminator", weight, measure=deviation)]
+    return gan.game(config, networks, vocabulary, loss="non_saturating", terms=terms)
 
 
-def main(arguments=None):
-    """Trains; `--help` lists the flags."""
-    config = parse_config(
-        Config, "dragan", "Train a DRAGAN on SRResNet with tags (Jin et al. 2017, arXiv 1708.05509).", arguments
-    )
-    return train(config, build, "dragan")
+recipe = gan.recipe(
+    "dragan", Config, "Train a DRAGAN on SRResNet with tags (Jin et al. 2017, arXiv 1708.05509).", build
+)
+main = recipe.main
 
 
 if __name__ == "__main__":

@@ -1,66 +1,9 @@
-"""What all trainings do with a compiled model: resume, fit, report and save, until a budget is spent or a signal comes.
-
-`tfanime.recipes.train` does it with games, `tfanime.recipes.tagger_training` with a classifier.
-"""
+"""What the driver does with a built game: resume, fit, report and save, until a budget is spent or a signal comes."""
 
 import contextlib
 import signal
-from pathlib import Path
 
-from tfanime import callbacks, data
-from tfanime.callbacks.checkpoints import require_kept
-
-
-def require_resumable(run, recipe, config, faces, resumable):
-    """Makes sure that a run folder is new, or that the run in it can be gone on with. Writes nothing.
-
-    Args:
-        run: A `tfanime.runs.RunFolder`.
-        recipe: Name of the recipe.
-        config: Its resolved config.
-        faces: The `tfanime.data.FaceData`.
-        resumable: Names of the config's fields that a resumed run may change.
-
-    Returns:
-        What identifies the data, for `RunFolder.start`.
-
-    Raises:
-        ValueError: The folder holds something else, or a run whose checkpoints are gone.
-    """
-    identity = {"fingerprint": faces.fingerprint, "count": faces.count, "stored_size": faces.stored_size}
-    run.check(recipe, config, identity, resumable)
-    require_kept(run)
-    return identity
-
-
-def open_faces(run, shards, image_size, split="train"):
-    """Opens the data of a run, new or to be resumed; see `tfanime.data.load`.
-
-    Args:
-        run: A `tfanime.runs.RunFolder`.
-        shards: The folder of shards. Of a run that is resumed it may be what the run itself has kept of its beginning.
-        image_size: Height and width in pixels.
-        split: Of the shards.
-
-    Returns:
-        A `FaceData`.
-
-    Raises:
-        FileNotFoundError: There is no such folder, or it is no folder of shards.
-        ValueError: See `tfanime.data.load`.
-    """
-    try:
-        return data.load(shards, image_size, split=split)
-    except FileNotFoundError as error:
-        if error.filename is not None:  # of the cache, where the faces are decoded
-            raise
-        if not run.details.is_file() or run.load()["config"].get("data") != str(shards):
-            raise FileNotFoundError(f"--data: {error}") from error
-        relative = "" if Path(shards).is_absolute() else f", looked for from the working folder {str(Path.cwd())!r}"
-        raise FileNotFoundError(
-            f"--data must name the shards of the run in {str(run.path)!r}, which are not where they were when it was "
-            f"last started ({run.config}). Received: {str(shards)!r}{relative}: {error}"
-        ) from error
+from tfanime import callbacks
 
 
 class Session:

@@ -12,71 +12,50 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
-from tfanime.recipes.train import train
+from tfanime.recipes import gan
+from tfanime.recipes.settings import CriticSettings, Decay
 
 
 @dataclass(frozen=True)
-class Config(DCGANConfig):
+class Config(CriticSettings, gan.DCGANSettings):
     """SN-GAN.
 
     Args:
         networks_of: sngan for the paper's plain networks, dcgan for DCGAN's, which are cheaper; the flags about
             kernels and convolutions are for the latter alone.
-        critic_steps: Discriminator updates a generator update, each on fresh pictures.
     """
 
     networks_of: Literal["sngan", "dcgan"] = "sngan"
-    critic_steps: int = 5
     image_size: int = 32
     latent_size: int = 128
     beta_1: float = 0.0
     beta_2: float = 0.9
-    decay: Literal["none", "linear", "exponential"] = "linear"
+    decay: Decay = "linear"
 
-    def __post_init__(self):
-        super().__post_init__()
+    def rules(self):
         if self.networks_of == "sngan":
-            plain = "left out with --networks_of sngan, whose networks have their own"
-            self.require(plain, lambda value: value is None, "generator_convolutions", "discriminator_convolutions")
-            self.require(plain, lambda value: value == type(self).kernel_size, "kernel_size")
+            for name in ("generator_convolutions", "discriminator_convolutions", "kernel_size"):
+                default = getattr(self, name) == getattr(type(self), name)
+                yield name, default, "left out with --networks_of sngan, whose networks have their own"
 
 
 def build(config, vocabulary=None):
-    """The networks and their game, compiled. Call it under a strategy's scope.
-
-    Args:
-        config: A `Config`.
-        vocabulary: The `TagVocabulary` of a game with tags.
-
-    Returns:
-        A `tfanime.training.GAN`.
-    """
-    from tfanime.latents import Latents
+    """The networks and their game, a compiled `tfanime.training.GAN`; see `Recipe`."""
     from tfanime.models import sngan
-    from tfanime.training import GAN
 
     if config.networks_of == "sngan":
-        generator = sngan.generator(config.image_size, config.latent_size, config.channels, len(vocabulary or ()))
-        discriminator = sngan.discriminator(config.image_size, config.channels, len(vocabulary or ()))
+        tag_count = len(vocabulary or ())
+        networks = (
+            sngan.generator(config.image_size, config.latent_size, config.channels, tag_count),
+            sngan.discriminator(config.image_size, config.channels, tag_count),
+        )
     else:
-        generator, discriminator = config.networks("spectral", vocabulary)
-    gan = GAN(
-        generator,
-        discriminator,
-        latents=Latents(config.latent_size),
-        vocabulary=vocabulary,
-        ema_half_life=config.ema_half_life,
-        seed=config.seed,
-    )
-    gan.compile(**rules(config, vocabulary), loss="hinge")
-    return gan
+        networks = config.networks("spectral", vocabulary)
+    return gan.game(config, networks, vocabulary, loss="hinge")
 
 
-def main(arguments=None):
-    """Trains; `--help` lists the flags."""
-    config = parse_config(Config, "sngan", "Train an SN-GAN (Miyato et al. 2018, arXiv 1802.05957).", arguments)
-    return train(config, build, "sngan")
+recipe = gan.recipe("sngan", Config, "Train an SN-GAN (Miyato et al. 2018, arXiv 1802.05957).", build)
+main = recipe.main
 
 
 if __name__ == "__main__":

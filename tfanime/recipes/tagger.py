@@ -10,77 +10,68 @@ The shards must have held-out faces (the converter's `--holdout 0.05`): on these
 written, against the commonest answer and the nearest colour. docs/tagger.md is about the one that tfanime carries.
 """
 
-import dataclasses
+import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 from tfanime import command_line
-from tfanime.recipes.recipe import parse_config
+from tfanime.limits import SHARE, Limit, above, at_least
+from tfanime.recipes.driver import Recipe
+from tfanime.recipes.faces import open_faces
+from tfanime.recipes.settings import RESUMABLE, DataSettings, RunSettings, multiple_of
 from tfanime.runs import RunFolder
 
 TERMS = "Statistics of the pictures that it was trained on, whose licences bound its use. It contains no picture."
+NAME = Limit(
+    "a word of small letters, digits and _, such as mine1", lambda value: bool(re.fullmatch("[a-z0-9_]+", value))
+)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(DataSettings, RunSettings):
     """A tagger of faces.
 
     Args:
         data: Folder of shards with tags and held-out faces.
-        run: The run folder. One that exists already is resumed with its own settings. Default: runs/tagger.
         out: Path of the trained network's two files without their endings. Default: tagger in the run folder.
         name: Its name and version in one word, by which metrics of its features are called. Default: the run folder's.
         terms: What its card is to say about its use.
-        image_size: Height and width of the pictures, a multiple of 8; shards with larger pictures are resized.
+        image_size: Height and width of the pictures; shards with larger pictures are resized.
         batch_size: Pictures a step.
         seed: Seed of weights, order of the data and its variations.
         steps: Training steps; the learning rate falls to zero at the last one, hence a run keeps its steps.
         minutes: Minutes of training over all restarts after which it ends too early. Default: no limit.
         learning_rate: Of AdamW, at its highest.
         weight_decay: Of AdamW, for kernels.
-        balance: How far rare tags of an exclusive group are taught as if they were as frequent as the others, 0 to 1.
+        balance: How far rare tags of an exclusive group are taught as if they were as frequent as the others.
         least_side: Least side of a random crop, as a share of the picture's; 1 for none.
         light: Most that contrast and brightness vary by, as a share of white; 0 for none.
-        precision: What layers compute in while they learn. auto is mixed_bfloat16 where the machine has it.
-        epoch_steps: Training steps from one line of metrics to the next.
-        checkpoint_minutes: Minutes from one checkpoint to the next.
     """
 
-    data: str | None = None
-    run: str | None = None
-    out: str | None = None
-    name: str | None = None
-    terms: str = TERMS
-    image_size: int = 64
+    out: Annotated[str | None, RESUMABLE] = None
+    name: Annotated[str | None, RESUMABLE, NAME] = None
+    terms: Annotated[str, RESUMABLE] = TERMS
+    image_size: Annotated[int, multiple_of(8)] = 64
     batch_size: int = 128
-    seed: int = 0
     steps: int = 1500
-    minutes: float | None = None
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    balance: float = 0.75
-    least_side: float = 0.85
-    light: float = 0.1
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    learning_rate: Annotated[float, above(0)] = 2e-3
+    weight_decay: Annotated[float, at_least(0)] = 0.05
+    balance: Annotated[float, SHARE] = 0.75
+    least_side: Annotated[float, above(0, most=1)] = 0.85
+    light: Annotated[float, SHARE] = 0.1
     epoch_steps: int = 50
     checkpoint_minutes: float = 1
 
-    require = command_line.require
+    def rules(self):
+        yield "data", bool(self.data), "a folder of shards with tags and held-out faces"
 
-    def __post_init__(self):
-        self.require("a folder of shards with tags and held-out faces", lambda value: value, "data")
-        self.require("at least 1", lambda value: value >= 1, "batch_size", "steps", "epoch_steps")
-        self.require("above 0", lambda value: value > 0, "learning_rate", "checkpoint_minutes")
-        self.require("above 0", lambda value: value is None or value > 0, "minutes")
-        self.require("at least 0", lambda value: value >= 0, "weight_decay")
-        self.require("from 0 to 1", lambda value: 0 <= value <= 1, "balance", "light")
-        self.require("above 0 and at most 1", lambda value: 0 < value <= 1, "least_side")
-        self.require("from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32, "seed")
-        self.require("a multiple of 8", lambda value: value > 0 and value % 8 == 0, "image_size")
-        rule = "a word of small letters, digits and _, such as mine1"
-        self.require(rule, lambda value: value is None or re.fullmatch("[a-z0-9_]+", value), "name")
+    @property
+    def resumable(self):
+        """Names of the fields that a resumed run may be told anew."""
+        return super().resumable - {"steps"}
 
     @property
     def network(self):
@@ -93,6 +84,11 @@ class Config:
     def written(self):
         """The path of the trained network's files, without endings."""
         return Path(self.out) if self.out else RunFolder(self.run).tagger
+
+    @property
+    def called(self):
+        """The trained network's name."""
+        return self.name or re.sub("[^a-z0-9_]+", "_", Path(self.run).resolve().name.lower()).strip("_") or "tagger"
 
 
 def build(config, vocabulary):
@@ -121,28 +117,114 @@ def build(config, vocabulary):
     return classifier
 
 
-def main(arguments=None):
-    """Trains and judges; `--help` lists the flags."""
-    config = parse_config(
-        Config,
-        "tagger",
-        "Train the network whose features judge generators, and that tells tags.",
-        arguments,
-        epilog="""examples:
+def open_data(config, run, warn):
+    """Opens the faces, and makes sure that some are held out; see `Recipe.data`.
+
+    Returns:
+        A `tfanime.data.FaceData`, whose vocabulary has the frequencies of its tags as priors.
+
+    Raises:
+        ValueError: The shards have no tags or no held-out faces.
+        OSError: A file cannot be read, or the folder of `--out` cannot be written.
+    """
+    from tfanime.files import require_writable_folder
+
+    faces = open_faces(run, config.data, config.image_size)
+    if not faces.vocabulary:
+        raise ValueError(f"--data must be shards with tags. Received: {config.data!r}, which have no vocabulary")
+    open_faces(run, config.data, config.image_size, split="holdout")
+    absent = faces.vocabulary.unseen(faces.tags)
+    if absent:
+        warn(f"no face has {', '.join(absent)}: the network cannot learn to see it")
+    if config.out:
+        require_writable_folder(config.written.parent, "the folder of out")  # before any work
+    return faces.described_by(faces.vocabulary.with_frequencies(faces.tags))
+
+
+def batches(config, faces, start=0, parts=1, own=(0,)):
+    """The endless stream of training batches.
+
+    Args:
+        config: A `Config`.
+        faces: The `tfanime.data.FaceData`, with a vocabulary.
+        start: The step to begin with.
+        parts, own: See `FaceData.batches`.
+
+    Returns:
+        A `tf.data.Dataset` of pairs: pictures, float32 `[batch_size / parts, image_size, image_size, 3]` in [-1, 1],
+        and tags, float32 `[batch_size / parts, len(vocabulary)]`; a pure function of (seed, step).
+    """
+    import tensorflow as tf
+
+    from tfanime.training.augment import varied
+
+    stream = faces.batches(config.batch_size, seed=config.seed, start=start, horizontal_flip=True, parts=parts, own=own)
+
+    def one(step, pair):
+        images, tags = (values[:, 0] for values in pair)  # of the one critic step
+        return varied(images, config.seed, start + step, config.least_side, config.light), tags
+
+    numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(), stream)
+    return numbered.map(one, num_parallel_calls=2).prefetch(2)
+
+
+def judge_and_write(training):
+    """Judges a network and writes it; that of a run which has spent its budget once more. See `Recipe.finish`."""
+    from tfanime.files import write_text
+    from tfanime.recipes.tagger_scores import as_markdown, judge
+    from tfanime.tagger import files as tagger_files
+    from tfanime.tfrecords.manifest import Manifest
+
+    if training.status:  # broken off
+        return
+    config, run, faces = training.config, training.run, training.data
+    held_out = open_faces(run, config.data, config.image_size, split="holdout")
+    vocabulary = held_out.vocabulary
+    # Judged is what is written: float32, from weights that were rounded to float16.
+    arrays = tagger_files.to_arrays(training.game.network)
+    scores = judge(tagger_files.from_arrays(config.network, vocabulary, arrays), faces, held_out)
+    manifest = Manifest.load(config.data)
+    tagger_files.save(
+        config.written,
+        config.called,
+        config.network,
+        vocabulary,
+        arrays,
+        trained_on={
+            "name": manifest.name,
+            "faces": faces.count,
+            "fingerprint": faces.fingerprint,
+            "taggers": [tagger["name"] for tagger in manifest.taggers],
+            "steps": training.game.step,
+            "batch_size": config.batch_size,
+        },
+        terms=config.terms,
+        holdout=scores,
+    )
+    text = as_markdown(scores)
+    write_text(run.scores, text)
+    print(text)
+    paths = [config.written.with_name(f"{config.written.name}.{ending}") for ending in ("npz", "json")]
+    print(f"network: {paths[0]} ({os.path.getsize(paths[0]) / 1e6:.1f} MB), card: {paths[1]}")
+    print(f"tables:  {run.scores}")
+    print(f"curves:  tensorboard --logdir {shlex.quote(str(run.path))}")
+
+
+recipe = Recipe(
+    "tagger",
+    Config,
+    "Train the network whose features judge generators, and that tells tags.",
+    build,
+    data=open_data,
+    batches=batches,
+    finish=judge_and_write,
+    examples="""\
   python -m tfanime.tfrecords faces/ tfrecords/faces --detector none --vocabulary konachan26 --holdout 0.05
   python -m tfanime.recipes.tagger --data tfrecords/faces --run runs/tagger --name mine1
   python -m tfanime.recipes.tagger --run runs/tagger --out mine        judge and write it once more
 """,
-    )
-    command_line.load_tensorflow()
-    from tfanime.recipes.tagger_training import train
-
-    return train(dataclasses.replace(config, name=config.name or _word(config.run)), build)
-
-
-def _word(run):
-    """The run folder's name as a network is named."""
-    return re.sub("[^a-z0-9_]+", "_", Path(run).resolve().name.lower()).strip("_") or "tagger"
+)
+main = recipe.main
 
 
 if __name__ == "__main__":

@@ -6,69 +6,41 @@ generator's update uses the fakes of the last critic step instead of drawing new
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from tfanime import command_line
-from tfanime.recipes.recipe import DCGANConfig, parse_config, rules
-from tfanime.recipes.train import train
+from tfanime.limits import above
+from tfanime.recipes import gan
+from tfanime.recipes.settings import CriticSettings
 
 
 @dataclass(frozen=True)
-class Config(DCGANConfig):
+class Config(CriticSettings, gan.DCGANSettings):
     """WGAN.
 
     Args:
-        critic_steps: Critic updates a generator update, each on fresh pictures.
         clip: Bound of the critic's weights after each update.
     """
 
-    critic_steps: int = 5
-    clip: float = 0.01
+    clip: Annotated[float, above(0)] = 0.01
     optimizer: Literal["adam", "rmsprop", "sgd"] = "rmsprop"
     learning_rate: float = 5e-5
     beta_1: float = 0.0
     beta_2: float = 0.99  # the default of the authors' framework
 
-    def __post_init__(self):
-        super().__post_init__()
-        self.require("above 0", lambda value: value > 0, "clip")
-
 
 def build(config, vocabulary=None):
-    """The networks and their game, compiled. Call it under a strategy's scope.
-
-    Args:
-        config: A `Config`.
-        vocabulary: The `TagVocabulary` of a game with tags.
-
-    Returns:
-        A `tfanime.training.GAN`.
-    """
-    from tfanime.latents import Latents
-    from tfanime.training import GAN
+    """The networks and their game, a compiled `tfanime.training.GAN`; see `Recipe`."""
     from tfanime.training.constraints import WeightClipping
 
-    gan = GAN(
-        *config.networks("batch", vocabulary),
-        latents=Latents(config.latent_size),
-        vocabulary=vocabulary,
-        ema_half_life=config.ema_half_life,
-        seed=config.seed,
-    )
-    gan.compile(
-        **rules(config, vocabulary),
-        loss="wasserstein",
-        constraint=WeightClipping(config.clip),
-    )
-    return gan
+    networks = config.networks("batch", vocabulary)
+    return gan.game(config, networks, vocabulary, loss="wasserstein", constraint=WeightClipping(config.clip))
 
 
-def main(arguments=None):
-    """Trains; `--help` lists the flags."""
-    config = parse_config(
-        Config, "wgan", "Train a WGAN with weight clipping (Arjovsky et al. 2017, arXiv 1701.07875).", arguments
-    )
-    return train(config, build, "wgan")
+recipe = gan.recipe(
+    "wgan", Config, "Train a WGAN with weight clipping (Arjovsky et al. 2017, arXiv 1701.07875).", build
+)
+main = recipe.main
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from tfanime.command_line import load_tensorflow, parse, run
+from tfanime.limits import Checked, Limit, between
 
 DESCRIPTION = """\
 Serve exported generators over gRPC and REST, in TensorFlow Serving's protocol.
@@ -26,17 +27,12 @@ examples:
       --batching_parameters_file batching.config
   python -m tfanime.serving.client --server 127.0.0.1:8500 --seeds 0-15 --out avatars.png
 """
-_LIMITS = {
-    "max_images": (1, 2**20),
-    "max_message_mib": (1, 2047),
-    "model_threads": (1, 1024),
-    "max_waiting": (1, 2**20),
-    "rest_api_timeout_in_ms": (1, 2**31),
-}
+_PORT = between(0, 65535)
+_SECONDS = Limit("at least 0", lambda value: 0 <= value < threading.TIMEOUT_MAX)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Serving
 
     Args:
@@ -67,11 +63,11 @@ class Config:
 
     model: list[str] = field(default_factory=list)
     model_config_file: str | None = None
-    model_config_file_poll_wait_seconds: float = 0.0
-    file_system_poll_wait_seconds: float = 1.0
-    port: int = 8500
-    rest_api_port: int | None = None
-    rest_api_timeout_in_ms: int = 30000
+    model_config_file_poll_wait_seconds: Annotated[float, _SECONDS] = 0.0
+    file_system_poll_wait_seconds: Annotated[float, _SECONDS] = 1.0
+    port: Annotated[int, _PORT] = 8500
+    rest_api_port: Annotated[int | None, _PORT] = None
+    rest_api_timeout_in_ms: Annotated[int, between(1, 2**31)] = 30000
     rest_api_enable_cors_support: bool = False
     grpc_channel_arguments: str = ""
     host: str = "127.0.0.1"
@@ -79,41 +75,30 @@ class Config:
     batching_parameters_file: str | None = None
     ssl_config_file: str | None = None
     monitoring_config_file: str | None = None
-    max_images: int = 1024
-    max_message_mib: int = 64
-    model_threads: int = 2
-    max_waiting: int = 1000
-    grace_seconds: float = 30.0
+    max_images: Annotated[int, between(1, 2**20)] = 1024
+    max_message_mib: Annotated[int, between(1, 2047)] = 64
+    model_threads: Annotated[int, between(1, 1024)] = 2
+    max_waiting: Annotated[int, between(1, 2**20)] = 1000
+    grace_seconds: Annotated[float, _SECONDS] = 30.0
     log_format: Literal["text", "json"] = "text"
 
-    def __post_init__(self):
+    def rules(self):
         if bool(self.model) == bool(self.model_config_file):
             given = "both" if self.model else "neither"
             raise ValueError(
-                "model must be given at least once, as NAME=BASE_PATH, or model_config_file, and not both. "
+                "--model must be given at least once, as NAME=BASE_PATH, or --model_config_file, and not both. "
                 f"Received: {given}"
             )
-        for name in ("port", "rest_api_port"):
-            port = getattr(self, name)
-            if port is not None and not 0 <= port <= 65535:
-                raise ValueError(f"{name} must be from 0 to 65535. Received: {port}")
-        if self.port and self.port == self.rest_api_port:
-            raise ValueError(f"rest_api_port must be another than port. Received: {self.port} for both")
-        for name, (least, most) in _LIMITS.items():
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be from {least} to {most}. Received: {getattr(self, name)}")
-        for name in ("grace_seconds", "file_system_poll_wait_seconds", "model_config_file_poll_wait_seconds"):
-            if not 0 <= getattr(self, name) < threading.TIMEOUT_MAX:
-                raise ValueError(f"{name} must be at least 0. Received: {getattr(self, name)}")
+        yield "rest_api_port", not self.port or self.port != self.rest_api_port, "another than --port"
         parse_channel_arguments(self.grpc_channel_arguments)
-        if self.rest_api_enable_cors_support and self.rest_api_port is None:
-            raise ValueError("rest_api_enable_cors_support must come with a rest_api_port. Received: none")
-        if self.batching_parameters_file and not self.enable_batching:
-            raise ValueError("batching_parameters_file must come with --enable_batching. Received: none")
-        if self.monitoring_config_file and self.rest_api_port is None:
-            raise ValueError("monitoring_config_file must come with a rest_api_port, which shows it. Received: none")
-        if self.model_config_file_poll_wait_seconds and not self.model_config_file:
-            raise ValueError("model_config_file_poll_wait_seconds must come with a model_config_file. Received: none")
+        rest = self.rest_api_port is not None
+        for name, holds, other in (
+            ("rest_api_enable_cors_support", rest, "--rest_api_port"),
+            ("batching_parameters_file", self.enable_batching, "--enable_batching"),
+            ("monitoring_config_file", rest, "--rest_api_port, which shows it"),
+            ("model_config_file_poll_wait_seconds", self.model_config_file, "--model_config_file"),
+        ):
+            yield name, holds or not getattr(self, name), f"given with {other}"
 
 
 def parse_channel_arguments(text):

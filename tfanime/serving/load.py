@@ -17,10 +17,12 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
 from tfanime.command_line import load_tensorflow, parse, run
+from tfanime.limits import Limit, between
 from tfanime.serving.client import AsyncAvatarClient, Connection, RestAvatarClient, ServerError
 
 KNOWN = 16  # seeds whose avatars are fetched before the load
@@ -92,20 +94,11 @@ class Config(Connection):
         processes: Processes that the clients are spread over; default: one a processor.
     """
 
-    clients: int = 32
-    seconds: float = 20.0
-    batch: int = 1
+    clients: Annotated[int, between(1, 10_000)] = 32
+    seconds: Annotated[float, Limit("above 0", lambda value: 0 < value < math.inf)] = 20.0
+    batch: Annotated[int, between(1, 2**20)] = 1
     tags: str = ""
-    processes: int | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name, most in (("clients", 10_000), ("batch", 2**20), ("processes", 256)):
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= most:
-                raise ValueError(f"--{name} must be from 1 to {most}. Received: {value}")
-        if not 0 < self.seconds < math.inf:
-            raise ValueError(f"--seconds must be above 0. Received: {self.seconds}")
+    processes: Annotated[int | None, between(1, 256)] = None
 
     @property
     def shares(self):

@@ -3,12 +3,13 @@
 import io
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tfanime.limits import above, at_least, between
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.whole import is_whole, without_text
 
@@ -22,28 +23,19 @@ class CropSettings:
     Args:
         zoom: Side of the crop relative to the face that was found, about its centre: 1.5 with
             animeface (Jin et al. 2017); the same crop is about 1.17 with lbpcascade.
-        size: Height and width of every crop, in pixels, at least 8.
+        size: Height and width of every crop, in pixels.
         enlarge: By how much a crop may be enlarged at most; smaller faces are left out.
         max_pixels: Most pixels of a picture; larger ones are left out before they are decoded.
         format: How crops are stored. A picture that is a crop of the right size already keeps its own bytes.
-        quality: Quality of JPEG crops, 1 to 100.
+        quality: Quality of JPEG crops.
     """
 
-    zoom: float = 1.5
-    size: int = 96
-    enlarge: float = 2.0
-    max_pixels: int = 100_000_000
+    zoom: Annotated[float, above(0, most=10)] = 1.5
+    size: Annotated[int, at_least(8)] = 96
+    enlarge: Annotated[float, at_least(1)] = 2.0
+    max_pixels: Annotated[int, between(64, 2 * Image.MAX_IMAGE_PIXELS)] = 100_000_000  # where Pillow itself refuses
     format: Literal["png", "jpeg"] = "png"
-    quality: int = 95
-
-    def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)`."""
-        yield "zoom", 0 < self.zoom <= 10, "above 0 and at most 10"
-        yield "size", self.size >= 8, "at least 8 (pixels)"
-        yield "enlarge", self.enlarge >= 1, "at least 1"
-        most = 2 * Image.MAX_IMAGE_PIXELS  # where Pillow itself refuses
-        yield "max_pixels", 64 <= self.max_pixels <= most, f"between 64 and {most}"
-        yield "quality", 1 <= self.quality <= 100, "between 1 and 100"
+    quality: Annotated[int, between(1, 100)] = 95
 
     def idle(self):
         """Yields the fields that have no effect."""

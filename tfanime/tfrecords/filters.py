@@ -2,11 +2,14 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import imagehash
 import numpy as np
 from PIL import Image
+
+from tfanime.limits import at_least, between
 
 REASONS = {
     "excluded": "the exclude list names it",
@@ -34,18 +37,12 @@ class FilterSettings:
             faces.
         chroma: Least spread of the colours: standard deviation of (a*, b*) of CIELAB; 0 keeps grey faces.
         duplicates: A face is dropped if its perceptual hash of 64 bits differs from that of an earlier face in at most
-            this many, 0 to 7; -1 keeps duplicates.
+            this many; -1 keeps duplicates.
     """
 
-    sharpness: float = 50.0
-    chroma: float = 2.0
-    duplicates: int = 4
-
-    def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)`."""
-        yield "sharpness", self.sharpness >= 0, "at least 0"
-        yield "chroma", self.chroma >= 0, "at least 0"
-        yield "duplicates", -1 <= self.duplicates <= 7, "between 0 and 7 (bits), or -1"
+    sharpness: Annotated[float, at_least(0)] = 50.0
+    chroma: Annotated[float, at_least(0)] = 2.0
+    duplicates: Annotated[int, between(-1, 7)] = 4
 
     def idle(self):
         """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""

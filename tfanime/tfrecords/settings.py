@@ -9,7 +9,9 @@ import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from tfanime.limits import Checked, Limit, at_least, between
 from tfanime.tfrecords.crop import CropSettings
 from tfanime.tfrecords.detectors.registry import DetectSettings, detector_name
 from tfanime.tfrecords.filters import FilterSettings
@@ -21,6 +23,9 @@ DRAWN = "drawn"
 BEAM_RUNNERS = ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner", "PrismRunner", "PortableRunner")
 RUNNERS = ("local", *BEAM_RUNNERS)
 MOST_NAME_BYTES = 190  # of the 255 that file systems allow; shards, and what is written beside them, add to it
+NAME = Limit(
+    f"a file name of at most {MOST_NAME_BYTES} bytes that does not begin with a dot", lambda value: _is_name(value)
+)
 FILES = ("source", "tags", "exclude", "cascade", "detector_model", "vocabulary", "tagger_model", "tagger_tags")
 
 
@@ -30,43 +35,34 @@ class ShardSettings:
 
     Args:
         name: Name of the data set and of its shards. Default: the name of the folder OUT.
-        holdout: Share of the pictures that is kept from training, in shards of its own, for judging: 0 to 0.5. Which
-            pictures depends on their paths alone.
+        holdout: Share of the pictures that is kept from training, in shards of its own, for judging. Which pictures
+            depends on their paths alone.
         shard_records: About how many pictures go into one shard.
         count: For `drawn`: how many avatars.
         seed: For `drawn`: the first avatar's seed; the others count up from it.
         workers: Number of processes. Default: one for each core. The shards are the same for any number. With 2 or
             more the conversion survives a picture that crashes a decoder; 1 works in this process and does not.
         runner: What runs the work: `local` (processes here), or one of Apache Beam (needs
-            `pip install 'tfanime[beam]'`): DirectRunner, FlinkRunner, SparkRunner, DataflowRunner, PrismRunner or
-            PortableRunner. The shards are the same.
+            `pip install 'tfanime[beam]'`). The shards are the same.
         beam_options: Options of the Beam runner as one string, with an equals sign because it begins with dashes:
             --beam_options="--project=P --region=R".
         progress: Show a progress bar.
         overwrite: Replace the shards in OUT that other settings or other pictures gave.
     """
 
-    name: str | None = None
-    holdout: float = 0.0
-    shard_records: int = 2048
-    count: int = 10_000
-    seed: int = 0
-    workers: int | None = None
-    runner: str = "local"
+    name: Annotated[str | None, NAME] = None
+    holdout: Annotated[float, between(0, 0.5)] = 0.0
+    shard_records: Annotated[int, at_least(1)] = 2048
+    count: Annotated[int, at_least(1)] = 10_000
+    seed: Annotated[int, at_least(0)] = 0
+    workers: Annotated[int | None, at_least(1)] = None
+    runner: Annotated[str, Limit(f"one of {', '.join(RUNNERS)}", RUNNERS.__contains__)] = "local"
     beam_options: str = ""
     progress: bool = True
     overwrite: bool = False
 
     def rules(self):
         """Yields `(flag, whether its rule holds, the rule)`; raises ImportError without Apache Beam if it is to run."""
-        yield "holdout", 0 <= self.holdout <= 0.5, "between 0 and 0.5"
-        yield "shard_records", self.shard_records >= 1, "at least 1"
-        yield "count", self.count >= 1, "at least 1"
-        yield "seed", self.seed >= 0, "at least 0"
-        yield "workers", self.workers is None or self.workers >= 1, "at least 1"
-        rule = f"a file name of at most {MOST_NAME_BYTES} bytes that does not begin with a dot"
-        yield "name", self.name is None or _is_name(self.name), rule
-        yield "runner", self.runner in RUNNERS, f"one of {', '.join(RUNNERS)}"
         if self.runner != "local" and importlib.util.find_spec("apache_beam") is None:
             raise ImportError(
                 f"--runner {self.runner} needs apache-beam, which is not installed: pip install 'tfanime[beam]'; "
@@ -87,7 +83,7 @@ ROOMS = (SourceSettings, DetectSettings, CropSettings, FilterSettings, TaggingSe
 
 
 @dataclass(frozen=True)
-class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, DetectSettings, SourceSettings):
+class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, DetectSettings, SourceSettings, Checked):
     """Pictures, faces, tags and shards
 
     Args:
@@ -103,9 +99,7 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
         self._require_types()
         # Those of the other rooms look at the detector, hence it is settled first.
         object.__setattr__(self, "detector", detector_name(self))
-        for flag, holds, rule in self.rules():
-            if not holds:
-                raise ValueError(f"--{flag} must be {rule}. Received: {getattr(self, flag)!r}")
+        super().__post_init__()
         object.__setattr__(self, "name", self.name or _name_of(self.out))
         object.__setattr__(self, "workers", self.workers or _cores())
 
@@ -122,11 +116,6 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
                 flag = name.upper() if name in ("source", "out") else f"--{name}"
                 raise ValueError(f"{flag} must be {_described(hint)}. Received: {value!r}")
             object.__setattr__(self, name, plain)
-
-    def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)` of all rooms."""
-        for room in ROOMS:
-            yield from room.rules(self)
 
     def idle(self):
         """The names of all fields that decide nothing in the shards, as a set."""

@@ -98,19 +98,25 @@ class Game(keras.Model):
             for name in term.state:
                 delattr(self, f"term_{term.name}_{name}")
         for term in terms:
-            for name, first in term.state.items():
-                variable = self.add_weight(
-                    shape=(),
-                    initializer=keras.initializers.Constant(first),
-                    dtype="float32",
-                    trainable=False,
-                    aggregation="only_first_replica",  # all have the mean
-                    name=f"term_{term.name}_{name}",
-                )
-                setattr(self, variable.name, variable)
+            self.make_state(term)
+
+    def make_state(self, term):
+        """The variables of one state, that of a term or of anything with a `name` and a `state`."""
+        for name, first in term.state.items():
+            if hasattr(self, f"term_{term.name}_{name}"):
+                delattr(self, f"term_{term.name}_{name}")
+            variable = self.add_weight(
+                shape=(),
+                initializer=keras.initializers.Constant(first),
+                dtype="float32",
+                trainable=False,
+                aggregation="only_first_replica",  # all have the mean
+                name=f"term_{term.name}_{name}",
+            )
+            setattr(self, variable.name, variable)
 
     def state_of(self, term):
-        """The variables of a term's state, by name."""
+        """The variables of a state that `make_state` made, by name."""
         return {name: getattr(self, f"term_{term.name}_{name}") for name in term.state}
 
     @property
@@ -161,13 +167,15 @@ class Game(keras.Model):
             player: Whose update it is; the numbers of one are not those of the other.
         """
 
-        def draw(name, shape=()):
+        def draw(name, shape=(), normal=False, common=False):
             seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(number, tf.int64)])
             stream = name if player == "discriminator" else f"{player} {name}"
             # The name makes it a stream of its own, beside the latents'. Not hash(): it differs between processes.
             seed = tf.random.fold_in(seed, tf.constant(zlib.crc32(stream.encode()), tf.int64), alg="philox")
-            numbers = own_part(lambda whole: tf.random.stateless_uniform([whole, *shape], seed, alg="philox"), count)
-            return numbers[rows]
+            numbers = tf.random.stateless_normal if normal else tf.random.stateless_uniform
+            if common:
+                return numbers(shape, seed, alg="philox")
+            return own_part(lambda whole: numbers([whole, *shape], seed, alg="philox"), count)[rows]
 
         return draw
 

@@ -10,9 +10,9 @@ from tfanime.tag_sampling import TagSampler
 from tfanime.training.accumulation import Parts
 from tfanime.training.game import Game
 from tfanime.training.losses import LOSSES, Loss
-from tfanime.training.players import require_players
-from tfanime.training.replicas import own_part
-from tfanime.training.tag_losses import FORMS, tag_accuracy, tag_loss
+from tfanime.training.players import require_players, sees_tags, tells_tags
+from tfanime.training.replicas import mean_over_replicas, own_part
+from tfanime.training.tag_losses import FORMS, SIDES, shown, tag_accuracy, tag_loss
 
 
 class GAN(Game):
@@ -29,12 +29,14 @@ class GAN(Game):
     Args:
         generator: Functional or sequential `keras.Model`, latents `[batch, latents.size]` -> pictures
             `[batch, height, width, 3]` in [-1, 1]. With a vocabulary its input is `[latents, tags]`, tags of +1 and -1
-            `[batch, len(vocabulary)]`.
-        discriminator: Built `keras.Model`, pictures -> logits `[batch]`; with a vocabulary, pictures -> (logits, tag
-            logits `[batch, len(vocabulary)]`).
+            `[batch, len(vocabulary)]`. Further inputs with a name in `tfanime.inputs.NOISES` are given N(0, 1).
+        discriminator: Built `keras.Model`, pictures -> logits `[batch]`. With a vocabulary it gives (logits, tag logits
+            `[batch, len(vocabulary)]`), or it takes `[pictures, tags]` and judges whether these pictures have these
+            tags (Miyato and Koyama 2018), or both. What is not known of a real picture's tags is shown as 0, and is
+            hidden of the fake in the same place of the batch, so that zeros do not tell reals from fakes.
         latents: The `Latents` that the generator draws from; default: N(0, 1) of the generator's input size.
-        vocabulary: The `tfanime.tags.TagVocabulary` of a game with tags (ACGAN, Odena et al. 2017); its priors decide
-            which tags fakes are drawn with. None for a game without.
+        vocabulary: The `tfanime.tags.TagVocabulary` of a game with tags; its priors decide which tags fakes are drawn
+            with. None for a game without.
         ema_half_life: Images after which an old weight counts half in `ema_generator`, see `Game.average`.
         seed: Seed of the latents and of all else that is drawn.
 
@@ -53,6 +55,8 @@ class GAN(Game):
         self.discriminator = discriminator
         self.latents = latents or Latents(size=generator.inputs[0].shape[-1])
         self.tag_sampler = TagSampler(vocabulary) if vocabulary else None
+        self.sees_tags = bool(vocabulary) and sees_tags(discriminator)
+        self.tells_tags = bool(vocabulary) and tells_tags(discriminator)
         self.ema_half_life = ema_half_life
         self.ema_generator = keras.models.clone_model(generator)
         self.ema_generator.set_weights(generator.get_weights())
@@ -68,6 +72,10 @@ class GAN(Game):
         adversarial_weight=1.0,
         tag_weight=1.0,
         exclusive_tags="sigmoid",
+        tag_loss_on="both",
+        shared_tags=False,
+        draw_images=None,
+        augmentation=None,
         **kwargs,
     ):
         """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
@@ -80,8 +88,16 @@ class GAN(Game):
             constraint: Called with the discriminator's trainable weights after each of its updates, see
                 `tfanime.training.constraints`.
             adversarial_weight: Factor of `loss` in both players' losses.
-            tag_weight: Factor of the tags' loss there, in a game with tags.
+            tag_weight: Factor of the tags' loss there, where the discriminator tells tags.
             exclusive_tags: `"sigmoid"` or `"softmax"`, see `tfanime.training.tag_losses.tag_loss`.
+            tag_loss_on: Of what the discriminator learns tags: `"both"` reals and fakes (Odena et al. 2017), or
+                `"reals"`, so that it is not taught what the generator got wrong. The generator's side stays the same.
+            shared_tags: Whether the i-th fake is drawn with the tags of the i-th real picture, as far as they are
+                known, instead of tags of its own.
+            draw_images: (generator, inputs, draw) -> pictures, how fakes are drawn in training, see `Sight` for `draw`.
+                Default: `generator(inputs, training=True)`.
+            augmentation: The `tfanime.training.augment.Augmentation` of all pictures that the discriminator sees. What
+                terms give to `judge` is changed as the reals of the same update are.
             **kwargs: For `Game.set_players`: `gradient_clip`, `accumulate`, `jit_compile`, `run_eagerly`. With
                 `accumulate` an update has the mean of its parts' gradients. It takes the memory of one part and another
                 forward pass of the generator. Losses and terms are those of the whole batch but for what is a statistic
@@ -98,23 +114,30 @@ class GAN(Game):
             loss = LOSSES[loss]
         if exclusive_tags not in FORMS:
             raise ValueError(f"exclusive_tags must be one of {', '.join(FORMS)}. Received: {exclusive_tags!r}")
+        if tag_loss_on not in SIDES:
+            raise ValueError(f"tag_loss_on must be one of {', '.join(SIDES)}. Received: {tag_loss_on!r}")
         players = {
             "generator": (self.generator, generator_optimizer),
             "discriminator": (self.discriminator, discriminator_optimizer),
         }
         self.set_players(players, terms, **kwargs)
+        if augmentation:
+            self.make_state(augmentation)
+        self.augmentation = augmentation
         self.game = loss
         self.constraint = constraint
         self.adversarial_weight = adversarial_weight
         self.tag_weight = tag_weight
         self.exclusive_tags = exclusive_tags
+        self.tag_loss_on = tag_loss_on
+        self.shared_tags = shared_tags
+        self.draw_images = draw_images or (lambda generator, inputs, draw: generator(inputs, training=True))
 
     def call(self, inputs):
         """Draws pictures with averaged weights.
 
         Args:
-            inputs: Latents, float32 `[batch, latents.size]`; with a vocabulary `[latents, tags]`, tags of +1 and -1,
-                float32 `[batch, len(vocabulary)]`.
+            inputs: See `tfanime.inputs.Inputs`.
 
         Returns:
             `[batch, height, width, 3]` in [-1, 1].
@@ -124,10 +147,11 @@ class GAN(Game):
     @property
     def inputs(self):
         """The `tfanime.inputs.Inputs` of the generator."""
-        return Inputs(self.latents, self.tag_sampler.vocabulary if self.tag_sampler else None)
+        vocabulary = self.tag_sampler.vocabulary if self.tag_sampler else None
+        return Inputs.of_network(self.generator, self.latents, vocabulary)
 
     def inputs_from_seeds(self, seeds, wanted=None):
-        """The generator's inputs that seeds name: latents `[batch, size]`, with a vocabulary `[latents, tags]`.
+        """The generator's inputs that seeds name, see `tfanime.inputs.Inputs`.
 
         Args:
             seeds: int64 `[batch]`.
@@ -163,14 +187,14 @@ class GAN(Game):
         for critic_step in range(critic_steps):
             number = step * critic_steps + critic_step  # of this update, over all steps
             last = critic_step == critic_steps - 1
-            inputs = self.draw_inputs(count, number)
             reals = images[:, critic_step], tags[:, critic_step] if self.tag_sampler else None
+            inputs = self.draw_inputs(count, number, reals[1])
             if last:
                 power_iterations(self.generator)
             power_iterations(self.discriminator)
             for rows, (part_inputs, part_reals) in parts.of((inputs, reals)):
-                fakes, generator_tape = self._fakes(part_inputs)
                 draw = self.draws(count, number, rows)
+                fakes, generator_tape = self._fakes(part_inputs, draw)
                 parts.add(self._discriminator_gradients(part_inputs, part_reals, fakes, step, draw, last))
             gradients, logs, states = parts.mean()
             norm = self.update(self.discriminator, self.discriminator_optimizer, gradients, self.constraint)
@@ -181,65 +205,114 @@ class GAN(Game):
                 # The same pass again: to keep those of all parts would take the memory that parts are to save. What it
                 # does to the network's statistics was done the first time.
                 with keras.StatelessScope(initialize_variables=False):
-                    fakes, generator_tape = self._fakes(part_inputs)
+                    fakes, generator_tape = self._fakes(part_inputs, self.draws(count, number, rows))
             draw = self.draws(count, number, rows, "generator")
             parts.add(self._generator_gradients(part_inputs, part_reals, fakes, generator_tape, step, draw))
         gradients, further, states = parts.mean()
+        logs |= self._adapt(logs.pop("real_sign", None), step, count)
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
         return self.told(logs | further | {"generator_gradient_norm": norm})
 
-    def _fakes(self, inputs):
+    def _fakes(self, inputs, draw):
         """Pictures for the generator's inputs, `(pictures, their tags or None)`, and the tape of the pass."""
         with tf.GradientTape() as tape:
-            images = self.generator(inputs, training=True)
+            images = self.draw_images(self.generator, inputs, draw)
         return (images, inputs[1] if self.tag_sampler else None), tape
 
-    def draw_inputs(self, count, number):
-        """The generator's inputs for this device's part of the update of this number, `count` rows."""
-        latents = own_part(lambda whole: self.latents.batch(whole, self.seed, number), count)
-        if not self.tag_sampler:
-            return latents
-        return [latents, own_part(lambda whole: self.tag_sampler.batch(whole, self.seed, number), count)]
+    def draw_inputs(self, count, number, real_tags=None):
+        """The generator's inputs for this device's part of the update of this number, `count` rows.
 
-    def _judge(self, images):
-        """The discriminator's `(logits, tag logits)`, float32; None for the latter in a game without tags."""
-        outputs = self.discriminator(images, training=True)
-        logits, tag_logits = outputs if self.tag_sampler else (outputs, None)
+        Args:
+            count: Rows that this device has of the batch.
+            number: Number of the update, over all steps.
+            real_tags: Tags of its real pictures, which count with `shared_tags`.
+        """
+        inputs = own_part(lambda whole: self.inputs.batch(whole, self.seed, number), count)
+        if self.tag_sampler and self.shared_tags:
+            uniform = own_part(lambda whole: self.tag_sampler.uniform(whole, self.seed, number), count)
+            inputs[1] = self.tag_sampler.from_uniform(uniform, real_tags)
+        return inputs
+
+    def _adapt(self, sign, step, count):
+        """Moves the augmentation's state by the mean sign of the reals' logits on this device; what to log of it."""
+        if sign is None:
+            return {}
+        sign, state = mean_over_replicas(sign), self.state_of(self.augmentation)
+        images = count * tf.distribute.get_replica_context().num_replicas_in_sync
+        present = {name: tf.convert_to_tensor(variable) for name, variable in state.items()}
+        for name, value in self.augmentation.next_state(present, sign, step, images).items():
+            state[name].assign(value)
+        return {"augmentation_probability": present["probability"], "real_sign": sign}
+
+    def _judge(self, images, tags, draw, side):
+        """The discriminator's `(logits, tag logits)`, float32; None for the latter where it gives none.
+
+        Args:
+            images: Pictures, which are augmented first.
+            tags: What it is shown beside them, which counts where it is shown tags.
+            draw: See `Sight`.
+            side: Whose augmentation it is, "reals" or "fakes": not the same for both.
+        """
+        if self.augmentation:
+            state = self.state_of(self.augmentation)
+            options = {"probability": tf.convert_to_tensor(state["probability"])} if state else {}
+            images = self.augmentation(
+                images, lambda name, *shape, **kind: draw(f"augment {side} {name}", *shape, **kind), **options
+            )
+        outputs = self.discriminator([images, tags] if self.sees_tags else images, training=True)
+        logits, tag_logits = outputs if self.tells_tags else (outputs, None)
         return tf.cast(logits, tf.float32), tag_logits
+
+    def _shown(self, real_tags, fake_tags):
+        """What the discriminator is shown of both sides' tags; None where it is shown none."""
+        if not self.sees_tags:
+            return None, None
+        mask = shown(self.tag_sampler.vocabulary, real_tags)
+        return mask * tf.cast(real_tags, tf.float32), mask * fake_tags
 
     def _tag_loss(self, tags, tag_logits):
         return tf.reduce_mean(tag_loss(self.tag_sampler.vocabulary, tags, tag_logits, self.exclusive_tags))
 
-    def _terms(self, player, step, reals, fakes, **sight):
-        (images, tags), (fake_images, _) = reals, fakes
-        shown = {"reals": images, "targets": tags, "fakes": fake_images, "generator": self.generator, **sight}
-        return self.add_terms(player, step, judge=lambda images: self._judge(images)[0], **shown)
+    def _terms(self, player, step, reals, fakes, draw, **sight):
+        (images, targets), (fake_images, fake_tags) = reals, fakes
+        tags, fake_tags = self._shown(targets, fake_tags)
+        seen = {"reals": images, "targets": targets, "tags": tags, "fakes": fake_images, "fake_tags": fake_tags}
+
+        def judge(images, tags=tags):
+            return self._judge(images, tags, draw, "reals")[0]
+
+        return self.add_terms(player, step, judge=judge, draw=draw, generator=self.generator, **seen, **sight)
 
     def _discriminator_gradients(self, inputs, reals, fakes, step, draw, last):
         """The gradients of the discriminator's loss on these pictures, what to log, and the states of its terms."""
         (real_images, real_tags), (fake_images, fake_tags) = reals, fakes
+        shown_tags, shown_fake_tags = self._shown(real_tags, fake_tags)
         logs = {}
         with tf.GradientTape() as tape:
-            real_logits, real_tag_logits = self._judge(real_images)
-            fake_logits, fake_tag_logits = self._judge(tf.stop_gradient(fake_images))
+            real_logits, real_tag_logits = self._judge(real_images, shown_tags, draw, "reals")
+            fake_logits, fake_tag_logits = self._judge(tf.stop_gradient(fake_images), shown_fake_tags, draw, "fakes")
             adversarial = self.game.discriminator(real_logits, fake_logits)
             losses = [self.adversarial_weight * adversarial]
-            if self.tag_sampler:
+            if self.tells_tags:
                 logs["discriminator_adversarial_loss"] = adversarial
-                logs["real_tag_loss"] = self._tag_loss(real_tags, real_tag_logits)
-                logs["fake_tag_loss"] = self._tag_loss(fake_tags, fake_tag_logits)
-                losses.append(self.tag_weight * (logs["real_tag_loss"] + logs["fake_tag_loss"]))
+                of_tags = logs["real_tag_loss"] = self._tag_loss(real_tags, real_tag_logits)
+                if self.tag_loss_on == "both":
+                    logs["fake_tag_loss"] = self._tag_loss(fake_tags, fake_tag_logits)
+                    of_tags += logs["fake_tag_loss"]
+                losses.append(self.tag_weight * of_tags)
             logs["discriminator_loss"] = tf.add_n(losses)
             logits = {"real_logits": real_logits, "fake_logits": fake_logits}
-            terms, states = self._terms("discriminator", step, reals, fakes, inputs=inputs, draw=draw, **logits)
+            terms, states = self._terms("discriminator", step, reals, fakes, draw, inputs=inputs, **logits)
             total = tf.add_n([*losses, *terms])
         gradients = tape.gradient(total, self.discriminator.trainable_variables)
         if not last:
             return gradients, {}, states
         logs |= {name: tf.reduce_mean(values) for name, values in logits.items()}
-        if self.tag_sampler:
+        if self.augmentation and self.augmentation.state:
+            logs["real_sign"] = tf.reduce_mean(tf.sign(real_logits))
+        if self.tells_tags:
             vocabulary = self.tag_sampler.vocabulary
             logs["real_tag_accuracy"] = tag_accuracy(vocabulary, real_tags, real_tag_logits)
             logs["fake_tag_accuracy"] = tag_accuracy(vocabulary, fake_tags, fake_tag_logits)
@@ -250,20 +323,21 @@ class GAN(Game):
     def _generator_gradients(self, inputs, reals, fakes, generator_tape, step, draw):
         """The gradients of the generator's loss on the pictures of a pass, what to log, and the states of its terms."""
         fake_images, fake_tags = fakes
+        shown_tags, shown_fake_tags = self._shown(reals[1], fake_tags)
         variables = self.generator.trainable_variables
         logs = {}
         with tf.GradientTape() as tape:
             tape.watch(fake_images)
-            logits, tag_logits = self._judge(fake_images)
-            real_logits = self._judge(reals[0])[0] if self.game.paired else None
+            logits, tag_logits = self._judge(fake_images, shown_fake_tags, draw, "fakes")
+            real_logits = self._judge(reals[0], shown_tags, draw, "reals")[0] if self.game.paired else None
             adversarial = self.game.generator(logits, real_logits)
             loss = self.adversarial_weight * adversarial
-            if self.tag_sampler:
+            if self.tells_tags:
                 logs["generator_adversarial_loss"] = adversarial
                 logs["generator_tag_loss"] = self._tag_loss(fake_tags, tag_logits)
                 loss += self.tag_weight * logs["generator_tag_loss"]
-            seen = {"inputs": inputs, "draw": draw, "real_logits": real_logits, "fake_logits": logits}
-            terms, states = self._terms("generator", step, reals, fakes, **seen)
+            seen = {"inputs": inputs, "real_logits": real_logits, "fake_logits": logits}
+            terms, states = self._terms("generator", step, reals, fakes, draw, **seen)
             total = tf.add_n([loss, *terms])
         logs["generator_loss"] = loss
         if terms:

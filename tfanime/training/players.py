@@ -1,5 +1,7 @@
 """Whether two networks can play a game with each other."""
 
+from tfanime.inputs import NOISES
+
 
 def require_players(generator, discriminator, latents=None, vocabulary=None):
     """Refuses networks that do not fit each other, the latents or the tags.
@@ -18,30 +20,44 @@ def require_players(generator, discriminator, latents=None, vocabulary=None):
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not network.built:
             raise ValueError(f"{name} must be built: call it once, or give it an Input. Received: {network}")
-    sizes = [each.shape[-1] for each in generator.inputs]
+    sizes = [each.shape[-1] for each in generator.inputs if each.name not in NOISES]
     wanted = [latents.size if latents else sizes[0], *([len(vocabulary)] if vocabulary else [])]
     if wanted != sizes:
         named = "latents.size and len(vocabulary)" if vocabulary else "latents.size"
         raise ValueError(f"{named} must be the generator's inputs, {sizes}. Received: {wanted}")
     if getattr(discriminator, "outputs", None):
-        _require_pictures(discriminator, generator)
+        _require_pictures(discriminator, generator, vocabulary)
         _require_logits(discriminator, vocabulary)
 
 
-def _require_pictures(discriminator, generator):
+def sees_tags(discriminator):
+    """Whether a discriminator is shown tags beside the pictures, as a second input."""
+    return len(getattr(discriminator, "inputs", None) or ()) > 1
+
+
+def tells_tags(discriminator):
+    """Whether a discriminator of a game with tags gives tag logits; one that does not say so does."""
+    return len(getattr(discriminator, "outputs", None) or (None, None)) > 1
+
+
+def _require_pictures(discriminator, generator, vocabulary):
     drawn, seen = ([tuple(each.shape) for each in each_of] for each_of in (generator.outputs, discriminator.inputs))
-    fits = len(drawn) == len(seen) == 1 and len(drawn[0]) == len(seen[0])
+    others = [shape[-1] for shape in seen[1:]]
+    fits = len(drawn) == 1 and others in ([], [len(vocabulary or ())]) and len(drawn[0]) == len(seen[0])
     # A size that the discriminator leaves open is any.
     if not fits or any(size not in (None, other) for size, other in zip(seen[0], drawn[0], strict=True)):
-        raise ValueError(f"discriminator must take the generator's pictures, {drawn}. Received: one of inputs {seen}")
+        beside = f", and may take {len(vocabulary)} tags beside them" if vocabulary else ""
+        raise ValueError(
+            f"discriminator must take the generator's pictures, {drawn}{beside}. Received: one of inputs {seen}"
+        )
 
 
 def _require_logits(discriminator, vocabulary):
     given = [tuple(each.shape) for each in discriminator.outputs]
-    if len(given) != (2 if vocabulary else 1):
+    if len(given) not in (([1, 2] if sees_tags(discriminator) else [2]) if vocabulary else [1]):
         wanted = "logits and tag logits with a vocabulary" if vocabulary else "logits alone without a vocabulary"
         raise ValueError(f"discriminator must give {wanted}. Received: one of outputs {given}")
-    if vocabulary and given[1][1:] != (len(vocabulary),):
+    if vocabulary and len(given) == 2 and given[1][1:] != (len(vocabulary),):
         raise ValueError(
             f"discriminator must give a logit for each of the {len(vocabulary)} tags of vocabulary "
             f"{vocabulary.name!r}. Received: tag logits {given[1]}"

@@ -29,16 +29,16 @@ def own_part(make, count):
     Every device makes the numbers of all, which are few, and takes its own: two devices then see what one would see.
 
     Args:
-        make: Number of rows -> tensor `[rows, ...]`, the same on all devices.
+        make: Number of rows -> tensors `[rows, ...]` in any structure, the same on all devices.
         count: Rows a device.
 
     Returns:
-        A tensor `[count, ...]`.
+        Tensors `[count, ...]` in that structure.
     """
     replica = tf.distribute.get_replica_context()
     whole = make(count * replica.num_replicas_in_sync)
     begin = tf.cast(replica.replica_id_in_sync_group, tf.int32) * count
-    return whole[begin : begin + count]
+    return tf.nest.map_structure(lambda tensor: tensor[begin : begin + count], whole)
 
 
 def several_workers():

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfanime.training.replicas import mean_over_replicas
 
 FORMS = ("sigmoid", "softmax")
+SIDES = ("both", "reals")
 
 
 def tag_loss(vocabulary, tags, tag_logits, exclusive="sigmoid"):
@@ -88,6 +89,27 @@ def tag_accuracy(vocabulary, tags, tag_logits):
     counts = tf.stack([tf.math.count_nonzero(right & known), tf.math.count_nonzero(known)])
     right_count, known_count = tf.unstack(mean_over_replicas(tf.cast(counts, tf.float32)))
     return tf.math.divide_no_nan(right_count, known_count)
+
+
+def shown(vocabulary, tags):
+    """Which tags a discriminator is shown of what the data says: exclusive groups that are known, and all known others.
+
+    Args:
+        vocabulary: The `tfanime.tags.TagVocabulary`.
+        tags: +1, -1 and 0, `[batch, len(vocabulary)]`.
+
+    Returns:
+        float32 `[batch, len(vocabulary)]`, 1 where a tag is shown and 0 where it is hidden. A group in which not
+        exactly one tag is +1 is hidden altogether.
+    """
+    masks = []
+    for group, where in vocabulary.slices:
+        part = tags[:, where]
+        if group.exclusive:
+            masks.append(tf.repeat(_exactly_one(part > 0)[:, None], len(group.tags), axis=1))
+        else:
+            masks.append(part != 0)
+    return tf.cast(tf.concat(masks, axis=1), tf.float32)
 
 
 def _exactly_one(holds):

@@ -4,6 +4,7 @@ A term's function is shown a `Sight` and returns a scalar. How much it weighs, h
 is data, a `Term`.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,11 +24,15 @@ class Sight:
     Args:
         reals: Real pictures `[batch, height, width, 3]`.
         fakes: Generated pictures, likewise; in the generator's update its slopes go through them.
-        judge: Pictures -> the discriminator's logits `[batch]`, float32.
-        draw: (name, shape=()) -> random numbers, uniform in [0, 1), float32 `[batch, *shape]`, one row a picture; other
+        judge: (pictures, tags=None) -> the discriminator's logits `[batch]`, float32, as this update augments the
+            reals. `tags` count for a discriminator that is shown them; default: `tags`.
+        draw: (name, shape=(), normal=False, common=False) -> random numbers, uniform in [0, 1) or N(0, 1), float32
+            `[batch, *shape]`, one row a picture; with `common` only `shape`, the same for the whole batch. Other
             numbers for another name. A function of (seed, number of the update, place in the global batch, name).
         inputs: What the fakes were drawn from.
         targets: What the data says of the reals, such as their tags.
+        tags: What the discriminator is shown of them beside the reals, where it is shown tags.
+        fake_tags: And beside the fakes.
         generator: The generator, for a pass of the term's own.
         real_logits: What the discriminator said of the reals in this update, where it was asked.
         fake_logits: And of the fakes.
@@ -41,6 +46,8 @@ class Sight:
     draw: Callable | None = None
     inputs: Any = None
     targets: Any = None
+    tags: Any = None
+    fake_tags: Any = None
     generator: Callable | None = None
     real_logits: Any = None
     fake_logits: Any = None
@@ -153,7 +160,8 @@ def r1(sight):
 
 def r2(sight):
     """The same on fakes. Mescheder et al. 2018, equation 10; beside R1 in R3GAN (Huang et al. 2024)."""
-    return _zero_centred(sight.judge, tf.cast(sight.fakes, sight.reals.dtype))
+    judge = sight.judge if sight.fake_tags is None else functools.partial(sight.judge, tags=sight.fake_tags)
+    return _zero_centred(judge, tf.cast(sight.fakes, sight.reals.dtype))
 
 
 def gradient_penalty(sight):
@@ -164,6 +172,88 @@ def gradient_penalty(sight):
     """
     fakes = tf.cast(sight.fakes, sight.reals.dtype)
     return _one_lipschitz(sight.judge, _interpolate(sight.reals, fakes, sight.draw))
+
+
+LECAM_DECAY = 0.99  # of the running mean logits
+
+
+def lecam(sight):
+    """E[max(0, D(x) - a_fake)^2] + E[max(0, a_real - D(G(z)))^2], a the running mean logits of both sides.
+
+    Tseng et al. 2021 (LeCam regularisation, arXiv 2104.03310), equation 4, as their code has it; the weight is lambda,
+    0.3 there with few pictures. The means are those of the updates before. The term is to be
+    `Term(lecam, "discriminator", ..., state=LECAM_STATE)`.
+    """
+    reals, fakes, means = sight.real_logits, sight.fake_logits, sight.state
+    value = tf.reduce_mean(tf.square(tf.nn.relu(reals - means["fake"])))
+    value += tf.reduce_mean(tf.square(tf.nn.relu(means["real"] - fakes)))
+
+    def moved(name, logits):
+        return means[name] + (1.0 - LECAM_DECAY) * (tf.stop_gradient(tf.reduce_mean(logits)) - means[name])
+
+    return value, {"real": moved("real", reals), "fake": moved("fake", fakes)}
+
+
+LECAM_STATE = {"real": 0.0, "fake": 0.0}
+
+
+@dataclass(frozen=True)
+class Mismatched:
+    """E[w softplus(D(x, y'))]: a real picture with a wrong tag must not look real, so that tags are obeyed sooner.
+
+    The discriminator that is aware of matching of Reed et al. 2016 (GAN-CLS, arXiv 1605.05396), algorithm 1. For each
+    picture one exclusive group is drawn, all alike, and y' has another tag of it, all alike. w is 1 where the group is
+    known of the picture, and 0 elsewhere. For a discriminator that is shown tags.
+
+    Args:
+        vocabulary: The `tfanime.tags.TagVocabulary`.
+
+    Raises:
+        ValueError: No exclusive group has two tags.
+    """
+
+    vocabulary: Any
+
+    def __post_init__(self):
+        if not self._groups:
+            raise ValueError(f"vocabulary must have an exclusive group of two tags. Received: {self.vocabulary.name!r}")
+
+    @property
+    def _groups(self):
+        return [where for group, where in self.vocabulary.slices if group.exclusive and len(group.tags) > 1]
+
+    def wrong(self, tags, uniform):
+        """Wrong tags, and whether they are.
+
+        Args:
+            tags: What is shown of the pictures' tags, float32 `[batch, len(vocabulary)]`.
+            uniform: Numbers in [0, 1), float32 `[batch, 2]`: which group, and which tag.
+
+        Returns:
+            Tags `[batch, len(vocabulary)]` and weights `[batch]`, 1 or 0.
+        """
+        chosen = _floor(uniform[:, 0], len(self._groups))
+        wrong, weights = tags, tf.zeros_like(uniform[:, 0])
+        for number, where in enumerate(self._groups):
+            part = tags[:, where]
+            count = part.shape[1]
+            other = (tf.argmax(part, axis=1, output_type=tf.int32) + 1 + _floor(uniform[:, 1], count - 1)) % count
+            known = (chosen == number) & tf.reduce_any(part > 0.0, axis=1)
+            changed = tf.pad(tf.one_hot(other, count, 1.0, -1.0), [[0, 0], [where.start, tags.shape[1] - where.stop]])
+            inside = tf.range(tags.shape[1])
+            inside = (inside >= where.start) & (inside < where.stop)
+            wrong = tf.where(known[:, None] & inside, changed, wrong)
+            weights += tf.cast(known, tf.float32)
+        return wrong, weights
+
+    def __call__(self, sight):
+        tags, weights = self.wrong(sight.tags, sight.draw("wrong tags", (2,)))
+        return tf.reduce_mean(weights * tf.nn.softplus(sight.judge(sight.reals, tags)))
+
+
+def _floor(uniform, count):
+    """Numbers 0 to count - 1, all alike, of uniform ones in [0, 1)."""
+    return tf.minimum(tf.cast(uniform * count, tf.int32), count - 1)
 
 
 def deviation(sight):

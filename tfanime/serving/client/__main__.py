@@ -40,14 +40,12 @@ class Config(Connection):
     batch: int = 64
     retries: int = 5
 
-    def __post_init__(self):
-        super().__post_init__()
+    def rules(self):
         if self.list_tags and (self.seeds or self.out or self.tags):
             raise ValueError("--list_tags must stand without --seeds, --out and --tags")
         if not self.list_tags:
             for name in ("seeds", "out"):
-                if not getattr(self, name):
-                    raise ValueError(f"--{name} must be given, or --list_tags. Received: neither")
+                yield name, bool(getattr(self, name)), "given, or --list_tags"
             parse_seeds(self.seeds)
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from tfanime.limits import Checked
 from tfanime.serving.client.grpc import AvatarClient
 from tfanime.serving.client.rest import RestAvatarClient
 from tfanime.serving.client.tls import TLS
 
 
 @dataclass(frozen=True)
-class Connection:
+class Connection(Checked):
     """Where the server is and how it is spoken to: the flags of every command that asks one.
 
     Args:
@@ -31,8 +32,9 @@ class Connection:
     tls_key: str | None = None
     timeout: float = 30.0
 
-    def __post_init__(self):
-        self.credentials()
+    def rules(self):
+        self.credentials()  # which says itself what is wrong
+        yield from ()
 
     @property
     def address(self):

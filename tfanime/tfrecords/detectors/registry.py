@@ -5,9 +5,10 @@ A new detector is one function, from `DetectSettings` to a `Detector`, and one e
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import tfanime
+from tfanime.limits import SHARE, Limit
 from tfanime.tfrecords.detectors.animeface import animeface, test_face
 from tfanime.tfrecords.detectors.cascade import cascade_path, lbpcascade
 from tfanime.tfrecords.detectors.detection import Detection, Detector
@@ -27,7 +28,7 @@ class DetectSettings:
             --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
             face already; of one that is not square the middle is taken). Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
-        threshold: Least likelihood of a face, 0 to 1, on the detector's own scale (YOLO's models: 0.25 to 0.5).
+        threshold: Least likelihood of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
         detect_size: Longer side, in pixels, to which a picture is shrunk before the detector looks; 0: never. Crops
             are cut from the whole picture anyway. An `onnx` model of fixed input size has its own.
         cascade: For `lbpcascade`: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
@@ -37,8 +38,8 @@ class DetectSettings:
 
     detector: str | None = None
     faces: Literal["all", "best"] = "all"
-    threshold: float = 0.8
-    detect_size: int = 640
+    threshold: Annotated[float, SHARE] = 0.8
+    detect_size: Annotated[int, Limit("at least 32 (pixels), or 0", lambda value: value == 0 or value >= 32)] = 640
     cascade: str | None = None
     detector_model: str | None = None
 
@@ -51,8 +52,6 @@ class DetectSettings:
         """
         yield "detector", self.detector is None or self.detector in DETECTORS, f"one of {', '.join(DETECTORS)}"
         yield "faces", self.faces in ("all", "best"), "one of all, best"
-        yield "threshold", 0 <= self.threshold <= 1, "between 0 and 1"
-        yield "detect_size", self.detect_size == 0 or self.detect_size >= 32, "at least 32 (pixels), or 0"
         if self.detector == "lbpcascade":
             cascade_path(self)
         if self.detector == "onnx":

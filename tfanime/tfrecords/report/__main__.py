@@ -1,8 +1,10 @@
 """The command line of the report: `python -m tfanime.tfrecords.report SHARDS`."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from tfanime.command_line import parse, require, run
+from tfanime.command_line import parse, run
+from tfanime.limits import Checked, at_least
 from tfanime.tfrecords.report import write
 
 DESCRIPTION = """\
@@ -26,7 +28,7 @@ pruning by hand:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """A report
 
     Args:
@@ -41,14 +43,11 @@ class Config:
 
     shards: str
     out: str | None = None
-    faces: int = 240
-    suspects: int = 48
-    drops: int = 24
-    seed: int = 0
+    faces: Annotated[int, at_least(0)] = 240
+    suspects: Annotated[int, at_least(0)] = 48
+    drops: Annotated[int, at_least(0)] = 24
+    seed: Annotated[int, at_least(0)] = 0
     progress: bool = True
-
-    def __post_init__(self):
-        require(self, "at least 0", lambda value: value >= 0, "faces", "suspects", "drops", "seed")
 
 
 def main(arguments=None):

@@ -6,9 +6,11 @@ import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from PIL import Image
 
+from tfanime.limits import SHARE, Limit, between
 from tfanime.tfrecords.crop import CropSettings, decode
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.sources.folders import SUFFIXES, digest_of, list_pictures
@@ -44,7 +46,7 @@ class SourceSettings:
         tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
             picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
             X.jpg.txt or X.txt, else from X.jpg.caption or X.caption.
-        tags_threshold: Least score, 0 to 1, of a tag that comes with one in a JSON file.
+        tags_threshold: Least score of a tag that comes with one in a JSON file.
         ratings: Which ratings are kept, by all that is said of a picture, the strictest rating of which counts: some of
             general, sensitive, questionable, explicit, separated by commas, or `any`. A picture without a rating is
             kept.
@@ -57,21 +59,18 @@ class SourceSettings:
             the second, which has this id in the records and in dropped.csv too. Or a CSV file with a column id.
     """
 
-    tags: str | None = None
-    tags_threshold: float = 0.5
+    tags: Annotated[str | None, Limit("an existing CSV file", os.path.isfile)] = None
+    tags_threshold: Annotated[float, SHARE] = 0.5
     ratings: str = "general,sensitive"
     strict: bool = False
-    min_year: int | None = None
+    min_year: Annotated[int | None, between(1990, 9999)] = None
     min_score: int | None = None
-    exclude: str | None = None
+    exclude: Annotated[str | None, Limit("an existing text file", os.path.isfile)] = None
 
     def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)`; raises ValueError where a file or a word is wrong."""
-        yield "tags", self.tags is None or Path(self.tags).is_file(), "an existing CSV file"
-        yield "tags_threshold", 0 <= self.tags_threshold <= 1, "between 0 and 1"
-        yield "exclude", self.exclude is None or Path(self.exclude).is_file(), "an existing text file"
-        yield "min_year", self.min_year is None or 1990 <= self.min_year <= 9999, "a year from 1990 on"
+        """Yields nothing; raises ValueError where a word of the ratings is wrong."""
         parse_ratings(self.ratings)
+        yield from ()
 
     def idle(self):
         """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""

@@ -8,13 +8,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image
 
+from tfanime.limits import Limit, above, at_least
+
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 CHANNEL_AXIS = {"NHWC": 3, "NCHW": 1}
+
+NUMBERS = Limit("one number, or three separated by commas", lambda value: _three_numbers(value) is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,25 +37,18 @@ class OnnxTaggerSettings:
             in the order of --tagger_channels.
         tagger_scale: For `onnx`: what the difference is divided by, such as 255 for a network that wants 0 to 1.
         tagger_activation: For `onnx`: `sigmoid` where the network gives logits.
-        tagger_threshold: For `onnx`: probability from which on a tag holds, 0 to 1.
+        tagger_threshold: For `onnx`: probability from which on a tag holds.
     """
 
     tagger_model: str | None = None
     tagger_tags: str | None = None
-    tagger_size: int | None = None
+    tagger_size: Annotated[int | None, at_least(1)] = None
     tagger_layout: Literal["NHWC", "NCHW"] | None = None
     tagger_channels: Literal["RGB", "BGR"] = "RGB"
-    tagger_mean: str = "0"
-    tagger_scale: float = 1.0
+    tagger_mean: Annotated[str, NUMBERS] = "0"
+    tagger_scale: Annotated[float, above(0)] = 1.0
     tagger_activation: Literal["none", "sigmoid"] = "none"
-    tagger_threshold: float = 0.5
-
-    def rules(self):
-        """Yields `(flag, whether its rule holds, the rule)`; these count even where the network is not asked."""
-        yield "tagger_size", self.tagger_size is None or self.tagger_size >= 1, "at least 1 (pixel)"
-        yield "tagger_mean", _three_numbers(self.tagger_mean) is not None, "one number, or three separated by commas"
-        yield "tagger_scale", 0 < self.tagger_scale < float("inf"), "above 0"
-        yield "tagger_threshold", 0 < self.tagger_threshold <= 1, "above 0 and at most 1"
+    tagger_threshold: Annotated[float, above(0, most=1)] = 0.5
 
     def rules_of_files(self):
         """Yields `(flag, whether its rule holds, the rule)`; raises FileNotFoundError for a file that is not there."""

@@ -212,7 +212,6 @@ class TaggingSettings(OnnxTaggerSettings):
         known = self.tagger == "none" or (set(names) <= set(TAGGERS) and len(set(names)) == len(names))
         yield "tagger", known, f"none, or some of {', '.join(TAGGERS)}, each once, separated by commas"
         load_vocabulary(self.vocabulary)
-        yield from OnnxTaggerSettings.rules(self)
         if "tagger_model" not in self.idle():
             yield from OnnxTaggerSettings.rules_of_files(self)
 

@@ -9,13 +9,14 @@ import pytest
 import recipe_flags
 
 from tfanime import command_line
-from tfanime.recipes import dcgan, dragan, recipe, wgan
+from tfanime.recipes import dcgan, dragan, driver, tagger, wgan
+from tfanime.recipes.gan import GANSettings
 from tfanime.runs import RunFolder
 from tfanime.tags import JIN34
 
 # The tests that vary a shared flag and see what it does, for those that `recipe_flags` cannot read off a game.
 EXERCISED = {
-    "test_recipes_train": {
+    "test_recipes_driver": {
         "test_a_resumed_training_is_the_undisturbed_one": ("run", "steps", "epoch_steps", "sample_steps"),
         "test_what_cannot_be_trained_leaves_no_run": ("data",),
         "test_precision_seed_and_batches_are_those_asked_for": ("precision", "batch_size", "horizontal_flip"),
@@ -27,7 +28,7 @@ EXERCISED = {
     "test_devices": {"test_two_devices_train_what_one_does": ("devices",)},
     "test_recipes_begin": {"test_a_run_begins_once": ("begin_with",)},
     "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
-    "test_recipes_recipe": {"test_when_rates_begin_to_fall": ("decay_begin",)},
+    "test_recipes_settings": {"test_when_rates_begin_to_fall": ("decay_begin",)},
     "test_callbacks_fid": {
         "test_recipes_log_it_and_keep_the_best_by_it": ("fid_every", "fid_samples", "fid_features"),
     },
@@ -35,7 +36,7 @@ EXERCISED = {
 
 
 def test_every_shared_flag_is_exercised():
-    flags = {field.name for field in dataclasses.fields(recipe.RecipeConfig)}
+    flags = {field.name for field in dataclasses.fields(GANSettings)}
     named = {flag for tests in EXERCISED.values() for names in tests.values() for flag in names}
     assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | named
     for file, tests in EXERCISED.items():
@@ -53,8 +54,18 @@ def test_when_rates_begin_to_fall():
         assert [rate.begin for rate in recipe_flags.rates(gan)] == [step, 5 * step]
 
 
+def test_what_a_resumed_run_may_be_told_anew():
+    budget = {"run", "data", "steps", "minutes", "devices", "begin_with"}
+    reports = {"epoch_steps", "sample_steps", "checkpoint_minutes", "profile"}
+    judging = {"fid_every", "fid_samples", "fid_features", "best_by", "best_mode"}
+    assert wgan.Config().resumable == budget | reports | judging
+    assert wgan.Config(decay="linear").resumable == wgan.Config().resumable - {"steps"}  # at which the rate ends
+    further = {"run", "data", "minutes", "epoch_steps", "checkpoint_minutes", "out", "name", "terms"}
+    assert tagger.Config(data="a").resumable == further
+
+
 def wgan_config(*arguments):
-    return recipe.parse_config(wgan.Config, "wgan", "Train.", list(arguments))
+    return wgan.recipe.parse(arguments)
 
 
 def test_defaults(in_tmp):
@@ -77,17 +88,17 @@ def test_flags_override_the_file_before_them(in_tmp):
 
 
 def test_a_published_run_by_its_name(in_tmp):
-    config = recipe.parse_config(dcgan.Config, "dcgan", "Train.", ["--config", "dcgan_r1_64", "--r1_gamma=0.5"])
+    config = dcgan.recipe.parse(["--config", "dcgan_r1_64", "--r1_gamma=0.5"])
     assert config.r1_gamma == 0.5 and config.r1_every == 8 and config.discriminator_norm == "none"
 
 
 @pytest.mark.parametrize("name", command_line.published_names(("tfanime.recipes", "published")))
 def test_every_published_run_can_be_read_and_built(in_tmp, name):
-    text = (Path(recipe.__file__).parent / "published" / f"{name}.toml").read_text()
+    text = (Path(driver.__file__).parent / "published" / f"{name}.toml").read_text()
     command = re.search(r"^#   python -m tfanime.recipes.(\w+) --config (\w+)", text, re.MULTILINE)
     assert command[2] == name
     module = importlib.import_module(f"tfanime.recipes.{command[1]}")
-    config = recipe.parse_config(module.Config, command[1], "Train.", ["--config", name, "--precision=float32"])
+    config = module.recipe.parse(["--config", name, "--precision=float32"])
     for key, value in tomllib.loads(text).items():
         assert getattr(config, key) == value
     gan = module.build(config, None if config.tags == "none" else JIN34)
@@ -97,7 +108,7 @@ def test_every_published_run_can_be_read_and_built(in_tmp, name):
 
 def test_the_runs_own_settings_are_the_defaults(in_tmp):
     first = wgan_config("--run=a", "--clip=0.5", "--precision=float32", "--minutes=7")
-    RunFolder("a").start("wgan", first, {}, recipe.RESUMABLE)
+    RunFolder("a").start("wgan", first, {}, first.resumable)
     assert wgan_config("--run", "a") == first
     assert wgan_config("--run", "b", "--run=a", "--steps=5").clip == 0.5
     assert wgan_config("--run=a", "--minutes=null").minutes is None
@@ -107,21 +118,21 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
     assert wgan_config("--config=mine.toml") == dataclasses.replace(first, clip=0.125)
     new = wgan_config("--config", "mine.toml", "--run=c")
     assert (new.run, new.clip, new.minutes) == ("c", 0.125, None)
-    RunFolder("runs/wgan").start("wgan", first, {}, recipe.RESUMABLE)
+    RunFolder("runs/wgan").start("wgan", first, {}, first.resumable)
     Path("new.toml").write_text("run = 'new'\n")  # that folder has no settings, and no other's are its
     assert wgan_config("--config", "new.toml").minutes is None
     # Of another recipe they are not, so that the folder is refused instead.
-    assert recipe.parse_config(dcgan.Config, "dcgan", "Train.", ["--run=a"]).minutes is None
+    assert dcgan.recipe.parse(["--run=a"]).minutes is None
 
 
 @pytest.mark.parametrize(("module", "flag"), [(dcgan, "adversarial_weight"), (dragan, "tag_weight")])
 def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
     def parsed(*arguments):
-        return recipe.parse_config(module.Config, module.__name__.rpartition(".")[2], "Train.", list(arguments))
+        return module.recipe.parse(arguments)
 
     first = parsed("--run=a", f"--{flag}=null", "--precision=float32")
     assert getattr(first, flag) is None is not getattr(module.Config(), flag)
-    RunFolder("a").start(module.__name__.rpartition(".")[2], first, {}, recipe.RESUMABLE)
+    RunFolder("a").start(module.recipe.name, first, {}, first.resumable)
     assert parsed("--run=a") == first
     assert getattr(parsed("--config=a/config.toml", "--run=b"), flag) is None
 
@@ -141,10 +152,13 @@ def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
         (["--channels=0"], r"--channels must be at least 1. Received: 0"),
         (["--accumulate=0"], r"--accumulate must be at least 1. Received: 0"),
         (["--jit_compile", "--deterministic"], r"--jit_compile must be false with --deterministic. Received: True"),
-        (["--profile=30,20"], r"--profile must be two steps in order, such as 20,30. Received: 30,20"),
-        (["--profile=0,2"], r"--profile must be two steps in order, such as 20,30. Received: 0,2"),
-        (["--profile=7,9", "--steps=6"], r"--profile must begin at a step up to --steps, 6. Received: 7,9"),
-        (["--profile=20"], r"--profile must be two steps in order, such as 20,30. Received: 20"),
+        (["--profile=30,20"], r"--profile must be two steps in order, such as 20,30. Received: '30,20'"),
+        (["--profile=0,2"], r"--profile must be two steps in order, such as 20,30. Received: '0,2'"),
+        (
+            ["--profile=7,9", "--steps=6"],
+            r"--profile must be steps that begin at one up to --steps, 6. Received: '7,9'",
+        ),
+        (["--profile=20"], r"--profile must be two steps in order, such as 20,30. Received: '20'"),
         (["--fid_every=-1"], r"--fid_every must be at least 0. Received: -1"),
         (["--fid_samples=1"], r"--fid_samples must be at least 2. Received: 1"),
         (["--fid_every=5", "--fid_features=i2v"], r"feature network must be one of tagger, .* Received: 'i2v'"),

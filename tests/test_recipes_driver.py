@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import shutil
@@ -18,7 +19,8 @@ from tfanime.data import FaceData
 from tfanime.export import __main__ as export
 from tfanime.generator import read_card, write_generator
 from tfanime.metrics.features import open_network
-from tfanime.recipes import dcgan, recipe, train, wgan
+from tfanime.recipes import dcgan, driver, wgan
+from tfanime.recipes.faces import vocabulary_of
 from tfanime.runs import RunFolder
 
 TINY = [
@@ -189,7 +191,7 @@ def test_the_generator_of_the_newest_checkpoint_comes_back(shards, in_tmp, monke
         write_generator(folder, network, inputs, provenance)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(train, "write_generator", full)  # a kill between a checkpoint and what goes with it
+        patch.setattr("tfanime.generator.write_generator", full)  # a kill between a checkpoint and what goes with it
         wgan.main([*flags, "--steps=3"])
     assert read_card("a/generator")["provenance"]["step"] == 1
     assert Path("a/checkpoints/ckpt-2.index").is_file()
@@ -266,10 +268,10 @@ def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypa
     class Enough(Exception):
         pass
 
-    built, asked, build = [], [], wgan.build
+    built, asked = [], []
 
     def spy(config, vocabulary):
-        gan = build(config, vocabulary)
+        gan = wgan.build(config, vocabulary)
         built.append((keras.config.dtype_policy().name, gan.generator.weights[0].numpy().tolist()))
         return gan
 
@@ -277,7 +279,6 @@ def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypa
         asked.append((batch_size, options["seed"], options["critic_steps"], options["horizontal_flip"]))
         raise Enough
 
-    monkeypatch.setattr(wgan, "build", spy)
     monkeypatch.setattr(FaceData, "batches", batches)
     settings = ((3, "float32", 4, "false"), (3, "mixed_bfloat16", 6, "true"), (4, "float32", 4, "false"))
     for number, (seed, precision, batch_size, flip) in enumerate(settings):
@@ -288,7 +289,7 @@ def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypa
             f"--horizontal_flip={flip}",
         ]
         with pytest.raises(Enough):
-            wgan.main([f"--data={shards}", *WGAN, *flags, f"--run={number}"])
+            dataclasses.replace(wgan.recipe, build=spy).main([f"--data={shards}", *WGAN, *flags, f"--run={number}"])
     assert asked == [(4, 3, 2, False), (6, 3, 2, True), (4, 4, 2, False)]
     policies, weights = zip(*built, strict=True)
     assert policies == ("float32", "mixed_bfloat16", "float32")
@@ -296,8 +297,8 @@ def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypa
 
 
 def test_a_run_in_use_is_refused_and_left_alone(shards, in_tmp):
-    config = recipe.parse_config(wgan.Config, "wgan", "Train.", [f"--data={shards}", *WGAN, "--run=a"])
-    RunFolder("a").start("wgan", config, {}, recipe.RESUMABLE)
+    config = wgan.recipe.parse([f"--data={shards}", *WGAN, "--run=a"])
+    RunFolder("a").start("wgan", config, {}, config.resumable)
     before = RunFolder("a").details.read_bytes()
     with files.locked("a", "run"), pytest.raises(OSError, match=r"run must not be in use. Received: 'a'"):
         wgan.main(["--run=a", "--steps=7"])
@@ -341,9 +342,9 @@ def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
 def test_a_full_disk_of_the_run_is_told_from_others(tmp_path):
     run, workers = RunFolder(tmp_path / "run"), SimpleNamespace(chief=True, require_same=lambda same: None)
     message = r"run must have room \(No space left on device\). Received: '.*run'"
-    with pytest.raises(OSError, match=message), train._writable(run, workers, {}):
+    with pytest.raises(OSError, match=message), driver._writable(run, workers, {}):
         Path("/dev/full").write_text("1")
-    with pytest.raises(OSError, match=r"^\[Errno 28\] full: 'cache'$"), train._writable(run, workers, {}):
+    with pytest.raises(OSError, match=r"^\[Errno 28\] full: 'cache'$"), driver._writable(run, workers, {}):
         raise OSError(28, "full", "cache")
 
 
@@ -376,8 +377,8 @@ def test_groups_that_no_face_has_are_left_out(shards, in_tmp, monkeypatch, capsy
     Path("old").mkdir()
     Path("old/run.json").write_text(json.dumps(details | {"vocabulary": whole.to_json()}))
     config, faces = wgan.Config(tags="priors"), without_hair(shards, 16)
-    vocabulary = train.vocabulary_of(config, faces, RunFolder("old"))
+    vocabulary = vocabulary_of(config, faces, RunFolder("old"))
     assert vocabulary.groups == whole.groups and {"hat", "red_hair"} <= set(vocabulary.untrained)
     faces.tags[:] = 0
-    with pytest.raises(ValueError, match=r"--tags must be none for .* no face has a tag. Received: priors"):
-        train.vocabulary_of(config, faces, RunFolder("none"))
+    with pytest.raises(ValueError, match=r"--tags must be none for .* no face has a tag. Received: 'priors'"):
+        vocabulary_of(config, faces, RunFolder("none"))

@@ -1,0 +1,292 @@
+"""The one way from a command line to a trained run folder, which all recipes go: a `Recipe` gives it the parts in which
+methods differ.
+
+    open the data -> check -> lock the run folder -> seed -> build -> resume or begin with weights -> fit -> report
+"""
+
+import contextlib
+import dataclasses
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfanime import command_line, devices
+from tfanime.files import is_full, locked, require_writable_folder
+from tfanime.generator import origin, read_card
+from tfanime.precision import precision_policy, resolve_precision
+from tfanime.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A method, in parts.
+
+    Args:
+        name: Of its module in `tfanime.recipes`, and of its command.
+        config: Its settings, a dataclass of groups of `tfanime.recipes.settings` with `RunSettings` and
+            `DataSettings` among them.
+        about: What its command does, in a sentence for `--help`.
+        build: `(config, vocabulary)` -> its compiled `tfanime.training.game.Game`. Called under a strategy's scope.
+        data: `(config, run, warn)` -> what it is trained on, with `count`, `image_size`, `identity` and `vocabulary` as
+            a `tfanime.data.FaceData` has them; `warn` takes a line of text for the user.
+        batches: `(config, data, start, parts, own)` -> its endless `tf.data.Dataset` from step `start` on, see
+            `FaceData.batches`.
+        keep: `(game, folder, provenance)`, called after each checkpoint: writes what is to be kept of the game, with
+            a card (`tfanime.generator`); None to keep nothing beside checkpoints.
+        judge: `(config, data, workers)` -> the callback that writes a number into the logs of an epoch's end, with
+            `name`, `protocol` and `prepare`, or None.
+        reports: `(config, run)` -> callbacks that read these logs.
+        finish: Called with a `Training` at the end, by the chief alone; prints, writes.
+        examples: For the end of `--help`; default: those of a game.
+    """
+
+    name: str
+    config: type
+    about: str
+    build: Callable
+    data: Callable
+    batches: Callable
+    finish: Callable
+    keep: Callable | None = None
+    judge: Callable = lambda config, data, workers: None
+    reports: Callable = lambda config, run: []
+    examples: str | None = None
+
+    @property
+    def program(self):
+        """Its command."""
+        return f"python -m tfanime.recipes.{self.name}"
+
+    def parse(self, arguments=None):
+        """Reads its command line. In a run folder that exists, the run's own settings are the defaults.
+
+        Args:
+            arguments: The arguments; default: those of this process.
+
+        Returns:
+            A `config`, with `run` and `precision` resolved.
+        """
+        arguments = list(sys.argv[1:] if arguments is None else arguments)
+        run = RunFolder(_run_of(arguments) or f"runs/{self.name}")
+        if run.config.is_file() and run.details.is_file() and run.load()["recipe"] == self.name:
+            arguments = ["--config", str(run.config), *arguments]
+        examples = self.examples or (
+            f"  {self.program}                                          drawn avatars, into runs/{self.name}\n"
+            f"  {self.program} --data tfrecords/faces --run runs/a --minutes 60\n"
+            f"  {self.program} --run runs/a --minutes 120               the same run, for another hour\n"
+            "  tensorboard --logdir runs                          losses and sheets of all runs\n"
+        )
+        config = command_line.parse(
+            self.config,
+            program=self.program,
+            description=self.about,
+            epilog=f"examples:\n{examples}",
+            published=("tfanime.recipes", "published"),
+            arguments=arguments,
+        )
+        precision = resolve_precision(config.precision, config.devices)
+        return dataclasses.replace(config, run=config.run or str(run.path), precision=precision)
+
+    def main(self, arguments=None):
+        """Its command: trains; `--help` lists the flags."""
+        return train(self, self.parse(arguments))
+
+
+@dataclass
+class Training:
+    """What a training was, for its report.
+
+    Args:
+        config: Its settings.
+        run: Its `RunFolder`.
+        data: What `Recipe.data` opened.
+        game: The trained game.
+        session: The `tfanime.recipes.fitting.Session`.
+        best: The `tfanime.callbacks.Best`, or None.
+        profile: The `tfanime.callbacks.Profile`, or None.
+        status: Exit status of the fit, 0, or 130 after Ctrl-C; None if the budget was spent before.
+    """
+
+    config: Any
+    run: RunFolder
+    data: Any
+    game: Any
+    session: Any
+    best: Any = None
+    profile: Any = None
+    status: int | None = None
+
+
+def train(recipe, config):
+    """Trains a recipe: opens the data and the run folder, resumes if there is something to resume, fits, reports.
+
+    Args:
+        recipe: The `Recipe`.
+        config: Its config, as `Recipe.parse` returns it.
+
+    Returns:
+        The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
+
+    Raises:
+        ValueError: The settings cannot be trained with on this machine, or the run folder is another's.
+        OSError: A file cannot be read or written, or another worker has gone.
+    """
+    workers = devices.join(config.devices, config.alone)  # before the data, for which TensorFlow computes
+    import keras
+    import tensorflow as tf
+
+    from tfanime import callbacks
+    from tfanime.callbacks.checkpoints import require_kept
+    from tfanime.checkpoints import newest
+    from tfanime.recipes.begin import begin
+    from tfanime.recipes.fitting import Session
+
+    def say(text, **options):
+        if workers.chief:
+            print(text, **options)
+
+    shared = RunFolder(config.run)
+    data = recipe.data(config, shared, lambda text: say(f"warning: {text}", file=sys.stderr))
+    shared.check(recipe.name, config, data.identity, config.resumable)
+    require_kept(shared)
+    _require_shares(config, data, workers)
+    judge = recipe.judge(config, data, workers)
+    same = {f"--{key}": value for key, value in dataclasses.asdict(config).items() if key not in ("data", "run")}
+    same |= {"the number of devices": workers.replicas}
+    same |= {f"data's {key}": value for key, value in data.identity.items()}
+    with workers.watched(), _writable(shared, workers, same) as run:
+        keras.utils.set_random_seed(config.seed)
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        with workers.strategy.scope(), precision_policy(config.precision):
+            game = recipe.build(config, data.vocabulary)
+        if config.begin_with and not newest(shared.checkpoints):
+            for line in begin(game, config.begin_with):
+                say(line, file=sys.stderr)
+        if judge:
+            judge.prepare()  # now, because its time is not the training's
+        kept = dataclasses.replace(config, profile=None) if config.profile else config  # which is of this start alone
+        run.start(recipe.name, kept, data.identity, config.resumable, data.vocabulary)
+        # Settings that cannot be built have left no trace so far.
+        keeper = _Keeper(recipe.keep, run, game)
+        session = Session(run, config, game, config.pictures_per_step, shared.checkpoints, workers.gather, keeper.write)
+        workers.require_same({"the step of the newest checkpoint in --run": session.start})
+        keeper.catch_up(session.start)
+        training = Training(config, run, data, game, session)
+        if not session.budget.spent():
+            tags = f"{len(data.vocabulary)} tags of {data.vocabulary.name}, " if data.vocabulary else ""
+            say(
+                f"{recipe.name}: {data.count:,} pictures at {data.image_size} px, {tags}{config.precision}, "
+                f"{workers.devices}{f' of {workers.count} workers' if workers.count > 1 else ''}, "
+                f"{session.begun} -> {run.path}",
+                flush=True,
+            )
+            if config.best_by:
+                protocol = judge.protocol if judge and config.best_by == judge.name else None
+                training.best = callbacks.Best(
+                    *(run.best, config.best_by, config.best_mode, config.best_within, protocol, shared.best),
+                    **session.state,
+                )
+            with contextlib.ExitStack() as stack:
+                if config.profile and workers.chief:
+                    profile = callbacks.Profile(run.tensorboard, *config.profiled)
+                    training.profile = stack.enter_context(contextlib.closing(profile))
+                training.status = session.fit(
+                    workers.dataset(lambda parts, own: recipe.batches(config, data, session.start, parts, own)),
+                    first=[training.profile] if training.profile else [],
+                    judges=[judge] if judge else [],
+                    reports=[*recipe.reports(config, run), *([training.best] if training.best else [])],
+                    shown=workers.chief,
+                )
+        if workers.chief:
+            recipe.finish(training)
+        return training.status or 0
+
+
+class _Keeper:
+    """Keeps beside the newest checkpoint what is to be kept of a game.
+
+    Args:
+        keep: See `Recipe`.
+        run: The `RunFolder`.
+        game: The game.
+    """
+
+    def __init__(self, keep, run, game):
+        self.keep, self.run, self.game, self.details = keep, run, game, run.load()
+
+    def write(self):
+        """Writes it as it is now."""
+        if self.keep:
+            self.keep(self.game, self.run.generator, origin(self.details, self.game.step))
+
+    def catch_up(self, step):
+        """Writes it if a kill came between the checkpoint of `step` and it, or the run is of an older version."""
+        if not step:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            if read_card(self.run.generator)["provenance"].get("step") == step:
+                return
+        self.write()
+
+
+@contextlib.contextmanager
+def _writable(shared, workers, same):
+    """The run folder that this process writes: the chief's is the run's own, the others' are forgotten at the end.
+
+    All workers do all of the same, drawing and saving included, because any of it may be an operation that they do
+    together.
+    """
+    workers.require_same(same)  # all have looked into the folder by then, and the chief may write
+    if workers.chief:
+        new = not shared.path.exists()
+        try:
+            with locked(require_writable_folder(shared.path, "run"), "run"):
+                yield shared
+        except OSError as error:
+            if error.filename is None and is_full(error):  # whoever wrote elsewhere, such as the cache, names the place
+                raise OSError(
+                    error.errno, f"run must have room ({error.strerror or error}). Received", str(shared.path)
+                ) from error
+            raise
+        finally:
+            if new:
+                with contextlib.suppress(OSError):  # something is in it
+                    shared.path.rmdir()
+    else:
+        with tempfile.TemporaryDirectory(prefix="tfanime-worker-") as folder:
+            yield RunFolder(folder)
+
+
+def _require_shares(config, data, workers):
+    """Refuses batches that the data has too few pictures for, or that cannot be shared by devices and their parts."""
+    for holds, rule in (
+        (config.batch_size <= data.count, f"at most the {data.count} pictures"),
+        (config.batch_size % workers.replicas == 0, f"a multiple of the {workers.replicas} devices"),
+        (
+            config.batch_size % (workers.replicas * config.accumulate) == 0,
+            f"a multiple of --accumulate, {config.accumulate}, on each of {workers.devices}",
+        ),
+    ):
+        if not holds:
+            raise ValueError(f"--batch_size must be {rule}. Received: {config.batch_size}")
+
+
+def _run_of(arguments):
+    """The run folder that a command line names, by the flag or in a file of its own; None without."""
+    found = None
+    for index, argument in enumerate(arguments):  # the last one counts
+        flag, equals, value = argument.partition("=")
+        if not equals:
+            value = arguments[index + 1] if index + 1 < len(arguments) else ""
+        if flag == "--run":
+            found = value
+        elif flag == "--config" and Path(value).is_file():  # published ones name no folder
+            with contextlib.suppress(ValueError):  # which `parse` explains
+                run = tomllib.loads(Path(value).read_text(encoding="utf-8-sig")).get("run", found)
+                found = run if isinstance(run, str) else found
+    return found

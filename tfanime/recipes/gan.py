@@ -1,0 +1,183 @@
+"""Recipes that are games between a generator and a discriminator on faces: what they share beside the driver."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Annotated
+
+from tfanime.limits import at_least
+from tfanime.recipes import faces
+from tfanime.recipes.driver import Recipe
+from tfanime.recipes.settings import (
+    DataSettings,
+    DeviceSettings,
+    GameSettings,
+    JudgingSettings,
+    OptimizerSettings,
+    RunSettings,
+    TagSettings,
+    power_of_two,
+)
+
+
+@dataclass(frozen=True)
+class GANSettings(
+    JudgingSettings, GameSettings, DeviceSettings, TagSettings, OptimizerSettings, DataSettings, RunSettings
+):
+    """What recipes of games on faces can be told.
+
+    Args:
+        image_size: Height and width of the pictures; shards with larger pictures are resized.
+    """
+
+    image_size: Annotated[int, power_of_two(16)] = 64
+
+
+@dataclass(frozen=True)
+class DCGANSettings(GANSettings):
+    """What recipes on the networks of DCGAN can be told.
+
+    Args:
+        latent_size: Components of the latents, N(0, 1).
+        channels: Channels of the layers next to the pictures; doubled at every halving of the size, at most eightfold.
+        kernel_size: Side of the strided convolutions' kernels (DCGAN's paper: 5).
+        generator_convolutions: Convolutions of the generator in all; those beyond what the size needs (3 at 32 px, 4 at
+            64 px) are 3x3 ones of stride 1. Default: as many as the size needs.
+        discriminator_convolutions: Likewise of the discriminator, which needs 4 at 32 px and 5 at 64 px.
+    """
+
+    latent_size: Annotated[int, at_least(1)] = 100
+    channels: Annotated[int, at_least(1)] = 64
+    kernel_size: Annotated[int, at_least(1)] = 4
+    generator_convolutions: int | None = None
+    discriminator_convolutions: int | None = None
+
+    def rules(self):
+        least = self.image_size.bit_length() - 3
+        for name, needed in (("generator_convolutions", least), ("discriminator_convolutions", least + 1)):
+            count = getattr(self, name)
+            yield name, count is None or count >= needed, f"at least {needed} at {self.image_size} px"
+
+    def networks(self, norm, vocabulary=None, **options):
+        """DCGAN's generator and discriminator of these settings.
+
+        Args:
+            norm: The discriminator's norm, see `tfanime.models.dcgan.discriminator`.
+            vocabulary: The `TagVocabulary` of a game with tags.
+            **options: Further arguments of the discriminator.
+
+        Returns:
+            Two `keras.Model`s, as `tfanime.training.GAN` takes them.
+        """
+        from tfanime.models import dcgan
+
+        tag_count = len(vocabulary or ())
+        generator = dcgan.generator(
+            self.image_size,
+            self.latent_size,
+            self.channels,
+            self.kernel_size,
+            convolutions=self.generator_convolutions,
+            tag_count=tag_count,
+        )
+        discriminator = dcgan.discriminator(
+            self.image_size,
+            self.channels,
+            self.kernel_size,
+            norm,
+            convolutions=self.discriminator_convolutions,
+            tag_count=tag_count,
+            **options,
+        )
+        return generator, discriminator
+
+
+def game(config, networks, vocabulary, latents=None, **rules):
+    """The game of a recipe's networks, compiled with what its settings say.
+
+    Args:
+        config: A config with `GANSettings`.
+        networks: Generator and discriminator.
+        vocabulary: The `TagVocabulary` of a game with tags, or None.
+        latents: The `Latents`; default: N(0, 1) of the generator's input size.
+        **rules: For `GAN.compile`: `loss`, `terms`, `constraint`.
+
+    Returns:
+        A `tfanime.training.GAN`.
+    """
+    from tfanime.training import GAN
+
+    gan = GAN(*networks, latents=latents, vocabulary=vocabulary, ema_half_life=config.ema_half_life, seed=config.seed)
+    gan.compile(
+        **config.optimizers(),
+        **config.loss_weights(vocabulary),
+        **rules,
+        exclusive_tags=config.exclusive_tags,
+        gradient_clip=config.gradient_clip,
+        accumulate=config.accumulate,
+        jit_compile=config.jit_compile,
+    )
+    return gan
+
+
+def recipe(name, config, about, build):
+    """The `Recipe` of a game between a generator and a discriminator on faces.
+
+    Args:
+        name, config, about, build: See `Recipe`.
+    """
+    return Recipe(
+        name,
+        config,
+        about,
+        build,
+        data=faces.open_tagged,
+        batches=faces.batches,
+        keep=_keep,
+        judge=faces.judge,
+        reports=_sheets,
+        finish=_report,
+    )
+
+
+def _keep(gan, folder, provenance):
+    from tfanime.generator import write_generator
+
+    write_generator(folder, gan.ema_generator, gan.inputs, provenance)
+
+
+def _sheets(config, run):
+    from tfanime import callbacks
+
+    return [callbacks.Samples(run, config.whole_epochs(config.sample_steps))]
+
+
+def _report(training):
+    run, session, best, profile = training.run, training.session, training.best, training.profile
+    step, minutes = training.game.step, float(session.budget.seconds) / 60
+    if training.status is None:
+        print(
+            f"{run.path} has spent its budget: step {step:,}, {minutes:.1f} minutes. "
+            "Train on with a larger --steps or --minutes."
+        )
+        return
+    last = run.read_metrics()[-1]
+    parts = [
+        f"step {step:,} after {minutes:.1f} minutes of training"
+        f"{f' ({step - session.start:,} steps of them now)' if session.start else ''}",
+        f"at last {last['images_per_second']:.0f} images/s",
+        f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}",
+        *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
+    ]
+    print(f"{', '.join(parts)} -> {run.path}")
+    print(f"sheet:       {run.sample(step)}")
+    path = shlex.quote(str(run.path))
+    print(f"avatars:     python -m tfanime.generate {path} --seeds 0-63 --out avatars.png")
+    if best and best.value is not None:
+        print(f"of the best: python -m tfanime.generate {path} --checkpoint best --seeds 0-63 --out best.png")
+    elif best:
+        print(f"best:        none, {best.by} was never computed")
+    print(f"tensorboard: tensorboard --logdir {path}")
+    if profile and profile.traced:
+        print(f"profile:     steps {profile.traced}, in TensorBoard with: pip install tensorboard-plugin-profile")
+    elif profile:
+        print(f"profile:     none, the training ended before step {profile.first:,} of this start")
