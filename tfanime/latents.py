@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 DISTRIBUTIONS = ("normal", "uniform")
-STREAM = 0
-"""Of the random numbers that a seed names, those of its latents; tags and noise have others."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Latents:
         """
         seeds = tf.cast(seeds, tf.int64)
         return tf.map_fn(
-            lambda seed: self._draw([self.size], tf.stack([seed, tf.constant(STREAM, tf.int64)])),
+            lambda seed: self._draw([self.size], tf.stack([seed, tf.constant(0, tf.int64)])),
             seeds,
             fn_output_signature=tf.TensorSpec([self.size], tf.float32),
         )

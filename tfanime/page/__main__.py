@@ -4,12 +4,14 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from tfanime import command_line
+from tfanime.limits import Checked, Limit, between
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """A page.
 
     Args:
@@ -28,19 +30,19 @@ class Config:
     models: list[str]
     out: str | None = None
     single_file: str | None = None
-    bits: int = 16
+    bits: Annotated[int, Limit("16 or 8", lambda value: value in (16, 8))] = 16
     checkpoint: str = "newest"
     obeyed: str | None = None
-    port: int = 8600
+    port: Annotated[int, between(0, 65535)] = 8600
 
     def __post_init__(self):
         from tfanime.export.onnx import require_packages
 
+        super().__post_init__()
         require_packages()
-        if self.out and self.single_file:
-            raise ValueError(f"single_file must come without out. Received: {self.out!r} and {self.single_file!r}")
-        command_line.require(self, "16 or 8", lambda value: value in (16, 8), "bits")
-        command_line.require(self, "from 0 to 65535", lambda value: 0 <= value <= 65535, "port")
+
+    def rules(self):
+        yield "single_file", not (self.out and self.single_file), "left out with --out"
 
 
 def main(arguments=None):

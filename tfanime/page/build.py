@@ -272,9 +272,9 @@ def _asset(folder, name, content, label):
 
 
 def _input(spec):
-    from tfanime.latents import STREAM
+    from tfanime.inputs import stream_of
 
-    return {"name": spec.name, "size": spec.shape[1], "stream": STREAM}
+    return {"name": spec.name, "size": spec.shape[1], "stream": stream_of(spec.name)}
 
 
 def _origin(card):

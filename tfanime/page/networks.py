@@ -167,7 +167,7 @@ def _difference(generator, files, w):
     for batch in (1, len(SEEDS)):
         parts = generator.inputs.from_seeds(np.array(SEEDS[:batch], np.int64))
         expected = np.asarray(generator.network(parts, training=False))
-        names = [spec.name for spec in generator.inputs.specs]
+        names = generator.inputs.sizes
         values = {name: np.asarray(part) for name, part in zip(names, tf.nest.flatten(parts), strict=True)}
         if w:
             values["styles"] = np.repeat(run("mapping", values)[:, None], w["count"], axis=1)
