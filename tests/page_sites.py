@@ -15,7 +15,7 @@ FLAGS = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 SECONDS = 30
 WATCH = """
 window.seen = [];
-document.addEventListener("securitypolicyviolation", (event) => seen.push(`${event.violatedDirective} ${event.blockedURI}`));
+document.addEventListener("securitypolicyviolation", (event) => seen.push(event.violatedDirective + event.blockedURI));
 """
 
 
@@ -76,7 +76,7 @@ def write(folder, name, vocabulary=None, distribution="normal", seed=0):
 
 
 def npm_file(package):
-    """The one file of a package that the lock file pins for tests, as text; skips the test where npm cannot fetch it."""
+    """The file of a package that the lock file pins for tests, as text; skips the test where npm cannot fetch it."""
     import json
 
     from tfanime.files import in_cache

@@ -15,8 +15,8 @@ class Config(Checked):
     """A page.
 
     Args:
-        models: Run folders, generators' folders (with card.json), or names of pretrained generators; several are a
-            model picker.
+        models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
+            names of pretrained generators; several are a model picker.
         out: A folder for any static host; default: the page is served on this machine, until Ctrl-C.
         single_file: Instead, one HTML file, which a browser opens from a disk too.
         bits: Of the networks' weights. 16 draws the same pictures within one grey level; 8 is half as large, and what
@@ -66,11 +66,14 @@ def main(arguments=None):
     command_line.load_tensorflow()
     from tfanime.generator import open_generator
     from tfanime.page.build import page_model, single_file, site, write_folder
+    from tfanime.page.exported import Exported
 
     models = []
     for path, name in zip(config.models, names(config.models), strict=True):
         is_run = (Path(path) / "run.json").is_file()
         generator = open_generator(path, config.checkpoint if is_run else "newest")
+        if generator.network is None:
+            generator = Exported(generator.signatures, generator)
         source = Path(path).name if Path(path).is_absolute() else path  # nothing of this machine's folders
         model = page_model(generator, name, source, config.bits, obeyed.get(path))
         megabytes = sum(len(asset.content) for asset in model.networks.values()) / 1e6

@@ -70,7 +70,7 @@ def page_model(generator, name, source, bits=16, obeyed=None, server=False):
     """Makes what the page needs of a generator.
 
     Args:
-        generator: A `tfanime.generator.Generator`.
+        generator: A `tfanime.generator.Generator` with its network, or a `tfanime.page.exported.Exported`.
         name: Its name on the page and in links.
         source: What names it on the command line.
         bits: Of its weights, 16 or 8; None for no network: a server draws then.

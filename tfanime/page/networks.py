@@ -38,7 +38,7 @@ def networks(generator, bits=16):
     """Writes a generator as ONNX and compares its pictures with TensorFlow's.
 
     Args:
-        generator: A `tfanime.generator.Generator`.
+        generator: A `tfanime.generator.Generator` with its network, or a `tfanime.page.exported.Exported`.
         bits: Of the weights, 16 or 8.
 
     Returns:
@@ -73,6 +73,8 @@ def _parts(generator):
     import tensorflow as tf
 
     network, inputs = generator.network, generator.inputs
+    if network is None:  # exported: one function, whose pictures are uint8 already
+        return {"network": (generator.synthesize, inputs.specs)}, None
     if "mapping" not in {layer.name for layer in network.layers}:
 
         def draw(*values):
@@ -166,7 +168,10 @@ def _difference(generator, files, w):
     largest = 0.0
     for batch in (1, len(SEEDS)):
         parts = generator.inputs.from_seeds(np.array(SEEDS[:batch], np.int64))
-        expected = np.asarray(generator.network(parts, training=False))
+        if generator.network is None:
+            expected = generator.synthesize(*tf.nest.flatten(parts))["images"]
+        else:
+            expected = generator.network(parts, training=False)
         names = generator.inputs.sizes
         values = {name: np.asarray(part) for name, part in zip(names, tf.nest.flatten(parts), strict=True)}
         if w:
@@ -174,5 +179,9 @@ def _difference(generator, files, w):
             images = run("synthesis", values)
         else:
             images = run("network", values)
-        largest = max(largest, float(np.abs(np.clip(images, -1, 1) - np.clip(expected, -1, 1)).max()))
+        largest = max(largest, float(np.abs(_in_range(images) - _in_range(np.asarray(expected))).max()))
     return largest
+
+
+def _in_range(images):
+    return images / np.float32(127.5) - 1 if images.dtype == np.uint8 else np.clip(images, -1, 1)

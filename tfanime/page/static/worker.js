@@ -74,11 +74,12 @@ async function withStyles(avatar) {
   return run("synthesis", { styles: new ort.Tensor("float32", styles, [1, count, coarse.length]), noise });
 }
 
-function toPixels({ data, dims }) { // [1, height, width, 3] in [-1, 1] to RGBA
+function toPixels({ data, dims }) { // [1, height, width, 3] in [-1, 1], or of bytes, to RGBA
   const [, height, width] = dims;
   const rgba = new Uint8ClampedArray(height * width * 4);
+  const [scale, shift] = data instanceof Uint8Array ? [1, 0] : [127.5, 127.5];
   for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
-    for (let channel = 0; channel < 3; channel++) rgba[to + channel] = data[from + channel] * 127.5 + 127.5;
+    for (let channel = 0; channel < 3; channel++) rgba[to + channel] = data[from + channel] * scale + shift;
     rgba[to + 3] = 255;
   }
   return { rgba, width, height };
