@@ -1,12 +1,13 @@
-# make demo   sets up .venv, draws avatars, trains, exports, serves, and fetches avatars over gRPC
-# make test   sets up .venv and passes the tests
-# make bench  sets up .venv and measures speed
+# make demo       sets up .venv, draws avatars, trains, exports, serves, and fetches avatars over gRPC
+# make test       sets up .venv and passes the tests but those that are marked as slow
+# make test-all   the same with all tests
+# make bench      sets up .venv and measures speed
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-all lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,8 +56,9 @@ demo: $(READY)
 	echo "losses and sheets:        $(VENV)/bin/tensorboard --logdir demo/run"
 
 # A file's tests stay in one process, where they share its fixtures; a process takes up to 3 GB.
-test: lint
-	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: MARKED := not slow and not kill
+test test-all: lint
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m '$(MARKED)'
 
 lint: $(READY)
 	$(RUN) -m ruff check .

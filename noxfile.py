@@ -1,6 +1,7 @@
 """Checks in environments of their own: `nox` runs them all, `nox -s tests-3.12` one."""
 
 import os
+import re
 from pathlib import Path
 
 import nox
@@ -22,6 +23,20 @@ def lint(session):
     session.install("ruff>=0.17")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session):
+    """A strict type checker accepts a user's program, and the README's, and sees the mistakes in it."""
+    session.install("mypy>=1.18", "numpy>=2.1")
+    session.install("--no-deps", ".")  # what `py.typed` is for: types of an installed package
+    (readme,) = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), re.DOTALL)
+    programs = {"program.py": Path("tests/types/program.py").read_text(encoding="utf-8"), "readme.py": readme}
+    session.chdir(session.create_tmp())  # else it would check the checkout
+    for name, code in programs.items():
+        Path(name).write_text(code, encoding="utf-8")
+    # Keras and TensorFlow carry no types.
+    session.run("mypy", "--strict", "--ignore-missing-imports", *programs)
 
 
 @nox.session
@@ -50,7 +65,7 @@ def torch(session):
 @nox.session
 def fidelity(session):
     """The judge's numbers are those of torch-fidelity, clean-fid and prdc, which bring PyTorch along (gigabytes)."""
-    session.install(".[test]", "torch-fidelity==0.4.0", "clean-fid==0.1.35", "prdc==0.2")
+    session.install(".[judge,test]", "torch-fidelity==0.4.0", "clean-fid==0.1.35", "prdc==0.2")
     session.run("pytest", "tests/test_metrics_references.py", *session.posargs)
 
 

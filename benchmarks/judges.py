@@ -1,15 +1,14 @@
 """A test of judges: how each number in each feature network answers to what generators do wrong.
 
     python benchmarks/judges.py --data tfrecords/faces
-    python benchmarks/judges.py --data tfrecords/faces --features hed_vgg16 --models runs/a@1000,runs/a@4000,runs/b
-    python benchmarks/judges.py --data tfrecords/faces --features hed_vgg16 --distort 0 --models runs/a,runs/b
+    python benchmarks/judges.py --data tfrecords/faces --distort 0 --models runs/a@1000,runs/a@4000:raw,runs/a@4000
 
 Some real faces are judged against as many others: as they are, and distorted. The table gives each Frechet distance,
 precision and recall as a multiple of what undistorted faces get, and KID in deviations of its subsets for undistorted
 faces, since its value for these is about 0. Distortions are `weak`, which a glance overlooks, `strong`, which nobody
-overlooks, and `none`, which do not make a face worse. A judge of pictures is fit when it puts every strong one behind
-every weak one, and every `none` among the weak ones. Models (folders of runs or exports, of runs with @STEP) come in a
-second table, the best by Frechet distance first.
+overlooks, and `none`, which do not make a face worse. A judge of pictures is fit when it puts every strong one
+behind every lesser one. Models have tables of their own, with the same multiples. They are named from the worst to the
+best, as steps or the eye have them, and the last table says how many of their pairs each number puts in that order.
 """
 
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from metrics import half_of_the_classes, table
 from tfanime import command_line
 
 NUMBERS = ("Frechet", "KID", "precision", "recall")
+SIGNS = np.array([1, 1, -1, -1])  # that make them grow as pictures get worse
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Config:
         image_size: Height and width of the pictures.
         samples: Real faces on either side, and pictures of each model.
         distort: Whether to judge distorted faces; 0 or 1.
-        models: Folders of runs (RUN@STEP for one checkpoint) or exports, separated by commas.
+        models: Generators from the worst to the best, as you expect them, separated by commas: folders of runs or
+            exports; RUN@STEP is one checkpoint of a run, and :raw behind a run means weights that are not averaged.
     """
 
     data: str
@@ -217,25 +218,61 @@ class Judge:
         return frechet / real[0], (kernel - real[1]) / real[4], precision / real[2], recall / real[3]
 
 
-def in_order(responses, distortions):
-    """In how many pairs of a strong distortion and a lesser one is the strong one worse?
-
-    Args:
-        responses: For each distortion a number that grows as pictures get worse.
-        distortions: The `Distortion`s.
-
-    Returns:
-        `(right, wrong)`: a count, and a list of pairs `(strong, lesser)` of names.
-    """
-    graded = list(zip(responses, distortions, strict=True))
-    pairs = [
-        (worse > better, (strong.name, lesser.name))
-        for worse, strong in graded
+def graded(distortions):
+    """The pairs of a strong distortion and a lesser one; a list of pairs of numbers."""
+    return [
+        (worse, better)
+        for worse, strong in enumerate(distortions)
         if strong.grade == "strong"
-        for better, lesser in graded
+        for better, lesser in enumerate(distortions)
         if lesser.grade != "strong"
     ]
-    return sum(right for right, _ in pairs), [names for right, names in pairs if not right]
+
+
+def in_order(responses, pairs):
+    """How many pairs have the worse one behind the better one?
+
+    Args:
+        responses: Numbers that grow as pictures get worse.
+        pairs: `(number of the worse one, number of the better one)`.
+
+    Returns:
+        `(right, wrong)`: a count, and a list of the other pairs.
+    """
+    wrong = [(worse, better) for worse, better in pairs if not responses[worse] > responses[better]]
+    return len(pairs) - len(wrong), wrong
+
+
+def count_pairs(title, judges, found, pairs, names):
+    """The table of how many pairs each judge has in order.
+
+    Args:
+        title: What stands above it.
+        judges: The `Judge`s.
+        found: For each row of pictures, for each judge, what `responses` returned.
+        pairs: See `in_order`.
+        names: Of the rows.
+    """
+    row = table(title, "", *NUMBERS, "pairs that the Frechet distance has the wrong way")
+    for place, judge in enumerate(judges):
+        columns = (SIGNS * np.array([values[place] for values in found])).T
+        counts = [in_order(column, pairs) for column in columns]
+        wrong = "; ".join(f"{names[worse]} before {names[better]}" for worse, better in counts[0][1])
+        row(judge.network.name, *(f"{right} of {len(pairs)}" for right, _ in counts), wrong or "none")
+
+
+def begin_table(title, judges, *columns):
+    """Begins a table with all numbers of all judges, whose first row is that of undistorted faces."""
+    headings = [f"{judge.network.name} {number}" for judge in judges for number in NUMBERS]
+    row = table(title, "", *columns, *headings)
+    values = (f"{value:.3g}" for judge in judges for value in judge.undistorted[:4])
+    row("undistorted", *("" for _ in columns), *values)
+    return row
+
+
+def cells(found):
+    """The cells of what all judges say of some pictures."""
+    return [f"{value:.3g}" for values in found for value in values]
 
 
 def distorted(config, faces, networks):
@@ -246,44 +283,48 @@ def distorted(config, faces, networks):
     samples = min(config.samples, len(order) // 3, len(some) if len(some) >= 8 else len(rest))
     others = faces.images(rest[:samples])
     judges = [Judge(network, faces.images(order[:samples]), others) for network in networks]
-    headings = [f"{judge.network.name} {number}" for judge in judges for number in NUMBERS]
-    row = table(f"{samples:,} real faces against {samples:,} others, {config.image_size} px", "", "grade", *headings)
-    row("undistorted", "", *(f"{value:.3g}" for judge in judges for value in judge.undistorted[:4]))
+    title = f"{samples:,} real faces against {samples:,} others, {config.image_size} px"
+    row = begin_table(title, judges, "grade")
     found = []
     for distortion in DISTORTIONS:
         found.append([judge.responses(distortion(others)) for judge in judges])
-        row(distortion.name, distortion.grade, *(f"{value:.3g}" for values in found[-1] for value in values))
+        row(distortion.name, distortion.grade, *cells(found[-1]))
     if len(some) >= 8:
-        values = [judge.responses(faces.images(some[:samples])) for judge in judges]
-        row("half of the hair colours", "few", *(f"{value:.3g}" for each in values for value in each))
-    row = table("Strong behind lesser distortions", "", *NUMBERS, "pairs that the Frechet distance has the wrong way")
-    signs = np.array([1, 1, -1, -1])[:, None]
-    for place, judge in enumerate(judges):
-        columns = signs * np.array([values[place] for values in found]).T
-        counts = [in_order(column, DISTORTIONS) for column in columns]
-        pairs = counts[0][0] + len(counts[0][1])
-        wrong = "; ".join(f"{strong} before {lesser}" for strong, lesser in counts[0][1])
-        row(judge.network.name, *(f"{right} of {pairs}" for right, _ in counts), wrong or "none")
+        half = [judge.responses(faces.images(some[:samples])) for judge in judges]
+        row("half of the hair colours", "few", *cells(half))
+    names = [distortion.name for distortion in DISTORTIONS]
+    count_pairs("Strong behind lesser distortions", judges, found, graded(DISTORTIONS), names)
+
+
+def pictures_of(model, count):
+    """The first pictures of a model, uint8 `[count, height, width, 3]`."""
+    from tfanime.generator import load_game, open_generator
+    from tfanime.images import to_uint8
+    from tfanime.runs import RunFolder
+
+    folder, raw, _ = model.partition(":raw")
+    path, _, step = folder.partition("@")
+    if not raw:
+        return open_generator(path, step or "newest").images(list(range(count)))
+    gan, _ = load_game(RunFolder(path), step or "newest")
+    parts = (np.arange(begin, min(begin + 64, count)) for begin in range(0, count, 64))
+    return np.concatenate([to_uint8(gan.generator(gan.inputs.from_seeds(part), training=False)) for part in parts])
 
 
 def ranked(config, faces, networks):
     """The tables of models."""
-    from tfanime.generator import open_generator
-
     order = np.random.Generator(np.random.Philox(key=0)).permutation(faces.count)
     samples = min(config.samples, len(order) // 2)
-    pictures = {}
-    for model in config.models.split(","):
-        path, _, step = model.partition("@")
-        generator = open_generator(path, step or "newest")
-        parts = [range(begin, min(begin + 64, samples)) for begin in range(0, samples, 64)]
-        pictures[model] = np.concatenate([generator.images(list(part), batch=len(part)) for part in parts])
-    for network in networks:
-        judge = Judge(network, faces.images(order[:samples]), faces.images(order[samples : 2 * samples]))
-        found = {model: judge.responses(images) for model, images in pictures.items()}
-        row = table(f"{samples:,} pictures of each in the features of {network.name}, best first", "", *NUMBERS)
-        for model in sorted(found, key=lambda model: found[model][0]):
-            row(model, *(f"{value:.3g}" for value in found[model]))
+    real, others = faces.images(order[:samples]), faces.images(order[samples : 2 * samples])
+    judges = [Judge(network, real, others) for network in networks]
+    models, found = config.models.split(","), []
+    row = begin_table(f"{samples:,} pictures of each model against as many real faces, the worst first", judges)
+    for model in models:
+        images = pictures_of(model, samples)
+        found.append([judge.responses(images) for judge in judges])
+        row(model, *cells(found[-1]))
+    pairs = [(worse, better) for better in range(len(models)) for worse in range(better)]
+    count_pairs("Pairs of models in the expected order", judges, found, pairs, models)
 
 
 def main(arguments=None):
@@ -296,10 +337,10 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     from tfanime import data
-    from tfanime.metrics.features import open_network
+    from tfanime.metrics.features import open_network, parse_networks
 
     faces = data.load(config.data, config.image_size)
-    networks = [open_network(name) for name in config.features.split(",")]
+    networks = [open_network(text) for text in parse_networks(config.features)]
     if config.distort:
         distorted(config, faces, networks)
     if config.models:

@@ -6,8 +6,8 @@
 
 The parts, each of which prints a Markdown table:
 
-    extraction  features of pictures, against the network's `predict`, and its compiled call, on pictures that are
-                prepared already
+    extraction  features of pictures, for Keras' networks against `predict` and the compiled call, on pictures that are
+                prepared already; also by CPU time, which tells what idle cores would do where others are at work
     frechet     the Frechet distance in 2,048 dimensions, against `scipy.linalg.sqrtm`
     callback    the FID callback of `dcgan`, and the features of all real pictures at its first use
     moves       real pictures against real ones, blurred, with noise, as JPEGs, mirrored, of half of the classes, each
@@ -16,6 +16,7 @@ The parts, each of which prints a Markdown table:
 What is compared takes turns, see rounds.py.
 """
 
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Config:
 
     Args:
         parts: What to measure, separated by commas: extraction, frechet, callback, moves.
-        features: The network, see `python -m tfanime.evaluate --help`; for extraction tagger or a .keras file.
+        features: The network, see `python -m tfanime.evaluate --help`.
         data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.
         samples: Pictures of callback and moves.
@@ -85,37 +86,42 @@ def extraction(config):
     from tfanime.images import to_float
     from tfanime.metrics.features import BATCH, extract, open_network
 
-    network = open_network(config.features)
+    network, model = open_network(config.features), None
     if config.features == "tagger":
         from tfanime.tagger import files as tagger_files
 
         model = tagger_files.open_tagger().model
-    else:
-        model = keras.models.load_model(config.features.partition(":")[0], compile=False)
+    elif Path(file := config.features.partition(":")[0]).suffix == ".keras":
+        model = keras.models.load_model(file, compile=False)
     images = np.random.default_rng(0).integers(0, 256, (512, config.image_size, config.image_size, 3), np.uint8)
-    small = np.stack([cv2.resize(image, (network.size, network.size)) for image in images])
-    prepared = to_float(small).numpy()
 
     def ours():
         batches = (images[begin : begin + BATCH] for begin in range(0, len(images), BATCH))
         for _ in extract(network, batches):
             pass
 
-    call = tf.function(lambda pictures: model(pictures, training=False), reduce_retracing=True)
+    functions = {"extract": ours}
+    if model:
+        small = np.stack([cv2.resize(image, (network.size, network.size)) for image in images])
+        prepared = to_float(small).numpy()
+        call = tf.function(lambda pictures: model(pictures, training=False), reduce_retracing=True)
 
-    def compiled():
-        for begin in range(0, len(prepared), BATCH):
-            call(tf.constant(prepared[begin : begin + BATCH]))
+        def compiled():
+            for begin in range(0, len(prepared), BATCH):
+                call(tf.constant(prepared[begin : begin + BATCH]))
 
-    functions = {
-        "predict": lambda: model.predict(prepared, batch_size=BATCH, verbose=0),
-        "compiled call": compiled,
-        "extract": ours,
-    }
+        predict = {"predict": lambda: model.predict(prepared, batch_size=BATCH, verbose=0)}
+        functions = predict | {"compiled call": compiled} | functions
     times = compare(functions, config.seconds, config.rounds)
-    row = table(f"Extraction, {network.value}, {config.image_size} px", "", "pictures/s", "of `predict`", "rounds")
-    for name in functions:
-        row(name, f"{len(images) / times.seconds(name):.0f}", times.speedup(name, "predict"), len(times))
+    title = f"Extraction, {network.value}, {config.image_size} px"
+    first, cores = next(iter(functions)), os.cpu_count()
+    row = table(title, "", "pictures/s", f"of `{first}`", f"pictures/s of {cores} cores by CPU time", "rounds")
+    for name, function in functions.items():
+        begin = time.process_time()
+        function()
+        ideal = len(images) * cores / (time.process_time() - begin)
+        pace = len(images) / times.seconds(name)
+        row(name, f"{pace:.0f}", times.speedup(name, first), f"{ideal:.0f}", len(times))
 
 
 def frechet(config):

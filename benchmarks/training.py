@@ -64,7 +64,7 @@ class Config:
         batch_sizes: Of the part cost.
     """
 
-    parts: str = "fit,torch,startup,memory,cost,precision,layers,adam"
+    parts: str = "fit,torch,startup,memory,cost,precision,layers"
     recipes: str | None = None
     data: str | None = None
     image_size: int = 64
@@ -314,24 +314,6 @@ def layers_table(config):
             row(named(name), label, f"{pace:.0f}", rounds.speedup(function, "Keras' layers"), len(rounds))
 
 
-def adam_table(config):
-    """The bare step by Adam."""
-    import keras
-
-    from tfanime.training import optimizers
-
-    row = table("The bare step by Adam", "recipe", "", "images/s", "relative to Keras', same precision", "rounds")
-    for name, precision in itertools.product(config.chosen("dcgan"), PRECISIONS):
-        functions = {}
-        for label, kind in {"Keras'": keras.optimizers.Adam, "fused": optimizers.FusedAdam}.items():
-            with mock.patch.object(optimizers, "FusedAdam", kind):
-                functions[label] = (game := Game(name, precision, JIN34, **config.sizes())).bare_step()
-        rounds = compare(functions, config.seconds, config.rounds, game.multiple)
-        for function in functions:
-            pace = game.config.pictures_per_step / rounds.seconds(function)
-            row(named(name), f"{precision}, {function}", f"{pace:.0f}", rounds.speedup(function, "Keras'"), len(rounds))
-
-
 TABLES = {
     "fit": fit_table,
     "torch": torch_table,
@@ -340,7 +322,6 @@ TABLES = {
     "cost": cost_table,
     "precision": precision_table,
     "layers": layers_table,
-    "adam": adam_table,
 }
 
 

@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 import tiny_features
 
+from tfanime import data
+from tfanime.generator import open_generator
+
 
 @pytest.fixture(scope="module")
 def images():
@@ -33,22 +36,55 @@ def test_distortions_do_what_they_say(images):
 def test_pairs_in_order():
     grades = ("none", "weak", "strong", "strong")
     distortions = [judges.Distortion(str(place), grade, None) for place, grade in enumerate(grades)]
-    assert judges.in_order([1, 2, 3, 4], distortions) == (4, [])
-    assert judges.in_order([1, 2, 1.5, 2], distortions) == (2, [("2", "1"), ("3", "1")])
+    pairs = judges.graded(distortions)
+    assert pairs == [(2, 0), (2, 1), (3, 0), (3, 1)]
+    assert judges.in_order([1, 2, 3, 4], pairs) == (4, [])
+    assert judges.in_order([1, 2, 1.5, 2], pairs) == (2, [(2, 1), (3, 1)])
 
 
 def test_tables(capsys, shards, run_folder, tmp_path):
     network = tiny_features.write(tmp_path / "tiny.keras")
     flags = ["--data", str(shards), "--image_size=16", "--samples=20", f"--features={network}"]
-    judges.main([*flags, f"--models={run_folder},{run_folder}@2"])
+    judges.main(flags)
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     rows = {cells[0]: cells[1:] for cells in lines}
     assert {distortion.name for distortion in judges.DISTORTIONS} < set(rows)
     assert float(rows["averages of 16"][1]) > float(rows["mirrored"][1])  # Frechet distance
-    assert rows[str(run_folder)] == rows[f"{run_folder}@2"]
     pairs = sum(each.grade == "strong" for each in judges.DISTORTIONS)
     pairs *= len(judges.DISTORTIONS) - pairs
     assert rows["tiny"][0].endswith(f" of {pairs}")
+
+
+def test_models_in_the_expected_order(capsys, shards, run_folder, tmp_path, monkeypatch):
+    """Real faces, and averages of few and of many, stand for models."""
+    network = tiny_features.write(tmp_path / "tiny.keras")
+    faces = data.load(shards, 16).images(np.arange(20))
+    models = {"best": faces} | {
+        name: judges.average(count)(faces).astype(np.uint8) for name, count in (("worst", 16), ("middle", 3))
+    }
+    monkeypatch.setattr(judges, "pictures_of", lambda model, count: models[model][:count])
+    flags = ["--data", str(shards), "--image_size=16", "--samples=20", f"--features={network}", "--distort=0"]
+
+    def tables(order):
+        judges.main([*flags, f"--models={order}"])
+        lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line[:2] == "| "]
+        return {cells[0]: cells[1:] for cells in lines}
+
+    rows = tables("worst,middle,best")
+    assert list(rows)[1:5] == ["undistorted", "worst", "middle", "best"]
+    assert float(rows["worst"][0]) > float(rows["middle"][0]) > float(rows["best"][0])
+    assert rows["tiny"][0] == "3 of 3" and rows["tiny"][-1] == "none"
+    rows = tables("worst,best,middle")
+    assert rows["tiny"][0] == "2 of 3" and rows["tiny"][-1] == "best before middle"
+
+
+def test_pictures_of_a_checkpoint_averaged_and_raw(run_folder):
+    drawn = open_generator(run_folder).images(range(70))
+    np.testing.assert_array_equal(judges.pictures_of(str(run_folder), 70), drawn)
+    np.testing.assert_array_equal(judges.pictures_of(f"{run_folder}@2", 70), drawn)
+    raw = judges.pictures_of(f"{run_folder}:raw", 70)
+    assert raw.dtype == np.uint8 and raw.shape == drawn.shape and (raw != drawn).any()
+    np.testing.assert_array_equal(raw, judges.pictures_of(f"{run_folder}@2:raw", 70))
 
 
 def test_what_it_refuses(capsys):

@@ -24,6 +24,13 @@ def test_extraction_is_compared_with_predict(capsys, features, shards, monkeypat
         assert float(found["extract"][0]) > 0 and found["predict"][1] == "1.00 (1.00-1.00)"
 
 
+def test_extraction_of_a_network_that_is_none_of_keras(capsys, shards, monkeypatch):
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr("tfanime.metrics.features.open_network", lambda text: tiny_features.network())
+    found = rows(capsys, "--parts=extraction", "hed_vgg16", shards)
+    assert "predict" not in found and min(float(found["extract"][place]) for place in (0, 2)) > 0
+
+
 def test_the_distance_is_compared_with_the_root_of_a_matrix(capsys, features, shards, monkeypatch):
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
     found = rows(capsys, "--parts=frechet --dimensions=32", features, shards)

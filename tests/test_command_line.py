@@ -1,11 +1,12 @@
 import errno
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
 from tfanime.command_line import UsageError, from_values, parse, published_names, published_path, quiet, run
+from tfanime.limits import Checked, above, at_least
 
 CARDS = ("tfanime.tfrecords", "cards")
 
@@ -137,6 +138,37 @@ def test_help_teaches(capsys):
         parsed("--help")
     text = capsys.readouterr().out
     assert end.value.code == 0 and "Total number of steps: all of them." in text and "default: 5e-05" in text
+
+
+def test_help_has_limits_and_no_marks(capsys):
+    @dataclass(frozen=True)
+    class Limited(Checked):
+        """Do things
+
+        Args:
+            count: How many.
+            minutes: How long.
+            mode: How.
+        """
+
+        count: Annotated[int, at_least(1)] = 3
+        minutes: Annotated[float | None, "mark", above(0)] = None
+        mode: Annotated[Literal["a", "b"], "mark"] = "a"
+
+    def limited(*arguments):
+        return parse(Limited, program="python -m thing", arguments=arguments)
+
+    assert limited("--minutes=2", "--mode", "b") == Limited(3, 2.0, "b")
+    for wrong, message in (("--count=0", "--count must be at least 1. Received: 0"), ("--mode=c", "one of 'a', 'b'")):
+        with pytest.raises(SystemExit) as end:
+            limited(wrong)
+        assert end.value.code == 2 and message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        limited("--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "How many. Must be at least 1. (type: int, default: 3)" in text
+    assert "How long. Must be above 0. (type: float | null, default: null)" in text
+    assert "--mode {a,b} How. (type: Literal['a', 'b'], default: a)" in text
 
 
 def test_print_config_can_be_read_again(tmp_path, capsys):

@@ -44,6 +44,14 @@ def decoded_folders(cache):
     return sorted(path.name for path in (cache / "decoded").iterdir())
 
 
+def test_faces_without_their_tags(faces):
+    plain = faces.described_by(None)
+    assert plain.vocabulary is None and plain.tags.shape == (48, 0)
+    images, labelled = next(iter(plain.batches(4, seed=1))), next(iter(faces.batches(4, seed=1)))
+    np.testing.assert_array_equal(images, labelled[0])
+    assert plain.identity == faces.identity == {"fingerprint": faces.fingerprint, "count": 48, "stored_size": 32}
+
+
 def test_half_of_the_pictures_are_mirrored(shards):
     faces = data.load(shards, progress=False)
     plain, flipped = (

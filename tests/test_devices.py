@@ -33,7 +33,7 @@ def assert_same_but_for_rounding(one, other):
         np.testing.assert_allclose(other[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", ["dcgan", pytest.param("wgan_gp", marks=pytest.mark.slow)])
 def test_two_devices_train_what_one_does(game, shards, in_tmp, capsys, monkeypatch):
     recipe, flags = GAMES[game]
     for count in (1, 2):
@@ -142,6 +142,12 @@ def test_a_place_that_there_is_not_is_refused(monkeypatch, text):
         devices.join()
 
 
+def test_alone_is_one_device_of_this_machine(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", task(TWO, "worker", 1))
+    workers = devices.join(alone=True)
+    assert (workers.count, workers.replicas, workers.chief) == (1, 1, True)
+
+
 def test_what_keeps_workers_from_joining(monkeypatch):
     tf.constant(1.0)  # TensorFlow has begun
     monkeypatch.setenv("TF_CONFIG", task(TWO, "worker", 1))
@@ -201,6 +207,7 @@ def start_both(arguments, folder):
     return processes
 
 
+@pytest.mark.kill
 def test_two_workers_train_what_one_does_and_go_on_after_a_kill(shards, in_tmp, capsys):
     run = in_tmp / "both"
     common = ["--image_size=16", "--channels=2", *TINY, "--gradient_clip=0.5", "--epoch_steps=1", f"--data={shards}"]

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tfanime.drawn.avatars import draw_folder
 
+pytestmark = pytest.mark.slow
+
 SIZE = 16
 SEEDS = "0-8"
 

@@ -122,6 +122,31 @@ def test_path_length_where_it_is_asked_for(evaluated, features, tmp_path, capsys
         command.main([*flags, "--also=ppl:pairs=8", f"--beside={before}"])
 
 
+def test_two_networks_side_by_side(evaluated, features, tmp_path, monkeypatch, capsys):
+    before, flags, _ = evaluated
+    other = tiny_features.write(tmp_path / "other.keras", seed=2)
+    both = f"--features={features},{other}:scale=255,mean=0"
+    flags = [flags[0], flags[1], both, "--samples=30", "--baselines=false", f"--out={tmp_path / 'both'}"]
+    monkeypatch.setattr("tfanime.evaluate.run.disagreements", lambda evaluation: ["a and b disagree."])
+    command.main(flags)
+    row, printed = values(tmp_path / "both")["dcgan"]["values"], capsys.readouterr().out
+    assert {key: value for key, value in row.items() if not key.startswith("second_")} == (
+        values(before)["dcgan"]["values"]
+    )
+    alone = f"{other}:scale=255,mean=0"
+    network = open_network(alone)
+    command.main([*flags[:2], f"--features={alone}", *flags[3:-1], f"--out={tmp_path / 'one'}"])
+    alone = values(tmp_path / "one")["dcgan"]["values"]
+    for key in ("distance", "kernel", "kernel_deviation"):
+        assert row[f"second_{key}"] == pytest.approx(alone[key], rel=1e-6), key
+    page = (tmp_path / "both" / "evaluation.html").read_text()
+    for text in (printed, page):
+        assert network.value in text and "KID x1000 (other)" in text and "a and b disagree." in text
+    assert network.weights in page
+    with pytest.raises(ValueError, match=r"one protocol. Received: .*, in which second is None and not {'name': 'o"):
+        command.main([*flags, f"--beside={before}"])
+
+
 def test_what_cannot_be_computed_for_any_model(features, held_out_shards, tmp_path, monkeypatch):
     """A SavedModel gives bytes, of which there is no path length; nothing is drawn then."""
 
@@ -271,6 +296,7 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
         (["a", "--data=x", "--tag_pictures=9"], 2, r"--tag_pictures must be at least 20, or 0. Received: 9"),
         (["a", "--data=x", "--also=ppl", "--also=fid"], 2, r"must be one of ppl, psnr, ssim. Received: 'fid'"),
         (["a", "--data=x", "--seed=-1"], 2, r"--seed must be from 0"),
+        (["a", "--data=x", "--features=a.onnx,b.onnx,tagger"], 2, r"at most 2 feature networks. Received: 'a.onnx,b"),
         (["a", "--data=x", "--features=i2v"], 2, r"a feature network must be one of tagger, .* Received: 'i2v'"),
         (
             ["a", "--data=x", "--detector=animeface", "--cascade=b"],

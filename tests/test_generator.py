@@ -19,7 +19,7 @@ from recipe_runs import environment
 
 from tfanime import generate, pretrained
 from tfanime import generator as module
-from tfanime.generator import open_generator, read_card, write_generator
+from tfanime.generator import open_discriminator, open_generator, read_card, write_generator
 from tfanime.images import to_uint8
 from tfanime.inputs import Inputs
 from tfanime.latents import Latents
@@ -187,6 +187,39 @@ def test_what_was_trained_in_low_precision_draws_in_full(tmp_path):
         np.testing.assert_array_equal(before, after)
 
 
+def test_halved_weights_are_those_of_float16_in_a_smaller_file(tmp_path):
+    network = srresnet.generator(32, 3, 16, blocks=2, tag_count=5)
+    for name, half in (("whole", False), ("half", True)):
+        write_generator(tmp_path / name, network, TAGGED, {}, half=half)
+    opened = open_generator(tmp_path / "half").network
+    assert {str(weight.dtype) for weight in opened.weights if "seed" not in weight.name} == {"float32"}
+    for before, after in zip(network.weights, opened.weights, strict=True):
+        np.testing.assert_array_equal(before.numpy().astype(np.float16), after.numpy())
+    sizes = [next((tmp_path / name).glob("*.keras")).stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def test_a_folder_keeps_a_discriminator_for_those_who_go_on(tmp_path):
+    network, discriminator = tiny_networks.generator(1, tags=5), dcgan.discriminator(16, 2, norm="none", tag_count=5)
+    write_generator(tmp_path, network, TAGGED, {}, half=True, discriminator=discriminator)
+    assert len(list(tmp_path.glob("*.keras"))) == 2 and open_generator(tmp_path).vocabulary == TAGGED.vocabulary
+    found = open_discriminator(tmp_path)
+    for before, after in zip(discriminator.weights, found.weights, strict=True):
+        np.testing.assert_array_equal(before.numpy().astype(np.float16), after.numpy())
+    file = tmp_path / read_card(tmp_path)["discriminator"]["file"]
+    file.write_bytes(b"other")
+    with pytest.raises(ValueError, match="must have the SHA-256"):
+        open_discriminator(tmp_path)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match="without discriminator-"):
+        open_discriminator(tmp_path)
+    changed(tmp_path, discriminator={"file": "../other.keras", "sha256": ""})
+    with pytest.raises(ValueError, match="must lie beside it"):
+        open_discriminator(tmp_path)
+    written(tmp_path)
+    assert open_discriminator(tmp_path) is None and len(list(tmp_path.glob("*.keras"))) == 1
+
+
 def test_a_card_says_what_a_generator_is(tmp_path, run_folder):
     card = read_card(written(tmp_path))
     (file,) = tmp_path.glob("*.keras")
@@ -240,6 +273,7 @@ while True:
 """
 
 
+@pytest.mark.kill
 def test_readers_and_kills_at_any_moment_find_a_whole_generator(tmp_path):
     folder = tmp_path / "generator"
     tests = os.path.dirname(__file__)

@@ -9,7 +9,7 @@ from keras import layers
 
 from tfanime.images import to_float
 from tfanime.metrics import features
-from tfanime.metrics.features import extract, in_batches, open_network, parse_network
+from tfanime.metrics.features import extract, in_batches, open_network, parse_network, parse_networks
 from tfanime.precision import precision_policy
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), np.uint8)
@@ -44,6 +44,18 @@ def test_how_networks_are_named(text, expected):
 def test_what_is_no_network(text, message):
     with pytest.raises(ValueError, match=message):
         parse_network(text)
+
+
+def test_several_networks():
+    texts = ["inception:file=a,sha256=12", "b.onnx:size=4,mean=1/2/3", "hed_vgg16"]
+    assert parse_networks(",".join(texts)) == texts and parse_networks("tagger", most=1) == ["tagger"]
+    for text, message in (
+        ("tagger,", "must be one of tagger"),
+        ("tagger,tagger", r"must be named once each. Received: 'tagger,tagger'"),
+        ("tagger,hed_vgg16", r"must be at most 1 feature networks. Received: 'tagger,hed_vgg16'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parse_networks(text, most=1)
 
 
 @pytest.fixture

@@ -89,4 +89,4 @@ def test_it_ranks_distortions_as_the_eye_does(network, avatars):
     assert {each.grade for each in some} == {"none", "weak", "strong"}
     found = [judge.responses(each(avatars[AVATARS:])) for each in some]
     for number in (0, 1):  # Frechet distance and KID
-        assert judges.in_order([values[number] for values in found], some)[1] == []
+        assert judges.in_order([values[number] for values in found], judges.graded(some))[1] == []

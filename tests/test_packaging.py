@@ -1,6 +1,7 @@
 """The wheel carries the published recipes and cards, found by the same names as in a checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import tfanime
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,9 +43,16 @@ def test_no_file_is_missing_and_none_is_a_stranger(wheel):
             assert paths
             expected |= {f"{target}/{path.relative_to(ROOT / folder)}" for path in paths}
         assert {name for name in names if name.startswith(target)} == expected
-    read = {".npz", ".json", ".html", ".js", ".css", ".jinja"}  # by the code beside them
+    read = {".npz", ".json", ".html", ".js", ".css", ".jinja", ".pyi", ".typed"}  # by the code beside them
     beside = {str(path.relative_to(ROOT)) for path in (ROOT / "tfanime").rglob("*") if path.suffix in read}
     assert len(beside) > 6 and beside <= set(names)
+
+
+def test_type_checkers_know_what_the_package_gives():
+    stub = (ROOT / "tfanime" / "__init__.pyi").read_text()
+    declared = {name: module for module, name in re.findall(r"^from (\S+) import (\w+) as \2$", stub, re.MULTILINE)}
+    assert declared == tfanime._PUBLIC
+    assert sorted([*declared, "__version__"]) == sorted(tfanime.__all__)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import tiny_networks
 
 from tfanime import export, pretrained
-from tfanime.generator import load_game, open_generator
+from tfanime.generator import load_game, open_generator, write_generator
 from tfanime.models import dcgan as networks
 from tfanime.recipes import dcgan
 from tfanime.recipes.begin import begin, match, path_of
@@ -82,6 +82,14 @@ def test_every_kind_of_generator(trained, source, in_tmp, monkeypatch):
         assert first.startswith(f"begin_with {path}: generator: all ") and "ema generator: all" in average
         assert missing.startswith(f"begin_with {path}: discriminator: none, ")
         assert same(gan.generator, expected) and same(gan.ema_generator, expected)
+
+
+def test_a_folder_with_both_players_gives_both(trained, source, tmp_path):
+    write_generator(tmp_path, source.ema_generator, source.inputs, {}, discriminator=source.discriminator)
+    gan = new(source)
+    lines = begin(gan, tmp_path)
+    assert [" all " in line for line in lines] == [True] * 3
+    assert same(gan.generator, source.ema_generator) and same(gan.discriminator, source.discriminator)
 
 
 def test_another_size_and_no_tags_take_what_fits(trained, source):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
 import keras
 import pytest
@@ -17,11 +18,15 @@ from recipe_runs import environment, metrics, points, running, same, sheets, ten
 from tfanime import callbacks, data, files, generate
 from tfanime.data import FaceData
 from tfanime.export import __main__ as export
+from tfanime.files import write_text
 from tfanime.generator import read_card, write_generator
+from tfanime.limits import at_least
 from tfanime.metrics.features import open_network
 from tfanime.recipes import dcgan, driver, wgan
 from tfanime.recipes.faces import vocabulary_of
+from tfanime.recipes.settings import DataSettings, RunSettings
 from tfanime.runs import RunFolder
+from tfanime.training import Game
 
 TINY = [
     "--image_size=16",
@@ -75,6 +80,7 @@ for command in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(shards, in_tmp):
     common = f"--data={shards} --deterministic --horizontal_flip --seed=3 --epoch_steps=2 --sample_steps=2"
     common = f"{common} {' '.join(TINY).replace('batch_size=4', 'batch_size=8')}"
@@ -110,6 +116,7 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
         assert last and all(sheets(f"{name}_whole")[sheet] == sheets(f"{name}_parts")[sheet] for sheet in last)
 
 
+@pytest.mark.slow
 def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
     keras.Sequential([layers.Input((16, 16, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)]).save("pool.keras")
     value = open_network("pool.keras").value
@@ -311,6 +318,7 @@ def test_without_data_avatars_are_drawn_and_minutes_are_heeded(shards, in_tmp, m
     assert [entry["step"] for entry in RunFolder("a").read_metrics()] == [1]  # the budget ends after the first step
 
 
+@pytest.mark.kill
 def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
     interrupted, killed = in_tmp / "interrupted", in_tmp / "killed"
     arguments = [f"--data={shards}", *WGAN, "--epoch_steps=3", "--sample_steps=3", "--checkpoint_minutes=0.0005"]
@@ -346,6 +354,69 @@ def test_a_full_disk_of_the_run_is_told_from_others(tmp_path):
         Path("/dev/full").write_text("1")
     with pytest.raises(OSError, match=r"^\[Errno 28\] full: 'cache'$"), driver._writable(run, workers, {}):
         raise OSError(28, "full", "cache")
+
+
+class Mean(Game):
+    """Learns the mean colour of pictures: one player, no latents, no generator."""
+
+    def __init__(self, network, **options):
+        super().__init__(**options)
+        self.network = network
+
+    def train_step(self, images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.network(tf.zeros([1, 1])) - tf.reduce_mean(images, (0, 1, 2))) ** 2)
+        gradients = tape.gradient(loss, self.network.trainable_variables)
+        return self.told({"loss": loss, "norm": self.update(self.network, self.mean_optimizer, gradients)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Photographs:
+    image_size: int
+    count: int = 6
+    vocabulary: None = None
+    identity = property(lambda self: {"photographs": self.count})
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanConfig(DataSettings, RunSettings):
+    rate: Annotated[float, at_least(0)] = 0.1
+
+
+def test_a_recipe_with_other_data_and_another_thing_to_keep(in_tmp, capsys):
+    ends = []
+
+    def build(config, vocabulary):
+        game = Mean(keras.Sequential([keras.Input((1,)), layers.Dense(3)]), seed=config.seed)
+        game.set_players({"mean": (game.network, keras.optimizers.SGD(config.rate))})
+        return game
+
+    def batches(config, data, start, parts, own):
+        shape = (config.batch_size, data.image_size, data.image_size, 3)
+        return tf.data.Dataset.counter(start).map(lambda step: tf.fill(shape, tf.cast(step, tf.float32)))
+
+    means = driver.Recipe(
+        "mean",
+        MeanConfig,
+        "Learn a mean.",
+        build,
+        data=lambda config, run, warn: Photographs(config.image_size),
+        batches=batches,
+        keep=lambda game, folder, provenance: write_text(folder / "mean.json", json.dumps(provenance)),
+        finish=lambda session: ends.append((session.start, session.model.step, session.status)),
+    )
+    flags = ["--run=a", "--image_size=4", "--batch_size=2", "--precision=float32", "--epoch_steps=1"]
+    assert means.main([*flags, "--steps=2"]) == 0 and means.main(["--run=a", "--steps=3"]) == 0
+    assert "mean: 6 pictures at 4 px, float32, 1 CPU, resumed at step 2 -> a" in capsys.readouterr().out
+    assert means.main(["--run=a"]) == 0
+    assert ends == [(0, 2, 0), (2, 3, 0), (3, 3, None)]
+    assert json.loads(Path("a/generator/mean.json").read_text())["step"] == 3
+    losses = [line["loss"] for line in metrics("a")]
+    assert losses == pytest.approx([0, 1, (2 - 0.2 / 3) ** 2])  # at step 1 a third of rate * 2 on the way
+    with pytest.raises(ValueError, match=r"--rate must stay what it was .*, 0.1. Received: 0.5"):
+        means.main(["--run=a", "--rate=0.5"])
+    with pytest.raises(ValueError, match=r"--batch_size must be at most the 6 pictures. Received: 7"):
+        means.main([*flags, "--run=b", "--batch_size=7"])
 
 
 def test_groups_that_no_face_has_are_left_out(shards, in_tmp, monkeypatch, capsys):

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from recipe_runs import environment, metrics, points, same, sheets, tensors
+
+pytestmark = pytest.mark.kill
 
 KILLS = int(os.environ.get("TFANIME_KILLS", "3"))
 STEPS = 60

@@ -38,6 +38,7 @@ def mine(in_tmp, monkeypatch):
     Path("mine.toml").write_text(TEXT)
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_and_gone_on_with(shards, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")  # a table has the columns that the terminal has room for
     folder = StudyFolder("runs/studies/mine", lambda began: plans.read("mine.toml", str(shards)))

@@ -100,6 +100,7 @@ def test_tags_that_no_face_has_are_named(tagged, in_tmp, monkeypatch):
     assert not Path("a").exists()
 
 
+@pytest.mark.kill
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
     flags = [f"--data={tagged}", *TINY, "--steps=30", "--epoch_steps=10"]
     assert tagger.main([*flags, "--run=whole", "--name=a"]) == 0

@@ -299,7 +299,7 @@ def test_a_loop_tries_again_and_goes_on_meanwhile(scripted):
 
     assert asked(scripted(service), beside)[0, 0, 0, 0] == 7
     assert len(service.requests) == 3
-    assert len(turns) >= 5 and turns[-1] - turns[0] > 0.1  # 0.05 to 0.1 and 0.1 to 0.2 seconds of pauses
+    assert len(turns) >= 3 and turns[-1] - turns[0] > 0.1  # 0.05 to 0.1 and 0.1 to 0.2 seconds of pauses
 
 
 def test_a_loop_sees_the_same_errors(scripted, tagged_server):

@@ -120,9 +120,14 @@ def test_pauses_double_up_to_a_limit_and_end_with_the_retries():
 
 
 def test_no_pause_goes_beyond_the_deadline():
-    attempts = Attempts(timeout=0.05, retries=9)
-    assert attempts.pause_after("UNAVAILABLE") is None and 0 < attempts.seconds_left() <= 0.05
-    assert Attempts(timeout=1e-9, retries=9).seconds_left() == 0.001
+    now = 100.0
+    attempts = Attempts(timeout=10.0, retries=9, clock=lambda: now)
+    now += 9.875
+    assert attempts.pause_after("UNAVAILABLE") <= 0.1 and attempts.seconds_left() == 0.125
+    now += 0.1
+    assert attempts.pause_after("UNAVAILABLE") is None
+    now += 1
+    assert attempts.seconds_left() == 0.001
 
 
 def test_only_unavailable_is_tried_again():

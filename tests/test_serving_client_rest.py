@@ -136,7 +136,7 @@ def test_each_request_has_a_deadline():
 
     class Slow(RestServer):
         def finish_request(self, request, client_address):
-            release.wait(10)
+            release.wait(60)
 
     with Slow() as server, RestAvatarClient(server.address, timeout=0.2) as client:
         with pytest.raises(TimeoutError, match="DEADLINE"):

@@ -106,7 +106,7 @@ def test_rest_under_load(tagged_export):
         result = measure(config, progress=False)
         bodies = [body for _, body in server.requests]
     assert result.avatars == 2 * len(result.latencies) > 0 and not result.errors and result.wrong == 0
-    assert 1.0 <= result.seconds < 5.0
+    assert result.seconds >= 1.0
     # The card, the known avatars one by one, and the load.
     assert len(bodies) == 1 + 16 + len(result.latencies)
     assert all(b"generate_with_tags" in body for body in bodies[1:])

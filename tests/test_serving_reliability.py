@@ -31,6 +31,8 @@ from serving_calls import (
 )
 from tiny_generator import SIZE
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("TFANIME_FUZZ", "250"))
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 # What a caller may be told who sends nonsense; the model does not fail, and the server has no bugs.

@@ -24,24 +24,34 @@ class Signature:
 
     def run(self, inputs):
         self.calls.append(inputs["x"])
-        self.open.wait(10)
+        self.open.wait(60)
         if (inputs["x"] == -1).any():
             raise invalid_argument("a row is -1")
         return {"y": inputs["x"] * 2}
 
     def wait_for_calls(self, count):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while len(self.calls) < count:
             assert time.monotonic() < end
             time.sleep(0.001)
+
+
+class Clock:
+    """A clock that stands until it is told to go on."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
 
 
 def rows(*values):
     return {"x": np.array(values)}
 
 
-def scheduler(**settings):
-    return Scheduler(BatchingSettings(**{"num_batch_threads": 1, **settings}))
+def scheduler(clock=time.monotonic, **settings):
+    return Scheduler(BatchingSettings(**{"num_batch_threads": 1, **settings}), clock=clock)
 
 
 @pytest.fixture
@@ -68,7 +78,7 @@ def test_what_waits_is_computed_together_and_each_gets_his_rows(blocked):
     signature, queue = blocked(max_batch_size=8)
     futures = [queue.submit(signature, rows(*values)) for values in [(1,), (2, 3, 4), (5, 6)]]
     signature.open.set()
-    assert [future.result(10)["y"].tolist() for future in futures] == [[2], [4, 6, 8], [10, 12]]
+    assert [future.result(60)["y"].tolist() for future in futures] == [[2], [4, 6, 8], [10, 12]]
     assert signature.calls[1].tolist() == [1, 2, 3, 4, 5, 6]
 
 
@@ -76,7 +86,7 @@ def test_a_request_that_does_not_fit_begins_the_next_batch(blocked):
     signature, queue = blocked(max_batch_size=4)
     futures = [queue.submit(signature, rows(*values)) for values in [(1, 2, 3), (4, 5), (6, 7), (8,)]]
     signature.open.set()
-    assert [future.result(10)["y"].tolist() for future in futures] == [[2, 4, 6], [8, 10], [12, 14], [16]]
+    assert [future.result(60)["y"].tolist() for future in futures] == [[2, 4, 6], [8, 10], [12, 14], [16]]
     assert [call.tolist() for call in signature.calls[1:]] == [[1, 2, 3], [4, 5, 6, 7], [8]]
 
 
@@ -85,21 +95,22 @@ def test_batches_are_filled_up_to_an_allowed_size_and_cut(blocked):
     assert signature.calls[0].tolist() == [0, 0, 0, 0]
     futures = [queue.submit(signature, rows(*values)) for values in [(1, 2), (3, 4, 5)]]
     signature.open.set()
-    assert [future.result(10)["y"].tolist() for future in futures] == [[2, 4], [6, 8, 10]]
+    assert [future.result(60)["y"].tolist() for future in futures] == [[2, 4], [6, 8, 10]]
     assert signature.calls[1].tolist() == [1, 2, 3, 4, 5, 1, 1, 1]
 
 
 def test_a_batch_that_is_not_full_waits_for_more():
-    signature, queue = Signature(), scheduler(max_batch_size=3, batch_timeout_micros=400_000)
-    begin = time.monotonic()
-    alone = queue.submit(signature, rows(1))
-    alone.result(10)
-    assert time.monotonic() - begin >= 0.4
-    begin = time.monotonic()
-    for future in [queue.submit(signature, rows(value)) for value in (2, 3, 4)]:
-        future.result(10)
-    assert time.monotonic() - begin < 0.4  # a full one does not
-    assert [call.tolist() for call in signature.calls] == [[1], [2, 3, 4]]
+    clock = Clock()
+    signature, queue = Signature(), scheduler(clock, max_batch_size=3, batch_timeout_micros=50_000)
+    for future in [queue.submit(signature, rows(value)) for value in (1, 2, 3)]:
+        future.result(60)  # a full one does not
+    alone = queue.submit(signature, rows(4))
+    clock.now += 0.049
+    time.sleep(0.1)  # the thread looks at the clock twice
+    assert not alone.done()
+    clock.now += 0.002
+    alone.result(60)
+    assert [call.tolist() for call in signature.calls] == [[1, 2, 3], [4]]
     queue.close()
 
 
@@ -109,7 +120,7 @@ def test_each_signature_has_a_queue_of_its_own(blocked):
     first, second = queue.submit(signature, rows(1)), queue.submit(other, rows(2))
     third = queue.submit(signature, rows(3))
     signature.open.set()
-    assert [future.result(10)["y"].tolist() for future in (first, second, third)] == [[2], [4], [6]]
+    assert [future.result(60)["y"].tolist() for future in (first, second, third)] == [[2], [4], [6]]
     assert [call.tolist() for call in signature.calls[1:]] == [[1, 3]]
     assert [call.tolist() for call in other.calls] == [[2]]
 
@@ -131,7 +142,7 @@ def test_rows_of_unlike_shapes_are_computed_apart(blocked):
     short = queue.submit(signature, {"x": np.ones((1, 2))})
     long = queue.submit(signature, {"x": np.ones((1, 3))})
     signature.open.set()
-    assert (short.result(10)["y"].shape, long.result(10)["y"].shape) == ((1, 2), (1, 3))
+    assert (short.result(60)["y"].shape, long.result(60)["y"].shape) == ((1, 2), (1, 3))
 
 
 def test_a_full_queue_refuses_and_loses_nothing(blocked):
@@ -147,30 +158,32 @@ def test_a_full_queue_refuses_and_loses_nothing(blocked):
     assert (len(answered), refused) == (6, 94)  # three batches of two
     signature.open.set()
     for value, future in answered:
-        assert future.result(10)["y"].tolist() == [2 * value]
-    assert queue.submit(signature, rows(7)).result(10)["y"].tolist() == [14]
+        assert future.result(60)["y"].tolist() == [2 * value]
+    assert queue.submit(signature, rows(7)).result(60)["y"].tolist() == [14]
 
 
 def test_a_wrong_request_costs_no_other(blocked):
     signature, queue = blocked(max_batch_size=8)
     futures = [queue.submit(signature, rows(value)) for value in (1, -1, 2)]
     signature.open.set()
-    assert futures[0].result(10)["y"].tolist() == [2]
-    assert futures[2].result(10)["y"].tolist() == [4]
+    assert futures[0].result(60)["y"].tolist() == [2]
+    assert futures[2].result(60)["y"].tolist() == [4]
     with pytest.raises(StatusError, match="a row is -1"):
-        futures[1].result(10)
+        futures[1].result(60)
 
 
 def test_nobody_computes_what_nobody_waits_for(blocked):
-    signature, queue = blocked(max_batch_size=8)
-    late = queue.submit(signature, rows(1), deadline=time.monotonic() - 1)
+    clock = Clock()
+    signature, queue = blocked(clock=clock, max_batch_size=8)
+    late = queue.submit(signature, rows(1), deadline=clock.now + 0.5)
     cancelled = queue.submit(signature, rows(2))
-    wanted = queue.submit(signature, rows(3), deadline=time.monotonic() + 100)
+    wanted = queue.submit(signature, rows(3), deadline=clock.now + 1.5)
+    clock.now += 1
     assert cancelled.cancel()
     signature.open.set()
-    assert wanted.result(10)["y"].tolist() == [6]
+    assert wanted.result(60)["y"].tolist() == [6]
     with pytest.raises(StatusError, match="timeout exceeded while waiting in batching queue") as caught:
-        late.result(10)
+        late.result(60)
     assert caught.value.text == "Run() timeout exceeded while waiting in batching queue"
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert [call.tolist() for call in signature.calls] == [[0], [3]]
@@ -183,7 +196,7 @@ def test_outputs_without_a_row_a_request_are_an_error():
 
     queue = scheduler(max_batch_size=8)
     with pytest.raises(StatusError, match="0th dimension does not equal the sum") as caught:
-        queue.submit(Total(), rows(1, 2)).result(10)
+        queue.submit(Total(), rows(1, 2)).result(60)
     assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
     queue.close()
 
@@ -196,7 +209,7 @@ def test_a_signature_that_counts_no_pictures_is_called_request_by_request(blocke
     scalar = Scalar()
     futures = [queue.submit(scalar, {"x": np.array(value)}) for value in (1, 2)]
     signature.open.set()
-    assert [future.result(10)["y"].tolist() for future in futures] == [2, 4]
+    assert [future.result(60)["y"].tolist() for future in futures] == [2, 4]
     assert [call.tolist() for call in scalar.calls] == [1, 2]
 
 
@@ -211,8 +224,8 @@ def test_a_bug_reaches_all_callers_and_the_thread_lives_on(blocked):
     signature.open.set()
     for future in futures:
         with pytest.raises(KeyError):
-            future.result(10)
-    assert queue.submit(signature, rows(3)).result(10)["y"].tolist() == [6]
+            future.result(60)
+    assert queue.submit(signature, rows(3)).result(60)["y"].tolist() == [6]
 
 
 def test_close_computes_what_is_queued_and_takes_no_more():
@@ -235,27 +248,28 @@ def test_without_batching_each_request_is_a_call_and_the_queue_is_limited():
     with pytest.raises(StatusError, match="queue to which this task was submitted is full"):
         queue.submit(signature, rows(6))
     signature.open.set()
-    assert [future.result(10)["y"].tolist() for future in [first, *waiting]] == [[2, 4], [6, 6], [8, 8], [10, 10]]
+    assert [future.result(60)["y"].tolist() for future in [first, *waiting]] == [[2, 4], [6, 6], [8, 8], [10, 10]]
     assert len(signature.calls) == 4
     queue.close()
 
 
 def test_no_more_calls_run_at_once_than_there_are_threads():
     lock, running_now, most = threading.Lock(), [], []
+    two = threading.Barrier(2, timeout=60)  # calls wait for each other, so that two of them do run at once
 
     class Slow(Signature):
         def run(self, inputs):
             with lock:
                 running_now.append(inputs)
                 most.append(len(running_now))
-            time.sleep(0.005)
+            two.wait()
             with lock:
                 running_now.pop()
             return {"y": inputs["x"]}
 
     queue = Scheduler(threads=2)
     for future in [queue.submit(Slow(), rows(index)) for index in range(20)]:
-        future.result(10)
+        future.result(60)
     queue.close()
     assert max(most) == 2
 
@@ -269,7 +283,7 @@ def test_many_threads_get_their_own_rows():
         generator = np.random.default_rng(first)
         for _ in range(100):
             values = generator.integers(0, 1000, generator.integers(1, 6))
-            if (queue.submit(signature, {"x": values}).result(10)["y"] != 2 * values).any():
+            if (queue.submit(signature, {"x": values}).result(60)["y"] != 2 * values).any():
                 wrong.append(values)
 
     threads = [threading.Thread(target=ask, args=(first,)) for first in range(16)]
@@ -283,9 +297,22 @@ def test_many_threads_get_their_own_rows():
 
 
 def test_batches_are_reported():
-    seen = []
-    queue = Scheduler(BatchingSettings(num_batch_threads=1), on_batch=lambda *values: seen.append(values))
-    queue.submit(Signature(), rows(1, 2)).result(10)
+    clock, seen = Clock(), []
+
+    class Slow(Signature):
+        def run(self, inputs):
+            self.calls.append(inputs["x"])
+            self.open.wait(60)
+            clock.now += 3
+            return {"y": inputs["x"]}
+
+    queue = Scheduler(threads=1, on_batch=lambda *values: seen.append(values), clock=clock)
+    signature = Slow()
+    signature.open.clear()
+    first = queue.submit(signature, rows(1, 2))
+    signature.wait_for_calls(1)
+    second = queue.submit(signature, rows(3))
+    signature.open.set()
+    first.result(60), second.result(60)
     queue.close()
-    ((requests, waited, took),) = seen
-    assert requests == 1 and 0 <= waited < 10 and 0 <= took < 10
+    assert seen == [(1, 0.0, 3.0), (1, 3.0, 3.0)]

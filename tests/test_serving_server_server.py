@@ -377,19 +377,7 @@ def test_metadata_refuses(stub, request_, code, text):
     assert status(stub.GetModelMetadata, request_) == (code, text)
 
 
-def calibrated_loops(stub, seconds):
-    """As many loops of `slow` as take about `seconds` now."""
-    predict(stub, signature="slow", loops=tensor([1]))
-    loops, elapsed = 50, 0.0
-    while elapsed < 0.1:
-        loops *= 2
-        start = time.monotonic()
-        predict(stub, signature="slow", loops=tensor([loops]))
-        elapsed = time.monotonic() - start
-    return int(loops * seconds / elapsed)
-
-
-def test_sigterm_under_load_loses_nothing(base_path, direct):
+def test_sigterm_under_load_loses_nothing(base_path, direct, tmp_path):
     seeds = list(range(20))
     expected = {seed: direct([seed])[0] for seed in seeds}
     answered, ended = [], []
@@ -408,22 +396,26 @@ def test_sigterm_under_load_loses_nothing(base_path, direct):
     with running("--model", f"first={base_path}", "--model", f"{NAME}={base_path}") as (process, address):
         assert process.stdout.readline() == f"serving {NAME} version 10 on {address}\n"  # a line a model
         with connected(address) as stub:
-            loops = calibrated_loops(stub, 0.4)
+            gates = [tmp_path / str(number) for number in range(6)]
             with ThreadPoolExecutor(4) as pool:
                 loads = [pool.submit(load, address, first) for first in range(4)]
                 while len(answered) < 20:
                     time.sleep(0.01)
                 # More calls than the server has threads for models. The first has an answer: the others have arrived,
                 # and some run while some wait for their turn.
-                slow = [
-                    stub.Predict.future(predict_request(signature="slow", loops=tensor([loops + i])), timeout=60)
-                    for i in range(6)
+                held = [
+                    stub.Predict.future(
+                        predict_request(signature="held", file=tensor([str(gate)], tf.string)), timeout=60
+                    )
+                    for gate in gates
                 ]
-                slow[0].result()
-                assert not all(call.done() for call in slow)
+                gates[0].touch()
+                held[0].result()
+                assert not any(call.done() for call in held[1:])
                 process.send_signal(signal.SIGTERM)
-                for i, call in enumerate(slow):
-                    assert tf.make_ndarray(call.result().outputs["loops"]) == [loops + i]
+                for gate, call in zip(gates, held, strict=True):
+                    gate.touch()
+                    assert tf.make_ndarray(call.result().outputs["found"]).tolist() == [str(gate).encode()]
                 for call in loads:
                     call.result()
             assert process.wait(30) == 0

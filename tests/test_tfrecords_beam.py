@@ -26,7 +26,7 @@ def source(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_beam_gives_the_same_folder_byte_for_byte(source, tmp_path, workers):
     flags = {"name": "x", "size": 16, "shard_records": 20, "detector": "none", "holdout": 0.2, "progress": False}
     manifest, _ = convert(Settings(str(source), str(tmp_path / "local"), workers=1, **flags), progress=False)

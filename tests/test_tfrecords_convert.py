@@ -190,6 +190,7 @@ def test_a_disk_that_fills_up_costs_no_finished_shard(converted, faces, tmp_path
     assert len(written) == 6 and contents(tmp_path / "out") == contents(converted)
 
 
+@pytest.mark.kill
 def test_kill_9_costs_no_finished_shard(tmp_path):
     source, out = folder_of(tmp_path / "faces", 1500, size=40), tmp_path / "out"
     flags = {"shard_records": 20, "workers": 2}

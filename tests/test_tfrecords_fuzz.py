@@ -33,6 +33,8 @@ from tfanime.tfrecords.settings import Settings
 from tfanime.tfrecords.sources.folders import list_pictures
 from tfanime.tfrecords.workers import KILLED
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("TFANIME_FUZZ") or 150)
 SEED = 20
 SIZE = 64

@@ -116,6 +116,7 @@ for number in numbers:
 """
 
 
+@pytest.mark.kill
 def test_killed_before_a_change_of_the_folder(source, undisturbed, tmp_path):
     """A rename, removal or flush is what the process does not do any more: with `TFANIME_FUZZ` each of them."""
     command = [sys.executable, "-c", CRASHES, str(source), str(tmp_path), repr(FLAGS), str(THOROUGH)]
@@ -182,6 +183,7 @@ MANY_KILLS = [
 ]
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc")
 @pytest.mark.parametrize(("detector", "workers", "kills"), MANY_KILLS if THOROUGH else KILLS)
 def test_killed_at_some_moment(detector, workers, kills, source, undisturbed, tmp_path):

@@ -16,6 +16,8 @@ from tfanime.tfrecords.sources.sources import FolderSource
 from tfanime.tfrecords.sources.words import WordReader
 from tfanime.tfrecords.taggers.tagging import SidecarTagger, Sight
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("TFANIME_FUZZ") or 300)
 SEED = 15
 # What is read of these, if it is understood at all, holds.

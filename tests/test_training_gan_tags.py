@@ -97,7 +97,7 @@ def test_updates_are_those_of_a_plain_transcription():
             np.testing.assert_allclose(weight.numpy(), expected.numpy(), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("exclusive", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("exclusive", ["sigmoid", pytest.param("softmax", marks=pytest.mark.slow)])
 def test_two_devices_are_one(exclusive, two_devices):
     images, tags = tiny_networks.pictures(2, 8, 2), tiny_networks.real_tags(2, 8, 2)
     options = {"vocabulary": VOCABULARY, "seed": 5, "rules": {"exclusive_tags": exclusive}}

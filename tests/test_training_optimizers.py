@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfanime.training.optimizers import DECAYS, OPTIMIZERS, Falling, FusedAdam, adam, schedule
+from tfanime.training.optimizers import DECAYS, OPTIMIZERS, Falling, schedule
 
 
 def rates(decay, begin, steps=100):
@@ -62,25 +62,3 @@ def test_optimizers_follow_their_formulas():
             expected[name].append(value)
     for name in expected:
         assert updates(name, gradients, beta_1, beta_2) == pytest.approx(expected[name], rel=1e-4), name
-
-
-@pytest.mark.parametrize("options", [{}, {"amsgrad": True}, {"global_clipnorm": 0.5, "weight_decay": 0.01}])
-def test_the_fused_adam_is_keras_adam(options):
-    random = np.random.default_rng(0)
-    start, gradients = random.normal(size=(3, 4)), random.normal(size=(5, 3, 4))
-    places = []
-    for kind in (keras.optimizers.Adam, FusedAdam):
-        variables = [keras.Variable(start), keras.Variable(start[0])]
-        optimizer = kind(schedule(0.1, "linear", 0.0, 10), 0.5, 0.9, 1e-8, **options)
-        for gradient in gradients:
-            optimizer.apply(
-                [keras.ops.convert_to_tensor(each, "float32") for each in (gradient, gradient[0])], variables
-            )
-        places.append([variable.numpy() for variable in (*variables, *optimizer.variables)])
-    for expected, found in zip(*places, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_the_fused_adam_can_be_saved():
-    copy = keras.optimizers.deserialize(keras.optimizers.serialize(adam(2e-4, 0.5, 0.99)))
-    assert type(copy) is FusedAdam and (float(copy.beta_1), float(copy.epsilon)) == (0.5, 1e-8)

@@ -46,6 +46,15 @@ class TinyGenerator(tf.Module):
         )[1]
         return {"loops": loops + tf.cast(tf.reduce_sum(matrix) * 0, tf.int64)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="file")])
+    def held(self, file):
+        """Waits until one of the files is there, and gives its name back."""
+        tries = tf.while_loop(
+            lambda tries: tf.equal(tf.size(tf.io.matching_files(file)), 0), lambda tries: (tries + 1,), [0]
+        )
+        with tf.control_dependencies(tries):
+            return {"found": tf.io.matching_files(file)}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="index")])
     def failing(self, index):
         return {"row": tf.gather(self.kernel, index)}
@@ -56,7 +65,7 @@ def save(folder, seed=1):
     module = TinyGenerator(seed)
     signatures = {
         name: getattr(module, name).get_concrete_function()
-        for name in ("images", "generate", "synthesize", "two_inputs", "slow", "failing")
+        for name in ("images", "generate", "synthesize", "two_inputs", "slow", "held", "failing")
     }
     signatures["serving_default"] = signatures["generate"]
     tf.saved_model.save(module, str(folder), signatures=signatures)

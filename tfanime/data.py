@@ -9,8 +9,10 @@ Memory stays flat however large the set is: the operating system's page cache is
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -49,16 +51,16 @@ class FaceData:
     stored_size: int
 
     @property
-    def identity(self):
+    def identity(self) -> dict:
         """What must be the same when a run is resumed, a dictionary that JSON knows."""
         return {"fingerprint": self.fingerprint, "count": self.count, "stored_size": self.stored_size}
 
-    def described_by(self, vocabulary):
+    def described_by(self, vocabulary: TagVocabulary | None) -> "FaceData":
         """The same faces with the tags of another vocabulary, all of which this one has; None for no tags."""
         columns = [self.vocabulary.tags.index(tag) for tag in vocabulary.tags] if vocabulary else []
         return replace(self, tags=self.tags[:, columns], vocabulary=vocabulary)
 
-    def images(self, indices):
+    def images(self, indices: Any) -> np.ndarray:
         """Reads pictures by number.
 
         Args:
@@ -77,7 +79,7 @@ class FaceData:
                     raise ValueError(f"{self.path} must hold {self.count} pictures, number {index} is cut off")
         return images.reshape(*indices.shape, *shape)
 
-    def indices(self, seed, step, batch_size):
+    def indices(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Which pictures a step sees: every epoch is a fresh permutation of all pictures, and epochs follow on.
 
         Args:
@@ -97,7 +99,17 @@ class FaceData:
             ]
         )
 
-    def batches(self, batch_size, *, critic_steps=1, seed=0, start=0, horizontal_flip=False, parts=1, own=(0,)):
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        critic_steps: int = 1,
+        seed: int = 0,
+        start: int = 0,
+        horizontal_flip: bool = False,
+        parts: int = 1,
+        own: Sequence[int] = (0,),
+    ) -> tf.data.Dataset:
         """The endless stream of training batches.
 
         Args:
@@ -169,7 +181,13 @@ def _permutation(count, seed, epoch):
     return newest[1]
 
 
-def load(shards, image_size=None, *, split="train", progress=True):
+def load(
+    shards: str | os.PathLike[str],
+    image_size: int | None = None,
+    *,
+    split: Literal["train", "holdout"] = "train",
+    progress: bool = True,
+) -> FaceData:
     """Opens a folder of shards for training, decoding it on first use.
 
     Args:

@@ -13,11 +13,17 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from tfanime import command_line
 
+if TYPE_CHECKING:  # TensorFlow takes seconds to load
+    import numpy as np
+    import tensorflow as tf
 
-def parse_devices(devices):
+
+def parse_devices(devices: str | None) -> tuple[str, int] | None:
     """What `--devices` says: `("cpu", 2)` for `"cpu:2"`, None for None.
 
     Raises:
@@ -71,30 +77,30 @@ class Workers:
         count: How many they are.
     """
 
-    def __init__(self, strategy, index=0, count=1):
+    def __init__(self, strategy: "tf.distribute.Strategy", index: int = 0, count: int = 1) -> None:
         self.strategy = strategy
         self.index = index
         self.count = count
 
     @property
-    def chief(self):
+    def chief(self) -> bool:
         """Whether this process writes what only one may write."""
         return self.index == 0
 
     @property
-    def replicas(self):
+    def replicas(self) -> int:
         """Devices that share a batch, those of all workers together."""
         return self.strategy.num_replicas_in_sync
 
     @property
-    def devices(self):
+    def devices(self) -> str:
         """Those that share a batch, in words: `"1 CPU"`, `"2 GPUs"`."""
         import tensorflow as tf
 
         kind = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0]).device_type
         return f"{self.replicas} {kind}{'s' if self.replicas > 1 else ''}"
 
-    def gather(self, *numbers):
+    def gather(self, *numbers: float) -> "np.ndarray":
         """What every worker says at this point of the program, which they all must reach: it waits for them.
 
         Args:
@@ -116,7 +122,7 @@ class Workers:
         # In a graph: `strategy.gather` traces anew at each call otherwise, and takes ten times as long.
         return tf.function(lambda rows: self.strategy.reduce("SUM", rows, axis=None), reduce_retracing=True)
 
-    def require_same(self, settings):
+    def require_same(self, settings: dict[str, Any]) -> None:
         """Makes sure that all workers were told the same, and waits for them.
 
         Args:
@@ -134,7 +140,7 @@ class Workers:
                     f"Received: {value!r} on worker {self.index}, something else on another"
                 )
 
-    def dataset(self, parts):
+    def dataset(self, parts: "Callable[[int, range], tf.data.Dataset]") -> "tf.data.Dataset":
         """A stream of batches for `fit`, of which every worker reads its own part.
 
         Args:
@@ -150,7 +156,7 @@ class Workers:
         return self.strategy.distribute_datasets_from_function(of_worker)
 
     @contextlib.contextmanager
-    def watched(self):
+    def watched(self) -> Iterator[None]:
         """Says in one line what a failure inside means when it is that of another worker.
 
         Raises:
@@ -180,7 +186,7 @@ class Workers:
             ) from error
 
 
-def join(devices=None, alone=False):
+def join(devices: str | None = None, alone: bool = False) -> Workers:
     """The devices that `--devices` names, ready to train; with `TF_CONFIG`, together with the other workers' ones.
 
     Call it before anything else of TensorFlow: devices can only be arranged then. In one process the same devices are

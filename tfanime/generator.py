@@ -2,6 +2,7 @@
 
     card.json               what it is: kind, vocabulary, latents, image size, origin, licence note; and of the file
     generator-HASH.keras    of its network the name and the SHA-256
+    discriminator-HASH.keras    where there is one, for `--begin_with`
 
 A training replaces both with every checkpoint. The network's name holds its hash, so that a new one never takes an old
 one's place: whichever card a reader finds, at any moment, names a file that is that card's or, for the blink of an eye
@@ -10,16 +11,28 @@ in which a newer card has replaced it, none. (A folder that is swapped as a whol
 
 import hashlib
 import importlib
+import io
 import json
+import os
 import pkgutil
 import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tfanime import __version__, pretrained
 from tfanime.files import replacing, versions, without_wildcards, write_text
 from tfanime.pretrained import CARD
 from tfanime.runs import RunFolder
 from tfanime.tags import TagVocabulary
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load
+    import keras
+    import numpy as np
+
+    from tfanime.inputs import Inputs
+    from tfanime.latents import Latents
 
 FORMAT = 1
 KINDS = ("seeds",)
@@ -47,7 +60,16 @@ class Generator:
 
     signatures = None
 
-    def __init__(self, draw, vocabulary=None, network=None, latents=None, card=None, variables=None, licence=LICENCE):
+    def __init__(
+        self,
+        draw: Callable[..., Any],
+        vocabulary: TagVocabulary | None = None,
+        network: "keras.Model | None" = None,
+        latents: "Latents | None" = None,
+        card: dict[str, Any] | None = None,
+        variables: list[Any] | None = None,
+        licence: str = LICENCE,
+    ) -> None:
         self._draw = draw
         self.vocabulary = vocabulary
         self.network = network
@@ -57,13 +79,15 @@ class Generator:
         self.licence = licence
 
     @property
-    def inputs(self):
+    def inputs(self) -> "Inputs | None":
         """The `tfanime.inputs.Inputs` of its network; None for a SavedModel."""
         from tfanime.inputs import Inputs
 
-        return self.latents and Inputs.of_network(self.network, self.latents, self.vocabulary)
+        return Inputs.of_network(self.network, self.latents, self.vocabulary) if self.latents else None
 
-    def images(self, seeds, tags="", batch=64, allow_untrained_tags=False):
+    def images(
+        self, seeds: Sequence[int], tags: str = "", batch: int = 64, allow_untrained_tags: bool = False
+    ) -> "np.ndarray":
         """Draws avatars.
 
         Args:
@@ -85,7 +109,9 @@ class Generator:
             [images for _, images in self.images_in_batches(seeds, tags, batch, allow_untrained_tags)]
         )
 
-    def images_in_batches(self, seeds, tags="", batch=64, allow_untrained_tags=False):
+    def images_in_batches(
+        self, seeds: Sequence[int], tags: str = "", batch: int = 64, allow_untrained_tags: bool = False
+    ) -> "Iterator[tuple[Sequence[int], np.ndarray]]":
         """Like `images`, for lists that are long.
 
         Yields:
@@ -102,7 +128,7 @@ class Generator:
             yield part, np.asarray(self._draw(np.asarray(part, np.int64), *rows))
 
 
-def open_generator(path, checkpoint="newest"):
+def open_generator(path: str | os.PathLike[str], checkpoint: str = "newest") -> Generator:
     """Opens what draws avatars.
 
     Args:
@@ -117,9 +143,7 @@ def open_generator(path, checkpoint="newest"):
         OSError: There is nothing of the kind, the run has no such checkpoint, or a name cannot be downloaded.
         ValueError: A file in it cannot be read, or a checkpoint of what is no run folder was asked for.
     """
-    folder = Path(path)
-    if not folder.exists() and str(path) in pretrained.names():
-        folder = pretrained.folder_of(path)
+    folder = _place(path)
     if (folder / "run.json").is_file():
         run = RunFolder(folder)
         if checkpoint == "newest" and (run.generator / CARD).is_file():
@@ -147,7 +171,7 @@ def open_generator(path, checkpoint="newest"):
     )
 
 
-def load_game(run, checkpoint="newest"):
+def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model, dict[str, Any]]":
     """The game of a run as one of its checkpoints has it, built by the run's recipe in float32.
 
     Args:
@@ -206,7 +230,15 @@ def origin(details, step):
     }
 
 
-def write_generator(folder, network, inputs, provenance, licence=LICENCE):
+def write_generator(
+    folder: str | os.PathLike[str],
+    network: "keras.Model",
+    inputs: "Inputs",
+    provenance: dict[str, Any],
+    licence: str = LICENCE,
+    half: bool = False,
+    discriminator: "keras.Model | None" = None,
+) -> None:
     """Writes a generator's folder, or replaces what is in it; a reader or a kill at any moment finds a whole one.
 
     Args:
@@ -215,18 +247,14 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE):
         inputs: The `tfanime.inputs.Inputs` that it draws from.
         provenance: Where it comes from, a dictionary that JSON knows, see `origin`.
         licence: A sentence on what may be done with it.
+        half: Whether the weights are rounded to float16, for a file of half the size. Whoever loads it has float32.
+        discriminator: The `keras.Model` of the other player, so that `--begin_with` starts from both.
 
     Raises:
         OSError: The folder cannot be written; what was in it stays.
     """
     folder = Path(folder)
-    with tempfile.TemporaryDirectory() as temporary:
-        network.save(Path(temporary) / "generator.keras")
-        content = (Path(temporary) / "generator.keras").read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    file = f"generator-{digest[:16]}.keras"
-    with replacing(folder / file) as temporary:
-        temporary.write_bytes(content)
+    file, digest = _write_network(folder, "generator", network, half)
     card = {
         "format": FORMAT,
         "kind": "seeds",
@@ -238,13 +266,56 @@ def write_generator(folder, network, inputs, provenance, licence=LICENCE):
         "provenance": provenance,
         "licence": licence,
     }
+    if discriminator is not None:
+        file, digest = _write_network(folder, "discriminator", discriminator, half)
+        card["discriminator"] = {"file": file, "sha256": digest}
     write_text(folder / CARD, json.dumps(card, indent=1) + "\n")
-    for old in (*folder.glob("generator-*.keras"), *folder.glob(".*.part")):  # the latter by a kill
-        if old.name != file:
+    kept = {each["file"] for each in (card, card.get("discriminator")) if each}
+    for old in (*folder.glob("*-*.keras"), *folder.glob(".*.part")):  # the latter by a kill
+        if old.name not in kept:
             old.unlink(missing_ok=True)
 
 
-def read_card(folder):
+def _write_network(folder, name, network, half):
+    """Writes NAME-HASH.keras; returns its name and its SHA-256."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / f"{name}.keras"
+        network.save(path)
+        if half:
+            _halve(path)
+        content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    file = f"{name}-{digest[:16]}.keras"
+    with replacing(folder / file) as temporary:
+        temporary.write_bytes(content)
+    return file, digest
+
+
+def _halve(path):
+    """Rounds the weights in a .keras file, an archive with an HDF5 file, to float16."""
+    import h5py
+
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    whole, small = io.BytesIO(parts["model.weights.h5"]), io.BytesIO()
+    with h5py.File(whole) as source, h5py.File(small, "w") as target:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                new = target.create_dataset(name, data=item[()], dtype="float16" if item.dtype.kind == "f" else None)
+            else:
+                new = target.require_group(name)
+            new.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        target.attrs.update(source.attrs)
+    parts["model.weights.h5"] = small.getvalue()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+
+
+def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """What is in a generator's card.json, checked for what this version can draw.
 
     Raises:
@@ -260,8 +331,9 @@ def read_card(folder):
             raise ValueError(
                 f"its kind is {card['kind']!r}, and this version draws {', '.join(KINDS)}: take a newer tfanime"
             )
-        if Path(card["file"]).name != card["file"]:
-            raise ValueError(f"its file must lie beside it, and is {card['file']!r}")
+        for each in (card, card.get("discriminator")):
+            if each and Path(each["file"]).name != each["file"]:
+                raise ValueError(f"its file must lie beside it, and is {each['file']!r}")
         missing = {"sha256", "image_size", "latents", "vocabulary", "provenance", "licence"} - set(card)
         if missing:
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
@@ -290,22 +362,45 @@ def _from_folder(folder):
     return _drawing(network, inputs, card["provenance"], card["licence"])
 
 
-def _card_and_network(folder):
-    """A card and the bytes of the network that it names."""
+def _place(path):
+    """The path, or the folder of the pretrained generator of this name."""
+    return pretrained.folder_of(path) if not Path(path).exists() and str(path) in pretrained.names() else Path(path)
+
+
+def open_discriminator(path):
+    """The discriminator beside a generator, a `keras.Model`; None where there is none.
+
+    Args:
+        path: A generator's folder (with card.json) or a name, as for `open_generator`; anything else has none.
+
+    Raises:
+        OSError: The folder lacks the file that its card names.
+        ValueError: The card or the network cannot be read.
+    """
+    folder = _place(path)
+    if not (folder / CARD).is_file() or "discriminator" not in read_card(folder):
+        return None
+    card, content = _card_and_network(folder, "discriminator")
+    return _network(folder / card["discriminator"]["file"], content)
+
+
+def _card_and_network(folder, player=None):
+    """A card and the bytes of the network that it names: the generator's, or that of `player`."""
     while True:
         card = read_card(folder)
+        named = card[player] if player else card
         try:
-            content = (folder / card["file"]).read_bytes()
+            content = (folder / named["file"]).read_bytes()
         except FileNotFoundError as error:
             if read_card(folder) != card:  # a training has just replaced both
                 continue
             raise FileNotFoundError(
                 f"a generator's folder must hold the file that its card names: copy the whole folder. "
-                f"Received: {str(folder)!r} without {card['file']}"
+                f"Received: {str(folder)!r} without {named['file']}"
             ) from error
-        if hashlib.sha256(content).hexdigest() != card["sha256"]:
+        if hashlib.sha256(content).hexdigest() != named["sha256"]:
             raise ValueError(
-                f"{folder / card['file']} must have the SHA-256 that is in {CARD}, {card['sha256'][:16]}...: "
+                f"{folder / named['file']} must have the SHA-256 that is in {CARD}, {named['sha256'][:16]}...: "
                 "copy the folder again"
             )
         return card, content

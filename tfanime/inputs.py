@@ -3,6 +3,7 @@
 import functools
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 from keras import ops
@@ -44,24 +45,24 @@ class Inputs:
         return cls(latents, vocabulary, tuple((each.name, each.shape[-1]) for each in further if each.name in NOISES))
 
     @functools.cached_property
-    def tags(self):
+    def tags(self) -> TagSampler | None:
         """The `TagSampler` of a generator with tags, or None."""
         return TagSampler(self.vocabulary) if self.vocabulary else None
 
     @property
-    def sizes(self):
+    def sizes(self) -> dict[str, int]:
         """The components of all that the network takes, by name, in its order."""
         return {"latents": self.latents.size, **({"tags": self.tags.size} if self.tags else {}), **dict(self.noise)}
 
     @property
-    def specs(self):
+    def specs(self) -> tuple[tf.TensorSpec, ...]:
         """A `tf.TensorSpec` for each part that counts when drawing: `latents`, `tags` where there are tags, `noise`
         where the network takes it; a tuple."""
         sizes = self.sizes.items()
         return tuple(tf.TensorSpec([None, size], tf.float32, name=name) for name, size in sizes if name in self._drawn)
 
     @property
-    def seed_specs(self):
+    def seed_specs(self) -> tuple[tf.TensorSpec, ...]:
         """A `tf.TensorSpec` for each argument of `from_seeds`: `seed` and, where there are tags, `tags`; a tuple."""
         tags = [spec for spec in self.specs if spec.name == "tags"]
         return (tf.TensorSpec([None], tf.int64, name="seed"), *tags)
@@ -70,7 +71,7 @@ class Inputs:
     def _drawn(self):
         return [name for name in self.sizes if name != TRAINING_NOISE]
 
-    def of(self, latents, *others):
+    def of(self, latents: tf.Tensor, *others: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
         """Joins the parts, in the order of `specs`, to what the network takes."""
         parts = dict(zip(self._drawn, (latents, *others), strict=True))
         if TRAINING_NOISE in self.sizes:
@@ -84,7 +85,7 @@ class Inputs:
         tags = [self.tags.from_seeds(seeds, wanted)] if self.tags else []
         return tags + [_noise_from_seeds(name, size, seeds) for name, size in self.noise if name in self._drawn]
 
-    def from_seeds(self, seeds, wanted=None):
+    def from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor | list[tf.Tensor]:
         """The inputs that seeds name.
 
         Args:
@@ -93,7 +94,7 @@ class Inputs:
         """
         return self.of(self.latents.from_seeds(seeds), *self.beside_latents(seeds, wanted))
 
-    def batch(self, count, seed, step):
+    def batch(self, count: int, seed: int, step: int | tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
         """The inputs of one draw of a training, a pure function of (seed, step, place in the batch).
 
         Args:
@@ -109,7 +110,7 @@ class Inputs:
             parts.append(tf.random.stateless_normal([count, size], own, alg="philox"))
         return parts if len(parts) > 1 else parts[0]
 
-    def between(self, first, second, share):
+    def between(self, first: Any, second: Any, share: Any) -> tf.Tensor | list[tf.Tensor]:
         """Inputs on the way from some to others: latents by `Latents.interpolate`, noise on the great circle, tags in a
         line.
 

@@ -6,6 +6,7 @@ may otherwise choose by device) and one call a seed.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -38,7 +39,7 @@ class Latents:
             return tf.random.stateless_normal(shape, seed, alg="philox")
         return tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0, alg="philox")
 
-    def from_seeds(self, seeds):
+    def from_seeds(self, seeds: Any) -> tf.Tensor:
         """The latents that seeds name.
 
         Args:
@@ -54,7 +55,7 @@ class Latents:
             fn_output_signature=tf.TensorSpec([self.size], tf.float32),
         )
 
-    def interpolate(self, first, second, share):
+    def interpolate(self, first: tf.Tensor, second: tf.Tensor, share: Any) -> tf.Tensor:
         """Latents between two others: on the great circle for N(0, 1), whose typical lengths stay the same (White 2016,
         arXiv 1609.04468), on the line for U(-1, 1).
 
@@ -79,7 +80,7 @@ class Latents:
         # Parallel vectors have no circle, or any.
         return tf.where(tf.abs(cosine) < 1.0 - 1e-6, circle, line)
 
-    def batch(self, count, seed, step):
+    def batch(self, count: int, seed: int, step: int | tf.Tensor) -> tf.Tensor:
         """The latents of one training step, a pure function of (seed, step, place in the batch).
 
         Args:

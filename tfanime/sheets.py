@@ -79,35 +79,36 @@ def sheets(gan, seeds):
         latents to another's. In a game with tags also `tags`, each row one tag switched on and each column one seed's
         latents; and `latents`, each row all the tags of one seed and each column another seed's latents.
     """
-    seeds = np.asarray(seeds, np.int64)
     inputs = gan.inputs
-    result = {"samples": Sheet(inputs.from_seeds(seeds)), "interpolation": _interpolation(inputs, seeds)}
+    seeds = np.asarray(seeds, np.int64)
+    parts = [inputs.latents.from_seeds(seeds), *inputs.beside_latents(seeds)]  # once: a seed alone takes milliseconds
+    result = {"samples": Sheet(inputs.of(*parts)), "interpolation": _interpolation(inputs, *parts)}
     if inputs.tags:
-        result |= {"tags": _changing_tags(inputs, seeds), "latents": _changing_latents(inputs, seeds)}
+        few = [part[:COLUMNS] for part in parts]
+        result |= {"tags": _changing_tags(inputs, *few), "latents": _changing_latents(inputs, *few)}
     return result
 
 
-def _crossed(inputs, seeds, tags):
-    """Every seed's latents and noise (across) under every row of tags (down)."""
-    _, *noise = inputs.beside_latents(seeds)
-    latents, *noise = (tf.tile(part, [len(tags), 1]) for part in (inputs.latents.from_seeds(seeds), *noise))
-    return inputs.of(latents, tf.repeat(tags, len(seeds), axis=0), *noise)
+def _crossed(inputs, latents, tags, *noise):
+    """All latents, with their noise (across), under every row of tags (down)."""
+    across = [tf.tile(part, [len(tags), 1]) for part in (latents, *noise)]
+    return inputs.of(across[0], tf.repeat(tags, len(latents), axis=0), *across[1:])
 
 
-def _interpolation(inputs, seeds):
-    ends = seeds[: 2 * COLUMNS]
+def _interpolation(inputs, latents, *others):
+    ends = np.arange(min(len(latents), 2 * COLUMNS))
     pairs = len(ends) // 2 or 1
     first, second = np.resize(ends, 2 * pairs).reshape(2, pairs).repeat(COLUMNS, axis=1)
     share = np.tile(np.linspace(0, 1, COLUMNS, dtype=np.float32), pairs)
-    others = inputs.beside_latents(first)  # the same at both ends
-    ends = (inputs.of(inputs.latents.from_seeds(end), *others) for end in (first, second))
+    others = [tf.gather(each, first) for each in others]  # the same at both ends
+    ends = (inputs.of(tf.gather(latents, end), *others) for end in (first, second))
     return Sheet(inputs.between(*ends, share), COLUMNS)
 
 
-def _changing_tags(inputs, seeds):
+def _changing_tags(inputs, latents, tags, *noise):
     """Every tag in turn, all others being those of the first seed, of which no independent one holds."""
     vocabulary = inputs.vocabulary
-    base = inputs.tags.from_seeds(seeds[:1]).numpy()[0]
+    base = tags.numpy()[0]
     for group, where in vocabulary.slices:
         if not group.exclusive:
             base[where] = -1
@@ -116,17 +117,14 @@ def _changing_tags(inputs, seeds):
         if group.exclusive:
             rows[where, where] = -1
     np.fill_diagonal(rows, 1)
-    seeds = seeds[:COLUMNS]
     captions = tuple(tag.replace("_", " ") for tag in vocabulary.tags)
-    return Sheet(_crossed(inputs, seeds, rows.astype(np.float32)), len(seeds), captions)
+    return Sheet(_crossed(inputs, latents, rows.astype(np.float32), *noise), len(latents), captions)
 
 
-def _changing_latents(inputs, seeds):
-    seeds = seeds[:COLUMNS]
-    tags = inputs.tags.from_seeds(seeds)
+def _changing_latents(inputs, latents, tags, *noise):
     names = (inputs.vocabulary.decode(row) for row in tags.numpy())
     captions = tuple("\n".join(_lines(tag.replace("_", " ") for tag in row)) for row in names)
-    return Sheet(_crossed(inputs, seeds, tags), len(seeds), captions)
+    return Sheet(_crossed(inputs, latents, tags, *noise), len(latents), captions)
 
 
 def _lines(words, per_line=2):

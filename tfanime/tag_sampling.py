@@ -1,6 +1,7 @@
 """Tags for faces that nobody described, as a pure function of a seed; the counterpart of `tfanime.latents` for tags."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,11 +25,11 @@ class TagSampler:
     vocabulary: TagVocabulary
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of tags."""
         return len(self.vocabulary)
 
-    def from_uniform(self, uniform, wanted=None):
+    def from_uniform(self, uniform: tf.Tensor, wanted: Any = None) -> tf.Tensor:
         """Turns uniform numbers into tags.
 
         Args:
@@ -64,7 +65,7 @@ class TagSampler:
         priors = np.array([self.vocabulary.probabilities[tag] for tag in tags], np.float32)
         return tf.where(uniform < priors, 1.0, -1.0)
 
-    def from_seeds(self, seeds, wanted=None):
+    def from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor:
         """The tags that seeds name.
 
         Args:
@@ -81,7 +82,7 @@ class TagSampler:
         )
         return self.from_uniform(uniform, wanted)
 
-    def batch(self, count, seed, step):
+    def batch(self, count: int, seed: int, step: int | tf.Tensor) -> tf.Tensor:
         """The tags of one draw of a training, a pure function of (seed, step, place in the batch).
 
         Args:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -71,20 +72,20 @@ class TagVocabulary:
             raise ValueError(f"aliases must not be other tags of vocabulary {self.name!r}. Received: {taken}")
 
     @functools.cached_property
-    def tags(self):
+    def tags(self) -> tuple[str, ...]:
         """All tags, in order, as a tuple of strings."""
         return tuple(tag for group in self.groups for tag in group.tags)
 
     @functools.cached_property
-    def slices(self):
+    def slices(self) -> tuple[tuple[TagGroup, slice], ...]:
         """Where each group's tags are in the vector: pairs `(TagGroup, slice)`, in order, as a tuple."""
         ends = itertools.accumulate(len(group.tags) for group in self.groups)
         return tuple((group, slice(end - len(group.tags), end)) for group, end in zip(self.groups, ends, strict=True))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.tags)
 
-    def canonical(self, text):
+    def canonical(self, text: str) -> str | None:
         """The tag that `text` stands for ("Twin Tails" -> `twin_tails`), or None if the vocabulary has no such tag."""
         position = self._positions.get(_spelling(text))
         return None if position is None else self.tags[position]
@@ -105,7 +106,7 @@ class TagVocabulary:
         """What `encode` makes of no words at all."""
         return np.array([0 if group.exclusive else -1 for group in self.groups for _ in group.tags], np.int8)
 
-    def parse(self, text):
+    def parse(self, text: str) -> tuple[str, ...]:
         """Reads what a person typed: tags separated by commas, such as `"blonde hair, twin tails, smile"`.
 
         Args:
@@ -131,7 +132,7 @@ class TagVocabulary:
                 raise ValueError(f"a face has one tag of group {group.name!r}. Received: {', '.join(several)}")
         return tuple(tag for tag in self.tags if tag in found)
 
-    def wanted(self, text, allow_untrained=False):
+    def wanted(self, text: str, allow_untrained: bool = False) -> np.ndarray:
         """Reads which tags a person wants and which not, such as `"blonde hair, smile, no hat"`.
 
         Args:
@@ -165,7 +166,7 @@ class TagVocabulary:
         values[[self.tags.index(tag) for tag in tags]] = 1
         return values
 
-    def encode(self, tags: Iterable[str]):
+    def encode(self, tags: Iterable[str]) -> np.ndarray:
         """Turns the tags of a picture into values.
 
         Args:
@@ -175,7 +176,7 @@ class TagVocabulary:
         Returns:
             int8 array `[len(self)]` of +1, -1 and 0, see the class.
         """
-        named = {}
+        named: dict[int, set[int]] = {}
         for word in tags:
             position = self._positions.get(_spelling(word))
             if position is not None:
@@ -210,7 +211,7 @@ class TagVocabulary:
                     values[where.start + np.argmax(likeliest[where])] = 1
         return values
 
-    def decode(self, values):
+    def decode(self, values: Any) -> tuple[str, ...]:
         """The names of the tags whose value in `values` (`[len(self)]`) is positive."""
         values = np.asarray(values)
         if values.shape != (len(self),):
@@ -218,7 +219,7 @@ class TagVocabulary:
         return tuple(tag for tag, value in zip(self.tags, values, strict=True) if value > 0)
 
     @functools.cached_property
-    def probabilities(self):
+    def probabilities(self) -> dict[str, float]:
         """The probability to draw each tag where nobody chose: its prior, or what stands for one, see the class."""
         return {
             tag: self.priors.get(tag, 1 / len(group.tags) if group.exclusive else 0.25)
@@ -226,7 +227,7 @@ class TagVocabulary:
             for tag in group.tags
         }
 
-    def with_frequencies(self, values):
+    def with_frequencies(self, values: Any) -> "TagVocabulary":
         """The same vocabulary with the frequencies of described faces as its priors.
 
         Args:
@@ -237,7 +238,7 @@ class TagVocabulary:
             A `TagVocabulary`. Tags of which nothing is known have no prior.
         """
         values = np.asarray(values)
-        priors = {}
+        priors: dict[str, float] = {}
         for group, where in self.slices:
             known = values[:, where]
             if group.exclusive:
@@ -249,7 +250,7 @@ class TagVocabulary:
             }
         return dataclasses.replace(self, priors=priors)
 
-    def of_groups(self, names):
+    def of_groups(self, names: Iterable[str]) -> "TagVocabulary":
         """The same vocabulary with some of its groups only, in its own order."""
         groups = tuple(group for group in self.groups if group.name in names)
         kept = {tag for group in groups for tag in group.tags}
@@ -261,12 +262,12 @@ class TagVocabulary:
             untrained=tuple(tag for tag in self.untrained if tag in kept),
         )
 
-    def unseen(self, values):
+    def unseen(self, values: Any) -> tuple[str, ...]:
         """The tags that none of the described faces has; `values` is `[count, len(self)]` of +1, -1 and 0."""
         holds = (np.asarray(values) > 0).any(axis=0)
         return tuple(tag for tag, seen in zip(self.tags, holds, strict=True) if not seen)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """The vocabulary as plain dictionaries and lists, for manifests and model cards."""
         values = {
             "name": self.name,
@@ -280,7 +281,7 @@ class TagVocabulary:
         return values | ({"untrained": list(self.untrained)} if self.untrained else {})
 
     @classmethod
-    def from_json(cls, values):
+    def from_json(cls, values: Mapping[str, Any]) -> "TagVocabulary":
         """The inverse of `to_json`."""
         groups = tuple(TagGroup(group["name"], tuple(group["tags"]), group["exclusive"]) for group in values["groups"])
         untrained = tuple(values.get("untrained", ()))

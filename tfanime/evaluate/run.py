@@ -10,6 +10,7 @@ import numpy as np
 
 from tfanime import __version__
 from tfanime.evaluate import page, results
+from tfanime.evaluate.disagreement import disagreements
 from tfanime.evaluate.judge import LEAST, Judge
 from tfanime.evaluate.results import Evaluation
 from tfanime.evaluate.sources import averages, held_out, open_models
@@ -43,7 +44,8 @@ def evaluate(
         samples: Pictures of each.
         seed: Seed of the first.
         checkpoint: Of run folders.
-        features: See `tfanime.metrics.features.open_network`.
+        features: See `tfanime.metrics.features.open_network`; or two networks, separated by a comma: all numbers are in
+            the features of the first, and distances in those of the second beside them.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
         baselines: Whether held-out real pictures and averages of real ones are judged too; with a `finder` averages are
             in any case, because no share of faces should be read without theirs.
@@ -63,15 +65,16 @@ def evaluate(
         OSError: A file does not exist or cannot be written.
     """
     from tfanime import data as shards
-    from tfanime.metrics.features import open_network, parse_network
+    from tfanime.metrics.features import open_network, parse_network, parse_networks
     from tfanime.metrics.reference import reference
+    from tfanime.metrics.second import Second
     from tfanime.tagger.files import open_tagger
     from tfanime.tfrecords.manifest import Manifest
 
     earlier = [(path, Evaluation.load(path)) for path in earlier]
     out = require_writable_folder(out, "out")
     sources = open_models(models, checkpoint, samples, seed)
-    network = open_network(features)
+    network, *others = [open_network(text) for text in parse_networks(features, most=2)]
     faces = shards.load(data, sources[0].size, progress=progress)
     holdout, warnings = None, []
     held = (Manifest.load(data).holdout or {"count": 0})["count"]
@@ -80,11 +83,12 @@ def evaluate(
     elif baselines:
         some = f"only {held} faces out, and {LEAST} are needed" if held else "no faces out"
         warnings.append(f"{data} holds {some} (--holdout of the converter), so there is no row of real ones.")
-    name, options = parse_network(features)
-    own = options.get("file") if name == "tagger" else None
+    named = map(parse_network, parse_networks(features))
+    own = next((options["file"] for name, options in named if name == "tagger" and "file" in options), None)
     tagger = open_tagger(own) if tag_pictures else None
     real = reference(network, faces, progress=progress)
-    judge = Judge(network, real, samples, finder, progress, tagger, tag_pictures, also, seed)
+    second = next((Second(other, reference(other, faces, progress=progress)) for other in others), None)
+    judge = Judge(network, real, samples, finder, progress, tagger, tag_pictures, also, seed, second)
     judge.require_also(sources)
     evaluation = Evaluation(judge.protocol, _provenance(judge, seed), judge.real_histogram.tolist())
     for path, other in earlier:  # before any picture is drawn
@@ -120,7 +124,7 @@ def evaluate(
     if not any(row["generated"] for row in rows.values()):
         raise next(iter(failed.values()))
     evaluation.rows = sorted(rows.values(), key=lambda row: not row["generated"])
-    warnings += _warnings(evaluation)
+    warnings += disagreements(evaluation) + _warnings(evaluation)
     files.write()
     evaluation.save(out)
     page.write(evaluation, out, warnings)
@@ -190,9 +194,9 @@ def _warnings(evaluation):
     network, most = evaluation.protocol["network"], evaluation.protocol["samples"]
     found = []
     real = evaluation.protocol["reference"]["count"]
-    few = too_few(min(most, real), network["dimensions"])
-    if few:
-        found.append(f"{network['value']}: {few}.")
+    for each in (network, evaluation.protocol.get("second")):
+        if each and (few := too_few(min(most, real), each["dimensions"])):
+            found.append(f"{each['value']}: {few}.")
     if real < most:
         found.append(
             f"there are {real:,} real pictures and not {most:,}: precision, recall, density and coverage are of "

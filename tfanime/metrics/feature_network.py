@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,16 +32,16 @@ class FeatureNetwork:
     resize: str
     size: int
     dimensions: int
-    compute: Callable = field(repr=False, compare=False)
+    compute: Callable[[np.ndarray], np.ndarray] = field(repr=False, compare=False)
     takes_floats: bool = False
 
     @property
-    def protocol(self):
+    def protocol(self) -> dict[str, Any]:
         """What must be equal for two values to be compared, a dictionary that JSON knows."""
         names = ("name", "value", "weights", "resize", "size", "dimensions")
         return {name: getattr(self, name) for name in names}
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features of pictures.
 
         Args:
@@ -60,7 +61,7 @@ class FeatureNetwork:
             )
         return self._checked(images)
 
-    def of_floats(self, images):
+    def of_floats(self, images: np.ndarray) -> np.ndarray:
         """Features of pictures that were not rounded to bytes: for what is differentiated, and no other protocol.
 
         Args:

@@ -11,6 +11,7 @@ one entry in `NETWORKS`.
 
 import inspect
 import re
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from tqdm import tqdm
@@ -140,7 +141,30 @@ def parse_network(text):
     return name, options
 
 
-def open_network(text=DEFAULT):
+def parse_networks(text: str, most: int | None = None) -> list[str]:
+    """Reads what a command line calls several feature networks.
+
+    Args:
+        text: See `parse_network`; one behind the other, separated by commas.
+        most: How many there may be; None for any number.
+
+    Returns:
+        A list of texts, each of one network.
+
+    Raises:
+        ValueError: A text is none of a network, one is there twice, or there are too many.
+    """
+    texts = re.split(r",(?!\w+=)", text)  # what follows other commas are options
+    for each in texts:
+        parse_network(each)
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"feature networks must be named once each. Received: {text!r}")
+    if most and len(texts) > most:
+        raise ValueError(f"there must be at most {most} feature networks. Received: {text!r}")
+    return texts
+
+
+def open_network(text: str = DEFAULT) -> FeatureNetwork:
     """Opens a feature network.
 
     Args:
@@ -158,7 +182,9 @@ def open_network(text=DEFAULT):
     return NETWORKS[name](**options) if name in NETWORKS else from_file(name, options)
 
 
-def extract(network, batches, total=None, progress=None):
+def extract(
+    network: FeatureNetwork, batches: Iterable[np.ndarray], total: int | None = None, progress: str | None = None
+) -> Iterator[np.ndarray]:
     """Features of pictures that come batch by batch.
 
     Args:

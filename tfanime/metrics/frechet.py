@@ -20,14 +20,14 @@ class Moments:
         dimensions: Components of one feature vector.
     """
 
-    def __init__(self, dimensions):
+    def __init__(self, dimensions: int) -> None:
         if dimensions < 1:
             raise ValueError(f"dimensions must be at least 1. Received: {dimensions}")
         self.count = 0
         self.mean = np.zeros(dimensions)
         self._scatter = np.zeros((dimensions, dimensions))
 
-    def update(self, features):
+    def update(self, features: np.ndarray) -> None:
         """Adds features.
 
         Args:
@@ -49,7 +49,7 @@ class Moments:
         self.count = total
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """float64 array `[dimensions, dimensions]`, divided by count - 1.
 
         Raises:
@@ -60,7 +60,7 @@ class Moments:
         return self._scatter / (self.count - 1)
 
     @property
-    def gaussian(self):
+    def gaussian(self) -> "Gaussian":
         """The `Gaussian` of these features."""
         return Gaussian(self.mean, self.covariance)
 
@@ -78,7 +78,7 @@ class Gaussian:
         ValueError: A shape is another, or a value is not finite.
     """
 
-    def __init__(self, mean, covariance, factor=None):
+    def __init__(self, mean: np.ndarray, covariance: np.ndarray, factor: np.ndarray | None = None) -> None:
         self.mean, self.covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
         self._factor = factor
         if self.mean.ndim != 1 or self.covariance.shape != (len(self.mean), len(self.mean)):
@@ -90,7 +90,7 @@ class Gaussian:
             raise ValueError("mean and covariance must be finite. Received: values that are not")
 
     @property
-    def factor(self):
+    def factor(self) -> np.ndarray:
         """float64 array F with F F' equal to the covariance."""
         if self._factor is None:
             try:
@@ -100,7 +100,7 @@ class Gaussian:
                 self._factor = vectors * np.sqrt(np.maximum(values, 0.0))
         return self._factor
 
-    def distance(self, other):
+    def distance(self, other: "Gaussian") -> float:
         """The squared Frechet distance |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) to another `Gaussian`."""
         if len(self.mean) != len(other.mean):
             raise ValueError(
@@ -114,7 +114,9 @@ class Gaussian:
         return max(0.0, float(means + np.trace(self.covariance) + np.trace(other.covariance) - 2 * root_trace))
 
 
-def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
+def frechet_distance(
+    mean_1: np.ndarray, covariance_1: np.ndarray, mean_2: np.ndarray, covariance_2: np.ndarray
+) -> float:
     """The squared Frechet distance between two Gaussians.
 
     Args:
@@ -153,7 +155,7 @@ def too_few(count, dimensions):
     )
 
 
-def frechet_infinity(features, reference, points=15, seed=0):
+def frechet_infinity(features: np.ndarray, reference: Gaussian, points: int = 15, seed: int = 0) -> float:
     """What the Frechet distance would be with endless samples (Chong and Forsyth 2020, arXiv 1911.07023, section 4).
 
     The distance of N samples grows in a line over 1 / N, whose value at 0 is taken. It has no bias by the number of
@@ -187,13 +189,18 @@ def frechet_infinity(features, reference, points=15, seed=0):
     return float(np.polyfit(1 / counts, distances, 1)[1])
 
 
+def gaussian_of(features):
+    """The `Gaussian` of features, array `[count, dimensions]`, of which few are in float64 at a time."""
+    moments = Moments(features.shape[1])
+    for begin in range(0, len(features), ROWS):
+        moments.update(features[begin : begin + ROWS])
+    return moments.gaussian
+
+
 def _compute(fakes, reference):
-    moments = Moments(fakes.shape[1])
-    for begin in range(0, len(fakes), ROWS):
-        moments.update(fakes[begin : begin + ROWS])
     enough = len(fakes) >= 4 * fakes.shape[1]
     return {
-        "distance": reference.gaussian.distance(moments.gaussian),
+        "distance": reference.gaussian.distance(gaussian_of(fakes)),
         "distance_infinity": frechet_infinity(fakes, reference.gaussian) if enough else None,
     }
 

@@ -11,7 +11,14 @@ from tfanime.metrics.metric import Metric, Number
 SETTINGS = {"kernel_subsets": 100, "kernel_subset_size": 1000, "kernel_largest_share": 0.5}
 
 
-def kernel_distance(features_1, features_2, subsets=100, subset_size=1000, largest_share=0.5, seed=0):
+def kernel_distance(
+    features_1: np.ndarray,
+    features_2: np.ndarray,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    largest_share: float = 0.5,
+    seed: int = 0,
+) -> tuple[float, float]:
     """KID between two sets of features, over random subsets.
 
     Args:
@@ -67,6 +74,11 @@ def squared_discrepancy(first, second):
     return float(within(first) + within(second) - 2 * np.mean(cubic(first, second)))
 
 
+def show(kernel):
+    """The cell of a table, in thousandths."""
+    return f"{1000 * kernel:.2f}"
+
+
 def _compute(reals, fakes):
     kernel, deviation = kernel_distance(reals, fakes, *SETTINGS.values())
     return {"kernel": kernel, "kernel_deviation": deviation}
@@ -79,7 +91,7 @@ METRIC = Metric(
             "kernel",
             "KID x1000",
             "less",
-            lambda value: f"{1000 * value:.2f}",
+            show,
             "Kernel distance, without bias by the number of pictures; the deviation is that of its subsets.",
             deviation="kernel_deviation",
         ),

@@ -19,6 +19,7 @@ NEEDS = {
     "real_distances": "distances of real pictures to the nearest other one",
     "network": "the `tfanime.metrics.feature_network.FeatureNetwork`",
     "float_network": "a feature network that takes pictures that are not rounded",
+    "second": "a second network, see `tfanime.metrics.second.Second`",
     "finder": "a `tfanime.metrics.faces.FaceFinder`",
     "tagger": "a `tfanime.tagger.files.TaggerNetwork`",
     "tag_pictures": "how many pictures are drawn for each tag",

@@ -40,7 +40,7 @@ def radii(features, k):
     return result
 
 
-def precision_recall(real_features, fake_features, k=3):
+def precision_recall(real_features: np.ndarray, fake_features: np.ndarray, k: int = 3) -> tuple[float, float]:
     """How much of the fakes looks real, and how much of the real the fakes cover (Kynkaanniemi et al. 2019, arXiv
     1904.06991, equation 2).
 
@@ -63,7 +63,7 @@ def _inside(rows, centres, ball_radii):
     return float(np.concatenate([(block <= ball_radii).any(axis=1) for _, block in _distances(rows, centres)]).mean())
 
 
-def density_coverage(real_features, fake_features, k=5):
+def density_coverage(real_features: np.ndarray, fake_features: np.ndarray, k: int = 5) -> tuple[float, float]:
     """The same questions without the weight of outliers (Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4).
 
     Args:
@@ -88,7 +88,7 @@ def density_coverage(real_features, fake_features, k=5):
     return inside / (k * len(fake)), float(covered.mean())
 
 
-def nearest(features, others, skip=None):
+def nearest(features: np.ndarray, others: np.ndarray, skip: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """For each row the nearest of other rows.
 
     Args:

@@ -12,7 +12,7 @@ SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 
 
-def psnr(images, targets):
+def psnr(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The peak signal-to-noise ratio, 10 log10(255^2 / mean squared error), in dB.
 
     Args:
@@ -31,7 +31,7 @@ def psnr(images, targets):
     return tf.image.psnr(images, targets, max_val=255).numpy().astype(np.float64)
 
 
-def ssim(images, targets):
+def ssim(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The structural similarity (Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural
     Similarity", equation 13), with the constants of its section III.B: a Gaussian window of 11 x 11 pixels with a
     standard deviation of 1.5, K1 = .01 and K2 = .03.

@@ -7,6 +7,9 @@ neighbours in latent space are neighbours to the eye. The paper's f is LPIPS ove
 which the metric's name says.
 """
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 
 from tfanime.metrics.metric import Metric, Number, digits
@@ -18,7 +21,16 @@ TRIMMED = (1, 99)  # percentiles outside which distances do not count
 BATCH = 32  # pairs, that is twice as many pictures
 
 
-def path_length(draw, latents, features, pairs, seed=0, sampling="full", epsilon=EPSILON, progress=False):
+def path_length(
+    draw: Callable[..., Any],
+    latents: Any,
+    features: Callable[..., Any],
+    pairs: int,
+    seed: int = 0,
+    sampling: Literal["full", "end"] = "full",
+    epsilon: float = EPSILON,
+    progress: bool = False,
+) -> float:
     """The perceptual path length of a generator.
 
     Differences over 1e-4 stand only a little above the rounding of float32. So nothing is rounded to bytes, the latents

@@ -2,11 +2,12 @@
 
 import re
 
-from tfanime.metrics import attributes, copies, faces, frechet, kernel, neighbours, pairs, path_length
+from tfanime.metrics import attributes, copies, faces, frechet, kernel, neighbours, pairs, path_length, second
 
 METRICS = (
     frechet.METRIC,
     kernel.METRIC,
+    second.METRIC,
     neighbours.PRECISION_RECALL,
     neighbours.DENSITY_COVERAGE,
     faces.METRIC,

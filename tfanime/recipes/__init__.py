@@ -1,7 +1,5 @@
-"""Published methods, each a module with `Config` (the paper's numbers), `build(config)` and `main()`.
-
-Run one as `python -m tfanime.recipes.wgan`. `tfanime.recipes.recipe`, `tfanime.recipes.train` and
-`tfanime.recipes.fitting` hold what they share.
+"""Published methods, each a module with `Config` (the paper's numbers), `build(config, vocabulary)`, `recipe` (what the
+driver, `tfanime.recipes.driver`, is given) and `main()`. Run one as `python -m tfanime.recipes.wgan`.
 """
 
 RECIPES = {

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from tfanime.generator import CARD, load_game, open_generator
+from tfanime.generator import CARD, load_game, open_discriminator, open_generator
 from tfanime.runs import RunFolder
 
 
@@ -122,7 +122,7 @@ def begin(gan, path):
 def _networks(path, missing):
     """Trained variables by the name of the network of a game that they are for; appends to `missing` why one is not
     among them."""
-    run = RunFolder(path)
+    run, discriminator = RunFolder(path), None
     if run.details.is_file():
         try:
             game, _ = load_game(run)
@@ -132,6 +132,9 @@ def _networks(path, missing):
                 raise
             missing.append(f"discriminator: none, {error}")
     else:
-        missing.append("discriminator: none, it is no run folder")
+        discriminator = open_discriminator(path)
+        if discriminator is None:
+            missing.append("discriminator: none, neither a run folder nor beside the generator")
     variables = open_generator(path).variables
-    return {"generator": variables, "ema_generator": variables}
+    others = {"discriminator": discriminator.weights} if discriminator is not None else {}
+    return {"generator": variables, "ema_generator": variables} | others

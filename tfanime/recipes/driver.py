@@ -6,13 +6,13 @@ methods differ.
 
 import contextlib
 import dataclasses
+import functools
 import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tfanime import command_line, devices
 from tfanime.files import is_full, locked, require_writable_folder
@@ -40,7 +40,7 @@ class Recipe:
         judge: `(config, data, workers)` -> the callback that writes a number into the logs of an epoch's end, with
             `name`, `protocol` and `prepare`, or None.
         reports: `(config, run)` -> callbacks that read these logs.
-        finish: Called with a `Training` at the end, by the chief alone; prints, writes.
+        finish: Called with the `tfanime.recipes.fitting.Session` at the end, by the chief alone; prints, writes.
         examples: For the end of `--help`; default: those of a game.
     """
 
@@ -96,31 +96,6 @@ class Recipe:
         return train(self, self.parse(arguments))
 
 
-@dataclass
-class Training:
-    """What a training was, for its report.
-
-    Args:
-        config: Its settings.
-        run: Its `RunFolder`.
-        data: What `Recipe.data` opened.
-        game: The trained game.
-        session: The `tfanime.recipes.fitting.Session`.
-        best: The `tfanime.callbacks.Best`, or None.
-        profile: The `tfanime.callbacks.Profile`, or None.
-        status: Exit status of the fit, 0, or 130 after Ctrl-C; None if the budget was spent before.
-    """
-
-    config: Any
-    run: RunFolder
-    data: Any
-    game: Any
-    session: Any
-    best: Any = None
-    profile: Any = None
-    status: int | None = None
-
-
 def train(recipe, config):
     """Trains a recipe: opens the data and the run folder, resumes if there is something to resume, fits, reports.
 
@@ -170,13 +145,13 @@ def train(recipe, config):
         if judge:
             judge.prepare()  # now, because its time is not the training's
         kept = dataclasses.replace(config, profile=None) if config.profile else config  # which is of this start alone
+        # Settings that cannot be built have left no trace up to here.
         run.start(recipe.name, kept, data.identity, config.resumable, data.vocabulary)
-        # Settings that cannot be built have left no trace so far.
-        keeper = _Keeper(recipe.keep, run, game)
-        session = Session(run, config, game, config.pictures_per_step, shared.checkpoints, workers.gather, keeper.write)
+        keep = functools.partial(_keep, recipe, run, game)
+        session = Session(run, config, data, game, shared.checkpoints, workers.gather, keep)
         workers.require_same({"the step of the newest checkpoint in --run": session.start})
-        keeper.catch_up(session.start)
-        training = Training(config, run, data, game, session)
+        if session.start and not _is_kept(run, session.start):
+            keep()
         if not session.budget.spent():
             tags = f"{len(data.vocabulary)} tags of {data.vocabulary.name}, " if data.vocabulary else ""
             say(
@@ -187,51 +162,37 @@ def train(recipe, config):
             )
             if config.best_by:
                 protocol = judge.protocol if judge and config.best_by == judge.name else None
-                training.best = callbacks.Best(
+                session.best = callbacks.Best(
                     *(run.best, config.best_by, config.best_mode, config.best_within, protocol, shared.best),
                     **session.state,
                 )
             with contextlib.ExitStack() as stack:
                 if config.profile and workers.chief:
                     profile = callbacks.Profile(run.tensorboard, *config.profiled)
-                    training.profile = stack.enter_context(contextlib.closing(profile))
-                training.status = session.fit(
+                    session.profile = stack.enter_context(contextlib.closing(profile))
+                session.fit(
                     workers.dataset(lambda parts, own: recipe.batches(config, data, session.start, parts, own)),
-                    first=[training.profile] if training.profile else [],
+                    first=[session.profile] if session.profile else [],
                     judges=[judge] if judge else [],
-                    reports=[*recipe.reports(config, run), *([training.best] if training.best else [])],
+                    reports=[*recipe.reports(config, run), *([session.best] if session.best else [])],
                     shown=workers.chief,
                 )
         if workers.chief:
-            recipe.finish(training)
-        return training.status or 0
+            recipe.finish(session)
+        return session.status or 0
 
 
-class _Keeper:
-    """Keeps beside the newest checkpoint what is to be kept of a game.
+def _keep(recipe, run, game):
+    """Keeps what is to be kept of a game beside its newest checkpoint."""
+    if recipe.keep:
+        recipe.keep(game, run.generator, origin(run.load(), game.step))
 
-    Args:
-        keep: See `Recipe`.
-        run: The `RunFolder`.
-        game: The game.
-    """
 
-    def __init__(self, keep, run, game):
-        self.keep, self.run, self.game, self.details = keep, run, game, run.load()
-
-    def write(self):
-        """Writes it as it is now."""
-        if self.keep:
-            self.keep(self.game, self.run.generator, origin(self.details, self.game.step))
-
-    def catch_up(self, step):
-        """Writes it if a kill came between the checkpoint of `step` and it, or the run is of an older version."""
-        if not step:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            if read_card(self.run.generator)["provenance"].get("step") == step:
-                return
-        self.write()
+def _is_kept(run, step):
+    """Whether that is there. It is not if a kill came in between, or in a run of an older version."""
+    with contextlib.suppress(OSError, ValueError):
+        return read_card(run.generator)["provenance"].get("step") == step
+    return False
 
 
 @contextlib.contextmanager

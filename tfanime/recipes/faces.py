@@ -44,16 +44,7 @@ def open_faces(run, shards, image_size, split="train"):
 
 
 def open_tagged(config, run, warn):
-    """The `Recipe.data` of games with `TagSettings`: faces with the tags of the game, none with `--tags none`.
-
-    Args:
-        config: The recipe's config.
-        run: The `RunFolder`, new or to be resumed.
-        warn: Called with a line about each tag that the generator will not learn.
-
-    Returns:
-        A `FaceData`.
-    """
+    """The `Recipe.data` of games with `TagSettings`: faces with the tags of the game, none with `--tags none`."""
     faces = open_faces(run, config.data, config.image_size)
     vocabulary = vocabulary_of(config, faces, run)
     if vocabulary:

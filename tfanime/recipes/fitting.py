@@ -7,13 +7,15 @@ from tfanime import callbacks
 
 
 class Session:
-    """One start of a training: from the newest checkpoint to a spent budget, or to a signal.
+    """One start of a training: from the newest checkpoint to a spent budget, or to a signal. For its report it has
+    `best` and `profile`, the callbacks of these names or None, and `status`, the command's exit status: 0, 130 after
+    Ctrl-C, 143 after SIGTERM, None if the budget was spent before.
 
     Args:
         run: The `tfanime.runs.RunFolder` to write.
-        config: Says `steps`, `minutes`, `epoch_steps` and `checkpoint_minutes`.
+        config: The recipe's, with `RunSettings`.
+        data: What `Recipe.data` opened.
         model: Compiled `keras.Model` with `step` and `optimizers`. The newest checkpoint is loaded into it.
-        images_per_step: Real pictures that a training step sees.
         found: Folder of checkpoints to begin from; default: the run's own.
         gather: Of several workers, see `tfanime.callbacks.Budget`.
         also: Called after each checkpoint, see `tfanime.callbacks.Checkpoints`.
@@ -22,14 +24,14 @@ class Session:
         ValueError: The newest checkpoint is damaged, or of another model.
     """
 
-    def __init__(self, run, config, model, images_per_step, found=None, gather=None, also=None):
+    def __init__(self, run, config, data, model, found=None, gather=None, also=None):
         self.run = run
         self.config = config
+        self.data = data
         self.model = model
-        self.images_per_step = images_per_step
         self.found = found or run.checkpoints
         self.budget = callbacks.Budget(config.steps, config.minutes, gather=gather)
-        self.log = callbacks.RunLog(run, images_per_step, self.budget.seconds)
+        self.log = callbacks.RunLog(run, config.pictures_per_step, self.budget.seconds)
         self.state = {"seconds": self.budget.seconds, "log": self.log.state}
         self.checkpoints = callbacks.Checkpoints(
             run.checkpoints,
@@ -42,6 +44,7 @@ class Session:
         for callback in (self.budget, self.checkpoints):
             callback.set_model(model)
         self.start = self.checkpoints.restore(self.found)
+        self.best = self.profile = self.status = None
 
     @property
     def begun(self):
@@ -57,15 +60,12 @@ class Session:
             judges: Callbacks that write into the logs of an epoch's end what is then logged.
             reports: Callbacks that read the logs of an epoch's end.
             shown: Whether there is a progress bar.
-
-        Returns:
-            The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM).
         """
         unreported = self.log.unreported
         # Of a training that was broken off, what was reported of its last step came after the checkpoint: it is made
         # again, or belongs to no epoch's end.
         self.run.forget_after(self.start - 1 if unreported else self.start)
-        progress = callbacks.Progress(self.budget, self.images_per_step)
+        progress = callbacks.Progress(self.budget, self.config.pictures_per_step)
         with stopped_by_signals(self.budget), contextlib.closing(progress):
             self.model.fit(
                 batches,
@@ -89,7 +89,7 @@ class Session:
                     *([progress] if shown else []),
                 ],
             )
-        return 128 + self.budget.interrupted if self.budget.interrupted else 0
+        self.status = 128 + self.budget.interrupted if self.budget.interrupted else 0
 
 
 @contextlib.contextmanager

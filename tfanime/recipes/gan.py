@@ -1,5 +1,6 @@
 """Recipes that are games between a generator and a discriminator on faces: what they share beside the driver."""
 
+import functools
 import shlex
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,11 +24,7 @@ from tfanime.recipes.settings import (
 class GANSettings(
     JudgingSettings, GameSettings, DeviceSettings, TagSettings, OptimizerSettings, DataSettings, RunSettings
 ):
-    """What recipes of games on faces can be told.
-
-    Args:
-        image_size: Height and width of the pictures; shards with larger pictures are resized.
-    """
+    """What recipes of games on faces can be told."""
 
     image_size: Annotated[int, power_of_two(16)] = 64
 
@@ -58,37 +55,16 @@ class DCGANSettings(GANSettings):
             yield name, count is None or count >= needed, f"at least {needed} at {self.image_size} px"
 
     def networks(self, norm, vocabulary=None, **options):
-        """DCGAN's generator and discriminator of these settings.
-
-        Args:
-            norm: The discriminator's norm, see `tfanime.models.dcgan.discriminator`.
-            vocabulary: The `TagVocabulary` of a game with tags.
-            **options: Further arguments of the discriminator.
-
-        Returns:
-            Two `keras.Model`s, as `tfanime.training.GAN` takes them.
-        """
+        """DCGAN's generator and discriminator of these settings; `norm` and `options` are for the discriminator."""
         from tfanime.models import dcgan
 
-        tag_count = len(vocabulary or ())
-        generator = dcgan.generator(
-            self.image_size,
-            self.latent_size,
-            self.channels,
-            self.kernel_size,
-            convolutions=self.generator_convolutions,
-            tag_count=tag_count,
+        size, tag_count = self.image_size, len(vocabulary or ())
+        sides = self.channels, self.kernel_size
+        count, other_count = self.generator_convolutions, self.discriminator_convolutions
+        return (
+            dcgan.generator(size, self.latent_size, *sides, convolutions=count, tag_count=tag_count),
+            dcgan.discriminator(size, *sides, norm, convolutions=other_count, tag_count=tag_count, **options),
         )
-        discriminator = dcgan.discriminator(
-            self.image_size,
-            self.channels,
-            self.kernel_size,
-            norm,
-            convolutions=self.discriminator_convolutions,
-            tag_count=tag_count,
-            **options,
-        )
-        return generator, discriminator
 
 
 def game(config, networks, vocabulary, latents=None, **rules):
@@ -119,26 +95,6 @@ def game(config, networks, vocabulary, latents=None, **rules):
     return gan
 
 
-def recipe(name, config, about, build):
-    """The `Recipe` of a game between a generator and a discriminator on faces.
-
-    Args:
-        name, config, about, build: See `Recipe`.
-    """
-    return Recipe(
-        name,
-        config,
-        about,
-        build,
-        data=faces.open_tagged,
-        batches=faces.batches,
-        keep=_keep,
-        judge=faces.judge,
-        reports=_sheets,
-        finish=_report,
-    )
-
-
 def _keep(gan, folder, provenance):
     from tfanime.generator import write_generator
 
@@ -151,10 +107,10 @@ def _sheets(config, run):
     return [callbacks.Samples(run, config.whole_epochs(config.sample_steps))]
 
 
-def _report(training):
-    run, session, best, profile = training.run, training.session, training.best, training.profile
-    step, minutes = training.game.step, float(session.budget.seconds) / 60
-    if training.status is None:
+def _report(session):
+    run, best, profile = session.run, session.best, session.profile
+    step, minutes = session.model.step, float(session.budget.seconds) / 60
+    if session.status is None:
         print(
             f"{run.path} has spent its budget: step {step:,}, {minutes:.1f} minutes. "
             "Train on with a larger --steps or --minutes."
@@ -181,3 +137,15 @@ def _report(training):
         print(f"profile:     steps {profile.traced}, in TensorBoard with: pip install tensorboard-plugin-profile")
     elif profile:
         print(f"profile:     none, the training ended before step {profile.first:,} of this start")
+
+
+# The `Recipe` of a game on faces: a name, a config with `GANSettings`, a sentence and a `build` make it whole.
+recipe = functools.partial(
+    Recipe,
+    data=faces.open_tagged,
+    batches=faces.batches,
+    keep=_keep,
+    judge=faces.judge,
+    reports=_sheets,
+    finish=_report,
+)

@@ -200,11 +200,7 @@ class TagSettings(Checked):
     exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid"
 
     def loss_weights(self, vocabulary=None):
-        """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags.
-
-        Args:
-            vocabulary: The `TagVocabulary` of a game with tags.
-        """
+        """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags."""
         count = len(vocabulary) if vocabulary else 1
         # Of the two only their ratio, the number of tags, is common to all recipes: the one that is scaled for it is
         # left to the recipe, because penalties, learning rates of plain SGD and limits of gradients know no tags.

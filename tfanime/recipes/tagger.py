@@ -39,11 +39,9 @@ class Config(DataSettings, RunSettings):
         out: Path of the trained network's two files without their endings. Default: tagger in the run folder.
         name: Its name and version in one word, by which metrics of its features are called. Default: the run folder's.
         terms: What its card is to say about its use.
-        image_size: Height and width of the pictures; shards with larger pictures are resized.
         batch_size: Pictures a step.
         seed: Seed of weights, order of the data and its variations.
         steps: Training steps; the learning rate falls to zero at the last one, hence a run keeps its steps.
-        minutes: Minutes of training over all restarts after which it ends too early. Default: no limit.
         learning_rate: Of AdamW, at its highest.
         weight_decay: Of AdamW, for kernels.
         balance: How far rare tags of an exclusive group are taught as if they were as frequent as the others.
@@ -118,15 +116,7 @@ def build(config, vocabulary):
 
 
 def open_data(config, run, warn):
-    """Opens the faces, and makes sure that some are held out; see `Recipe.data`.
-
-    Returns:
-        A `tfanime.data.FaceData`, whose vocabulary has the frequencies of its tags as priors.
-
-    Raises:
-        ValueError: The shards have no tags or no held-out faces.
-        OSError: A file cannot be read, or the folder of `--out` cannot be written.
-    """
+    """The `Recipe.data`: a `FaceData` whose priors are the frequencies of its tags. Faces must be held out, too."""
     from tfanime.files import require_writable_folder
 
     faces = open_faces(run, config.data, config.image_size)
@@ -142,17 +132,8 @@ def open_data(config, run, warn):
 
 
 def batches(config, faces, start=0, parts=1, own=(0,)):
-    """The endless stream of training batches.
-
-    Args:
-        config: A `Config`.
-        faces: The `tfanime.data.FaceData`, with a vocabulary.
-        start: The step to begin with.
-        parts, own: See `FaceData.batches`.
-
-    Returns:
-        A `tf.data.Dataset` of pairs: pictures, float32 `[batch_size / parts, image_size, image_size, 3]` in [-1, 1],
-        and tags, float32 `[batch_size / parts, len(vocabulary)]`; a pure function of (seed, step).
+    """The `Recipe.batches`: pairs of pictures, float32 `[batch_size / parts, image_size, image_size, 3]` in [-1, 1],
+    and tags, float32 `[batch_size / parts, len(vocabulary)]`; a pure function of (seed, step).
     """
     import tensorflow as tf
 
@@ -168,20 +149,20 @@ def batches(config, faces, start=0, parts=1, own=(0,)):
     return numbered.map(one, num_parallel_calls=2).prefetch(2)
 
 
-def judge_and_write(training):
-    """Judges a network and writes it; that of a run which has spent its budget once more. See `Recipe.finish`."""
+def judge_and_write(session):
+    """The `Recipe.finish`: judges the network and writes it; that of a run which has spent its budget once more."""
     from tfanime.files import write_text
     from tfanime.recipes.tagger_scores import as_markdown, judge
     from tfanime.tagger import files as tagger_files
     from tfanime.tfrecords.manifest import Manifest
 
-    if training.status:  # broken off
+    if session.status:  # broken off
         return
-    config, run, faces = training.config, training.run, training.data
+    config, run, faces = session.config, session.run, session.data
     held_out = open_faces(run, config.data, config.image_size, split="holdout")
     vocabulary = held_out.vocabulary
     # Judged is what is written: float32, from weights that were rounded to float16.
-    arrays = tagger_files.to_arrays(training.game.network)
+    arrays = tagger_files.to_arrays(session.model.network)
     scores = judge(tagger_files.from_arrays(config.network, vocabulary, arrays), faces, held_out)
     manifest = Manifest.load(config.data)
     tagger_files.save(
@@ -195,7 +176,7 @@ def judge_and_write(training):
             "faces": faces.count,
             "fingerprint": faces.fingerprint,
             "taggers": [tagger["name"] for tagger in manifest.taggers],
-            "steps": training.game.step,
+            "steps": session.model.step,
             "batch_size": config.batch_size,
         },
         terms=config.terms,

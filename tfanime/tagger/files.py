@@ -8,6 +8,7 @@ held-out faces. docs/tagger.md says more. `python -m tfanime.recipes.tagger` tra
 import hashlib
 import io
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,19 +41,19 @@ class TaggerNetwork:
 
     model: Any
     vocabulary: TagVocabulary
-    card: dict
+    card: dict[str, Any]
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Its name and version in one word, such as `tagger1`."""
         return self.card["name"]
 
     @property
-    def image_size(self):
+    def image_size(self) -> int:
         """Height and width of the pictures that it takes."""
         return self.card["network"]["image_size"]
 
-    def predict(self, images, batch=64):
+    def predict(self, images: np.ndarray, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
         """Features and tag logits of pictures of any size.
 
         Args:
@@ -87,7 +88,7 @@ class TaggerNetwork:
             return [values.numpy() for values in self.model(to_float(images), training=False)]
 
 
-def open_tagger(path=None):
+def open_tagger(path: str | os.PathLike[str] | None = None) -> TaggerNetwork:
     """Opens a tagger.
 
     Args:

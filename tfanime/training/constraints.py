@@ -44,7 +44,7 @@ class WeightClipping:
         if not self.limit > 0:
             raise ValueError(f"limit must be above 0. Received: {self.limit}")
 
-    def __call__(self, variables):
+    def __call__(self, variables: list[keras.Variable]) -> None:
         """Projects `variables`, the discriminator's trainable weights."""
         assign_each(
             lambda variable: variable.assign(tf.clip_by_value(variable, -self.limit, self.limit)),

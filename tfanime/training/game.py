@@ -1,6 +1,8 @@
 """What all trainings of networks have in common, whatever their turns are."""
 
 import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -31,16 +33,23 @@ class Game(keras.Model):
         ValueError: `seed` is out of its range.
     """
 
-    def __init__(self, seed=0, **kwargs):
+    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not -(2**63) <= seed < 2**63:
             raise ValueError(f"seed must fit into 64 bits. Received: {seed}")
         self.seed = seed
-        self.players = ()
-        self.terms = ()
+        self.players: tuple[str, ...] = ()
+        self.terms: tuple[Term, ...] = ()
         self.built = True  # its networks are; Keras would otherwise trace a call to find out
 
-    def set_players(self, players, terms=(), gradient_clip=None, accumulate=1, **kwargs):
+    def set_players(
+        self,
+        players: dict[str, tuple[keras.Model, keras.optimizers.Optimizer]],
+        terms: Iterable[Term] = (),
+        gradient_clip: float | None = None,
+        accumulate: int = 1,
+        **kwargs: Any,
+    ) -> None:
         """Sets the rules that all games have: a subclass's `compile` calls it, under the strategy's scope.
 
         Args:
@@ -115,26 +124,26 @@ class Game(keras.Model):
             )
             setattr(self, variable.name, variable)
 
-    def state_of(self, term):
+    def state_of(self, term: Term) -> dict[str, keras.Variable]:
         """The variables of a state that `make_state` made, by name."""
         return {name: getattr(self, f"term_{term.name}_{name}") for name in term.state}
 
     @property
-    def step(self):
+    def step(self) -> int:
         """Training steps done so far, an int: the updates of the first player."""
         return int(self.optimizers[0].iterations.value.numpy())
 
     @property
-    def optimizers(self):
+    def optimizers(self) -> tuple[keras.optimizers.Optimizer, ...]:
         """All optimizers, as a tuple."""
         return tuple(getattr(self, f"{name}_optimizer") for name in self.players)
 
-    def present_step(self):
+    def present_step(self) -> tf.Tensor:
         """The step inside of `train_step`, an int64 scalar; the first player's next update leaves it as it is."""
         # `tf.cast` of a variable that is int64 already would give the variable, which moves.
         return tf.cast(tf.convert_to_tensor(self.optimizers[0].iterations.value), tf.int64)
 
-    def rows(self, batch):
+    def rows(self, batch: tf.Tensor) -> int | tf.Tensor:
         """How many rows this device has of a batch.
 
         Args:
@@ -157,7 +166,9 @@ class Game(keras.Model):
             )
         return count
 
-    def draws(self, count, number, rows=slice(None), player="discriminator"):
+    def draws(
+        self, count: int, number: tf.Tensor, rows: slice = slice(None), player: str = "discriminator"
+    ) -> Callable[..., tf.Tensor]:
         """The `draw` of a `Sight`.
 
         Args:
@@ -179,7 +190,9 @@ class Game(keras.Model):
 
         return draw
 
-    def add_terms(self, player, step, **sight):
+    def add_terms(
+        self, player: str, step: tf.Tensor, **sight: Any
+    ) -> tuple[list[tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
         """A player's terms on what it sees.
 
         Args:
@@ -191,7 +204,8 @@ class Game(keras.Model):
             Their values with their weights, a list of scalars, and the next values of their states, a dictionary by
             term and name. Average both over the parts; `keep` writes the latter.
         """
-        values, states = [], {}
+        values: list[tf.Tensor] = []
+        states: dict[str, dict[str, tf.Tensor]] = {}
         for term in self.terms:
             if term.player == player:
                 state = {name: tf.convert_to_tensor(variable) for name, variable in self.state_of(term).items()}
@@ -200,7 +214,7 @@ class Game(keras.Model):
                 states |= {term.name: next_state} if term.state else {}
         return values, states
 
-    def keep(self, states, step):
+    def keep(self, states: dict[str, dict[str, tf.Tensor]], step: tf.Tensor) -> None:
         """Writes the states that `add_terms` returned, their means over all devices. No `tf.cond` may be around it."""
         for term in self.terms:
             if term.name in states and term.state:
@@ -209,7 +223,13 @@ class Game(keras.Model):
                     # The mean of what has not changed may differ from it by rounding.
                     variable.assign(tf.where(term.due(step), value, variable.value))
 
-    def update(self, network, optimizer, gradients, constraint=None):
+    def update(
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        gradients: list[tf.Tensor | None],
+        constraint: Callable[..., None] | None = None,
+    ) -> tf.Tensor | None:
         """One update of a player.
 
         Args:
@@ -245,7 +265,7 @@ class Game(keras.Model):
             constraint(network.trainable_variables)
         return norm
 
-    def average(self, mean, network, count, half_life):
+    def average(self, mean: keras.Model, network: keras.Model, count: int, half_life: float) -> None:
         """Moves an exponential moving average of a network's weights, after an update of the first player.
 
         Args:
@@ -269,7 +289,7 @@ class Game(keras.Model):
         assign_each(move, mean.weights, network.weights)
         power_iterations(mean)  # averages of unit vectors are none
 
-    def told(self, logs):
+    def told(self, logs: dict[str, Any]) -> dict[str, tf.Tensor]:
         """The logs of a step, scalars by name, as Keras takes them; without those that are None."""
         logs = {name: value for name, value in logs.items() if value is not None}
         # Of several workers Keras takes the mean along an axis, which a scalar has none of.

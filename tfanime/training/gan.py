@@ -1,5 +1,8 @@
 """The game of a generator and a discriminator."""
 
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
@@ -7,12 +10,14 @@ from tfanime.inputs import Inputs
 from tfanime.latents import Latents
 from tfanime.models.spectral import power_iterations
 from tfanime.tag_sampling import TagSampler
+from tfanime.tags import TagVocabulary
 from tfanime.training.accumulation import Parts
 from tfanime.training.game import Game
 from tfanime.training.losses import LOSSES, Loss
 from tfanime.training.players import require_players, sees_tags, tells_tags
 from tfanime.training.replicas import mean_over_replicas, own_part
 from tfanime.training.tag_losses import FORMS, SIDES, shown, tag_accuracy, tag_loss
+from tfanime.training.terms import Term
 
 
 class GAN(Game):
@@ -45,8 +50,16 @@ class GAN(Game):
     """
 
     def __init__(
-        self, generator, discriminator, *, latents=None, vocabulary=None, ema_half_life=10_000, seed=0, **kwargs
-    ):
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        latents: Latents | None = None,
+        vocabulary: TagVocabulary | None = None,
+        ema_half_life: float = 10_000,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, **kwargs)
         if not ema_half_life > 0:
             raise ValueError(f"ema_half_life must be above 0 images. Received: {ema_half_life}")
@@ -64,20 +77,20 @@ class GAN(Game):
 
     def compile(
         self,
-        generator_optimizer,
-        discriminator_optimizer,
-        loss,
-        terms=(),
-        constraint=None,
-        adversarial_weight=1.0,
-        tag_weight=1.0,
-        exclusive_tags="sigmoid",
-        tag_loss_on="both",
-        shared_tags=False,
-        draw_images=None,
-        augmentation=None,
-        **kwargs,
-    ):
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        loss: str | Loss,
+        terms: Iterable[Term] = (),
+        constraint: Callable[..., None] | None = None,
+        adversarial_weight: float = 1.0,
+        tag_weight: float = 1.0,
+        exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid",
+        tag_loss_on: Literal["both", "reals"] = "both",
+        shared_tags: bool = False,
+        draw_images: Callable[..., tf.Tensor] | None = None,
+        augmentation: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
 
         Args:
@@ -133,7 +146,7 @@ class GAN(Game):
         self.shared_tags = shared_tags
         self.draw_images = draw_images or (lambda generator, inputs, draw: generator(inputs, training=True))
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> tf.Tensor:
         """Draws pictures with averaged weights.
 
         Args:
@@ -145,12 +158,12 @@ class GAN(Game):
         return self.ema_generator(inputs, training=False)
 
     @property
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The `tfanime.inputs.Inputs` of the generator."""
         vocabulary = self.tag_sampler.vocabulary if self.tag_sampler else None
         return Inputs.of_network(self.generator, self.latents, vocabulary)
 
-    def inputs_from_seeds(self, seeds, wanted=None):
+    def inputs_from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor | list[tf.Tensor]:
         """The generator's inputs that seeds name, see `tfanime.inputs.Inputs`.
 
         Args:

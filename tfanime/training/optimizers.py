@@ -1,10 +1,9 @@
 """Optimizers and how their learning rate falls.
 
-Keras' optimizers do the work; here are their names, the defaults that the papers' frameworks had, and a faster Adam.
+Keras' optimizers do the work; here are their names and the defaults that the papers' frameworks had.
 """
 
 import keras
-import tensorflow as tf
 
 DECAYS = ("none", "linear", "exponential")
 
@@ -21,31 +20,7 @@ def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
     Returns:
         A `keras.optimizers.Optimizer`.
     """
-    return FusedAdam(learning_rate, beta_1, beta_2, epsilon)
-
-
-@keras.saving.register_keras_serializable("tfanime")
-class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, with TensorFlow's kernel for all of an update: on a CPU a third of the time of Keras' operations."""
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Moves a variable (which Keras asks for each of them) by its gradient."""
-        if self.amsgrad or not isinstance(gradient, tf.Tensor) or gradient.dtype != variable.dtype:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        index, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, gradient.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=tf.cast(learning_rate, gradient.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+    return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
 def rmsprop(learning_rate, beta_1, beta_2):

@@ -7,7 +7,7 @@ is data, a `Term`.
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -42,17 +42,17 @@ class Sight:
 
     reals: Any = None
     fakes: Any = None
-    judge: Callable | None = None
-    draw: Callable | None = None
+    judge: Any = None
+    draw: Any = None
     inputs: Any = None
     targets: Any = None
     tags: Any = None
     fake_tags: Any = None
-    generator: Callable | None = None
+    generator: Any = None
     real_logits: Any = None
     fake_logits: Any = None
     measured: Any = None
-    state: dict = field(default_factory=dict)
+    state: dict[str, tf.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,29 +80,29 @@ class Term:
         ValueError: There is no such player, or `every` is below 1.
     """
 
-    function: Callable
-    player: str
-    weight: float | Callable = 1.0
+    function: Callable[[Sight], Any]
+    player: Literal["generator", "discriminator"]
+    weight: float | Callable[[tf.Tensor], tf.Tensor] = 1.0
     every: int = 1
-    state: dict = field(default_factory=dict)
-    measure: Callable | None = None
+    state: dict[str, float] = field(default_factory=dict)
+    measure: Callable[[Sight], Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.player not in PLAYERS:
             raise ValueError(f"player must be one of {', '.join(PLAYERS)}. Received: {self.player!r}")
         if self.every < 1:
             raise ValueError(f"every must be at least 1. Received: {self.every}")
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The function's."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def due(self, step):
+    def due(self, step: int | tf.Tensor) -> bool | tf.Tensor:
         """Whether it runs at a step; where it always does, True and no tensor."""
         return True if self.every == 1 else step % self.every == 0
 
-    def __call__(self, sight, step):
+    def __call__(self, sight: Sight, step: int | tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The term with its weight, and the state's next values; 0 and the present ones where it is not due.
 
         Args:
@@ -153,18 +153,18 @@ def _interpolate(images, others, draw):
     return images + alpha * (others - images)
 
 
-def r1(sight):
+def r1(sight: Sight) -> tf.Tensor:
     """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9."""
     return _zero_centred(sight.judge, sight.reals)
 
 
-def r2(sight):
+def r2(sight: Sight) -> tf.Tensor:
     """The same on fakes. Mescheder et al. 2018, equation 10; beside R1 in R3GAN (Huang et al. 2024)."""
     judge = sight.judge if sight.fake_tags is None else functools.partial(sight.judge, tags=sight.fake_tags)
     return _zero_centred(judge, tf.cast(sight.fakes, sight.reals.dtype))
 
 
-def gradient_penalty(sight):
+def gradient_penalty(sight: Sight) -> tf.Tensor:
     """E[(||grad D(x + alpha (G(z) - x))|| - 1)^2] with alpha ~ U[0, 1) for each pair; the weight is lambda.
 
     Gulrajani et al. 2017 (WGAN-GP, arXiv 1704.00028), equation 3, lambda 10 there. The discriminator must treat
@@ -256,13 +256,13 @@ def _floor(uniform, count):
     return tf.minimum(tf.cast(uniform * count, tf.int32), count - 1)
 
 
-def deviation(sight):
+def deviation(sight: Sight) -> tf.Tensor:
     """The standard deviation of all values of all devices' real pictures, a scalar; what `dragan` needs measured."""
     mean = mean_over_replicas(tf.reduce_mean(sight.reals))
     return tf.sqrt(mean_over_replicas(tf.reduce_mean(tf.square(sight.reals - mean))))
 
 
-def dragan(sight):
+def dragan(sight: Sight) -> tf.Tensor:
     """E[(||grad D(x + alpha (x_p - x))|| - 1)^2] around real images, x_p = x + std(x) U[0, 1) / 2.
 
     Kodali et al. 2017 (arXiv 1705.07215), as their code has it: alpha ~ U[0, 1) for each picture, the noise U for each

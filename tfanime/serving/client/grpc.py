@@ -2,11 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Self
 
 import grpc
 import numpy as np
 
 from tfanime.serving.client.requests import LONGEST_PAUSE, Attempts, Avatars, Blocking
+from tfanime.serving.client.tls import TLS
+from tfanime.tags import TagVocabulary
 
 MIB = 2**20
 
@@ -25,17 +29,26 @@ class AvatarClient(Blocking):
             pauses that double. Nothing else is retried: it would fail again, or do the work twice.
         batch: Most seeds in one request; longer lists are split.
         max_message_mib: Largest response in MiB (gRPC's own limit of 4 is 340 pictures of 64 x 64).
-        tls: A `client_tls.TLS` for a server that speaks TLS; None for one that does not.
+        tls: A `TLS` for a server that speaks TLS; None for one that does not.
 
     Raises:
         ValueError: `server` is not `host:port`, or a number is below its least value.
     """
 
-    def __init__(self, server, model="tfanime", timeout=30.0, retries=5, batch=64, max_message_mib=64, tls=None):
+    def __init__(
+        self,
+        server: str,
+        model: str = "tfanime",
+        timeout: float = 30.0,
+        retries: int = 5,
+        batch: int = 64,
+        max_message_mib: int = 64,
+        tls: TLS | None = None,
+    ) -> None:
         super().__init__(server, model, timeout, retries, batch)
         self._channel, self._stub = _connected(grpc, server, max_message_mib, tls)
 
-    def close(self):
+    def close(self) -> None:
         """Closes the connection."""
         self._channel.close()
 
@@ -62,49 +75,62 @@ class AsyncAvatarClient(Avatars):
     It must be made inside of a running event loop, and is bound to that.
     """
 
-    def __init__(self, server, model="tfanime", timeout=30.0, retries=5, batch=64, max_message_mib=64, tls=None):
+    def __init__(
+        self,
+        server: str,
+        model: str = "tfanime",
+        timeout: float = 30.0,
+        retries: int = 5,
+        batch: int = 64,
+        max_message_mib: int = 64,
+        tls: TLS | None = None,
+    ) -> None:
         super().__init__(server, model, timeout, retries, batch)
         self._channel, self._stub = _connected(grpc.aio, server, max_message_mib, tls)
 
-    async def generate(self, seeds, tags=""):
+    async def generate(self, seeds: Iterable[int], tags: str | np.ndarray = "") -> np.ndarray:
         """See `Blocking.generate`."""
         return np.concatenate([images async for _, images in self.generate_in_batches(seeds, tags)])
 
-    async def generate_in_batches(self, seeds, tags=""):
+    async def generate_in_batches(
+        self, seeds: Iterable[int], tags: str | np.ndarray = ""
+    ) -> AsyncIterator[tuple[list[int], np.ndarray]]:
         """See `Blocking.generate_in_batches`; to be read by `async for`."""
         parts, row = self._parts(seeds), await self._run(self._plan_row(tags))
         for part in parts:
             yield part, await self._run(self._plan_images(part, row))
 
-    async def png(self, seeds, tags=""):
+    async def png(self, seeds: Iterable[int], tags: str | np.ndarray = "") -> list[bytes]:
         """See `Blocking.png`."""
         parts, row = self._parts(seeds), await self._run(self._plan_row(tags))
         return [data for part in parts for data in await self._run(self._plan_pngs(part, row))]
 
-    async def interpolate(self, seed_a, seed_b, t):
+    async def interpolate(
+        self, seed_a: int | Iterable[int], seed_b: int | Iterable[int], t: float | Iterable[float]
+    ) -> np.ndarray:
         """See `Blocking.interpolate`."""
         return np.concatenate([await self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
 
-    async def model_card(self):
+    async def model_card(self) -> dict[str, Any]:
         """See `Blocking.model_card`."""
         return await self._run(self._plan_card())
 
-    async def vocabulary(self):
+    async def vocabulary(self) -> TagVocabulary | None:
         """See `Blocking.vocabulary`."""
         return await self._run(self._plan_vocabulary())
 
-    async def wanted(self, tags, allow_untrained=False):
+    async def wanted(self, tags: str, allow_untrained: bool = False) -> np.ndarray:
         """See `Blocking.wanted`."""
         return await self._run(self._plan_wanted(tags, allow_untrained))
 
-    async def close(self):
+    async def close(self) -> None:
         """Closes the connection."""
         await self._channel.close()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exception):
+    async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
     async def _run(self, plan):

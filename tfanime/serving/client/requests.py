@@ -2,7 +2,7 @@
 
 The methods called `_plan_...` are generators: they yield `Call`s, are sent the arrays that answer them, and return a
 result. The clients differ in who runs the plans: a thread (`Blocking`) or an event loop
-(`client_grpc.AsyncAvatarClient`).
+(`AsyncAvatarClient`).
 """
 
 import io
@@ -10,8 +10,9 @@ import json
 import operator
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,16 +61,18 @@ class Attempts:
     Args:
         timeout: Seconds for all of them.
         retries: How many there may be after the first.
+        clock: Called for the time in seconds.
     """
 
-    def __init__(self, timeout, retries):
-        self._deadline = time.monotonic() + timeout
+    def __init__(self, timeout, retries, clock=time.monotonic):
+        self._clock = clock
+        self._deadline = clock() + timeout
         self._retries_left = retries
         self._pause = FIRST_PAUSE
 
     def seconds_left(self):
         """Seconds for the next try."""
-        return max(0.001, self._deadline - time.monotonic())
+        return max(0.001, self._deadline - self._clock())
 
     def pause_after(self, code):
         """Seconds to wait before the next try, or None if the call has failed.
@@ -80,7 +83,7 @@ class Attempts:
         """
         # Half of the pause is drawn: clients that lost the same server must not return all at once.
         wait = self._pause * random.uniform(0.5, 1.0)
-        late = time.monotonic() + wait >= self._deadline
+        late = self._clock() + wait >= self._deadline
         if code != "UNAVAILABLE" or not self._retries_left or late:
             return None
         self._retries_left -= 1
@@ -89,7 +92,7 @@ class Attempts:
 
 
 class Avatars:
-    """The part of a client that needs no connection; the arguments are those of `client_grpc.AvatarClient`."""
+    """The part of a client that needs no connection; the arguments are those of `AvatarClient`."""
 
     def __init__(self, server, model, timeout, retries, batch):
         host, _, port = str(server).rpartition(":")
@@ -209,7 +212,7 @@ class Avatars:
 class Blocking(Avatars):
     """The methods of a client whose caller waits. A subclass has `_answer` and `close`."""
 
-    def generate(self, seeds, tags=""):
+    def generate(self, seeds: Iterable[int], tags: str | np.ndarray = "") -> np.ndarray:
         """Fetches avatars as arrays.
 
         Args:
@@ -232,7 +235,9 @@ class Blocking(Avatars):
         """
         return np.concatenate([images for _, images in self.generate_in_batches(seeds, tags)])
 
-    def generate_in_batches(self, seeds, tags=""):
+    def generate_in_batches(
+        self, seeds: Iterable[int], tags: str | np.ndarray = ""
+    ) -> Iterator[tuple[list[int], np.ndarray]]:
         """Like `generate`, one request after the other, for lists that are long.
 
         Yields:
@@ -242,7 +247,7 @@ class Blocking(Avatars):
         for part in parts:
             yield part, self._run(self._plan_images(part, row))
 
-    def png(self, seeds, tags=""):
+    def png(self, seeds: Iterable[int], tags: str | np.ndarray = "") -> list[bytes]:
         """Fetches avatars as encoded pictures.
 
         Args:
@@ -258,7 +263,9 @@ class Blocking(Avatars):
         parts, row = self._parts(seeds), self._run(self._plan_row(tags))
         return [data for part in parts for data in self._run(self._plan_pngs(part, row))]
 
-    def interpolate(self, seed_a, seed_b, t):
+    def interpolate(
+        self, seed_a: int | Iterable[int], seed_b: int | Iterable[int], t: float | Iterable[float]
+    ) -> np.ndarray:
         """Fetches pictures on the way from one avatar to another.
 
         Args:
@@ -274,7 +281,7 @@ class Blocking(Avatars):
         """
         return np.concatenate([self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
 
-    def model_card(self):
+    def model_card(self) -> dict[str, Any]:
         """What is known of the model: its signatures, vocabulary, training and licence, a dictionary.
 
         Raises:
@@ -282,11 +289,11 @@ class Blocking(Avatars):
         """
         return self._run(self._plan_card())
 
-    def vocabulary(self):
+    def vocabulary(self) -> TagVocabulary | None:
         """The `tfanime.tags.TagVocabulary` of the model, or None for one without tags. Raises as `model_card` does."""
         return self._run(self._plan_vocabulary())
 
-    def wanted(self, tags, allow_untrained=False):
+    def wanted(self, tags: str, allow_untrained: bool = False) -> np.ndarray:
         """Words as the numbers that the model takes, to be given as `tags` to many calls.
 
         Args:
@@ -301,10 +308,10 @@ class Blocking(Avatars):
         """
         return self._run(self._plan_wanted(tags, allow_untrained))
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _run(self, plan):

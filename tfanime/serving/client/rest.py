@@ -10,6 +10,7 @@ import numpy as np
 import urllib3
 
 from tfanime.serving.client.requests import Attempts, Blocking
+from tfanime.serving.client.tls import TLS
 
 _CODES = {
     400: "INVALID_ARGUMENT",
@@ -23,7 +24,7 @@ _CONNECTIONS = 64  # that are kept; a thread beyond them opens its own for each 
 
 
 class RestAvatarClient(Blocking):
-    """Fetches avatars by seed, as `client_grpc.AvatarClient` does; keeps its connections, may be used by many threads.
+    """Fetches avatars by seed, as `AvatarClient` does; keeps its connections, may be used by many threads.
 
         with RestAvatarClient("127.0.0.1:8501") as client:
             images = client.generate(range(16), tags="blonde hair, no hat")  # uint8 [16, height, width, 3]
@@ -38,14 +39,22 @@ class RestAvatarClient(Blocking):
         ValueError: `server` is not `host:port`, or a number is below its least value.
     """
 
-    def __init__(self, server, model="tfanime", timeout=30.0, retries=5, batch=64, tls=None):
+    def __init__(
+        self,
+        server: str,
+        model: str = "tfanime",
+        timeout: float = 30.0,
+        retries: int = 5,
+        batch: int = 64,
+        tls: TLS | None = None,
+    ) -> None:
         super().__init__(server, model, timeout, retries, batch)
         context = {"ssl_context": tls.ssl_context()} if tls else {}
         self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, retries=False, **context)
         name = urllib.parse.quote(model, safe="")
         self._url = f"{'https' if tls else 'http'}://{server}/v1/models/{name}:predict"
 
-    def close(self):
+    def close(self) -> None:
         """Closes the connections."""
         self._pool.clear()
 

@@ -34,7 +34,7 @@ class TLS:
                 raise FileNotFoundError(f"tls_{name} must be a PEM file. Received: {path}, which does not exist")
         self.ssl_context()  # gRPC would say nothing of a wrong file but "handshake failed", again and again
 
-    def ssl_context(self):
+    def ssl_context(self) -> ssl.SSLContext:
         """The files as an `ssl.SSLContext`."""
         try:
             context = ssl.create_default_context(cafile=self.ca)

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import grpc
 import numpy as np
@@ -33,7 +33,7 @@ class _Task:
     size: int
     deadline: float | None
     future: object  # a concurrent.futures.Future or asyncio.Future
-    arrived: float = field(default_factory=time.monotonic)
+    arrived: float
 
 
 class _Batch:
@@ -58,9 +58,10 @@ class Scheduler:
         deliver: Called with the outcomes of a batch, a list of `(future, result, error)`, to settle them elsewhere; see
             `settle`, which is the default.
         on_batch: Called after each batch with `(requests in it, seconds its first one waited, seconds it took)`.
+        clock: Called for the time in seconds, by which batches wait and deadlines pass.
     """
 
-    def __init__(self, batching=None, threads=2, max_waiting=1000, deliver=None, on_batch=None):
+    def __init__(self, batching=None, threads=2, max_waiting=1000, deliver=None, on_batch=None, clock=time.monotonic):
         self._joins = batching is not None
         self._settings = batching or BatchingSettings(
             max_batch_size=1, max_enqueued_batches=max_waiting, num_batch_threads=threads
@@ -68,6 +69,7 @@ class Scheduler:
         self._timeout = self._settings.batch_timeout_micros / 1e6
         self._deliver = deliver or settle
         self._on_batch = on_batch or (lambda *_: None)
+        self._clock = clock
         self._queues = collections.OrderedDict()  # key -> deque of batches, never an empty one; whose turn is first
         self._changed = threading.Condition()
         self._closed = False
@@ -84,7 +86,7 @@ class Scheduler:
         Args:
             signature: A `Signature`.
             inputs: A dictionary from alias to array, which passed `signature.check`.
-            deadline: The `time.monotonic()` from which on nobody waits for the result; None for none.
+            deadline: The clock's time from which on nobody waits for the result; None for none.
             future: What gets the result, such as an `asyncio.Future`; by default a new `concurrent.futures.Future`.
 
         Returns:
@@ -98,7 +100,7 @@ class Scheduler:
         joins = self._joins and signature.batched
         size = next(iter(inputs.values())).shape[0] if joins else self._settings.max_batch_size  # else a batch alone
         key = (signature, joins and tuple(inputs[alias].shape[1:] for alias in sorted(inputs)))
-        task = _Task(signature, inputs, size, deadline, Future() if future is None else future)
+        task = _Task(signature, inputs, size, deadline, Future() if future is None else future, self._clock())
         with self._changed:
             if self._closed:
                 raise StatusError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
@@ -136,7 +138,7 @@ class Scheduler:
         """Waits for a batch that is ready; None at the end."""
         with self._changed:
             while True:
-                now = time.monotonic()
+                now = self._clock()
                 pause = None
                 for key, queue in self._queues.items():
                     left = self._seconds_left(queue, now)
@@ -163,7 +165,7 @@ class Scheduler:
         return batch
 
     def _process(self, batch):
-        begin = time.monotonic()
+        begin = self._clock()
         wanted = [task for task in batch.tasks if not task.future.cancelled()]
         late = [task for task in wanted if task.deadline is not None and begin >= task.deadline]
         tasks = [task for task in wanted if task not in late] if late else wanted
@@ -174,7 +176,7 @@ class Scheduler:
         try:
             self._deliver(outcomes)
             if tasks:
-                self._on_batch(len(tasks), begin - tasks[0].arrived, time.monotonic() - begin)
+                self._on_batch(len(tasks), begin - tasks[0].arrived, self._clock() - begin)
         except Exception:  # a thread that ends here would leave requests without an answer
             _logger.exception("a batch was not delivered")
 
