@@ -1,4 +1,4 @@
-# make demo       sets up .venv, draws avatars, trains, exports, serves, and fetches avatars over gRPC
+# make demo       sets up .venv, draws avatars64, trains, exports, serves, and fetches avatars over gRPC
 # make test       sets up .venv and passes the tests but those that are marked as slow
 # make test-all   the same with all tests
 # make bench      sets up .venv and measures speed
@@ -31,6 +31,7 @@ $(READY): setup.cfg pyproject.toml
 
 demo: $(READY)
 	@step() { echo; echo "> $$*"; "$$@"; }
+	step $(RUN) -m tfanime.generate avatars64 --seeds 0-63 --out demo/avatars64.png
 	step $(RUN) -m tfanime.tfrecords drawn demo/shards --size 64 --count 10000
 	step $(RUN) -m tfanime.recipes.dcgan --config dcgan_r1_32 --data demo/shards --run demo/run --minutes $(MINUTES)
 	step $(RUN) -m tfanime.export demo/run demo/exports
@@ -50,6 +51,7 @@ demo: $(READY)
 	wait $$server
 	trap - EXIT
 	echo
+	echo "avatars of the package:   demo/avatars64.png"
 	echo "avatars from the server:  demo/avatars.png"
 	echo "the run:                  demo/run (sheets by step in demo/run/samples)"
 	echo "a page that draws them:   $(RUN) -m tfanime.page demo/run"

@@ -58,8 +58,13 @@ def fuzz(session):
 @nox.session
 def torch(session):
     """Every recipe's updates are those of its transcription into plain PyTorch, against which it is timed too."""
+    tests = [
+        "tests/test_benchmarks_pytorch.py",
+        "tests/test_benchmarks_pytorch_stylegan2.py",
+        "tests/test_training_terms.py",
+    ]
     session.install(".[test]", "torch==2.13.0")
-    session.run("pytest", "tests/test_benchmarks_pytorch.py", "tests/test_training_terms.py", *session.posargs)
+    session.run("pytest", *tests, *session.posargs)
 
 
 @nox.session

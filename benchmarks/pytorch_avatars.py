@@ -5,8 +5,8 @@
 
 `benchmarks/pytorch_carry.py` packs the faces and carries the weights back. The game is that of
 `python -m tfanime.recipes.stylegan2`: `nox -s torch` holds its losses and gradients to those of the recipe. Where it
-differs: batches are drawn with replacement, both updates draw fakes of their own, and what a GPU computes in bfloat16
-is not the same to the last bit.
+differs: batches are drawn with replacement, both updates draw fakes of their own, path length is compared with a mean
+that has moved already and on other pictures, and what a GPU computes in bfloat16 is not the same to the last bit.
 """
 
 import argparse

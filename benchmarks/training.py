@@ -13,7 +13,6 @@ The parts, each of which prints a Markdown table row by row:
     cost        the bare step by size of the pictures and of the batch
     precision   the bare step by precision, with and without XLA
     layers      the bare step with Keras' own layers, and with the library's
-    adam        the bare step with Keras' Adam, and with the library's
 
 What is compared takes turns in one process, in many short rounds, because machines are shared and noisy. The median of
 the rounds' ratios counts, the quartiles in brackets tell how certain it is; images/s are real pictures a second, a
@@ -48,10 +47,10 @@ class Config:
 
     Args:
         parts: What to measure, separated by commas: fit, torch, startup, memory, cost, precision,
-            layers, adam.
+            layers.
         recipes: Which recipes, separated by commas: dcgan, dcgan_r1_64 (the published file), sngan (networks of dcgan),
             wgan, wgan_gp, dragan (width and depth of dragan_64). Default: all for fit, startup and memory; all but
-            dcgan_r1_64 for torch; dcgan and wgan_gp for cost; dcgan for precision and adam; dcgan, wgan_gp, dragan for
+            dcgan_r1_64 for torch; dcgan and wgan_gp for cost; dcgan for precision; dcgan, wgan_gp, dragan for
             layers.
         data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.

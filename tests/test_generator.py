@@ -90,6 +90,28 @@ def test_a_stylegan2_draws_seeds_with_their_own_noise(tmp_path):
     assert difference(generator.images(SEEDS), without) > 1
 
 
+def test_truncated_avatars_come_nearer_to_the_mean_of_their_tags(tmp_path):
+    network = tiny_stylegan2.generator()
+    inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_networks.VOCABULARY)
+    write_generator(tmp_path, network, inputs, {})
+    whole = open_generator(tmp_path)
+    wanted = np.tile(whole.vocabulary.wanted("green, no hat"), (6, 1))
+    latents, tags, noise = inputs.latents.from_seeds(SEEDS), *inputs.beside_latents(SEEDS, wanted)
+    # The centre as it is defined: the mean w of many latents under the row's tags.
+    many = tf.random.stateless_normal([256, tiny_stylegan2.Z], [0, 0], alg="philox")
+    mapping, synthesis = network.get_layer("mapping"), network.get_layer("synthesis")
+    nothing = tf.zeros([256, tiny_stylegan2.W])
+    centres = tf.stack([tf.reduce_mean(mapping([many, tf.repeat(row[None], 256, 0), nothing]), 0) for row in tags])
+    w = mapping([latents, tags, nothing[:6]])
+    for psi in (0.0, 0.5):
+        styles = tf.repeat((centres + psi * (w - centres))[:, None], synthesis.inputs[0].shape[1], axis=1)
+        expected = to_uint8(synthesis([styles, noise])).numpy()
+        assert difference(whole.truncated(psi).images(SEEDS, "green, no hat"), expected) <= 1
+    assert difference(whole.truncated(1.0).images(SEEDS), whole.images(SEEDS)) <= 1
+    with pytest.raises(ValueError, match="psi must be 1 for a generator without styles"):
+        open_generator(written(tmp_path / "dcgan")).truncated(0.5)
+
+
 def test_a_moved_run_can_be_opened(generator, run_folder, tmp_path):
     moved = shutil.copytree(run_folder, tmp_path / "moved")
     np.testing.assert_array_equal(open_generator(moved).images(SEEDS), generator.images(SEEDS))

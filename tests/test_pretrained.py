@@ -1,9 +1,11 @@
 import hashlib
 import shutil
 
+import numpy as np
 import pytest
 
 from tfanime import pretrained
+from tfanime.generator import open_discriminator, open_generator, read_card
 
 DIGEST = "0" * 64
 
@@ -32,6 +34,28 @@ def test_every_name_of_the_package_can_be_read():
     for name in pretrained.names():
         values = (pretrained.FOLDER / f"{name}.toml").read_text()
         assert "folder" in values or "sha256" in values
+
+
+def test_avatars64_is_small_and_holds_both_players():
+    folder = pretrained.folder_of("avatars64")
+    card = read_card(folder)
+    assert card["vocabulary"]["name"] == "konachan26" and card["image_size"] == [64, 64]
+    files = [folder / card["file"], folder / card["discriminator"]["file"]]
+    assert all(file.stat().st_size <= 8 * 2**20 for file in files)
+    assert open_discriminator("avatars64").input_shape == [(None, 64, 64, 3), (None, 26)]
+
+
+def test_avatars64_draws_what_tags_say():
+    generator, seeds = open_generator("avatars64"), range(16)
+
+    def hue(tags):
+        """The colour of the upper third, where hair is, as means of red, green and blue."""
+        return generator.images(seeds, tags)[:, :20].mean((0, 1, 2))
+
+    red, green, blue = hue("red hair"), hue("green hair"), hue("blue hair")
+    assert red[0] - red[1:].max() > 20 and green[1] - max(green[0], green[2]) > 10 and blue[2] - blue[0] > 20
+    assert generator.images(seeds, "black hair").mean() < generator.images(seeds, "blonde hair").mean() - 40
+    np.testing.assert_array_equal(generator.images([5]), open_generator("avatars64").images([5]))
 
 
 def test_names_and_folders_beside_them(folder):

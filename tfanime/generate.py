@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tfanime import command_line
 from tfanime.generator import open_generator
-from tfanime.limits import Checked, at_least
+from tfanime.limits import Checked, at_least, between
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
 
 
@@ -23,6 +23,7 @@ class Config(Checked):
         checkpoint: Which state of a run draws them: newest, best (of a run trained with --best_by), or one of the steps
             whose checkpoints are there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
+        psi: Truncation, of a StyleGAN2: below 1, down to 0, avatars have less variety and fewer are broken.
         batch: Pictures drawn at once.
     """
 
@@ -32,6 +33,7 @@ class Config(Checked):
     allow_untrained_tags: bool = False
     checkpoint: str = "newest"
     out: str = "avatars.png"
+    psi: Annotated[float, between(0, 1)] = 1.0
     batch: Annotated[int, at_least(1)] = 64
 
     def rules(self):
@@ -48,6 +50,7 @@ def main(arguments=None):
         epilog="""examples:
   python -m tfanime.generate runs/wgan --seeds 0-63 --out avatars.png
   python -m tfanime.generate runs/dragan --tags "blonde hair, blue eyes, smile" --out blonde.png
+  python -m tfanime.generate avatars64 --psi 0.7 --out fewer_broken.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -57,6 +60,8 @@ def main(arguments=None):
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
     generator = open_generator(config.model, config.checkpoint)
+    if config.psi != 1:
+        generator = generator.truncated(config.psi)
     write_in_batches(
         generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags), seeds, config.out
     )

@@ -109,6 +109,20 @@ class Generator:
             [images for _, images in self.images_in_batches(seeds, tags, batch, allow_untrained_tags)]
         )
 
+    def truncated(self, psi: float) -> "Generator":
+        """This generator with its styles pulled towards their mean: less variety, fewer broken avatars.
+
+        Args:
+            psi: 1 changes nothing, 0 draws the mean avatar of the tags; see section B of arXiv 1812.04948.
+
+        Raises:
+            ValueError: The network has no styles: it is no StyleGAN2, or a SavedModel.
+        """
+        names = {layer.name for layer in self.network.layers} if self.network else set()
+        if not {"mapping", "synthesis"} <= names:
+            raise ValueError(f"psi must be 1 for a generator without styles, which StyleGAN2 has. Received: {psi}")
+        return _drawing(self.network, self.inputs, self.card, self.licence, psi)
+
     def images_in_batches(
         self, seeds: Sequence[int], tags: str = "", batch: int = 64, allow_untrained_tags: bool = False
     ) -> "Iterator[tuple[Sequence[int], np.ndarray]]":
@@ -439,14 +453,16 @@ def _in_float32(config):
     return [_in_float32(value) for value in config] if isinstance(config, list | tuple) else config
 
 
-def _drawing(network, inputs, provenance, licence=LICENCE):
+def _drawing(network, inputs, provenance, licence=LICENCE, psi=1.0):
     import tensorflow as tf
 
     from tfanime.images import to_uint8
+    from tfanime.models.stylegan2 import draw_truncated
 
     @tf.function(input_signature=inputs.seed_specs)
     def draw(seeds, *wanted):
-        return to_uint8(network(inputs.from_seeds(seeds, *wanted), training=False))
+        given = inputs.from_seeds(seeds, *wanted)
+        return to_uint8(network(given, training=False) if psi == 1.0 else draw_truncated(network, given, psi))
 
     return Generator(draw, inputs.vocabulary, network, inputs.latents, provenance, licence=licence)
 

@@ -18,13 +18,14 @@ pictures and the 4x4 end of the discriminator stay in float32.
 import math
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from tfanime.models.heads import check_tag_count, logits_outputs
 from tfanime.models.layers import MinibatchStddev
 from tfanime.models.resample import Resample
 from tfanime.models.stylegan2_layers import EqualizedConv2D, EqualizedDense, LearnedMaps, StyledConv2D, ToRGB
-from tfanime.models.stylegan2_mapping import check_counts, mapping, tag_mapping
+from tfanime.models.stylegan2_mapping import check_counts, mapping, tag_mapping, truncate
 
 LOW_PRECISION_SIZES = 4  # so many of the highest resolutions
 
@@ -143,6 +144,37 @@ def generator(
     w = style_network(inputs if len(inputs) > 1 else inputs[0])
     styles = layers.RepeatVector(styles_count(image_size), dtype="float32")(w)
     return keras.Model([*inputs, noise], picture_network([styles, noise]), name="stylegan2_generator")
+
+
+CENTRE_LATENTS = 256  # of which the mean w is the centre of truncation
+
+
+def draw_truncated(network, inputs, psi):
+    """Pictures of a `generator` whose styles are pulled towards the mean w of the same tags.
+
+    With tags, the mean over all tags is no centre: it would pull all hair to one colour.
+
+    Args:
+        network: What `generator` returned.
+        inputs: Its inputs.
+        psi: See `tfanime.models.stylegan2_mapping.truncate`.
+
+    Returns:
+        float32 `[batch, image_size, image_size, 3]`.
+    """
+    mapping_network, synthesis_network = network.get_layer("mapping"), network.get_layer("synthesis")
+    *parts, noise = inputs
+    w = mapping_network(parts if len(parts) > 1 else parts[0], training=False)
+    rows = ops.shape(w)[0]
+    latents, *others = parts
+    many = tf.random.stateless_normal([CENTRE_LATENTS, latents.shape[-1]], [0, 0], alg="philox")
+    # of each row's tags: all latents under each of them
+    repeated = [ops.repeat(each, CENTRE_LATENTS, axis=0) for each in others]
+    many = ops.tile(many, (rows, 1)) if repeated else many
+    centres = mapping_network([many, *repeated] if repeated else many, training=False)
+    centres = ops.mean(ops.reshape(centres, (-1, CENTRE_LATENTS, w.shape[-1])), axis=1)
+    count = synthesis_network.inputs[0].shape[1]
+    return synthesis_network([truncate(ops.repeat(w[:, None], count, axis=1), centres, psi), noise], training=False)
 
 
 def discriminator(
