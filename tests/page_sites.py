@@ -75,6 +75,26 @@ def write(folder, name, vocabulary=None, distribution="normal", seed=0):
     return folder / name
 
 
+def write_styles(folder, name, vocabulary):
+    """Likewise a StyleGAN2 with w and noise, of 16 px; returns its path."""
+    import keras
+
+    from tfanime.generator import write_generator
+    from tfanime.inputs import Inputs
+    from tfanime.latents import Latents
+    from tfanime.models import stylegan2
+
+    keras.utils.set_random_seed(0)
+    sizes = {"image_size": 16, "z_size": 12, "w_size": 16, "channel_base": 256, "channel_max": 16, "mapping_layers": 2}
+    network = stylegan2.generator(**sizes, tag_count=len(vocabulary), embedding_noise=0.5)
+    for weight in network.weights:
+        if "noise_strength" in weight.path:
+            weight.assign(0.1)  # 0 at first: the noise would not be seen
+    inputs = Inputs.of_network(network, Latents(12), vocabulary)
+    write_generator(folder / name, network, inputs, {"recipe": "stylegan2"})
+    return folder / name
+
+
 def npm_file(package):
     """The file of a package that the lock file pins for tests, as text; skips the test where npm cannot fetch it."""
     import json

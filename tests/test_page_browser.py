@@ -36,6 +36,7 @@ def folders(tmp_path_factory):
         "faces": page_sites.write(folder, "faces", JIN34, "uniform"),
         "other": page_sites.write(folder, "other", KONACHAN26, seed=1),
         "untagged": page_sites.write(folder, "untagged", seed=2),
+        "styles": page_sites.write_styles(folder, "styles", KONACHAN26),
     }
 
 
@@ -115,7 +116,7 @@ def test_seeds_are_those_of_tensorflow(visit, server, folders):
         np.testing.assert_array_equal(found[3], sampler.from_seeds([seed], wanted[None])[0])
 
 
-@pytest.mark.parametrize("name", ["faces", "other", "untagged"])
+@pytest.mark.parametrize("name", ["faces", "other", "untagged", "styles"])
 def test_pictures_are_those_of_tensorflow(visit, folders, name):
     page = visit(f"#m={name}")
     generator = open_generator(folders[name])
@@ -128,6 +129,22 @@ def test_pictures_are_those_of_tensorflow(visit, folders, name):
         found = np.array(page.evaluate(PIXELS, PLAIN | {"at": str(seed), "wanted": wanted})).reshape(16, 16, 4)
         assert np.abs(found[..., :3].astype(int) - image).max() <= 1
         assert (found[..., 3] == 255).all()
+
+
+def test_truncation_and_mixing_of_styles(visit, folders):
+    page = visit("#m=styles&seed=4&psi=0.5")
+    generator = open_generator(folders["styles"])
+    expected = generator.truncated(0.5).images([4])[0]
+    found = np.array(page.evaluate("[...tfanime.state.image.data]")).reshape(16, 16, 4)[..., :3]
+    assert np.abs(found - expected.astype(int)).max() <= 1
+    assert np.abs(expected.astype(int) - generator.images([4])[0]).max() > 3
+    coarse, fine, mixed = (
+        np.array(page.evaluate(PIXELS, PLAIN | {"at": at, "look": "4", "fine": fine}))
+        for at, fine in (("4", None), ("9", None), ("4", "9"))
+    )
+    assert (mixed != coarse).any() and (mixed != fine).any()
+    same = page.evaluate(PIXELS, PLAIN | {"at": "4", "look": "4", "fine": "4"})
+    np.testing.assert_array_equal(same, coarse)
 
 
 def test_a_way_is_that_of_interpolate(visit, folders):

@@ -26,7 +26,8 @@ class Networks:
     Args:
         files: ONNX files as bytes, by their part: `network`, or `mapping` and `synthesis`.
         difference: The largest difference from TensorFlow in grey levels.
-        w: Of a network with w its number of styles (`count`) and the average one (`average`, a list); or None.
+        w: Of a network with w its number of styles (`count`), and of how many latents under the same tags the mean w
+            is the centre of truncation (`centre`), see `tfanime.models.stylegan2.draw_truncated`; or None.
     """
 
     files: dict
@@ -81,7 +82,7 @@ def _parts(generator):
             return {"images": network(inputs.of(*values), training=False)}
 
         return {"network": (draw, inputs.specs)}, None
-    from tfanime.models.stylegan2_mapping import average_style
+    from tfanime.models.stylegan2 import CENTRE_LATENTS
 
     mapping, synthesis = network.get_layer("mapping"), network.get_layer("synthesis")
     taken = {spec.name: spec for spec in inputs.specs}
@@ -100,7 +101,7 @@ def _parts(generator):
         return {"images": synthesis([styles, noise], training=False)}
 
     painted = [tf.TensorSpec([None, *each.shape[1:]], tf.float32, name=each.name) for each in synthesis.inputs]
-    w = {"count": synthesis.inputs[0].shape[1], "average": average_style(network).numpy().tolist()}
+    w = {"count": synthesis.inputs[0].shape[1], "centre": CENTRE_LATENTS}
     return {"mapping": (style, specs), "synthesis": (paint, painted)}, w
 
 

@@ -47,7 +47,11 @@ let fade = null;
 const fails = (error) => {
   state.notice = { texts: [say(error.word ?? "broken")], detail: String(error.message ?? error).slice(0, 300) };
   state.progress = null;
-  update();
+  try {
+    update();
+  } catch { // what is wrong keeps the page from being shown: then the sentence alone, and never a blank page
+    document.body.prepend(Object.assign(document.createElement("p"), { className: "notice", textContent: state.notice.texts[0] }));
+  }
 };
 addEventListener("error", (event) => fails(event.error ?? event));
 addEventListener("unhandledrejection", (event) => fails(event.reason));
@@ -311,7 +315,8 @@ async function share() {
 function command() { // the same avatar from a terminal
   const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const tags = Object.entries(state.avatar.wanted).map(([tag, value]) => (value > 0 ? "" : "no ") + tag.replaceAll("_", " "));
-  return `python -m tfanime.generate ${quoted(state.model.source)} --seeds ${state.avatar.at}` + (tags.length ? ` --tags "${tags.join(", ")}"` : "") + " --out avatar.png";
+  return `python -m tfanime.generate ${quoted(state.model.source)} --seeds ${state.avatar.at}` + (tags.length ? ` --tags "${tags.join(", ")}"` : "") +
+    (state.avatar.psi === 1 ? "" : ` --psi ${state.avatar.psi}`) + " --out avatar.png";
 }
 
 const stem = () => `${state.model.name}-${firstSeed(state.avatar.at)}`.replace(/[^\w.-]+/g, "_");
@@ -430,7 +435,7 @@ const saveMenu = () => html`<details class="menu" @toggle=${(event) => { menuOpe
     <button type="button" @click=${saveSheet}>${say("sheet")}</button>
     <button type="button" @click=${saveZip}>${say("zip")}</button>
     <button type="button" @click=${() => document.getElementById("file").click()}>${say("openPng")}</button>
-    <button type="button" ?hidden=${!isPlain(state.avatar)} @click=${() => copy(command(), say("copied"))}>${say("command")}</button>
+    <button type="button" ?hidden=${!isPlain(state.avatar, state.model)} @click=${() => copy(command(), say("copied"))}>${say("command")}</button>
   </div></details><input id="file" type="file" accept="image/png" hidden aria-label=${say("openPng")} @change=${(event) => { restore(event.target.files[0]); event.target.value = ""; }}>`;
 let menuOpen = null;
 
@@ -489,7 +494,7 @@ function strengths() {
 function about() {
   const { licence, origin, difference } = state.model;
   const times = [...queue.times].sort((one, other) => one - other);
-  return html`<dl><dt>${say("models")}</dt><dd>${state.model.title}${origin ? ` · ${origin}` : ""}${difference === undefined ? "" : ` · ${difference.toFixed(2)}`}</dd>
+  return html`<dl><dt>${say("models")}</dt><dd>${state.model.title}${origin ? ` · ${origin}` : ""}${difference == null ? "" : ` · ${difference.toFixed(2)}`}</dd>
     <dt>${say("licence")}</dt><dd>${licence}</dd>
     ${times.length ? html`<dt>${say("each_ms", Math.round(times[times.length >> 1]))}</dt><dd>${say(state.onServer ? "onServer" : "private")}</dd>` : nothing}</dl>
     ${site.licences ? html`<p><a href=${site.licences}>${say("notices")}</a></p>` : nothing}<p>tfanime ${site.version}</p>`;

@@ -14,8 +14,9 @@ export const FINE_FROM = 0.5; // of the styles, those of this share and above ar
 export const plain = (seed) => ({ at: String(seed), look: null, wanted: {}, psi: 1, fine: null, way: null });
 export const firstSeed = (at) => (typeof at === "string" ? at : firstSeed(at[0]));
 export const lookOf = (avatar) => avatar.look ?? firstSeed(avatar.at);
-export const isPlain = (avatar) =>
-  typeof avatar.at === "string" && !avatar.way && avatar.look === null && avatar.fine === null && avatar.psi === 1 &&
+export const isPlain = (avatar, model) => // whether `python -m tfanime.generate` draws it
+  typeof avatar.at === "string" && !avatar.way && avatar.look === null && avatar.fine === null &&
+  (avatar.psi === 1 || (Boolean(model.w) && avatar.psi < 1)) &&
   Object.values(avatar.wanted).every((value) => Math.abs(value) === 1);
 
 const tagsOf = (model) => (model.vocabulary ? model.vocabulary.groups.flatMap((group) => group.tags) : []);

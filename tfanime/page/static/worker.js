@@ -1,6 +1,7 @@
 // Draws avatars beside the page, so that the page never waits. One thread, WebAssembly alone.
 
 import { FINE_FROM, inputsOf, lookOf } from "./avatar.js";
+import { normal } from "./seeds.js";
 
 // The runtime reserves as much shared memory as it may, up to 4 GiB: more than phones give.
 const PAGES = 8192; // of 64 KiB
@@ -14,6 +15,7 @@ WebAssembly.Memory = class extends Memory {
 let ort = null;
 let sessions = null; // by part, of the model that is open
 let model = null;
+const centres = new Map(); // of truncation, by tags
 
 const handlers = {
   async open({ runtime, files, next }) {
@@ -29,6 +31,7 @@ const handlers = {
       }
     }
     sessions = opened;
+    centres.clear();
     model = next;
   },
   async draw({ avatar }) {
@@ -56,10 +59,32 @@ async function run(part, values) {
   return (await session.run(feeds))[session.outputNames[0]];
 }
 
-async function styleOf(avatar) { // w, pulled towards the average one by psi
-  const w = (await run("mapping", inputsOf(avatar, model))).data;
-  const average = model.w.average;
-  return w.map((number, index) => average[index] + avatar.psi * (number - average[index]));
+async function styleOf(avatar) { // w, pulled by psi towards the mean of the same tags, as draw_truncated does
+  const values = inputsOf(avatar, model);
+  const w = (await run("mapping", values)).data;
+  if (avatar.psi === 1) return w;
+  const centre = await centreOf(values.tags);
+  return w.map((number, index) => centre[index] + avatar.psi * (number - centre[index]));
+}
+
+async function centreOf(tags) {
+  const key = String(tags);
+  if (!centres.has(key)) {
+    if (centres.size > 500) centres.clear();
+    const count = model.w.centre;
+    const size = model.inputs.find(({ name }) => name === "latents").size;
+    const feeds = { latents: new ort.Tensor("float32", normal("0", 0, count * size), [count, size]) };
+    if (tags) {
+      const rows = new Float32Array(count * tags.length);
+      for (let row = 0; row < count; row++) rows.set(tags, row * tags.length);
+      feeds.tags = new ort.Tensor("float32", rows, [count, tags.length]);
+    }
+    const { data } = await run("mapping", feeds);
+    const centre = new Float32Array(data.length / count);
+    for (let index = 0; index < data.length; index++) centre[index % centre.length] += data[index] / count;
+    centres.set(key, centre);
+  }
+  return centres.get(key);
 }
 
 async function withStyles(avatar) {
