@@ -4,6 +4,7 @@
 its parts, and ends after the first step.
 """
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -86,9 +87,9 @@ def run(recipe, flags):
         os._exit(0)
 
     command_line.load_tensorflow = load_and_watch
-    module.build = marking(module.build, before="data", after="building")
+    marked = dataclasses.replace(module.recipe, build=marking(module.build, before="data", after="building"))
     sys.argv = [f"python -m tfanime.recipes.{recipe}", *flags]
-    command_line.run(module.main)
+    command_line.run(marked.main)
 
 
 if __name__ == "__main__":

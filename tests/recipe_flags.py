@@ -5,6 +5,9 @@ from keras import layers
 
 from tfanime.latents import Latents
 from tfanime.tags import TagGroup, TagVocabulary
+from tfanime.training import Term
+from tfanime.training.augment import Augmentation
+from tfanime.training.terms import LECAM_STATE, lecam
 
 VOCABULARY = TagVocabulary("small", (TagGroup("colour", ("red", "green"), True), TagGroup("more", ("hat",), False)))
 
@@ -45,6 +48,9 @@ def shared(critic_steps):
         "adversarial_weight": (5.0, lambda gan: gan.adversarial_weight == 5.0),
         "tag_weight": (0.5, lambda gan: gan.tag_weight == 0.5),
         "exclusive_tags": ("softmax", lambda gan: gan.exclusive_tags == "softmax"),
+        "tag_loss_on": ("reals", lambda gan: gan.tag_loss_on == "reals"),
+        "augment": ("ada", lambda gan: gan.augmentation == Augmentation("ada")),
+        "lecam_weight": (0.3, lambda gan: gan.terms[-1] == Term(lecam, "discriminator", 0.3, state=LECAM_STATE)),
     }
 
 

@@ -67,7 +67,10 @@ def test_no_flag_is_left_out():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"r1_gamma": 0.3}, r"--discriminator_norm must be none or spectral with --r1_gamma above 0. Received: batch"),
+        (
+            {"r1_gamma": 0.3},
+            r"--discriminator_norm must be none or spectral with --r1_gamma above 0. Received: 'batch'",
+        ),
         ({"r1_gamma": -1}, r"--r1_gamma must be at least 0. Received: -1"),
         ({"r1_every": 0}, r"--r1_every must be at least 1. Received: 0"),
         ({"beta_1": 1.0}, r"--beta_1 must be from 0 to below 1. Received: 1.0"),

@@ -24,6 +24,8 @@ SECTIONS = {
     "fake_tag_accuracy": "tag_accuracy/fake",
     "real_logits": "logits/real",
     "fake_logits": "logits/fake",
+    "augmentation_probability": "augmentation/probability",
+    "real_sign": "augmentation/real_sign",
     "discriminator_gradient_norm": "gradient_norm/discriminator",
     "generator_gradient_norm": "gradient_norm/generator",
     "discriminator_weight_norm": "weight_norm/discriminator",

@@ -45,20 +45,12 @@ def build(config, vocabulary=None):
     Raises:
         ValueError: With minibatch standard deviation, groups of four pictures would be cut between devices.
     """
-    import tensorflow as tf
-
     from tfanime.latents import Latents
     from tfanime.training import Term
     from tfanime.training.terms import r1
 
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    devices = f"{replicas} device{'s' if replicas > 1 else ''}"
-    if config.minibatch_stddev and config.batch_size // replicas // config.accumulate % 4:
-        # Groups of four pictures must not be cut, or several devices would not compute what one does.
-        raise ValueError(
-            f"--batch_size must be a multiple of {4 * replicas * config.accumulate} with --minibatch_stddev on "
-            f"{devices}, --accumulate {config.accumulate}. Received: {config.batch_size}"
-        )
+    if config.minibatch_stddev:
+        gan.require_groups(config, "--minibatch_stddev")
     return gan.game(
         config,
         config.networks(config.discriminator_norm, vocabulary, minibatch_stddev=config.minibatch_stddev),

@@ -11,6 +11,7 @@ from tfanime.recipes.driver import Recipe
 from tfanime.recipes.settings import (
     DataSettings,
     DeviceSettings,
+    FewPicturesSettings,
     GameSettings,
     JudgingSettings,
     OptimizerSettings,
@@ -22,7 +23,14 @@ from tfanime.recipes.settings import (
 
 @dataclass(frozen=True)
 class GANSettings(
-    JudgingSettings, GameSettings, DeviceSettings, TagSettings, OptimizerSettings, DataSettings, RunSettings
+    JudgingSettings,
+    GameSettings,
+    FewPicturesSettings,
+    DeviceSettings,
+    TagSettings,
+    OptimizerSettings,
+    DataSettings,
+    RunSettings,
 ):
     """What recipes of games on faces can be told."""
 
@@ -67,7 +75,7 @@ class DCGANSettings(GANSettings):
         )
 
 
-def game(config, networks, vocabulary, latents=None, **rules):
+def game(config, networks, vocabulary, latents=None, terms=(), **rules):
     """The game of a recipe's networks, compiled with what its settings say.
 
     Args:
@@ -75,24 +83,63 @@ def game(config, networks, vocabulary, latents=None, **rules):
         networks: Generator and discriminator.
         vocabulary: The `TagVocabulary` of a game with tags, or None.
         latents: The `Latents`; default: N(0, 1) of the generator's input size.
-        **rules: For `GAN.compile`: `loss`, `terms`, `constraint`.
+        terms: The `Term`s of the method.
+        **rules: For `GAN.compile`: `loss`, `constraint` and more.
 
     Returns:
         A `tfanime.training.GAN`.
     """
-    from tfanime.training import GAN
+    from tfanime.training import GAN, Term
+    from tfanime.training.augment import Augmentation
+    from tfanime.training.terms import LECAM_STATE, lecam
 
+    if config.lecam_weight:
+        terms = [*terms, Term(lecam, "discriminator", config.lecam_weight, state=LECAM_STATE)]
     gan = GAN(*networks, latents=latents, vocabulary=vocabulary, ema_half_life=config.ema_half_life, seed=config.seed)
     gan.compile(
         **config.optimizers(),
         **config.loss_weights(vocabulary),
         **rules,
+        terms=terms,
+        augmentation=Augmentation.of(config.augment, vocabulary),
         exclusive_tags=config.exclusive_tags,
+        tag_loss_on=config.tag_loss_on,
         gradient_clip=config.gradient_clip,
         accumulate=config.accumulate,
         jit_compile=config.jit_compile,
     )
     return gan
+
+
+def _open(config, run, warn):
+    data = faces.open_tagged(config, run, warn)
+    if config.augment != "none":
+        from tfanime.training.augment import Augmentation
+
+        if left_out := Augmentation.of(config.augment, data.vocabulary).left_out:
+            warn(f"--augment {config.augment} leaves out {left_out}, which would change what tags say")
+    return data
+
+
+def require_groups(config, cause):
+    """Refuses batches in which groups of four pictures, of `MinibatchStddev`, would be cut by devices or their parts,
+    which would not compute then what one does.
+
+    Args:
+        config: A config with `GANSettings`.
+        cause: What has such groups, for the message.
+
+    Raises:
+        ValueError: `--batch_size` is such a one.
+    """
+    import tensorflow as tf
+
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if config.batch_size // replicas // config.accumulate % 4:
+        raise ValueError(
+            f"--batch_size must be a multiple of {4 * replicas * config.accumulate} with {cause} on {replicas} "
+            f"device{'s' if replicas > 1 else ''}, --accumulate {config.accumulate}. Received: {config.batch_size}"
+        )
 
 
 def _keep(gan, folder, provenance):
@@ -142,7 +189,7 @@ def _report(session):
 # The `Recipe` of a game on faces: a name, a config with `GANSettings`, a sentence and a `build` make it whole.
 recipe = functools.partial(
     Recipe,
-    data=faces.open_tagged,
+    data=_open,
     batches=faces.batches,
     keep=_keep,
     judge=faces.judge,

@@ -156,16 +156,25 @@ class OptimizerSettings(Checked):
 
     def optimizers(self):
         """The optimizers of generator and discriminator, by the names of `GAN.compile`'s arguments."""
-        from tfanime.training.optimizers import OPTIMIZERS, schedule
+        from tfanime.training.optimizers import OPTIMIZERS
 
         return {
             f"{player}_optimizer": OPTIMIZERS[self.optimizer](
-                schedule(self.learning_rate, self.decay, self.decay_begin, self.steps * updates),
-                self.beta_1,
-                self.beta_2,
+                self.rate(self.learning_rate * share, self.steps * updates), self.beta_1**share, self.beta_2**share
             )
-            for player, updates in (("generator", 1), ("discriminator", self.critic_steps))
+            for (player, share), updates in zip(self.shares.items(), (1, self.critic_steps), strict=True)
         }
+
+    def rate(self, learning_rate, updates):
+        """The learning rate of a player that makes so many updates, a float or a schedule."""
+        from tfanime.training.optimizers import schedule
+
+        return schedule(learning_rate, self.decay, self.decay_begin, updates)
+
+    @property
+    def shares(self):
+        """By player, the factor of the learning rate that is the exponent of both betas, too."""
+        return {"generator": 1.0, "discriminator": 1.0}
 
 
 @dataclass(frozen=True)
@@ -192,12 +201,14 @@ class TagSettings(Checked):
             Jin et al. 2017.
         exclusive_tags: Whether the tags' loss sees one class in an exclusive group (softmax) or one yes or no for each
             of its tags (sigmoid).
+        tag_loss_on: Whether the discriminator learns tags of real pictures and fakes (both) or of reals alone.
     """
 
     tags: Literal["none", "priors", "frequencies"] = "none"
     adversarial_weight: Annotated[float | None, above(0)] = 1.0
     tag_weight: Annotated[float | None, at_least(0)] = None
     exclusive_tags: Literal["sigmoid", "softmax"] = "sigmoid"
+    tag_loss_on: Literal["both", "reals"] = "both"
 
     def loss_weights(self, vocabulary=None):
         """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags."""
@@ -207,6 +218,21 @@ class TagSettings(Checked):
         adversarial = count if self.adversarial_weight is None else self.adversarial_weight
         tag = 1 / count if self.tag_weight is None else self.tag_weight
         return {"adversarial_weight": float(adversarial), "tag_weight": float(tag)}
+
+
+@dataclass(frozen=True)
+class FewPicturesSettings(Checked):
+    """What keeps a discriminator from learning few pictures by heart.
+
+    Args:
+        augment: How all pictures that the discriminator sees are changed: not at all; by shifts, holes and colours
+            always (diffaugment, Zhao et al. 2020); or by many operations with a probability that follows how sure it is
+            of real pictures (ada, Karras et al. 2020). With tags of colours, what changes hues is left out.
+        lecam_weight: Weight of the LeCam regularisation (Tseng et al. 2021), 0 for none, 0.3 in the paper.
+    """
+
+    augment: Literal["none", "diffaugment", "ada"] = "none"
+    lecam_weight: Annotated[float, at_least(0)] = 0.0
 
 
 @dataclass(frozen=True)

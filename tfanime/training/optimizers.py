@@ -3,6 +3,8 @@
 Keras' optimizers do the work; here are their names and the defaults that the papers' frameworks had.
 """
 
+import math
+
 import keras
 
 DECAYS = ("none", "linear", "exponential")
@@ -96,3 +98,26 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {name: getattr(self, name) for name in ("learning_rate", "decay", "begin", "steps", "rate")}
+
+
+@keras.saving.register_keras_serializable("tfanime")
+class HalfCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """From one value to another along half a cosine, then constant: a learning rate, or the weight of a `Term`.
+
+    Args:
+        first: At update 0.
+        last: From update `steps` on.
+        steps: Number of updates.
+    """
+
+    def __init__(self, first, last, steps):
+        self.first = first
+        self.last = last
+        self.steps = steps
+
+    def __call__(self, step):
+        done = keras.ops.minimum(keras.ops.cast(step, "float32") / self.steps, 1.0)
+        return self.last + (self.first - self.last) * 0.5 * (1.0 + keras.ops.cos(math.pi * done))
+
+    def get_config(self):
+        return {name: getattr(self, name) for name in ("first", "last", "steps")}
