@@ -109,7 +109,7 @@ const WORDS = {
   green: ["green", "緑", "绿", "зелёный"], red: ["red", "赤", "红", "красный"], silver: ["silver", "銀", "银", "серебряный"],
   white: ["white", "白", "白", "белый"], orange: ["orange", "オレンジ", "橙", "оранжевый"], aqua: ["aqua", "水色", "水蓝", "голубой"],
   grey: ["grey", "灰", "灰", "серый"], gray: ["gray", "灰", "灰", "серый"], yellow: ["yellow", "黄", "黄", "жёлтый"],
-  bicolored: ["two colours", "オッドアイ", "异色", "разный"],
+  bicolored: ["two-coloured", "オッドアイ", "异色", "разный"],
   long_hair: ["long hair", "長い髪", "长发", "длинные волосы"], short_hair: ["short hair", "短い髪", "短发", "короткие волосы"],
   twin_tails: ["twin tails", "ツインテール", "双马尾", "два хвостика"], drill_hair: ["drill hair", "縦ロール", "卷发", "локоны"],
   ponytail: ["ponytail", "ポニーテール", "马尾", "хвост"], blush: ["blush", "赤面", "脸红", "румянец"], smile: ["smile", "笑顔", "微笑", "улыбка"],
