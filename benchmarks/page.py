@@ -27,7 +27,8 @@ from tfanime.page.build import page_model, site, write_folder
 AVATARS = 100
 LOOK = """
 window.long = []; window.told = {};
-new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+const noted = (list) => long.push(...list.getEntries().map(({ duration }) => duration));
+new PerformanceObserver(noted).observe({ type: "longtask" });
 const look = () => {
   told.gallery ??= document.querySelector(".cell.drawn") ? performance.now() : undefined;
   told.computed ??= globalThis.tfanime?.state.image ? performance.now() : undefined;
@@ -38,7 +39,10 @@ look();
 SEEDS = """async (count) => {
   const plain = { look: null, wanted: {}, psi: 1, fine: null, way: null };
   const rows = [];
-  for (let seed = 0; seed < count; seed++) rows.push(Array.from((await tfanime.queue.image({ ...plain, at: String(seed) })).data));
+  for (let seed = 0; seed < count; seed++) {
+    const { data } = await tfanime.queue.image({ ...plain, at: String(seed) });
+    rows.push(Array.from(data));
+  }
   return rows;
 }"""
 TIMES = """async (count) => {

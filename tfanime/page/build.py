@@ -91,7 +91,8 @@ def page_model(generator, name, source, bits=16, obeyed=None, server=False):
     height, width = images.shape[1:3]
     first = Image.fromarray(images.reshape(4, 4, height, width, 3).swapaxes(1, 2).reshape(4 * height, 4 * width, 3))
     picture = _encoded(first, format="webp", quality=90, method=6)
-    icon = _encoded(Image.fromarray(images[0]).resize((192, 192), Image.Resampling.LANCZOS), format="png")
+    icon = Image.fromarray(images[0]).resize((192, 192), Image.Resampling.LANCZOS).quantize(64)
+    icon = _encoded(icon, format="png", optimize=True)
     vocabulary = generator.vocabulary
     files, drawn = {}, None
     if bits is not None:
