@@ -55,6 +55,7 @@ def kernels(network):
 READ = {
     **recipe_flags.shared(critic_steps=1),
     **recipe_flags.ADAM,
+    "augment": ("ada", lambda gan: not gan.augmentation.colours),  # whose tags are of colours
     "image_size": (64, lambda gan: gan.generator.output_shape == (None, 64, 64, 3)),
     "latent_size": recipe_flags.DCGAN["latent_size"],
     "generator_channels": (3, lambda gan: recipe_flags.of_type(gan.generator, layers.Conv2D)[0].filters == 3),
