@@ -66,8 +66,14 @@ def test_the_page_draws(models, tagged_export, engine):
         assert difference() <= 1
         if engine == "browser":  # a switch, and the sentence that says what it does
             assert "Nothing is uploaded" in page.inner_text(".motto")
-            page.click(".switch input")
+            # In the midst of an avatar, whose worker goes: it is drawn by the server then.
+            switch = "document.querySelector('.switch input').click()"
+            page.evaluate(f"drawing = tfanime.queue.image(tfanime.state.avatar); {switch}")
             until(page, "document.querySelector('.motto').textContent.includes('sent to it')")
             drawn(page)
             assert difference() <= 1
+            assert page.evaluate("drawing.then(({ width }) => width)") == shape[1]
+            page.evaluate(f"for (let click = 0; click < 4; click++) {switch}")
+            drawn(page)
+            assert difference() <= 1 and not page.locator(".notice").count()
         assert page.evaluate("seen") == []

@@ -56,7 +56,9 @@ const fails = (error) => {
 addEventListener("error", (event) => fails(event.error ?? event));
 addEventListener("unhandledrejection", (event) => fails(event.reason));
 
+let openings = 0;
 async function open(model, onServer = model.server && !Object.keys(model.files).length) {
+  const mine = ++openings;
   queue.use(null);
   state.model = model;
   state.onServer = onServer;
@@ -74,10 +76,12 @@ async function open(model, onServer = model.server && !Object.keys(model.files).
     }
     await engine.open(model);
   } catch (error) {
+    if (mine !== openings) return;
+    engine?.close();
     engine = null;
     return fails(error);
   }
-  if (model !== state.model) return; // another one was chosen meanwhile
+  if (mine !== openings) return; // another one was chosen meanwhile
   queue.use(engine);
   state.progress = null;
   refresh();

@@ -19,10 +19,7 @@ export class WorkerEngine {
     const type = site.worker ? "module" : "classic"; // from a disk, browsers start no module (see loader.js)
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type });
     this.worker.onmessage = ({ data }) => this.#answered(data);
-    this.worker.onerror = (event) => {
-      for (const { reject } of this.waiting.values()) reject(new Failure({ word: "broken", text: event.message ?? "worker" }));
-      this.waiting.clear();
-    };
+    this.worker.onerror = (event) => this.#fail({ word: "broken", text: event.message ?? "worker" });
   }
 
   open(model) {
@@ -35,8 +32,14 @@ export class WorkerEngine {
     return { image: new ImageData(pixels.rgba, pixels.width, pixels.height), milliseconds };
   }
 
-  close() {
+  close() { // whoever waits for a picture hears of it: the queue asks another engine then
     this.worker.terminate();
+    this.#fail({ word: "broken", text: "closed" });
+  }
+
+  #fail(why) {
+    for (const { reject } of this.waiting.values()) reject(new Failure(why));
+    this.waiting.clear();
   }
 
   #ask(message) {
@@ -128,9 +131,10 @@ export class Queue {
       if (engine === this.engine) {
         this.times = [...this.times.slice(-199), milliseconds];
         job.done(image);
-      } else this.jobs.unshift(job); // another model was opened meanwhile
+      } else this.jobs.unshift(job); // another model or engine was chosen meanwhile
     } catch (error) {
-      job.failed(error);
+      if (engine === this.engine) job.failed(error);
+      else this.jobs.unshift(job);
     }
     this.busy = false;
     this.#next();
