@@ -263,13 +263,15 @@ def _modules(vendored, with_runtime):
 
 
 def _runtime_asset(vendored):
-    return _asset("files", "runtime.wasm", gzip.decompress((vendored / runtime.WASM).read_bytes()), "ONNX Runtime")
+    packed = (vendored / runtime.WASM).read_bytes()
+    return _asset("files", "runtime.wasm", gzip.decompress(packed), "ONNX Runtime", packed)
 
 
-def _asset(folder, name, content, label):
+def _asset(folder, name, content, label, packed=None):
     digest = hashlib.sha256(content).hexdigest()
     stem, dot, ending = _safe(name).rpartition(".")
-    return Asset(f"{folder}/{stem}-{digest[:12]}{dot}{ending}.gz", gzip.compress(content, 9, mtime=0), digest, label)
+    packed = packed or gzip.compress(content, 9, mtime=0)
+    return Asset(f"{folder}/{stem}-{digest[:12]}{dot}{ending}.gz", packed, digest, label)
 
 
 def _input(spec):
