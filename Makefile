@@ -54,6 +54,7 @@ demo: $(READY)
 	echo "avatars of the package:   demo/avatars64.png"
 	echo "avatars from the server:  demo/avatars.png"
 	echo "the run:                  demo/run (sheets by step in demo/run/samples)"
+	echo "a page that draws them:   $(RUN) -m tfanime.page demo/run"
 	echo "losses and sheets:        $(VENV)/bin/tensorboard --logdir demo/run"
 
 # A file's tests stay in one process, where they share its fixtures; a process takes up to 3 GB.

@@ -56,6 +56,13 @@ def fuzz(session):
 
 
 @nox.session
+def browser(session):
+    """The page in Chromium, which Debian has as a package."""
+    session.install(".[onnx,test]")
+    session.run("pytest", "-rs", "-m", "browser", *session.posargs)
+
+
+@nox.session
 def torch(session):
     """Every recipe's updates are those of its transcription into plain PyTorch, against which it is timed too."""
     tests = [

@@ -24,6 +24,7 @@ FLOORS = (
     ("recipes",),
     ("generate",),
     ("evaluate", "export"),
+    ("page",),
     ("serving",),
     ("__main__",),
 )

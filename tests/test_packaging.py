@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     # A copy, because setuptools packs what an earlier build has left in the folder `build`.
+    # (vendor, what the page fetches once, is copied along.)
     strangers = ("build", ".*", "*.tfrecord", "runs", "demo", "exports", "evaluation", "*.egg-info", "__pycache__")
     source = shutil.copytree(ROOT, folder / "source", symlinks=True, ignore=shutil.ignore_patterns(*strangers))
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]

@@ -53,7 +53,12 @@ class Generator:
         card: What is known of its origin, a dictionary.
         variables: What the network has learned, in its order; default: the weights of `network`.
         licence: What is known of what may be done with it.
+
+    Attributes:
+        signatures: Of a SavedModel its functions by name; else None.
     """
+
+    signatures = None
 
     def __init__(
         self,
@@ -481,4 +486,7 @@ def _from_saved_model(path):
         return signature(seed=tf.constant(seeds), **tags)["images"]
 
     licence = card.get("licence", LICENCE)
-    return Generator(draw, vocabulary, card=card, variables=list(getattr(model, "variables", [])), licence=licence)
+    variables = list(getattr(model, "variables", []))
+    generator = Generator(draw, vocabulary, card=card, variables=variables, licence=licence)
+    generator.signatures = dict(model.signatures)
+    return generator

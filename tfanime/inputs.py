@@ -106,7 +106,7 @@ class Inputs:
         parts += [self.tags.batch(count, seed, step)] if self.tags else []
         key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
         for name, size in self.noise:
-            own = tf.random.fold_in(key, tf.constant(_stream(name), tf.int64), alg="philox")
+            own = tf.random.fold_in(key, tf.constant(stream_of(name), tf.int64), alg="philox")
             parts.append(tf.random.stateless_normal([count, size], own, alg="philox"))
         return parts if len(parts) > 1 else parts[0]
 
@@ -132,13 +132,14 @@ class Inputs:
         return found if len(found) > 1 else found[0]
 
 
-def _stream(name):
+def stream_of(name):
+    """The stream of a seed's random numbers that a noise of this name is drawn from, an int."""
     # Beside those of latents, tags and all that a game draws. Not hash(): it differs between processes.
     return zlib.crc32(f"input {name}".encode())
 
 
 def _noise_from_seeds(name, size, seeds):
-    stream = tf.constant(_stream(name), tf.int64)
+    stream = tf.constant(stream_of(name), tf.int64)
     return tf.map_fn(
         lambda seed: tf.random.stateless_normal([size], tf.stack([seed, stream]), alg="philox"),
         tf.cast(seeds, tf.int64),

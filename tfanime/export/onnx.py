@@ -12,6 +12,17 @@ from tfanime.files import replacing, require_writable_folder
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 TOLERANCE = 1 / 127.5  # one grey level of pictures in [-1, 1]
 BATCHES = (1, 5)
+SEEDS = (
+    "What a seed s names: Philox4x32-10 (Salmon et al. 2011), as TensorFlow's stateless random numbers with "
+    "alg='philox' use it. One call with key (0x3ec8f720, 0x02461e29) on the counter (s low 32 bits, s high, "
+    "stream low, stream high) gives m0..m3. The words are the calls with key (m0, m1) on the counters (0, 0, m2, "
+    "m3), (1, 0, m2, m3) ... A word w is the number u = (w & 0x7fffff) / 2**23. Uniform latents are 2 u - 1. "
+    "Normal ones come in pairs of u, v: sqrt(-2 ln max(u, 1e-7)) times sin(2 pi v), then times cos(2 pi v). "
+    "Streams: latents 0, tags 1, noise crc32('input noise'). Tags: an independent one holds (+1) if its own u is "
+    "below its prior; of an exclusive group the first tag holds whose cumulated share of the group's priors is "
+    "above the u of the group's first tag; others are -1."
+)
+"""How to make a generator's inputs from a seed, for whoever has the file and no TensorFlow."""
 
 
 def require_packages():
@@ -80,7 +91,7 @@ def write_onnx(path, generator, card):
                 warnings.filterwarnings("ignore", message=r".*np\.object", category=FutureWarning)
                 network.export(str(temporary), format="onnx", verbose=False)
             model = onnx.load(str(temporary))
-            onnx.helper.set_model_props(model, {"model_card": json.dumps(card)})
+            onnx.helper.set_model_props(model, {"model_card": json.dumps(card), "seeds": SEEDS})
             onnx.save(model, str(temporary))
             session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
             difference = max(_difference(session, generator, names, sizes, batch) for batch in BATCHES)

@@ -33,6 +33,8 @@ class PageServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    policy = "default-src 'self'; frame-ancestors 'none'"
+    """The content security policy of its answers."""
 
     def __init__(self, files, port=0):
         self.files = files
@@ -106,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
+        self.send_header("Content-Security-Policy", self.server.policy)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(body)

@@ -45,6 +45,8 @@ class Config(Checked):
         port: TCP port for gRPC; 0 takes any free one, which the line on stdout names.
         rest_api_port: TCP port for REST and metrics; 0 takes any free one. Without it there is no REST.
         rest_api_timeout_in_ms: How long a REST request may take.
+        page: Whether the REST port shows a page of the models as they are at the start: avatars by seed and tags,
+            drawn in the browser or, where a model is too large for one, by this server.
         rest_api_enable_cors_support: Whether pages of any origin may read what REST answers (CORS).
         grpc_channel_arguments: Settings of gRPC's own for the server, KEY=VALUE separated by commas, such as
             grpc.max_connection_age_ms=2000.
@@ -68,6 +70,7 @@ class Config(Checked):
     port: Annotated[int, _PORT] = 8500
     rest_api_port: Annotated[int | None, _PORT] = None
     rest_api_timeout_in_ms: Annotated[int, between(1, 2**31)] = 30000
+    page: bool = False
     rest_api_enable_cors_support: bool = False
     grpc_channel_arguments: str = ""
     host: str = "127.0.0.1"
@@ -93,6 +96,7 @@ class Config(Checked):
         parse_channel_arguments(self.grpc_channel_arguments)
         rest = self.rest_api_port is not None
         for name, holds, other in (
+            ("page", rest, "--rest_api_port"),
             ("rest_api_enable_cors_support", rest, "--rest_api_port"),
             ("batching_parameters_file", self.enable_batching, "--enable_batching"),
             ("monitoring_config_file", rest, "--rest_api_port, which shows it"),
@@ -147,6 +151,7 @@ def main(arguments=None):
     from tfanime.serving.server import logs
     from tfanime.serving.server.manager import Every, Manager
     from tfanime.serving.server.models import Models
+    from tfanime.serving.server.page import page_of
     from tfanime.serving.server.server import Server
 
     logs.begin(config.log_format)
@@ -169,6 +174,7 @@ def main(arguments=None):
         metrics_path=metrics_path,
         rest_seconds=config.rest_api_timeout_in_ms / 1000,
         cors=config.rest_api_enable_cors_support,
+        page=page_of(models) if config.page else None,
         channel_arguments=parse_channel_arguments(config.grpc_channel_arguments),
         apply=manager.apply,
     )
@@ -179,7 +185,10 @@ def main(arguments=None):
     for servable in models:
         print(f"serving {servable.name} version {servable.version} on {server.address}", flush=True)
     if server.rest_address:
-        print(f"REST on {'https' if tls else 'http'}://{server.rest_address}", flush=True)
+        scheme = "https" if tls else "http"
+        print(f"REST on {scheme}://{server.rest_address}", flush=True)
+        if config.page:
+            print(f"page: {scheme}://{server.rest_address}/", flush=True)
     watches = []
     if config.file_system_poll_wait_seconds:
         watches.append(Every(config.file_system_poll_wait_seconds, manager.poll))

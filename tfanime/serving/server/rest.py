@@ -17,6 +17,7 @@ from aiohttp import http_exceptions, web
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
 
+from tfanime.page.server import SiteServer, answer
 from tfanime.serving.server import json_tensors
 from tfanime.serving.server.prediction import METHODS, SIGNATURE_FIELD, in_thread_if_large
 from tfanime.serving.server.services import status_of
@@ -63,10 +64,22 @@ class RestServer:
         metrics_path: Where metrics are shown, or None.
         ssl_context: An `ssl.SSLContext` for HTTPS, or None for HTTP.
         cors: Whether pages of any origin may read the answers.
+        page: Files of a page by their path, or None.
     """
 
     def __init__(
-        self, predictor, gate, metrics, listener, *, max_bytes, seconds, metrics_path, ssl_context, cors=False
+        self,
+        predictor,
+        gate,
+        metrics,
+        listener,
+        *,
+        max_bytes,
+        seconds,
+        metrics_path,
+        ssl_context,
+        cors=False,
+        page=None,
     ):
         self._predictor = predictor
         self._gate = gate
@@ -77,6 +90,7 @@ class RestServer:
         self._metrics_path = metrics_path
         self._ssl_context = ssl_context
         self._cors = cors
+        self._page = page or {}
         self._runner = None
 
     async def start(self):
@@ -114,6 +128,8 @@ class RestServer:
         try:
             if path == self._metrics_path and request.method == "GET":
                 return web.Response(body=self._metrics.text(), headers={"Content-Type": self._metrics.content_type})
+            if request.method == "GET" and (found := answer(self._page, path)):
+                return _file(*found)
             with self._gate:
                 async with asyncio.timeout(self._seconds):
                     return await self._route(request, path)
@@ -218,6 +234,16 @@ def _unquoted(text, what):
     except UnicodeError as error:
         raise invalid_argument(f"Failed to decode {what}:{text!a}") from error
     return text
+
+
+def _file(body, kind):
+    headers = {
+        "Content-Type": kind,
+        "Content-Security-Policy": SiteServer.policy,
+        "Cache-Control": "no-cache",  # the page asks anew which files there are; its service worker keeps those
+        "X-Content-Type-Options": "nosniff",
+    }
+    return web.Response(body=body, headers=headers)
 
 
 def _json(body, status=200):

@@ -52,6 +52,7 @@ class Server:
         rest_seconds: How long a REST request may take. (gRPC requests have deadlines of their own.)
         apply: `Manager.apply`, if models may be changed by request.
         cors: Whether pages of any origin may read what REST answers.
+        page: Files of a page that the REST port shows, see `tfanime.page.build.site`; None for none.
         channel_arguments: gRPC's own settings for the server, pairs of name and value, in place of this server's.
 
     Raises:
@@ -77,6 +78,7 @@ class Server:
         rest_seconds=30.0,
         apply=None,
         cors=False,
+        page=None,
         channel_arguments=(),
     ):
         context = ssl_context(tls) if tls else None  # before a port is taken
@@ -106,6 +108,7 @@ class Server:
                     metrics_path=metrics_path,
                     ssl_context=context,
                     cors=cors,
+                    page=page,
                 )
         except BaseException:
             self._close()

@@ -64,7 +64,7 @@ class Signature:
     def __init__(self, name, definition, function, owner=None):
         self.name = name
         self._owner = owner
-        self._function = function
+        self.function = function
         self.inputs = tuple(_input(alias, definition.inputs[alias]) for alias in sorted(definition.inputs))
         self.outputs = tuple(sorted(definition.outputs))
         self.batched = bool(self.inputs) and all(wanted.batched for wanted in self.inputs)
@@ -161,7 +161,7 @@ class Signature:
             StatusError: The function failed; the kernel's code and text.
         """
         try:
-            outputs = self._function(**{alias: tf.constant(array) for alias, array in inputs.items()})
+            outputs = self.function(**{alias: tf.constant(array) for alias, array in inputs.items()})
             return {alias: tensor.numpy() for alias, tensor in outputs.items()}
         except tf.errors.OpError as error:
             raise from_tensorflow(error) from error

@@ -1,0 +1,320 @@
+"""The page of some generators: a folder for any static host, or one HTML file."""
+
+import base64
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from markupsafe import Markup
+
+from tfanime import __version__
+from tfanime.files import replacing, require_writable_folder
+from tfanime.page import runtime
+from tfanime.pages import template
+from tfanime.pages.pictures import data_uri
+
+STATIC = Path(__file__).with_name("static")
+STYLES = (Path(template.__file__).with_name("style.css"), STATIC / "page.css")
+OUTSIDE = ("sw.js", "loader.js")  # what is no module of the page
+FIRST = 16  # avatars that are drawn in advance, in 4 rows
+POLICY = (
+    "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src {workers}; connect-src 'self'; "
+    "img-src 'self' blob: data:; style-src {styles}; manifest-src 'self'; base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that is loaded after the page itself.
+
+    Args:
+        name: Its path in the site, which holds a hash of its contents.
+        content: Its bytes, packed by gzip or as they are.
+        sha256: Of the bytes, unpacked.
+        label: What it is, for messages.
+    """
+
+    name: str
+    content: bytes
+    sha256: str
+    label: str
+
+    def to_json(self):
+        """What the page is told."""
+        return {"url": self.name, "sha256": self.sha256, "bytes": len(self.content), "label": self.label}
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """A generator on the page.
+
+    Args:
+        description: What the page is told of it, a dictionary that JSON knows.
+        networks: By the part's name the `Asset` that draws; empty for one that a server draws.
+        first: The `Asset` of its first avatars, a picture.
+        icon: The first avatar, a PNG as bytes.
+    """
+
+    description: dict
+    networks: dict
+    first: Asset
+    icon: bytes
+
+
+def page_model(generator, name, source, bits=16, obeyed=None, server=False):
+    """Makes what the page needs of a generator.
+
+    Args:
+        generator: A `tfanime.generator.Generator` with its network, or a `tfanime.page.exported.Exported`.
+        name: Its name on the page and in links.
+        source: What names it on the command line.
+        bits: Of its weights, 16 or 8; None for no network: a server draws then.
+        obeyed: By tag the share of pictures that show it when asked for it, in [0, 1].
+        server: Whether a server that shows the page draws it too.
+
+    Returns:
+        A `PageModel`.
+
+    Raises:
+        ImportError, ValueError: See `tfanime.page.networks.networks`.
+    """
+    from PIL import Image
+
+    from tfanime.page.networks import networks
+
+    images = generator.images(range(FIRST))
+    height, width = images.shape[1:3]
+    first = Image.fromarray(images.reshape(4, 4, height, width, 3).swapaxes(1, 2).reshape(4 * height, 4 * width, 3))
+    picture = _encoded(first, format="webp", quality=90, method=6)
+    icon = Image.fromarray(images[0]).resize((192, 192), Image.Resampling.LANCZOS).quantize(64)
+    icon = _encoded(icon, format="png", optimize=True)
+    vocabulary = generator.vocabulary
+    files, drawn = {}, None
+    if bits is not None:
+        drawn = networks(generator, bits)
+        files = {part: _asset("files", f"{name}-{part}.onnx", content, name) for part, content in drawn.files.items()}
+    description = {
+        "name": name,
+        "title": name.replace("_", " "),
+        "source": source,
+        "size": height,
+        "latents": generator.latents.distribution,
+        "inputs": [_input(spec) for spec in generator.inputs.specs],
+        "vocabulary": vocabulary and replace(vocabulary, priors=vocabulary.probabilities).to_json() | {"aliases": {}},
+        "w": drawn and drawn.w,
+        "difference": drawn and round(drawn.difference, 3),
+        "obeyed": obeyed,
+        "licence": generator.licence,
+        "origin": _origin(generator.card),
+        "server": server,
+    }
+    digest = hashlib.sha256(picture).hexdigest()
+    first = Asset(f"files/{_safe(name)}-{digest[:12]}.webp", picture, digest, name)
+    return PageModel(description, files, first, icon)
+
+
+def site(models):
+    """A site of generators, as files by their path in it; `index.html` is the page.
+
+    Args:
+        models: `PageModel`s, at least one, of different names.
+
+    Returns:
+        A dictionary from path to bytes.
+
+    Raises:
+        OSError, ValueError: See `tfanime.page.runtime.folder`.
+    """
+    needed = any(model.networks for model in models)
+    vendored = runtime.folder()
+    modules = _modules(vendored, needed)
+    style = _style().encode()
+    code = f"code-{_digest_of(*modules.values(), style)[:12]}"
+    assets = [asset for model in models for asset in (*model.networks.values(), model.first)]
+    wasm = _runtime_asset(vendored) if needed else None
+    icon = f"files/icon-{_digest_of(models[0].icon)[:12]}.png"
+    files = {f"{code}/{name}": content for name, content in modules.items()}
+    files[f"{code}/page.css"] = style
+    files["licences.txt"] = (vendored / runtime.LICENCES).read_bytes()
+    files[icon] = models[0].icon
+    files["site.webmanifest"] = _manifest(models, icon)
+    small = [name for name in files if name != "licences.txt"] + [model.first.name for model in models]
+    files |= {asset.name: asset.content for asset in (*assets, *([wasm] if wasm else ()))}
+    worker = (STATIC / "sw.js").read_text(encoding="utf-8")
+    listed = json.dumps({"files": sorted(files), "small": sorted(small)})
+    files["sw.js"] = re.sub(r"const SITE = .*;", lambda _: f"const SITE = {listed};", worker).encode()
+    told = _told(models, {"runtime": wasm and wasm.to_json(), "worker": "sw.js", "licences": "licences.txt"})
+    page = template.render(
+        "page/page.html.jinja",
+        policy=Markup(policy()),
+        title=models[0].description["title"],
+        icon=icon,
+        code=code,
+        modules=[name for name in modules if name not in ("worker.js", runtime.SCRIPT)],
+        site=told,
+        texts=(),
+    )
+    files["index.html"] = page.encode()
+    return files
+
+
+def policy():
+    """The content security policy of a site, which its pages state themselves too."""
+    return POLICY.format(scripts="'self'", workers="'self'", styles="'self'")
+
+
+def single_file(models):
+    """The page in one file, for a browser that opens it from a disk.
+
+    Args:
+        models: See `site`.
+
+    Returns:
+        HTML, as text.
+
+    Raises:
+        OSError, ValueError: See `tfanime.page.runtime.folder`.
+    """
+    vendored = runtime.folder()
+    style = _style()
+    loader = (STATIC / "loader.js").read_text(encoding="utf-8")
+    texts = [(name, _inline(content.decode())) for name, content in _modules(vendored, True).items()]
+    wasm = _runtime_asset(vendored)
+    for asset in (wasm, *(asset for model in models for asset in model.networks.values())):
+        texts.append((asset.sha256, base64.b64encode(asset.content).decode()))
+    texts += [(model.first.sha256, data_uri(model.first.content, "webp")) for model in models]
+    texts.append(("licences", _inline((vendored / runtime.LICENCES).read_text(encoding="utf-8"))))
+    digest = f"'sha256-{base64.b64encode(hashlib.sha256(loader.encode()).digest()).decode()}' blob:"
+    styles = f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
+    return template.render(
+        "page/page.html.jinja",
+        policy=Markup(POLICY.format(scripts=digest, workers="blob:", styles=styles).replace("'self'", "data:", 1)),
+        title=models[0].description["title"],
+        style=Markup(style),
+        loader=Markup(loader),
+        site=_told(models, {"runtime": wasm.to_json(), "worker": None, "licences": None}),
+        texts=[(name, Markup(text)) for name, text in texts],
+    )
+
+
+def write_folder(files, out):
+    """Writes a site into a folder, the page itself last; files of an older site there go.
+
+    Args:
+        files: What `site` returns.
+        out: The folder; new, empty, or one that holds a site.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: It holds something else.
+    """
+    out = require_writable_folder(out, "out")
+    if any(out.iterdir()) and not (out / "sw.js").is_file():
+        raise ValueError(f"out must be a new or empty folder, or one with a page. Received: {str(out)!r}")
+    for name in sorted(files, key=lambda name: name == "index.html"):
+        with replacing(out / name) as temporary:
+            temporary.write_bytes(files[name])
+    for folder in [out / "files", *out.glob("code-*")]:
+        for path in folder.glob("*"):
+            if str(path.relative_to(out)) not in files:
+                path.unlink()
+        with contextlib.suppress(OSError):  # one that is not empty
+            folder.rmdir()
+
+
+def _told(models, more):
+    values = {"version": __version__, **more}
+    values["models"] = [
+        {
+            **model.description,
+            "files": {part: asset.to_json() for part, asset in model.networks.items()},
+            "first": model.first.to_json(),
+        }
+        for model in models
+    ]
+    # A block of data ends where the text says "</script": none of it may.
+    return Markup(json.dumps(values).replace("<", "\\u003c"))
+
+
+def _modules(vendored, with_runtime):
+    """The page's modules by name, each behind those that it imports."""
+    sources = {path.name: path.read_bytes() for path in STATIC.glob("*.js") if path.name not in OUTSIDE}
+    sources[runtime.VIEW] = (vendored / runtime.VIEW).read_bytes()
+    if with_runtime:
+        sources[runtime.SCRIPT] = (vendored / runtime.SCRIPT).read_bytes()
+    ordered = {}
+
+    def add(name):
+        if name in ordered or name not in sources:
+            return
+        if name != runtime.SCRIPT:
+            for other in re.findall(rb'"\./([\w.-]+)"', sources[name]):
+                add(other.decode())
+        ordered[name] = sources[name]
+
+    for name in sorted(sources):
+        add(name)
+    return ordered
+
+
+def _runtime_asset(vendored):
+    packed = (vendored / runtime.WASM).read_bytes()
+    return _asset("files", "runtime.wasm", gzip.decompress(packed), "ONNX Runtime", packed)
+
+
+def _asset(folder, name, content, label, packed=None):
+    digest = hashlib.sha256(content).hexdigest()
+    stem, dot, ending = _safe(name).rpartition(".")
+    packed = packed or gzip.compress(content, 9, mtime=0)
+    return Asset(f"{folder}/{stem}-{digest[:12]}{dot}{ending}.gz", packed, digest, label)
+
+
+def _input(spec):
+    from tfanime.inputs import stream_of
+
+    return {"name": spec.name, "size": spec.shape[1], "stream": stream_of(spec.name)}
+
+
+def _origin(card):
+    parts = (card.get("recipe"), f"step {card['step']:,}" if card.get("step") else None, card.get("data_set"))
+    return " · ".join(part for part in parts if part) or None
+
+
+def _manifest(models, icon):
+    values = {
+        "name": f"{models[0].description['title']} · tfanime",
+        "short_name": models[0].description["title"],
+        "start_url": "./",
+        "display": "standalone",
+        "background_color": "#f6f5f8",
+        "theme_color": "#6c4bd1",
+        "icons": [{"src": icon, "sizes": "192x192", "type": "image/png"}],
+    }
+    return json.dumps(values).encode()
+
+
+def _style():
+    return "\n".join(path.read_text(encoding="utf-8") for path in STYLES)
+
+
+def _inline(text):
+    return text.replace("</script", "<\\/script")
+
+
+def _safe(name):
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)
+
+
+def _digest_of(*contents):
+    return hashlib.sha256(b"".join(contents)).hexdigest()
+
+
+def _encoded(image, **settings):
+    buffer = io.BytesIO()
+    image.save(buffer, **settings)
+    return buffer.getvalue()

@@ -1,0 +1,154 @@
+// An avatar as a few values, its text in a link, and the numbers that a network draws it from.
+//
+//   at      a seed as text, or [avatar expression, avatar expression, share]: so far from the first to the second
+//   look    the seed that draws the tags nobody chose; null: the first seed in `at`
+//   wanted  tags that were chosen, by name a number: 1 must hold, -1 must not, others more or less
+//   psi     1 is what was learned, 0 the average
+//   fine    of networks with w: the seed of the fine styles, or null
+//   way     null, or [avatar, avatar, share]: on the way between two, as the signature `interpolate` draws it
+
+import { LARGEST_SEED, interpolate, latents, normal, sampleTags } from "./seeds.js";
+
+const DEEPEST = 40;
+export const FINE_FROM = 0.5; // of the styles, those of this share and above are fine
+export const plain = (seed) => ({ at: String(seed), look: null, wanted: {}, psi: 1, fine: null, way: null });
+export const firstSeed = (at) => (typeof at === "string" ? at : firstSeed(at[0]));
+export const lookOf = (avatar) => avatar.look ?? firstSeed(avatar.at);
+export const isPlain = (avatar, model) => // whether `python -m tfanime.generate` draws it
+  typeof avatar.at === "string" && !avatar.way && avatar.look === null && avatar.fine === null &&
+  (avatar.psi === 1 || (Boolean(model.w) && avatar.psi < 1)) &&
+  Object.values(avatar.wanted).every((value) => Math.abs(value) === 1);
+
+const tagsOf = (model) => (model.vocabulary ? model.vocabulary.groups.flatMap((group) => group.tags) : []);
+export const wantedVector = (model, wanted) => {
+  const groups = model.vocabulary.groups;
+  return groups.flatMap((group) => {
+    const decided = group.exclusive && group.tags.some((tag) => wanted[tag] > 0);
+    return group.tags.map((tag) => wanted[tag] ?? (decided ? -1 : 0));
+  });
+};
+
+// { latents, tags, noise, ... } by the names of the network's inputs.
+export function inputsOf(avatar, model) {
+  if (avatar.way) {
+    const [first, second, share] = avatar.way;
+    const [one, other] = [inputsOf(first, model), inputsOf(second, model)];
+    return Object.fromEntries(model.inputs.map(({ name }) => [name, between(model, name, one[name], other[name], share)]));
+  }
+  const found = {};
+  for (const { name, size, stream } of model.inputs) {
+    if (name === "tags") {
+      found.tags = sampleTags(model.vocabulary, lookOf(avatar), wantedVector(model, avatar.wanted));
+    } else {
+      const draw = (at) => {
+        if (typeof at !== "string") return between(model, name, draw(at[0]), draw(at[1]), at[2]);
+        return name === "latents" ? latents(at, size, model.latents) : normal(at, stream, size);
+      };
+      found[name] = draw(avatar.at);
+    }
+  }
+  if (found.latents && avatar.psi !== 1 && !model.w) found.latents = found.latents.map((number) => number * avatar.psi);
+  return found;
+}
+
+function between(model, name, one, other, share) {
+  if (name === "tags") return one.map((number, index) => number + share * (other[index] - number));
+  return interpolate(one, other, share, name === "latents" ? model.latents : "normal");
+}
+
+// The tags that an avatar is drawn with, by name.
+export function tagsShown(avatar, model) {
+  if (!model.vocabulary) return {};
+  const values = inputsOf(avatar, { ...model, inputs: model.inputs.filter(({ name }) => name === "tags") }).tags;
+  return Object.fromEntries(tagsOf(model).map((tag, index) => [tag, values[index]]));
+}
+
+const number = (value) => String(Math.round(value * 1000) / 1000);
+const written = (at) => (typeof at === "string" ? at : `(${written(at[0])}~${written(at[1])}~${number(at[2])})`);
+
+export function format(model, avatar, mode = "all") {
+  const parts = [["m", model.name], ["seed", written(avatar.at)]];
+  if (avatar.look !== null) parts.push(["look", avatar.look]);
+  const tags = Object.entries(avatar.wanted).map(([tag, value]) =>
+    value === 1 ? tag : value === -1 ? `-${tag}` : `${tag}:${number(value)}`);
+  if (tags.length) parts.push(["tags", tags.join(",")]);
+  if (avatar.psi !== 1) parts.push(["psi", number(avatar.psi)]);
+  if (avatar.fine !== null) parts.push(["fine", avatar.fine]);
+  if (avatar.way) parts.push(["to", format(model, avatar.way[1]).slice(1)], ["share", number(avatar.way[2])]);
+  if (mode !== "all") parts.push(["view", mode]);
+  const escaped = (text) => encodeURIComponent(text).replace(/%(2C|3A|7E|28|29)/g, (code) => decodeURIComponent(code));
+  return "#" + parts.map(([name, value]) => `${name}=${escaped(value)}`).join("&");
+}
+
+// What a link says, as far as it can be understood: { model, avatar, mode, problems }, problems as [word, value] pairs.
+export function parse(hash, models, modes, nested = true) {
+  const problems = [];
+  const complain = (word, value) => problems.push([word, String(value).slice(0, 40)]);
+  const values = new URLSearchParams(hash.replace(/^#/, "").slice(0, 20000));
+  const name = values.get("m");
+  let model = models.find((each) => each.name === name);
+  if (name !== null && !model) complain("linkModel", name);
+  model ??= models[0];
+  const avatar = plain(0);
+  if (values.has("seed")) {
+    const at = expression(values.get("seed"));
+    if (at === null) complain("linkSeed", values.get("seed"));
+    avatar.at = at ?? "0";
+  }
+  for (const key of ["look", "fine"]) {
+    if (!values.has(key)) continue;
+    avatar[key] = seedOf(values.get(key));
+    if (avatar[key] === null) complain("linkSeed", values.get(key));
+  }
+  if (!model.w) avatar.fine = null;
+  if (values.has("psi")) {
+    const psi = Number(values.get("psi"));
+    if (psi >= 0 && psi <= 1.5) avatar.psi = psi;
+    else complain("linkNumber", values.get("psi"));
+  }
+  const known = new Set(tagsOf(model));
+  for (const part of (values.get("tags") ?? "").split(",").filter(Boolean)) {
+    const [, minus, tag, strength] = /^(-?)([^:]*)(?::(.*))?$/s.exec(part);
+    const value = strength === undefined ? 1 : Number(strength);
+    if (!known.has(tag)) complain("linkTag", tag);
+    else if (!(Math.abs(value) <= 1.5) || value === 0) complain("linkNumber", part);
+    else avatar.wanted[tag] = minus ? -value : value;
+  }
+  if (values.has("to") && nested) {
+    const end = parse(values.get("to"), [model], modes, false);
+    const share = Number(values.get("share"));
+    problems.push(...end.problems);
+    if (share > 0 && share < 1) avatar.way = [{ ...avatar, way: null }, end.avatar, share];
+    else complain("linkNumber", values.get("share"));
+  }
+  const mode = values.get("view") ?? "all";
+  if (!modes.includes(mode)) complain("linkView", mode);
+  return { model, avatar, mode: modes.includes(mode) ? mode : "all", problems };
+}
+
+export function seedOf(text) {
+  return /^[0-9]{1,19}$/.test(text) && BigInt(text) <= LARGEST_SEED ? String(BigInt(text)) : null;
+}
+
+function expression(text) { // null if it is none
+  let rest = text;
+  const read = (depth) => {
+    const match = /^[0-9]+/.exec(rest);
+    if (match) {
+      rest = rest.slice(match[0].length);
+      return seedOf(match[0]);
+    }
+    if (rest[0] !== "(" || depth > DEEPEST) return null;
+    rest = rest.slice(1);
+    const first = read(depth + 1);
+    if (first === null || rest[0] !== "~") return null;
+    rest = rest.slice(1);
+    const second = read(depth + 1);
+    const share = /^~([0-9.]{1,8})\)/.exec(rest);
+    if (second === null || !share || !(Number(share[1]) <= 1)) return null;
+    rest = rest.slice(share[0].length);
+    return [first, second, Number(share[1])];
+  };
+  const found = read(0);
+  return rest === "" ? found : null;
+}
