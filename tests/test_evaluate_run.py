@@ -44,7 +44,8 @@ def evaluated(run_folder, held_out_shards, features, tmp_path_factory):
     flags = [str(run_folder), f"--data={held_out_shards}", f"--features={features}", "--samples=30", f"--out={out}"]
     with pytest.MonkeyPatch.context() as patch:
         lines = []
-        patch.setattr("builtins.print", lambda *words, **_: lines.append(" ".join(map(str, words))))
+        # Not what libraries print to stderr, such as warnings' tracebacks.
+        patch.setattr("builtins.print", lambda *words, file=None, **_: file or lines.append(" ".join(map(str, words))))
         command.main(flags)
     return out, flags, "\n".join(lines)
 
