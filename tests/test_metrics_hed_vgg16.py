@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfanime.drawn.avatars import draw
 from tfanime.metrics import hed_vgg16
 from tfanime.metrics.features import open_network
+from tfanime.models import vgg
 
 AVATARS = 64  # on either side
 CHECKED = ("mirrored", "blurred, sigma 0.5", "blurred, sigma 2", "hatched")
@@ -35,7 +36,7 @@ def avatars():
 def test_it_is_vgg16(network, avatars):
     """Keras' network of that name, with the weights of the file."""
     model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
-    with h5py.File(hed_vgg16.weight_file()) as file:
+    with h5py.File(vgg.weight_file()) as file:
         for block, count in ((1, 2), (2, 2), (3, 3), (4, 3)):
             for place in range(count):
                 arrays = file[f"block{block}/layers/conv2d{'' if place == 0 else f'_{place}'}/vars"]

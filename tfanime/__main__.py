@@ -14,6 +14,7 @@ STAGES = (
     ("tfanime.evaluate.tags", "which tags generators obey, as a table and a page"),
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
     ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
+    ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
     ("tfanime.page", "a page that draws avatars by seed and tags in a browser"),
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),
