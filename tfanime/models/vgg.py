@@ -119,13 +119,13 @@ def weight_file():
         ) from error
     path = package.locate_file(FILE)
     if not path.is_file():
-        raise FileNotFoundError(f"{PACKAGE} must have {path}. Received: no such file; install it anew: {INSTALL}")
+        raise FileNotFoundError(f"{PACKAGE} must have {path}. Received: no such file; install it again: {INSTALL}")
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SHA256:
         raise ValueError(
             f"{path} must be that of {PACKAGE} {VERSION}, with the SHA-256 {SHA256}. "
-            f"Received: {found} of version {package.version}; install it anew: {INSTALL}"
+            f"Received: {found} of version {package.version}; install it again: {INSTALL}"
         )
     return path
 
