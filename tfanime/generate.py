@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tfanime import command_line
 from tfanime.generator import open_generator
+from tfanime.latent_space.text import parse_edits
 from tfanime.limits import Checked, at_least, between
 from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
 
@@ -24,6 +25,10 @@ class Config(Checked):
             whose checkpoints are there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
         psi: Truncation, of a StyleGAN2: below 1, down to 0, avatars have less variety and fewer are broken.
+        direction: How they are all changed: names of directions with amounts, such as "blue eyes=4, pca1=-2", in
+            standard deviations. pca1@0-3 changes layers 0 to 3 alone.
+        directions: The directions.npz that `python -m tfanime.directions` wrote. Default: that in the generator's own
+            folder; avatars64 has one.
         batch: Pictures drawn at once.
     """
 
@@ -34,11 +39,14 @@ class Config(Checked):
     checkpoint: str = "newest"
     out: str = "avatars.png"
     psi: Annotated[float, between(0, 1)] = 1.0
+    direction: str = ""
+    directions: str | None = None
     batch: Annotated[int, at_least(1)] = 64
 
     def rules(self):
-        parse_seeds(self.seeds)  # which says itself what is wrong
-        yield from ()
+        parse_seeds(self.seeds)  # these say themselves what is wrong
+        parse_edits(self.direction)
+        yield "directions", self.directions is None or bool(self.direction), "left out without --direction"
 
 
 def main(arguments=None):
@@ -51,6 +59,7 @@ def main(arguments=None):
   python -m tfanime.generate runs/wgan --seeds 0-63 --out avatars.png
   python -m tfanime.generate runs/dragan --tags "blonde hair, blue eyes, smile" --out blonde.png
   python -m tfanime.generate avatars64 --psi 0.7 --out fewer_broken.png
+  python -m tfanime.generate avatars64 --direction "blue eyes=4" --out blue.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -60,7 +69,12 @@ def main(arguments=None):
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
     generator = open_generator(config.model, config.checkpoint)
-    if config.psi != 1:
+    if config.direction:
+        from tfanime.latent_space.edits import edited_generator
+
+        edits = parse_edits(config.direction)
+        generator = edited_generator(config.model, generator, edits, config.directions, config.psi)
+    elif config.psi != 1:
         generator = generator.truncated(config.psi)
     write_in_batches(
         generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags), seeds, config.out
