@@ -1,7 +1,7 @@
 """Seeds on the command line: the text that names avatars, and the files that they are written to.
 
 One place, because `tfanime.generate` and `tfanime.serving.client` must understand the same text and leave the same
-files: the avatar of seed 12 is `seed-00000012.png` whoever drew it.
+files: the avatar of seed 12 is `seed-00000012.png`, from a run or from a server.
 """
 
 import re

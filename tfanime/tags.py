@@ -38,7 +38,7 @@ class TagVocabulary:
     """An ordered list of tags in groups; the only place that turns tags into numbers and back.
 
     A face is described by one value a tag: +1 the tag holds, -1 it does not, 0 it is not known. In an exclusive
-    group exactly one tag holds, hence a face without a tag there is unknown in the whole group (0 everywhere), and a
+    group exactly one tag holds, so a face without a tag there is unknown in the whole group (0 everywhere), and a
     face with several is unknown among those several and -1 elsewhere. In an independent group a missing tag is -1.
 
     Args:

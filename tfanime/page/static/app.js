@@ -555,5 +555,5 @@ gallery.onGrow = mark;
 await Promise.all([loadFirst(state.model), Store.open(`tfanime ${location.pathname}`).then((opened) => (store = opened))]);
 refresh();
 open(state.model);
-Object.assign(globalThis, { tfanime: { state, queue, inputsOf, site } }); // for tests, and for whoever looks
+Object.assign(globalThis, { tfanime: { state, queue, inputsOf, site } }); // for tests, and for the browser's console
 if ("serviceWorker" in navigator && site.worker) navigator.serviceWorker.register(site.worker).catch(() => {});
