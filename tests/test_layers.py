@@ -23,7 +23,7 @@ FLOORS = (
     ("callbacks",),
     ("recipes",),
     ("latent_space",),
-    ("generate", "mix"),
+    ("generate", "mix", "video"),
     ("evaluate", "export"),
     ("page",),
     ("serving",),

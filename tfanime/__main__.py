@@ -15,6 +15,7 @@ STAGES = (
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
     ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
     ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
+    ("tfanime.video", "a film from avatar to avatar, as MP4 or GIF"),
     ("tfanime.page", "a page that draws avatars by seed and tags in a browser"),
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),
