@@ -14,6 +14,9 @@ import numpy as np
 
 from tfanime.tag_words import EYE_COLOURS, HAIR_COLOURS, HAIR_LENGTHS, JAPANESE_EYES, JAPANESE_HAIR
 
+HEAVIEST = 3
+"""The largest weight of a wanted tag; networks were trained with 1."""
+
 
 @dataclass(frozen=True)
 class TagGroup:
