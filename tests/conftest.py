@@ -119,3 +119,28 @@ def in_tmp(tmp_path, monkeypatch):
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def styled_folder(tmp_path_factory):
+    """The folder of a StyleGAN2 of 16 px with tags that learned nothing. Only to be read."""
+    import tiny_stylegan2
+
+    from tfanime.generator import write_generator
+    from tfanime.inputs import Inputs
+    from tfanime.latents import Latents
+
+    network = tiny_stylegan2.generator()
+    folder = tmp_path_factory.mktemp("styled") / "generator"
+    inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_stylegan2.VOCABULARY)
+    write_generator(folder, network, inputs, {})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def styled(styled_folder):
+    """Its latent space."""
+    from tfanime.generator import open_generator
+    from tfanime.latent_space.space import LatentSpace
+
+    return LatentSpace(open_generator(styled_folder))

@@ -61,14 +61,14 @@ def generator(image_size, latent_size):
     """Latents `[batch, latent_size]` -> pictures `[batch, image_size, image_size, 3]` in [-1, 1], float32."""
     shape = (image_size, image_size, 3)
     outputs = layers.Dense(image_size * image_size * 3, "tanh", dtype="float32")
-    return keras.Sequential([layers.Input((latent_size,)), Scale(), outputs, layers.Reshape(shape)])
+    return keras.Sequential([layers.Input((latent_size,)), Scale(), outputs, layers.Reshape(shape, dtype="float32")])
 
 
 def discriminator(image_size):
     """Pictures -> logits `[batch]`, float32."""
     shape = (image_size, image_size, 3)
     outputs = layers.Dense(1, dtype="float32")
-    return keras.Sequential([layers.Input(shape), layers.Flatten(), outputs, layers.Reshape(())])
+    return keras.Sequential([layers.Input(shape), layers.Flatten(), outputs, layers.Reshape((), dtype="float32")])
 '''
 
 RECIPE = '''"""The smallest recipe."""
@@ -76,12 +76,11 @@ RECIPE = '''"""The smallest recipe."""
 from dataclasses import dataclass
 
 from tfanime import command_line
-from tfanime.recipes.recipe import RecipeConfig, parse_config, rules
-from tfanime.recipes.train import train
+from tfanime.recipes import gan
 
 
 @dataclass(frozen=True)
-class Config(RecipeConfig):
+class Config(gan.GANSettings):
     """The smallest recipe.
 
     Args:
@@ -98,24 +97,17 @@ class Config(RecipeConfig):
 def build(config, vocabulary=None):
     """The networks and their game."""
     from tfanime.models import plain
-    from tfanime.training import GAN, Term
+    from tfanime.training import Term
     from tfanime.training.terms import brightness_matching, brightness_of_reals
 
-    gan = GAN(
-        plain.generator(config.image_size, config.latent_size),
-        plain.discriminator(config.image_size),
-        ema_half_life=config.ema_half_life,
-        seed=config.seed,
-    )
+    networks = plain.generator(config.image_size, config.latent_size), plain.discriminator(config.image_size)
     state, measure = {"average": 0.0}, brightness_of_reals
     terms = [Term(brightness_matching, "generator", config.matching, every=2, state=state, measure=measure)]
-    gan.compile(**rules(config, vocabulary), loss="saturating", terms=terms)
-    return gan
+    return gan.game(config, networks, vocabulary, loss="saturating", terms=terms)
 
 
-def main(arguments=None):
-    """Trains."""
-    return train(parse_config(Config, "plain", "Train the smallest networks.", arguments), build, "plain")
+recipe = gan.recipe("plain", Config, "Train the smallest networks.", build)
+main = recipe.main
 
 
 if __name__ == "__main__":

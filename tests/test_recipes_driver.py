@@ -197,7 +197,7 @@ def test_the_generator_of_the_newest_checkpoint_comes_back(shards, in_tmp, monke
             raise OSError(28, "No space left on device")
         write_generator(folder, network, inputs, provenance)
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space left"):
         patch.setattr("tfanime.generator.write_generator", full)  # a kill between a checkpoint and what goes with it
         wgan.main([*flags, "--steps=3"])
     assert read_card("a/generator")["provenance"]["step"] == 1
@@ -349,7 +349,7 @@ def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
 
 def test_a_full_disk_of_the_run_is_told_from_others(tmp_path):
     run, workers = RunFolder(tmp_path / "run"), SimpleNamespace(chief=True, require_same=lambda same: None)
-    message = r"run must have room \(No space left on device\). Received: '.*run'"
+    message = r"no space left on the device that holds the run: '.*run'"
     with pytest.raises(OSError, match=message), driver._writable(run, workers, {}):
         Path("/dev/full").write_text("1")
     with pytest.raises(OSError, match=r"^\[Errno 28\] full: 'cache'$"), driver._writable(run, workers, {}):

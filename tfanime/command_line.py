@@ -65,7 +65,7 @@ def parse(
 ):
     """Reads a command line, and the TOML file it may name, into a dataclass.
 
-    Later arguments override earlier ones, hence flags behind `--config FILE` override the file. Unknown flags and
+    Later arguments override earlier ones, so flags behind `--config FILE` override the file. Unknown flags and
     unknown keys are refused. `--print_config` prints the result as TOML and ends.
 
     Args:
@@ -213,7 +213,7 @@ def quiet():
         with quiet():
             import tensorflow as tf
 
-    TensorFlow 2.21 prints its greetings before any log level is read, hence only the file descriptor can be turned
+    TensorFlow 2.21 prints its greetings before any log level is read, so only the file descriptor can be turned
     away. What was printed appears after all if the import fails, and always with `TFANIME_DEBUG=1`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes after the import; errors are raised anyway

@@ -1,7 +1,7 @@
 """Stage 2: shards to batches.
 
 The order of the pictures is a pure function of (seed, step), so that a resumed run sees what an undisturbed one would
-have seen. A shard can only be read from its start, hence the pictures are decoded and resized once into one flat file
+have seen. A shard can only be read from its start, so the pictures are decoded and resized once into one flat file
 of uint8 (kept in the cache folder under the data's fingerprint), from which any picture is one read at a known offset.
 Memory stays flat however large the set is: the operating system's page cache is the only one.
 """
@@ -110,7 +110,7 @@ class FaceData:
         parts: int = 1,
         own: Sequence[int] = (0,),
     ) -> tf.data.Dataset:
-        """The endless stream of training batches.
+        """The unending stream of training batches.
 
         Args:
             batch_size: Pictures a critic step, over all devices.

@@ -119,7 +119,7 @@ class Workers:
     def _sum(self):
         import tensorflow as tf
 
-        # In a graph: `strategy.gather` traces anew at each call otherwise, and takes ten times as long.
+        # In a graph: `strategy.gather` traces again at each call otherwise, and takes ten times as long.
         return tf.function(lambda rows: self.strategy.reduce("SUM", rows, axis=None), reduce_retracing=True)
 
     def require_same(self, settings: dict[str, Any]) -> None:

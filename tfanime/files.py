@@ -208,7 +208,7 @@ def in_cache(name, fill):
             cause = error.strerror or error
             raise OSError(
                 error.errno,
-                f"the cache must have room and be writable ({cause}): make room, or name another folder "
+                f"the cache cannot be written ({cause}): free some space, or name another folder "
                 "with TFANIME_CACHE. Received",
                 str(folder),
             ) from error

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
+
 from tfanime import command_line
 from tfanime.generator import open_generator
 from tfanime.limits import Checked, at_least, between
-from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
+from tfanime.seeds import LARGEST_SEED, MAX_SEEDS, parse_seeds, require_writable_out, write_in_batches
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Config(Checked):
         yield "best_of", self.best_of <= max(1, min(most)), f"at most {max(1, min(most)):,} for these seeds"
 
 
-def best_of(generator, seeds, tags, count, tagger, batch=64, allow_untrained_tags=False):
+def best_of_several(generator, seeds, tags, count, tagger, batch=64, allow_untrained_tags=False):
     """Draws several avatars for each one that is asked for and keeps the one that shows the tags best.
 
     Args:
@@ -56,7 +58,7 @@ def best_of(generator, seeds, tags, count, tagger, batch=64, allow_untrained_tag
         seeds: Sequence of ints. Seed s stands for the seeds count * s to count * s + count - 1.
         tags: See `Generator.images`; at least one that the tagger knows.
         count: How many are drawn for each.
-        tagger: A `tfanime.tagger.files.TaggerNetwork`, which judges.
+        tagger: A `tfanime.tagger.files.TaggerNetwork`. Kept is the avatar of which it finds the tags likeliest.
         batch: Pictures drawn at once.
         allow_untrained_tags: See `Generator.images`.
 
@@ -66,21 +68,25 @@ def best_of(generator, seeds, tags, count, tagger, batch=64, allow_untrained_tag
     Raises:
         ValueError: The generator has no tags, or the tagger knows none of these.
     """
+    from tfanime.metrics.attributes import in_words_of
+    from tfanime.training.tag_losses import tag_loss
+
     if not generator.vocabulary:
         raise ValueError(f"tags must be left out for a generator that was trained without. Received: {tags!r}")
-    wanted = generator.vocabulary.wanted(tags, allow_untrained_tags)
-    asked = {tag: value for tag, value in zip(generator.vocabulary.tags, wanted, strict=True) if value}
-    known = {place: value for tag, value in asked.items() if (place := tagger.place(tag)) is not None}
-    if not known:
-        raise ValueError(f"tags must name one that {tagger.name} knows, which judges for --best_of. Received: {tags!r}")
+    wanted = np.sign(generator.vocabulary.wanted(tags, allow_untrained_tags))[None]
+    asked = in_words_of(tagger.vocabulary, generator.vocabulary, wanted)
+    exclusive = np.concatenate([np.repeat(group.exclusive, len(group.tags)) for group in tagger.vocabulary.groups])
+    if not ((asked > 0) | (asked < 0) & ~exclusive).any():  # that a face's hair is not red tells too little
+        raise ValueError(f"tags must name one that {tagger.name} can see, for best_of. Received: {tags!r}")
     together = max(1, batch // count)
     for begin in range(0, len(seeds), together):
-        part = np.asarray(seeds[begin : begin + together], np.int64)
-        candidates = (part[:, None] * count + np.arange(count)).ravel()
-        images = generator.images(candidates.tolist(), tags, batch, allow_untrained_tags)
-        scores = tagger.log_probabilities(images, known).reshape(len(part), count)
-        kept = np.arange(len(part)) * count + scores.argmax(axis=1)
-        yield candidates[kept].tolist(), images[kept]
+        part = seeds[begin : begin + together]
+        candidates = [count * seed + place for seed in part for place in range(count)]
+        images = generator.images(candidates, tags, batch, allow_untrained_tags)
+        logits = tagger.predict(images)[1]
+        losses = tag_loss(tagger.vocabulary, np.repeat(asked, len(logits), axis=0), logits, "softmax").numpy()
+        kept = np.arange(len(part)) * count + losses.reshape(len(part), count).argmin(axis=1)
+        yield [candidates[place] for place in kept], images[kept]
 
 
 def main(arguments=None):
@@ -93,6 +99,7 @@ def main(arguments=None):
   python -m tfanime.generate runs/wgan --seeds 0-63 --out avatars.png
   python -m tfanime.generate runs/dragan --tags "blonde hair, blue eyes, smile" --out blonde.png
   python -m tfanime.generate avatars64 --psi 0.7 --out fewer_broken.png
+  python -m tfanime.generate avatars64 --tags "green hair:1.5, red eyes" --best_of 4 --out green.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -104,9 +111,19 @@ def main(arguments=None):
     generator = open_generator(config.model, config.checkpoint)
     if config.psi != 1:
         generator = generator.truncated(config.psi)
-    write_in_batches(
-        generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags), seeds, config.out
-    )
+    if config.best_of > 1:
+        from tfanime.tagger.files import open_tagger
+
+        tagger = open_tagger()
+        print(f"of {config.best_of} avatars each, the one is kept that shows the tags best to {tagger.name}")
+        drawn = best_of_several(
+            generator, seeds, config.tags, config.best_of, tagger, config.batch, config.allow_untrained_tags
+        )
+    else:
+        drawn = generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags)
+    kept = write_in_batches(drawn, len(seeds), config.out)
+    if config.best_of > 1:
+        print(f"kept --seeds {','.join(map(str, kept))}")
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 

@@ -13,7 +13,7 @@ from tfanime.tag_sampling import TagSampler
 from tfanime.tags import TagVocabulary
 
 TRAINING_NOISE = "embedding_noise"
-"""The input that counts in training alone; whoever draws gives zeros."""
+"""The input that counts in training alone; it is zeros for drawing."""
 NOISES = (TRAINING_NOISE, "noise")
 """Names of a network's inputs that are N(0, 1), whatever is to be drawn."""
 

@@ -1,8 +1,8 @@
 """Latents: what a generator draws from, as a pure function of a seed.
 
 A seed names an avatar. It must give the same latents (bitwise, on one kind of device) here, inside a SavedModel and
-behind a server, alone or in any batch; hence one counter-based generator (Philox, stated by name, because TensorFlow
-may otherwise choose by device) and one call a seed.
+behind a server, alone or in any batch. So there is one counter-based generator (Philox, stated by name, because
+TensorFlow may otherwise choose by device) and one call a seed.
 """
 
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ class Best(keras.callbacks.Callback):
         within: Epochs by whose end the metric must have shown up; more than 1 for one that is not computed at every
             epoch.
         protocol: What else must be equal for two values to be compared, such as `FID.protocol`; plain values. With
-            another one a resumed training begins to look for its best anew.
+            another one a resumed training starts its search for the best over.
         known: Where to look for the best of earlier trainings; default: `folder`.
         **objects: What `Checkpoints` saves beside the model.
 

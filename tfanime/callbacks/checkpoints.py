@@ -127,7 +127,7 @@ class Checkpoints(keras.callbacks.Callback):
     A checkpoint is written beside the older ones and becomes the newest only when it is whole.
 
     One more is written when the training ends: after the last report where its budget is spent, since nothing would
-    make that again; before it where a signal breaks the training off, because whoever sent it may not wait for long.
+    make that again; before it where a signal breaks the training off, because the sender may not wait for long.
 
     Args:
         folder: Where the checkpoints lie.

@@ -8,7 +8,7 @@ from tfanime.sheets import sheets
 
 
 class Samples(keras.callbacks.Callback):
-    """Draws the same sheets again and again by the averaged generator, as PNG and in TensorBoard (`tfanime.sheets`).
+    """Draws fixed sheets by the averaged generator, as PNG and in TensorBoard (`tfanime.sheets`).
 
     Args:
         run: A `tfanime.runs.RunFolder`.

@@ -139,7 +139,7 @@ def _complete(seed, tags):
 def draw_folder(folder, count, size=64, seed=0, workers=2, progress=True):
     """Draws `count` avatars into a folder of pictures with a table of their tags, `tags.csv`.
 
-    A picture is named after its seed, `00000000.png` and on. Pictures that are there already are kept, hence an
+    A picture is named after its seed, `00000000.png` and on. Pictures that are there already are kept, so an
     interrupted call is taken up where it was, and a folder can be made larger; `tags.csv` (columns `file` and `tags`,
     the latter separated by spaces) is written last. A script that calls this with `workers` > 0 needs
     `if __name__ == "__main__":`.

@@ -1,6 +1,6 @@
 """What the avatars of `drawn` are drawn with: curves, colours, a canvas with soft edges, and the pose of a head.
 
-All geometry is in float coordinates that know no pixels, hence a drawing is the same at every size.
+All geometry is in float coordinates that know no pixels, so a drawing is the same at every size.
 """
 
 import functools

@@ -347,5 +347,5 @@ def _draw_locks(canvas, look, outer, inner):
     start, end = look.head([(0, -0.6), (0, 1.0)], 0)
     canvas.paint(outline, look.hair, to=mix(look.hair, look.hair_dark, 0.5), start=start, end=end)
     canvas.paint(np.concatenate([inner, ((inner + outer) / 2)[::-1]]), look.hair_dark, 0.6)
-    # The top end runs into the fringe, hence no line there.
+    # The top end runs into the fringe, so no line there.
     canvas.line(outline[2:-2], look.hair_line, LINE)

@@ -35,7 +35,7 @@ def evaluate(
     earlier=(),
     progress=True,
 ):
-    """Judges generators against the pictures of a folder of shards.
+    """Evaluates generators against the pictures of a folder of shards.
 
     Args:
         models: Paths or names of generators, see `tfanime.generator.open_generator`.
@@ -47,13 +47,13 @@ def evaluate(
         features: See `tfanime.metrics.features.open_network`; or two networks, separated by a comma: all numbers are in
             the features of the first, and distances in those of the second beside them.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
-        baselines: Whether held-out real pictures and averages of real ones are judged too; with a `finder` averages are
-            in any case, because no share of faces should be read without theirs.
+        baselines: Whether held-out real pictures and averages of real ones are evaluated too. With a `finder` averages
+            always are, because no share of faces should be read without theirs.
         tag_pictures: Pictures for each tag by which it is counted which tags models obey, of those that have tags, see
             `tfanime.metrics.attributes`; 0 for none.
         also: Metrics that are computed only where they are asked for, see `tfanime.metrics.registry.parse_metric`.
-        earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows stand in the same table; what is
-            judged now replaces a row of the same name and path.
+        earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows are added to the table; a new row
+            replaces one of the same name and path.
         progress: Whether to show progress bars.
 
     Returns:

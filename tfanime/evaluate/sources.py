@@ -1,4 +1,4 @@
-"""Where the pictures come from that are judged: trained generators, and what to compare them with."""
+"""Sources of pictures to evaluate: trained generators, and what to compare them with."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Source:
 
     Args:
         name: What it is called in a table.
-        count: How many of its pictures are judged.
+        count: How many of its pictures are evaluated.
         images: Numbers, int64 `[batch]` in [0, count) -> uint8 `[batch, height, width, 3]`, always the same.
         size: Their height and width in pixels.
         generated: Whether a generator made them; a baseline else.
@@ -41,7 +41,7 @@ def open_models(paths, checkpoint, samples, seed):
     Args:
         paths: Of generators, see `tfanime.generator.open_generator`.
         checkpoint: Of the run folders: newest, best or a step.
-        samples: How many pictures of each are judged.
+        samples: How many pictures of each are evaluated.
         seed: The seed of the first; the others follow.
 
     Returns:

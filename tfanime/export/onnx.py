@@ -23,7 +23,7 @@ SEEDS = (
     "below its prior; of an exclusive group the first tag holds whose cumulated share of the group's priors is "
     "above the u of the group's first tag; others are -1."
 )
-"""How to make a generator's inputs from a seed, for whoever has the file and no TensorFlow."""
+"""How to make a generator's inputs from a seed, without TensorFlow."""
 
 
 def require_packages():

@@ -110,7 +110,7 @@ class Generator:
 
         if tags and not self.vocabulary:
             raise ValueError(f"tags must be left out for a generator that was trained without. Received: {tags!r}")
-        wanted = [self.vocabulary.wanted(tags, allow_untrained_tags).astype(np.float32)] if self.vocabulary else []
+        wanted = [self.vocabulary.wanted(tags, allow_untrained_tags)] if self.vocabulary else []
         for begin in range(0, len(seeds), batch):
             part = seeds[begin : begin + batch]
             rows = (np.tile(row, (len(part), 1)) for row in wanted)

@@ -50,7 +50,7 @@ def write_generator(
         inputs: The `tfanime.inputs.Inputs` that it draws from.
         provenance: Where it comes from, a dictionary that JSON knows, see `origin`.
         licence: A sentence on what may be done with it.
-        half: Whether the weights are rounded to float16, for a file of half the size. Whoever loads it has float32.
+        half: Whether the weights are rounded to float16, for a file of half the size. Loading gives float32.
         discriminator: The `keras.Model` of the other player, so that `--begin_with` starts from both.
 
     Raises:

@@ -205,7 +205,7 @@ def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True):
     for number, tag in enumerate(tqdm(vocabulary.tags, desc="tags obeyed", unit=" tags", disable=not progress)):
         seeds = seed + number * count + np.arange(count)
         images = generator.images(seeds.tolist(), tag, allow_untrained_tags=True)
-        wanted = np.tile(vocabulary.wanted(tag, allow_untrained=True).astype(np.float32), (count, 1))
+        wanted = np.tile(vocabulary.wanted(tag, allow_untrained=True), (count, 1))
         drawn.append(TagSampler(vocabulary).from_seeds(seeds, wanted).numpy())  # all the tags that it was given
         asked += [number] * count
         for judge in judges:

@@ -156,7 +156,7 @@ def too_few(count, dimensions):
 
 
 def frechet_infinity(features: np.ndarray, reference: Gaussian, points: int = 15, seed: int = 0) -> float:
-    """What the Frechet distance would be with endless samples (Chong and Forsyth 2020, arXiv 1911.07023, section 4).
+    """Frechet distance extrapolated to infinitely many samples (Chong and Forsyth 2020, arXiv 1911.07023, section 4).
 
     The distance of N samples grows in a line over 1 / N, whose value at 0 is taken. It has no bias by the number of
     generated samples; one by that of the reference's stays.

@@ -1,7 +1,7 @@
 """What a metric is: numbers with their headings, and the function that computes them from what it names.
 
 A metric is an object in its own file and a line in `tfanime.metrics.registry`. Its functions say what they need by the
-names of their parameters, which are those of `NEEDS`; whoever judges looks them up there.
+names of their parameters, which are those of `NEEDS`; the evaluation looks them up there.
 """
 
 import inspect

@@ -1,6 +1,6 @@
 """The baseline that a tagger must beat where tags are colours: the nearest mean colour of hair and of eyes.
 
-It is the strongest of the simple rivals in docs/colours.md: the median colour over hair, and over both irises, in
+It is the strongest of the simple baselines in docs/colours.md: the median colour over hair, and over both irises, in
 CIELAB, compared with the mean of each tag's training faces.
 """
 
@@ -33,7 +33,7 @@ def face_colours(images, progress=False):
 
 
 class NearestColour:
-    """Tells the tags of exclusive groups of colours by the nearest mean.
+    """Predicts the tags of exclusive groups of colours by the nearest mean.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary`.
@@ -75,7 +75,7 @@ class NearestColour:
 
 
 def _part(group):
-    """The number of the part whose colours an exclusive group tells, None if it tells none."""
+    """The number of the part whose colours are the tags of an exclusive group, None if they are no colours."""
     for number, part in enumerate(PARTS):
         known = {f"{name}_{part}" for name in load_colours().names[part]}
         if group.exclusive and len(known & set(group.tags)) > 1:

@@ -1,6 +1,6 @@
 """Feature networks that lie in a file of the user's: Keras, SavedModel or ONNX.
 
-What a network's pictures look like is no part of such files, hence the options behind its path,
+What a network's pictures look like is no part of such files, so the options behind its path,
 `PATH:size=224,scale=255`.
 """
 
@@ -164,7 +164,7 @@ def traced(network, prepare):
 
     def run(images, size):
         kind = (images.shape[1:], images.dtype)
-        if kind not in graphs:  # the batch is left open, or the last one of a set would be traced anew
+        if kind not in graphs:  # the batch is left open, or the last one of a set would be traced again
             signature = [tf.TensorSpec((None, *kind[0]), kind[1])]
             graphs[kind] = tf.function(lambda images: network(prepare(images, size)), input_signature=signature)
         return graphs[kind](tf.constant(images)).numpy()

@@ -1,4 +1,4 @@
-"""What generated pictures are judged against: features of real ones, computed once and kept in the cache folder.
+"""What generated pictures are compared with: features of real ones, computed once and kept in the cache folder.
 
 They lie under a hash of all that they depend on (the data's fingerprint, how it is decoded, the size of the pictures,
 how many of how many, the network with its weights and its resize), written to a temporary name and renamed. Memory does

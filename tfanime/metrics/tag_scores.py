@@ -1,4 +1,4 @@
-"""How well a classifier tells tags that people gave: precision, recall, area under the curve, accuracy.
+"""How well a classifier predicts tags that people gave: precision, recall, area under the curve, accuracy.
 
 Only what is known counts. An exclusive group is one question, asked of the faces of which exactly one of its tags is
 known to hold, and answered by the largest score. An independent tag is one question, answered by a score above 0.
@@ -162,12 +162,12 @@ def area_under_curve(holds, scores):
     return float((ranks[holds].sum() - with_tag * (with_tag + 1) / 2) / (with_tag * without))
 
 
-def margin(question, rival, resamples=1000, seed=0):
-    """How much better than a rival a classifier answers a question: 95 % of a bootstrap over faces, paired.
+def margin(question, baseline, resamples=1000, seed=0):
+    """How far a classifier is ahead of a baseline: 95 % interval of a paired bootstrap over faces.
 
     Args:
         question: The classifier's `Question`.
-        rival: The rival's answers, int64 `[faces]`, to the same faces.
+        baseline: The baseline's answers, int64 `[faces]`, to the same faces.
         resamples: How often faces are drawn.
         seed: Of the draws.
 
@@ -180,6 +180,6 @@ def margin(question, rival, resamples=1000, seed=0):
         rows = random.integers(count, size=count)
         truth = question.truth[rows]
         own = balanced_accuracy(truth, question.said[rows], answers)
-        differences.append(own - balanced_accuracy(truth, rival[rows], answers))
+        differences.append(own - balanced_accuracy(truth, baseline[rows], answers))
     low, high = np.percentile(differences, (2.5, 97.5))
     return float(low), float(high)

@@ -6,7 +6,7 @@ stride 2 where maps are small and processors have matrix instructions: 24 ms aga
 (docs/speed.md).
 
 Three functions belong together: all are derivatives of one form, sum(outputs * convolution(images, kernel)), which is
-linear in each of its three arguments. Hence the gradients of each are the other two, as often as one derives.
+linear in each of its three arguments. So the gradients of each are the other two, to any order.
 """
 
 import keras

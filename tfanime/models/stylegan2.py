@@ -149,10 +149,29 @@ def generator(
 CENTRE_LATENTS = 256  # of which the mean w is the centre of truncation
 
 
-def draw_truncated(network, inputs, psi):
-    """Pictures of a `generator` whose styles are pulled towards the mean w of the same tags.
+def centre_styles(mapping_network, inputs):
+    """The mean w of each row's tags.
 
     With tags, the mean over all tags is no centre: it would pull all hair to one colour.
+
+    Args:
+        mapping_network: What `mapping` returned.
+        inputs: Its inputs, a list; of the latents only the number of rows counts.
+
+    Returns:
+        float32 `[batch, w_size]`; without tags, one row for all, `[1, w_size]`.
+    """
+    latents, *others = inputs
+    many = tf.random.stateless_normal([CENTRE_LATENTS, latents.shape[-1]], [0, 0], alg="philox")
+    # of each row's tags: all latents under each of them
+    repeated = [ops.repeat(each, CENTRE_LATENTS, axis=0) for each in others]
+    many = ops.tile(many, (ops.shape(latents)[0], 1)) if repeated else many
+    w = mapping_network([many, *repeated] if repeated else many, training=False)
+    return ops.mean(ops.reshape(w, (-1, CENTRE_LATENTS, w.shape[-1])), axis=1)
+
+
+def draw_truncated(network, inputs, psi):
+    """Pictures of a `generator` whose styles are pulled towards the mean w of the same tags.
 
     Args:
         network: What `generator` returned.
@@ -165,14 +184,7 @@ def draw_truncated(network, inputs, psi):
     mapping_network, synthesis_network = network.get_layer("mapping"), network.get_layer("synthesis")
     *parts, noise = inputs
     w = mapping_network(parts if len(parts) > 1 else parts[0], training=False)
-    rows = ops.shape(w)[0]
-    latents, *others = parts
-    many = tf.random.stateless_normal([CENTRE_LATENTS, latents.shape[-1]], [0, 0], alg="philox")
-    # of each row's tags: all latents under each of them
-    repeated = [ops.repeat(each, CENTRE_LATENTS, axis=0) for each in others]
-    many = ops.tile(many, (rows, 1)) if repeated else many
-    centres = mapping_network([many, *repeated] if repeated else many, training=False)
-    centres = ops.mean(ops.reshape(centres, (-1, CENTRE_LATENTS, w.shape[-1])), axis=1)
+    centres = centre_styles(mapping_network, parts)
     count = synthesis_network.inputs[0].shape[1]
     return synthesis_network([truncate(ops.repeat(w[:, None], count, axis=1), centres, psi), noise], training=False)
 

@@ -95,7 +95,7 @@ def mapping(z_size=512, w_size=512, mapping_layers=8, tag_count=0, embedding_noi
         mapping_layers: Dense layers, 8 in the paper, 2 in the "auto" settings of StyleGAN2-ADA.
         tag_count: Number of tags that the pictures are to have, 0 for none.
         embedding_noise: Standard deviation of noise on the tags' embedding in training, before its normalisation, so
-            that rare combinations of tags are not learned by heart. If it is not 0, the noise is a further input,
+            that rare combinations of tags are not memorised. If it is not 0, the noise is a further input,
             which counts in training alone.
 
     Returns:

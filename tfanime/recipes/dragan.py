@@ -1,6 +1,6 @@
 """DRAGAN with the networks and tags of Jin et al. 2017, "Towards the Automatic Anime Characters Creation with
 Generative Adversarial Networks" (arXiv 1708.05509, "MakeGirlsMoe"): a generator after SRResNet, a discriminator that
-tells the tags too, DRAGAN's gradient penalty (Kodali et al. 2017, arXiv 1705.07215), one update of each in turns.
+predicts the tags too, DRAGAN's gradient penalty (Kodali et al. 2017, arXiv 1705.07215), one update of each in turns.
 
 The losses are the paper's: the tags' loss, a sum over them, counts once, the adversarial loss as many times as there
 are tags, the penalty half. Where the paper is silent: learning rates fall from half of `--steps` on (it says after

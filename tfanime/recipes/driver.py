@@ -33,7 +33,7 @@ class Recipe:
         build: `(config, vocabulary)` -> its compiled `tfanime.training.game.Game`. Called under a strategy's scope.
         data: `(config, run, warn)` -> what it is trained on, with `count`, `image_size`, `identity` and `vocabulary` as
             a `tfanime.data.FaceData` has them; `warn` takes a line of text for the user.
-        batches: `(config, data, start, parts, own)` -> its endless `tf.data.Dataset` from step `start` on, see
+        batches: `(config, data, start, parts, own)` -> its unending `tf.data.Dataset` from step `start` on, see
             `FaceData.batches`.
         keep: `(game, folder, provenance)`, called after each checkpoint: writes what is to be kept of the game, with
             a card (`tfanime.generator`); None to keep nothing beside checkpoints.
@@ -209,10 +209,9 @@ def _writable(shared, workers, same):
             with locked(require_writable_folder(shared.path, "run"), "run"):
                 yield shared
         except OSError as error:
-            if error.filename is None and is_full(error):  # whoever wrote elsewhere, such as the cache, names the place
-                raise OSError(
-                    error.errno, f"run must have room ({error.strerror or error}). Received", str(shared.path)
-                ) from error
+            if error.filename is None and is_full(error):  # errors of other places, such as the cache, name them
+                message = "no space left on the device that holds the run"
+                raise OSError(error.errno, message, str(shared.path)) from error
             raise
         finally:
             if new:

@@ -1,4 +1,4 @@
-"""Faces as the data of a recipe: how they are opened, which tags a game is played by, how avatars are judged."""
+"""Faces as the data of a recipe: opening them, the tags that condition a game, the evaluation of avatars."""
 
 import dataclasses
 from pathlib import Path

@@ -55,7 +55,7 @@ class Session:
         """Trains to the end of the budget, or until Ctrl-C or SIGTERM.
 
         Args:
-            batches: Endless stream of training batches from step `start` on.
+            batches: Unending stream of training batches from step `start` on.
             first: Callbacks that come before all others.
             judges: Callbacks that write into the logs of an epoch's end what is then logged.
             reports: Callbacks that read the logs of an epoch's end.

@@ -48,7 +48,7 @@ class RunSettings(Checked):
         checkpoint_minutes: Minutes from one checkpoint to the next.
     """
 
-    # What holds for recipes that do not take the group in which it is a flag; no fields, hence without types.
+    # What holds for recipes that do not take the group in which it is a flag; no fields, so without types.
     alone = True  # on one device, whatever there is
     devices = None
     accumulate = 1
@@ -68,7 +68,7 @@ class RunSettings(Checked):
 
     @property
     def resumable(self):
-        """Names of the fields that a resumed run may be told anew, a set."""
+        """Names of the fields that may change when a run is resumed, a set."""
         return {name for name, mark in marks(type(self)) if mark == RESUMABLE}
 
     @property
@@ -151,7 +151,7 @@ class OptimizerSettings(Checked):
 
     @property
     def resumable(self):
-        """Names of the fields that a resumed run may be told anew: a rate that falls ends at the last step."""
+        """Names of the fields that may change when a run is resumed: a rate that falls ends at the last step."""
         return super().resumable - ({"steps"} if self.decay != "none" else set())
 
     def optimizers(self):
@@ -222,7 +222,7 @@ class TagSettings(Checked):
 
 @dataclass(frozen=True)
 class FewPicturesSettings(Checked):
-    """What keeps a discriminator from learning few pictures by heart.
+    """Keeps a discriminator from overfitting to few pictures.
 
     Args:
         augment: How all pictures that the discriminator sees are changed: not at all; by shifts, holes and colours
@@ -270,7 +270,7 @@ class GameSettings(Checked):
 
 @dataclass(frozen=True)
 class JudgingSettings(Checked):
-    """How avatars are judged while a run trains.
+    """How avatars are evaluated while a run trains.
 
     Args:
         fid_every: Training steps from one Frechet distance of avatars to the data's pictures to the next, rounded up to

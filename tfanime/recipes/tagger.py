@@ -1,4 +1,4 @@
-"""The tagger: the network whose features judge generators, and that tells the tags of their avatars and of new faces.
+"""The tagger: a network that predicts the tags of avatars and of new faces, and whose features evaluate generators.
 
 A small residual network (`tfanime.tagger.network`) learns the tags of shards, exclusive groups by softmax, independent
 tags by sigmoid. A tag that is not known teaches nothing: neither a group of which a face has no tag or several, nor a
@@ -6,8 +6,8 @@ tag that nobody looked for (docs/tags.md, "Absence"). AdamW (Loshchilov and Hutt
 that rises over the first twentieth of the steps and falls to zero as a cosine. Faces are mirrored, cropped and shown in
 other light, but never in other hues, because tags are colours.
 
-The shards must have held-out faces (the converter's `--holdout 0.05`): on these the trained network is judged, as it is
-written, against the commonest answer and the nearest colour. docs/tagger.md is about the one that tfanime carries.
+The shards must have held-out faces (the converter's `--holdout 0.05`): on these the trained network is evaluated, as it
+is written, against the majority class and the nearest colour. docs/tagger.md is about the one that tfanime carries.
 """
 
 import os
@@ -41,7 +41,7 @@ class Config(DataSettings, RunSettings):
         terms: What its card is to say about its use.
         batch_size: Pictures a step.
         seed: Seed of weights, order of the data and its variations.
-        steps: Training steps; the learning rate falls to zero at the last one, hence a run keeps its steps.
+        steps: Training steps; the learning rate falls to zero at the last one, so a run keeps its steps.
         learning_rate: Of AdamW, at its highest.
         weight_decay: Of AdamW, for kernels.
         balance: How far rare tags of an exclusive group are taught as if they were as frequent as the others.
@@ -68,7 +68,7 @@ class Config(DataSettings, RunSettings):
 
     @property
     def resumable(self):
-        """Names of the fields that a resumed run may be told anew."""
+        """Names of the fields that may change when a run is resumed."""
         return super().resumable - {"steps"}
 
     @property
@@ -149,10 +149,10 @@ def batches(config, faces, start=0, parts=1, own=(0,)):
     return numbered.map(one, num_parallel_calls=2).prefetch(2)
 
 
-def judge_and_write(session):
-    """The `Recipe.finish`: judges the network and writes it; that of a run which has spent its budget once more."""
+def evaluate_and_write(session):
+    """The `Recipe.finish`: evaluates the network and writes it; once more for a run that has spent its budget."""
     from tfanime.files import write_text
-    from tfanime.recipes.tagger_scores import as_markdown, judge
+    from tfanime.recipes.tagger_scores import as_markdown, evaluate
     from tfanime.tagger import files as tagger_files
     from tfanime.tfrecords.manifest import Manifest
 
@@ -163,7 +163,7 @@ def judge_and_write(session):
     vocabulary = held_out.vocabulary
     # Judged is what is written: float32, from weights that were rounded to float16.
     arrays = tagger_files.to_arrays(session.model.network)
-    scores = judge(tagger_files.from_arrays(config.network, vocabulary, arrays), faces, held_out)
+    scores = evaluate(tagger_files.from_arrays(config.network, vocabulary, arrays), faces, held_out)
     manifest = Manifest.load(config.data)
     tagger_files.save(
         config.written,
@@ -194,15 +194,15 @@ def judge_and_write(session):
 recipe = Recipe(
     "tagger",
     Config,
-    "Train the network whose features judge generators, and that tells tags.",
+    "Train the network that predicts tags, and whose features evaluate generators.",
     build,
     data=open_data,
     batches=batches,
-    finish=judge_and_write,
+    finish=evaluate_and_write,
     examples="""\
   python -m tfanime.tfrecords faces/ tfrecords/faces --detector none --vocabulary konachan26 --holdout 0.05
   python -m tfanime.recipes.tagger --data tfrecords/faces --run runs/tagger --name mine1
-  python -m tfanime.recipes.tagger --run runs/tagger --out mine        judge and write it once more
+  python -m tfanime.recipes.tagger --run runs/tagger --out mine        evaluate and write it once more
 """,
 )
 main = recipe.main

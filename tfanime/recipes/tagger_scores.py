@@ -1,4 +1,4 @@
-"""How well a tagger tells the tags of held-out faces, beside the commonest answer and the nearest colour."""
+"""How well a tagger predicts the tags of held-out faces, beside the majority class and the nearest colour."""
 
 import numpy as np
 from tqdm import tqdm
@@ -10,24 +10,24 @@ from tfanime.metrics.tag_scores import balanced_accuracy, margin, questions, tag
 BATCH = 256
 
 
-def judge(model, faces, held_out):
-    """Judges a tagger.
+def evaluate(model, faces, held_out):
+    """Evaluates a tagger on held-out faces.
 
     Args:
         model: `keras.Model`, pictures in [-1, 1] -> (features, tag logits).
         faces: The `tfanime.data.FaceData` that it was trained on, for the baselines.
-        held_out: The `FaceData` to judge it by.
+        held_out: The `FaceData` of the held-out faces.
 
     Returns:
         Plain values for a card: `{"faces", "fingerprint", "questions": [...], "tags": [...]}`. A question has its own
-        and the rivals' accuracy and balanced accuracy, and `ahead_of_...`, the 95 % intervals of the differences of
+        and the baselines' accuracy and balanced accuracy, and `ahead_of_...`, the 95 % intervals of the differences of
         balanced accuracies. A tag has precision, recall and area under the curve, None where no face tells them.
     """
     vocabulary = held_out.vocabulary
     logits = np.concatenate([model(to_float(images), training=False)[1] for images in _parts(held_out, "tags")])
     nearest = NearestColour(vocabulary, _colours(faces), faces.tags).scores(_colours(held_out))
-    rivals = {question.name: question for question in questions(vocabulary, held_out.tags, nearest)}
-    commonest = {
+    baselines = {question.name: question for question in questions(vocabulary, held_out.tags, nearest)}
+    majority = {
         question.name: int(np.bincount(question.truth, minlength=1).argmax())
         for question in questions(vocabulary, faces.tags, np.zeros(faces.tags.shape))
     }
@@ -35,15 +35,15 @@ def judge(model, faces, held_out):
     for question in questions(vocabulary, held_out.tags, logits):
         if not len(question.truth):
             continue
-        rival = rivals.get(question.name)
-        others = {"majority": np.full_like(question.said, commonest[question.name])}
-        others |= {"nearest_colour": rival.said} if rival else {}
+        baseline = baselines.get(question.name)
+        others = {"majority": np.full_like(question.said, majority[question.name])}
+        others |= {"nearest_colour": baseline.said} if baseline else {}
         entry = {"name": question.name, "faces": len(question.truth), **_of(question, question.said)}
         for name, said in others.items():
             entry[name] = _of(question, said)
             entry[f"ahead_of_{name}"] = margin(question, said)
         asked.append(entry)
-        beside = {score.tag: score for score in tag_scores(rival)} if rival else {}
+        beside = {score.tag: score for score in tag_scores(baseline)} if baseline else {}
         for score in tag_scores(question):
             values = {"tag": score.tag, "faces": score.holds, **_of_tag(score)}
             told.append(values | ({"nearest_colour": _of_tag(beside[score.tag])} if beside else {}))
@@ -64,7 +64,7 @@ def _of_tag(score):
 def _parts(faces, what):
     """The faces' pictures, some at a time."""
     begins = range(0, faces.count, BATCH)
-    for begin in tqdm(begins, desc=f"judging: {what}", unit="batch", leave=False):
+    for begin in tqdm(begins, desc=f"evaluating: {what}", unit="batch", leave=False):
         yield faces.images(np.arange(begin, min(begin + BATCH, faces.count)))
 
 
@@ -73,28 +73,28 @@ def _colours(faces):
 
 
 def as_markdown(scores):
-    """The tables of `judge`, in Markdown, percents throughout."""
+    """The tables of `evaluate`, in Markdown, percents throughout."""
     heads = (
         "question",
         "faces",
         "tagger",
-        "commonest answer",
+        "majority class",
         "nearest colour",
-        "ahead of the commonest",
-        "of the nearest",
+        "ahead of the majority class",
+        "of the nearest colour",
     )
     lines = [
         f"Of {scores['faces']:,} held-out faces those count whose tag is known. Accuracy and, in brackets, balanced",
         "accuracy (the mean over the tags), in %; then 95 % of a bootstrap over faces of how far the tagger's balanced",
-        "accuracy is ahead of the commonest answer's and of the nearest colour's.",
+        "accuracy is ahead of the majority class' and of the nearest colour's.",
         "",
         f"| {' | '.join(heads)} |",
         f"|{'---|' * len(heads)}",
     ]
     for entry in scores["questions"]:
-        rivals = [entry.get(name) for name in ("majority", "nearest_colour")]
+        baselines = [entry.get(name) for name in ("majority", "nearest_colour")]
         margins = [entry.get(f"ahead_of_{name}") for name in ("majority", "nearest_colour")]
-        cells = [entry["name"], f"{entry['faces']:,}", *map(_pair, (entry, *rivals)), *map(_span, margins)]
+        cells = [entry["name"], f"{entry['faces']:,}", *map(_pair, (entry, *baselines)), *map(_span, margins)]
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",

@@ -106,7 +106,7 @@ def open_tagger(path: str | os.PathLike[str] | None = None) -> TaggerNetwork:
     for file in (card_path, weights):
         if not file.is_file():
             hint = (
-                "which this installation lacks: install tfanime anew, or train it as docs/tagger.md says"
+                "which this installation lacks: install tfanime again, or train it as docs/tagger.md says"
                 if path is None
                 else "which does not exist; `python -m tfanime.recipes.tagger` writes both"
             )

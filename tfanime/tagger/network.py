@@ -1,5 +1,6 @@
-"""The network that tells the tags of a face, and whose features judge generators: a small residual network after He et
-al. 2016 (arXiv 1512.03385).
+"""The tagger's network: predicts the tags of a face, and its features evaluate generators.
+
+It is a small residual network after He et al. 2016 (arXiv 1512.03385).
 
 Its features are the means of the last maps: 256 numbers, whatever the vocabulary. That is far fewer than the 2,048 of
 Inception, so that the covariance of a few thousand pictures has full rank, the bias of a Frechet distance between few

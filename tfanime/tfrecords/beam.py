@@ -1,7 +1,7 @@
 """The converter on Apache Beam: the same functions, and the same shards byte for byte, on many machines.
 
 SOURCE and OUT must be folders that all workers see under the same paths (a network file system, a mounted bucket).
-Beam itself repeats what fails. A conversion that was cut short begins anew there; `--runner local` goes on from the
+Beam itself repeats what fails. A conversion that was cut short starts over there; `--runner local` goes on from the
 shards that it finished.
 """
 

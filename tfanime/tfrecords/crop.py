@@ -178,7 +178,7 @@ def resize(region, size, enlarge):
     """
     if region.side * enlarge < size:
         raise Dropped("too_small", region.side, region.image)
-    # Pillow's Lanczos widens its kernel when it shrinks a picture, hence it is antialiased.
+    # Pillow's Lanczos widens its kernel when it shrinks a picture, so it is antialiased.
     return region.image if region.side == size else region.image.resize((size, size), Image.Resampling.LANCZOS)
 
 

@@ -97,7 +97,7 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
 
     def __post_init__(self):
         self._require_types()
-        # Those of the other rooms look at the detector, hence it is settled first.
+        # Those of the other rooms look at the detector, so it is settled first.
         object.__setattr__(self, "detector", detector_name(self))
         super().__post_init__()
         object.__setattr__(self, "name", self.name or _name_of(self.out))

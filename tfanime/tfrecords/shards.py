@@ -30,7 +30,7 @@ REPORT = "report.html"
 MOST_UNREAD = 5  # of the files beside a shard's pictures that cannot be read, named in its account
 MOST_WORDS = 1000  # of a shard's unknown words: of millions of pictures they would fill a manifest
 SHOWN = 48  # thumbnails of what is left out, for each reason
-NOTE = "finished shards are kept: make room and run the same command again"
+NOTE = "finished shards are kept: free some space and run the same command again"
 ENCODED = {"encoding": "utf-8", "errors": "replace", "newline": ""}
 SHARD = re.compile(r"\.?.+-\d{5}-of-\d{5}\.tfrecord(\.json)?")
 
@@ -121,7 +121,7 @@ class ShardFolder:
         except ValueError as error:
             if damaged_is_none:
                 return None
-            raise ValueError(f"{path} must be JSON that tfanime wrote ({error}); --overwrite begins anew") from error
+            raise ValueError(f"{path} must be JSON that tfanime wrote ({error}); --overwrite starts over") from error
 
     def require_shards(self, manifest):
         """Checks that the shards of a manifest are there, whole.
@@ -281,7 +281,7 @@ def room_in(folder):
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise OSError(f"OUT must have room. Received: {str(folder)!r}: {error.strerror}; {NOTE}") from error
+        raise OSError(f"no space left on the device that holds OUT ({str(folder)!r}); {NOTE}") from error
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 Pillow forgives damage that TensorFlow refuses: a JPEG without its last bytes, a PNG with a wrong checksum; and it
 reads what other decoders may not: arithmetic coding, chunks in disorder. Such a picture can be used, but its bytes
-would stop a training in the middle; it has to be encoded anew. In doubt it is: that costs nothing but room.
+would stop a training in the middle; it has to be encoded again. In doubt it is: that costs nothing but room.
 """
 
 import re

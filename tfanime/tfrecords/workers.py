@@ -1,6 +1,6 @@
 """A pool of processes which keeps the order of its tasks and a flat memory.
 
-Each process imports the script that started the conversion, hence a script that calls `convert` with several workers
+Each process imports the script that started the conversion, so a script that calls `convert` with several workers
 must be a file that guards its code:
 
     if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Parts:
         self._zero = tf.where(tf.math.is_nan(total), total, 0.0)  # no compiler can know that it is 0
 
     def mean(self):
-        """The mean of what was added for the parts of a batch; the next batch begins anew."""
+        """The mean of what was added for the parts of a batch; the next batch begins at zero."""
         values, self._sum = self._sum, None
         if self.count == 1:
             return values

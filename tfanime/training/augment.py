@@ -36,7 +36,7 @@ def varied(images, seed, step, least_side, light):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Changes the pictures that a discriminator sees, reals and fakes, so that few pictures are not learned by heart.
+    """Changes the pictures that a discriminator sees, reals and fakes, against overfitting to few pictures.
 
     `"diffaugment"` (Zhao et al. 2020, arXiv 2006.10738) changes every picture: a shift of up to 1/8, a square of half
     the size cut out, colours. `"ada"` (Karras et al. 2020, arXiv 2006.06676, sections 2 and 3) has more operations,

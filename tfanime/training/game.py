@@ -196,13 +196,14 @@ class Game(keras.Model):
         return draw
 
     def add_terms(
-        self, player: str, step: tf.Tensor, **sight: Any
+        self, player: str, step: tf.Tensor, among: Iterable[Term] | None = None, **sight: Any
     ) -> tuple[list[tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
         """A player's terms on what it sees.
 
         Args:
             player: Its name.
             step: The training step.
+            among: Which of the game's terms; default: all.
             **sight: Of a `Sight`, all but the terms' own.
 
         Returns:
@@ -211,7 +212,7 @@ class Game(keras.Model):
         """
         values: list[tf.Tensor] = []
         states: dict[str, dict[str, tf.Tensor]] = {}
-        for term in self.terms:
+        for term in self.terms if among is None else among:
             if term.player == player:
                 state = {name: tf.convert_to_tensor(variable) for name, variable in self.state_of(term).items()}
                 value, next_state = term(Sight(**sight, state=state), step)

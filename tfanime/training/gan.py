@@ -101,7 +101,7 @@ class GAN(Game):
             constraint: Called with the discriminator's trainable weights after each of its updates, see
                 `tfanime.training.constraints`.
             adversarial_weight: Factor of `loss` in both players' losses.
-            tag_weight: Factor of the tags' loss there, where the discriminator tells tags.
+            tag_weight: Weight of the tag loss there, where the discriminator predicts tags.
             exclusive_tags: `"sigmoid"` or `"softmax"`, see `tfanime.training.tag_losses.tag_loss`.
             tag_loss_on: Of what the discriminator learns tags: `"both"` reals and fakes (Odena et al. 2017), or
                 `"reals"`, so that it is not taught what the generator got wrong. The generator's side stays the same.

@@ -1,4 +1,4 @@
-"""A network that learns to tell tags, as a Keras model for `fit`."""
+"""A network that learns to predict tags, as a Keras model for `fit`."""
 
 import keras
 import numpy as np
@@ -66,7 +66,7 @@ class TagClassifier(Game):
 
         Returns:
             Scalars by name: the loss (in nats, summed over groups and independent tags, without weight decay), the
-            share of what is known that is told rightly, the learning rate of this update and, on one device, the
+            accuracy over what is known, the learning rate of this update and, on one device, the
             gradients' norm (with several they would have to cross devices for that).
         """
         images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -25,7 +25,7 @@ def tag_loss(vocabulary, tags, tag_logits, exclusive="sigmoid"):
     - `"sigmoid"`, Jin et al.'s: as if their tags were independent. Of several candidates (0 there, -1 elsewhere) the
       classifier still learns which tags do *not* hold.
     - `"softmax"`: the cross-entropy between the group's tags. A group counts where exactly one of its tags is +1, and
-      is left out altogether where none is or several are, hence also where there are several candidates.
+      is left out altogether where none is or several are, so also where there are several candidates.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary`.

@@ -59,8 +59,8 @@ class Sight:
 class Term:
     """A term of a player's loss: what it is, how much it weighs, how often it runs and what it remembers.
 
-    Several devices cannot meet where something runs at some steps only (TensorFlow has no way to in a `tf.cond`). Hence
-    what needs all of them has its place outside: `measure` before the term, the means of `state` after it.
+    Several devices cannot meet in what runs at some steps only (TensorFlow has no collective operations in a
+    `tf.cond`). So what needs all of them is outside: `measure` before the term, the means of `state` after it.
 
     Args:
         function: `Sight` -> scalar, the mean over the batch; with a state, `Sight` -> (scalar, the state's next values
@@ -168,7 +168,7 @@ def gradient_penalty(sight: Sight) -> tf.Tensor:
     """E[(||grad D(x + alpha (G(z) - x))|| - 1)^2] with alpha ~ U[0, 1) for each pair; the weight is lambda.
 
     Gulrajani et al. 2017 (WGAN-GP, arXiv 1704.00028), equation 3, lambda 10 there. The discriminator must treat
-    pictures one by one, hence no batch norm. The i-th fake lies at the other end of the i-th real picture's line.
+    pictures one by one, so no batch norm. The i-th fake lies at the other end of the i-th real picture's line.
     """
     fakes = tf.cast(sight.fakes, sight.reals.dtype)
     return _one_lipschitz(sight.judge, _interpolate(sight.reals, fakes, sight.draw))

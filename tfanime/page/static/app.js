@@ -318,7 +318,8 @@ async function share() {
 
 function command() { // the same avatar from a terminal
   const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const tags = Object.entries(state.avatar.wanted).map(([tag, value]) => (value > 0 ? "" : "no ") + tag.replaceAll("_", " "));
+  const weight = (value) => (Math.abs(value) === 1 ? "" : `:${Math.abs(value)}`);
+  const tags = Object.entries(state.avatar.wanted).map(([tag, value]) => (value > 0 ? "" : "no ") + tag.replaceAll("_", " ") + weight(value));
   return `python -m tfanime.generate ${quoted(state.model.source)} --seeds ${state.avatar.at}` + (tags.length ? ` --tags "${tags.join(", ")}"` : "") +
     (state.avatar.psi === 1 ? "" : ` --psi ${state.avatar.psi}`) + " --out avatar.png";
 }
@@ -554,5 +555,5 @@ gallery.onGrow = mark;
 await Promise.all([loadFirst(state.model), Store.open(`tfanime ${location.pathname}`).then((opened) => (store = opened))]);
 refresh();
 open(state.model);
-Object.assign(globalThis, { tfanime: { state, queue, inputsOf, site } }); // for tests, and for whoever looks
+Object.assign(globalThis, { tfanime: { state, queue, inputsOf, site } }); // for tests, and for the browser's console
 if ("serviceWorker" in navigator && site.worker) navigator.serviceWorker.register(site.worker).catch(() => {});

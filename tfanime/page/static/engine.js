@@ -32,7 +32,7 @@ export class WorkerEngine {
     return { image: new ImageData(pixels.rgba, pixels.width, pixels.height), milliseconds };
   }
 
-  close() { // whoever waits for a picture hears of it: the queue asks another engine then
+  close() { // pending pictures are rejected: the queue asks another engine then
     this.worker.terminate();
     this.#fail({ word: "broken", text: "closed" });
   }

@@ -1,4 +1,4 @@
-// The endless grid: cells ask for their picture when they come near the screen, and forget it when they are far.
+// The infinite grid: cells ask for their picture when they come near the screen, and forget it when they are far.
 
 const NEAR = "400px";
 const MORE = 48; // cells at a time
@@ -106,7 +106,7 @@ export class Gallery {
     next.button.focus();
   }
 
-  #reach(cell) { // the grid has no end, hence it is one stop of the Tab key
+  #reach(cell) { // the grid has no end, so it is one stop of the Tab key
     if (!cell) return;
     for (const { button } of this.cells) button.tabIndex = button === cell.button ? 0 : -1;
   }

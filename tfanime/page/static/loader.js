@@ -1,5 +1,5 @@
 // Of a page in one file: its modules become blobs, each after those that it imports. A worker from a disk may be no
-// module and load no blobs but its own, hence it begins with a script that makes them.
+// module and load no blobs but its own, so it begins with a script that makes them.
 function linked(sources) {
   const urls = {};
   for (const [name, source] of sources) {

@@ -93,7 +93,7 @@ def main(arguments=None):
         tags = config.tags
         if config.allow_untrained_tags and tags.strip():
             tags = client.wanted(tags, allow_untrained=True)
-        write_in_batches(client.generate_in_batches(seeds, tags), seeds, config.out)
+        write_in_batches(client.generate_in_batches(seeds, tags), len(seeds), config.out)
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 

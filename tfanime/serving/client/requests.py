@@ -146,7 +146,7 @@ class Avatars:
         vocabulary = yield from self._plan_vocabulary()
         if vocabulary is None:
             raise ValueError(f"tags must be left out for model {self.model!r}, which has none. Received: {tags!r}")
-        return vocabulary.wanted(tags, allow_untrained).astype(np.float32)
+        return vocabulary.wanted(tags, allow_untrained)
 
     def _plan_row(self, tags):
         """What `tags` asks for, words or the numbers that `wanted` made of them; None for nothing."""

@@ -32,7 +32,7 @@ class TLS:
             path = getattr(self, name)
             if path is not None and not Path(path).is_file():
                 raise FileNotFoundError(f"tls_{name} must be a PEM file. Received: {path}, which does not exist")
-        self.ssl_context()  # gRPC would say nothing of a wrong file but "handshake failed", again and again
+        self.ssl_context()  # of a wrong file gRPC would only repeat "handshake failed"
 
     def ssl_context(self) -> ssl.SSLContext:
         """The files as an `ssl.SSLContext`."""

@@ -151,7 +151,7 @@ class Manager:
 
 
 class Every:
-    """Calls a function again and again in a thread of its own.
+    """Calls a function periodically in a thread of its own.
 
     Args:
         seconds: The pause between two calls, above 0.

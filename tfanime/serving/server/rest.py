@@ -240,7 +240,7 @@ def _file(body, kind):
     headers = {
         "Content-Type": kind,
         "Content-Security-Policy": SiteServer.policy,
-        "Cache-Control": "no-cache",  # the page asks anew which files there are; its service worker keeps those
+        "Cache-Control": "no-cache",  # the page asks each time which files there are; its service worker keeps those
         "X-Content-Type-Options": "nosniff",
     }
     return web.Response(body=body, headers=headers)

@@ -30,7 +30,7 @@ def animeface(settings):
     def find(image):
         return [_from_animeface(face) for face in package.detect(image)]
 
-    # It reads the memory of Pillow's pictures, and where Pillow has arranged that anew it finds nothing, silently.
+    # It reads the memory of Pillow's pictures, and where Pillow has rearranged that it finds nothing, silently.
     if not find(test_face()):
         raise ImportError(
             f"--detector animeface must find the face of its self-test. Received: no face, with Pillow "

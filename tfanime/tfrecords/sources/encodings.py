@@ -14,7 +14,7 @@ def decode_text(data):
     """Decodes a text file: as its byte order mark says, else UTF-8 (UTF-16, UTF-32 by their zeros), else by a list.
 
     The list is fixed, and nothing is guessed from what a text may mean: Shift-JIS unless that gives half-width
-    katakana, GB18030, Windows-1252. The first that fits counts, hence words beyond ASCII may come out as nonsense.
+    katakana, GB18030, Windows-1252. The first that fits counts, so words beyond ASCII may come out as nonsense.
 
     Args:
         data: The file's bytes.

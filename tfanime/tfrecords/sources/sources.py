@@ -201,7 +201,7 @@ class FolderSource:
         self.sidecars = ",".join(kinds) or None
 
     def _exclude(self, listed):
-        """Sorts the ids of the exclude list. No picture's name ends like a face's id, hence no line is ambiguous.
+        """Sorts the ids of the exclude list. No picture's name ends like a face's id, so no line is ambiguous.
 
         Returns:
             The ids as they were understood, of pictures, faces and neither.

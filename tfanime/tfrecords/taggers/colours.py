@@ -3,7 +3,7 @@
 Pixels are taken on a grid that lies on the face by its two eyes. Each is said in a few colour words (prototypes in
 CIELAB), and how often each word occurs in the fringe, beside the face, in the irises ... decides, by logistic
 regression, together with the detector's own colour samples where it has some. docs/colours.md says how good that is;
-benchmarks/colours.py fits `colours.json`, all that is learnt.
+benchmarks/colours.py fits `colours.json`, all that is learned.
 """
 
 import functools

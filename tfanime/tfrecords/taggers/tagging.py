@@ -61,7 +61,7 @@ class Tagger(Protocol):
 class SidecarTagger:
     """Takes the tags that people gave the picture: its row of the tags file, or the file beside it.
 
-    A picture of which no word is understood is unknown in every tag: whoever wrote them speaks of other things, or in
+    A picture of which no word is understood is unknown in every tag: the words are about other things, or in
     another language. An independent tag that is missing elsewhere is absent only where somebody looked for it, which
     `--absence` decides: see `TaggingSettings`.
 

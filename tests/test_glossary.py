@@ -1,0 +1,39 @@
+"""Words that the glossary replaces are used nowhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+SUFFIXES = {".py", ".pyi", ".md", ".js", ".html", ".jinja", ".toml"}
+
+
+def replaced_words():
+    """The words in the last column of every table."""
+    rows = re.findall(r"^\|.*\|([^|]*)\|$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
+    return [word for cell in rows for word in re.findall(r"`([^`]+)`", cell)]
+
+
+def texts():
+    """Pairs of path and text of all that a reader of the project sees, without what others wrote."""
+    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    paths += [path for folder in ("docs", "tfanime") for path in sorted((ROOT / folder).rglob("*"))]
+    for path in paths:
+        if path.suffix in SUFFIXES and "vendor" not in path.parts and path != GLOSSARY:
+            yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
+
+
+def test_replaced_words_are_listed_once():
+    words = replaced_words()
+    assert len(words) > 10 and len(words) == len(set(words))
+
+
+@pytest.mark.parametrize("word", replaced_words())
+def test_replaced_word_is_not_used(word):
+    phrase = re.compile(r"\b" + r"\s+".join(map(re.escape, word.split())) + r"\b", re.IGNORECASE)
+    found = [
+        f"{path}:{text.count(chr(10), 0, hit.start()) + 1}" for path, text in texts() for hit in phrase.finditer(text)
+    ]
+    assert found == []

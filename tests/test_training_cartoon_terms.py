@@ -1,0 +1,105 @@
+"""Terms of games that turn photos into drawings: their numbers, and whom their gradients reach."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_stylising
+import tiny_vgg
+from test_training_content import FAKES, PHOTOS, REALS, features
+
+from tfanime.training import Sight, Term
+from tfanime.training.cartoon_terms import SIDES, Negative, Style, colour, grey, total_variation
+from tfanime.training.content import Content
+from tfanime.training.losses import LOSSES
+
+SMOOTH = np.random.default_rng(1).uniform(-1, 1, REALS.shape).astype(np.float32)
+SIGHT = Sight(reals=REALS, fakes=FAKES, inputs=PHOTOS, targets=SMOOTH)
+
+
+def in_grey(images):
+    luma = 0.299 * images[..., 0] + 0.587 * images[..., 1] + 0.114 * images[..., 2]
+    return np.stack([luma] * 3, axis=-1)
+
+
+def style():
+    return Style(Content(tiny_vgg.tiny_vgg(), "conv3_2"))
+
+
+def test_grey():
+    np.testing.assert_allclose(grey(tf.constant(REALS)), in_grey(REALS), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(grey(tf.ones((1, 2, 2, 3))), np.ones((1, 2, 2, 3)), rtol=1e-6)
+
+
+def test_style():
+    def gram(images):
+        answers = features(images, "conv3_2", False)
+        count, height, width, channels = answers.shape
+        flat = answers.reshape(count, -1, channels)
+        return flat.transpose(0, 2, 1) @ flat / (height * width * channels)
+
+    expected = np.mean(np.abs(gram(in_grey(REALS)) - gram(FAKES)))
+    np.testing.assert_allclose(style()(SIGHT), expected, rtol=1e-4)
+    assert float(style()(Sight(reals=REALS, fakes=grey(tf.constant(REALS))))) == pytest.approx(0, abs=1e-3)
+
+
+def test_colour():
+    def yuv(images):
+        red, green, blue = np.moveaxis((images.astype(np.float64) + 1) / 2, -1, 0)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        return luma, 0.492111 * (blue - luma), 0.877283 * (red - luma)
+
+    (y, u, v), (other_y, other_u, other_v) = yuv(PHOTOS), yuv(FAKES)
+    expected = np.mean(np.abs(y - other_y)) + sum(np.mean(d**2) / 2 for d in (u - other_u, v - other_v))
+    np.testing.assert_allclose(colour(SIGHT), expected, rtol=1e-4)
+    # Beyond 1, which colours outside of [-1, 1] reach, Huber's loss is linear: V differs by 0.614975 * 4, U by less.
+    far = np.reshape([8.0, 0.0, 0.0], (1, 1, 1, 3))
+    d_y, d_u, d_v = 0.299 * 4, 0.14714119 * 4, 0.61497538 * 4
+    value = colour(Sight(inputs=np.zeros((1, 1, 1, 3), np.float32), fakes=far.astype(np.float32)))
+    np.testing.assert_allclose(value, d_y + d_u**2 / 2 + (d_v - 0.5), rtol=1e-5)
+
+
+def test_total_variation():
+    down, across = np.diff(FAKES, axis=1), np.diff(FAKES, axis=2)
+    np.testing.assert_allclose(total_variation(SIGHT), np.mean(down**2) / 2 + np.mean(across**2) / 2, rtol=1e-5)
+    assert float(total_variation(Sight(fakes=np.ones((1, 4, 4, 3))))) == 0.0
+
+
+@pytest.mark.parametrize("loss", SIDES)
+@pytest.mark.parametrize(
+    ("pictures", "expected"), [("smooth", SMOOTH), ("grey", in_grey(REALS)), ("grey_smooth", in_grey(SMOOTH))]
+)
+def test_negatives(pictures, expected, loss):
+    def judge(images):
+        return tf.reduce_mean(images * tf.constant([3.0, -2.0, 1.0]), axis=-1)  # a logit for each place
+
+    logits = np.asarray(judge(expected))
+    number = {
+        "least_squares": np.mean(logits**2) / 2,
+        "non_saturating": np.mean(np.log1p(np.exp(logits))),
+        "hinge": np.mean(np.maximum(0, 1 + logits)),
+    }[loss]
+    sight = Sight(reals=REALS, targets=SMOOTH, judge=judge)
+    np.testing.assert_allclose(Negative(pictures, loss)(sight), number, rtol=1e-4)
+    # The loss itself says the same of fakes: beside reals that cost nothing it is all there is.
+    costless = {"least_squares": 1.0, "non_saturating": 1e9, "hinge": 2.0}[loss]
+    whole = LOSSES[loss].discriminator(tf.fill(logits.shape, costless), logits)
+    np.testing.assert_allclose(whole, number, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["style", "colour", "total_variation"])
+def test_gradients_reach_every_weight_of_the_generator(name):
+    function = {"style": style(), "colour": colour, "total_variation": total_variation}[name]
+    generator = tiny_stylising.generator()
+    photos = tf.constant(PHOTOS)
+    with tf.GradientTape() as tape:
+        value, _ = Term(function, "generator", 2.0)(
+            Sight(reals=REALS, inputs=photos, fakes=generator(photos, training=True)), 0
+        )
+    assert all(float(tf.norm(slope)) > 0 for slope in tape.gradient(value, generator.trainable_variables))
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match=r"pictures must be one of smooth, grey, grey_smooth. Received: 'blurred'"):
+        Negative("blurred", "hinge")
+    with pytest.raises(ValueError, match=r"loss must be one of least_squares, non_saturating, hinge. Received: 'wa"):
+        Negative("grey", "wasserstein")

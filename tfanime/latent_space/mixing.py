@@ -1,0 +1,93 @@
+"""Style mixing: some layers of one avatar, the others of another (Karras et al. 2019, arXiv 1812.04948, section 3.1).
+
+Coarse layers decide pose, shape of the face and hair; fine ones colours and lines.
+"""
+
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from tfanime.latent_space.space import joined
+
+
+def parse_layers(text, count):
+    """Reads which layers are meant.
+
+    Args:
+        text: Numbers and ranges from 0 on, separated by commas, such as `0-3`.
+        count: How many layers the network has.
+
+    Returns:
+        A sorted list of ints.
+
+    Raises:
+        ValueError: A part is no such number or range, or is out of the network's range.
+    """
+    found = set()
+    for part in (part.strip() for part in text.split(",")):
+        match = re.fullmatch(r"([0-9]{1,4})(?:\s*-\s*([0-9]{1,4}))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last < count:
+            raise ValueError(
+                f"layers must be numbers from 0 to {count - 1}, those of this network, or ranges of them, such as "
+                f"0-{min(3, count - 1)}. Received: {part!r}"
+            )
+        found.update(range(first, last + 1))
+    return sorted(found)
+
+
+def require_styles(space, what):
+    """Refuses a network without styles, with a `ValueError` that says why."""
+    if not space.has_styles:
+        raise ValueError(
+            f"{what} needs a network with styles, one for each layer, as StyleGAN2 has them. Received: one whose "
+            "layers all see the same latents, through the first of them"
+        )
+
+
+def mix(space, first, second, layers):
+    """The first points, with some layers of the second ones.
+
+    Args:
+        space: The `LatentSpace`.
+        first: `Points`, whose noise stays.
+        second: As many.
+        layers: Which layers are the second points', a list of ints.
+
+    Returns:
+        `Points`.
+
+    Raises:
+        ValueError: The network has no styles.
+    """
+    require_styles(space, "mixing")
+    chosen = np.isin(np.arange(space.layers), layers)[:, None]
+    return first.with_codes(tf.where(chosen, second.codes, first.codes))
+
+
+def mixing_grid(space, rows, columns, layers, batch=64):
+    """Every row's avatar with some layers of every column's.
+
+    Args:
+        space: The `LatentSpace`.
+        rows: `Points`, whose noise and remaining layers are kept.
+        columns: `Points`, of which the layers are taken.
+        layers: A list of ints.
+        batch: Pictures drawn at once.
+
+    Returns:
+        uint8 array `[(1 + len(rows)) * (1 + len(columns)), height, width, 3]`, row by row: white, the avatars of the
+        columns; the avatar of the first row, its mixtures; and so on.
+
+    Raises:
+        ValueError: The network has no styles.
+    """
+    down, across = np.arange(len(rows)).repeat(len(columns)), np.tile(np.arange(len(columns)), len(rows))
+    mixtures = mix(space, rows[down], columns[across], layers)
+    images = space.images(joined([rows, columns, mixtures]), batch)
+    shape = images.shape[1:]
+    alone, above, mixed = np.split(images, [len(rows), len(rows) + len(columns)])
+    below = np.concatenate([alone[:, None], mixed.reshape(len(rows), len(columns), *shape)], axis=1)
+    top = np.concatenate([np.full((1, *shape), 255, np.uint8), above])
+    return np.concatenate([top[None], below]).reshape(-1, *shape)

@@ -1,0 +1,148 @@
+"""Avatars as text, seeds and files of points side by side: `0-5,me.npz`; and those files, which a projection writes."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tfanime.files import replacing
+from tfanime.seeds import MAX_SHEET, parse_seeds
+
+SUFFIX = ".npz"
+
+
+def parse_points(text, argument="avatars"):
+    """Reads which avatars are meant.
+
+    Args:
+        text: Seeds and ranges of seeds, see `tfanime.seeds.parse_seeds`, and paths of files of points (.npz), separated
+            by commas.
+        argument: The name of the argument that the text came from, for the message.
+
+    Returns:
+        A list of ints and of `pathlib.Path`s, in order.
+
+    Raises:
+        ValueError: A part is neither, or there are more than `tfanime.seeds.MAX_SHEET`.
+        FileNotFoundError: There is no such file.
+    """
+    found = []
+    for part in (part.strip() for part in text.split(",")):
+        if part.endswith(SUFFIX):
+            if not Path(part).is_file():
+                raise FileNotFoundError(f"{argument} must be seeds, or files that exist. Received: {part!r}")
+            found.append(Path(part))
+            continue
+        try:
+            found += parse_seeds(part)
+        except ValueError as error:
+            raise ValueError(f"{argument}, where no file of points (.npz) is named: {error}") from error
+        if len(found) > MAX_SHEET:
+            raise ValueError(f"{argument} must be at most {MAX_SHEET:,}. Received more with: {part!r}")
+    return found
+
+
+def points_of(space, avatars, tags="", allow_untrained_tags=False):
+    """The points of avatars.
+
+    Args:
+        space: The `LatentSpace`.
+        avatars: From `parse_points`.
+        tags: What seeds are to show, see `LatentSpace.from_seeds`. Points of files have their own tags.
+        allow_untrained_tags: Likewise.
+
+    Returns:
+        `Points`, one for each avatar.
+
+    Raises:
+        ValueError: See `LatentSpace.from_seeds` and `read_points`.
+    """
+    from tfanime.latent_space.space import joined
+
+    seeds = [avatar for avatar in avatars if not isinstance(avatar, Path)]
+    drawn = iter(range(len(seeds)))
+    of_seeds = space.from_seeds(seeds or [0], tags, allow_untrained_tags)  # tags are checked in any case
+    parts = []
+    for avatar in avatars:
+        parts.append(read_points(avatar, space) if isinstance(avatar, Path) else of_seeds[_one(next(drawn))])
+    return joined(parts)
+
+
+def _one(index):
+    return slice(index, index + 1)
+
+
+def write_points(path, space, points, about):
+    """Writes points as a file that `parse_points` takes.
+
+    Args:
+        path: The file, which ends in .npz.
+        space: The `LatentSpace` that they belong to.
+        points: `Points`.
+        about: Where they come from, a dictionary that JSON knows.
+    """
+    others = {name: np.asarray(each, np.float32) for name, each in points.others.items()}
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would give a path its own ending
+        np.savez(
+            file,
+            network=space.fingerprint,
+            about=json.dumps(about),
+            codes=np.asarray(points.codes, np.float32),
+            **{f"other_{name}": each for name, each in others.items()},
+        )
+
+
+def read_points(path, space):
+    """Points that `write_points` wrote.
+
+    Args:
+        path: The file.
+        space: The `LatentSpace` to which they must belong.
+
+    Returns:
+        `Points`.
+
+    Raises:
+        ValueError: The file is damaged, or its points are another network's.
+    """
+    from tfanime.latent_space.space import Points
+
+    arrays = read_arrays(path, {"network", "codes"}, "a file of points, which `python -m tfanime.project` writes")
+    require_same_network(path, arrays, space)
+    others = {name.removeprefix("other_"): each for name, each in arrays.items() if name.startswith("other_")}
+    names = [spec.name for spec in space.inputs.specs[1:]]
+    if set(names) != set(others) or arrays["codes"].shape[1:] != (space.layers, space.size):
+        raise ValueError(f"{path} must hold what the network takes, {names}. Received: {sorted(others)}")
+    return Points(arrays["codes"], {name: others[name] for name in names})
+
+
+def read_arrays(path, names, what):
+    """The arrays of an .npz file, a dictionary.
+
+    Args:
+        path: The file.
+        names: Which must be there.
+        what: What the file must be, for the message.
+
+    Raises:
+        ValueError: It is damaged or another.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} must be {what}: {error}") from error
+    missing = sorted(names - set(arrays))
+    if missing:
+        raise ValueError(f"{path} must be {what}. Received: a file without {', '.join(missing)}")
+    return arrays
+
+
+def require_same_network(path, arrays, space):
+    """Refuses what was made in the latent space of another network, with a `ValueError`."""
+    if str(arrays["network"]) != space.fingerprint:
+        raise ValueError(
+            f"{path} must have been made with the same network: a point means nothing to another one. Received: made "
+            f"with {str(arrays['network'])[:12]}, for {space.fingerprint[:12]}; make it again"
+        )
