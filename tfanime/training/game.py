@@ -29,9 +29,14 @@ class Game(keras.Model):
         seed: Seed of all that is drawn.
         **kwargs: For `keras.Model`.
 
+    Attributes:
+        form: Of a game of networks from pictures to pictures the `tfanime.generator.Form`; else None.
+
     Raises:
         ValueError: `seed` is out of its range.
     """
+
+    form = None
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
