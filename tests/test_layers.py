@@ -12,6 +12,7 @@ FLOORS = (
     ("limits",),
     ("command_line", "files", "tag_words", "__init__"),
     ("tags", "devices", "images", "pages"),
+    ("picture_files",),
     ("checkpoints", "latents", "pretrained", "tag_sampling", "runs", "seeds"),
     ("inputs", "precision", "sheets"),
     ("models",),
