@@ -26,12 +26,20 @@ def lint(session):
 
 
 @nox.session
+def docs(session):
+    """The site of the documentation, into build/site; a link that leads nowhere fails."""
+    session.install("mkdocs>=1.6,<2", "mkdocs-material>=9.7", "mkdocstrings[python]>=1.0")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
 def types(session):
-    """A strict type checker accepts a user's program, and the README's, and sees the mistakes in it."""
+    """A strict type checker accepts a user's program, and the guide's, and sees the mistakes in it."""
     session.install("mypy>=1.18", "numpy>=2.1")
     session.install("--no-deps", ".")  # what `py.typed` is for: types of an installed package
-    (readme,) = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), re.DOTALL)
-    programs = {"program.py": Path("tests/types/program.py").read_text(encoding="utf-8"), "readme.py": readme}
+    guide = Path("docs/guide/library.md").read_text(encoding="utf-8")
+    example = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[0]
+    programs = {"program.py": Path("tests/types/program.py").read_text(encoding="utf-8"), "example.py": example}
     session.chdir(session.create_tmp())  # else it would check the checkout
     for name, code in programs.items():
         Path(name).write_text(code, encoding="utf-8")

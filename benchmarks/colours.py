@@ -1,4 +1,4 @@
-"""Fits what the tagger `colours` knows and measures how good it is: the tables of docs/colours.md.
+"""Fits what the tagger `colours` knows and measures how good it is: the tables of docs/reports/colours.md.
 
     python benchmarks/colours.py fit anime-faces/ --cache looks.npz
     python benchmarks/colours.py evaluate anime-faces/ --cache looks.npz

@@ -1,4 +1,4 @@
-"""How well the detectors find faces whose places are known, and how fast: the tables of docs/detectors.md.
+"""How well the detectors find faces whose places are known, and how fast: the tables of docs/reports/detectors.md.
 
     python benchmarks/detectors.py --faces anime-faces/images --cascade lbpcascade_animeface.xml
     python benchmarks/detectors.py --faces ... --scenes 300 --seed 3 --detect_sizes 384,512,640,768,0

@@ -18,8 +18,8 @@ from PIL import Image
 from recipe_runs import environment
 
 from tfanime import generate, pretrained
-from tfanime import generator as module
-from tfanime.generator import open_discriminator, open_generator, read_card, write_generator
+from tfanime.generator import folder as folder_module
+from tfanime.generator import open_discriminator, open_generator, opening, read_card, write_generator
 from tfanime.images import to_uint8
 from tfanime.inputs import Inputs
 from tfanime.latents import Latents
@@ -170,7 +170,7 @@ def test_a_run_draws_the_same_without_its_recipe_and_with_it(generator, run_fold
     np.testing.assert_array_equal(generator.images(SEEDS), by_recipe.images(SEEDS))
     assert generator.card == by_recipe.card and generator.card["recipe"] == "dcgan" and generator.card["data"]["count"]
     np.testing.assert_array_equal(open_generator(run_folder, "2").images(SEEDS), generator.images(SEEDS))
-    monkeypatch.setattr(module, "load_game", None)
+    monkeypatch.setattr(opening, "load_game", None)
     folder = shutil.copytree(run_folder / "generator", tmp_path / "elsewhere")
     np.testing.assert_array_equal(open_generator(folder).images(SEEDS), generator.images(SEEDS))
     with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
@@ -265,7 +265,7 @@ def test_a_writer_that_dies_leaves_the_generator_before(tmp_path, monkeypatch):
         def full(path, text):
             raise OSError(28, "No space left on device")
 
-        patch.setattr(module, "write_text", full)  # the new network is there, its card is not
+        patch.setattr(folder_module, "write_text", full)  # the new network is there, its card is not
         written(tmp_path, 2)
     (tmp_path / ".generator-12.keras.77.ab.part").touch()
     assert len(list(tmp_path.glob("*.keras"))) == 2
@@ -278,7 +278,7 @@ def test_a_reader_that_finds_the_old_card_takes_the_new_pair(tmp_path, monkeypat
     old = read_card(written(tmp_path))
     new = open_generator(written(tmp_path, 2)).images(SEEDS)
     cards = iter([old])
-    monkeypatch.setattr(module, "read_card", lambda folder: next(cards, None) or read_card(folder))
+    monkeypatch.setattr(folder_module, "read_card", lambda folder: next(cards, None) or read_card(folder))
     np.testing.assert_array_equal(open_generator(tmp_path).images(SEEDS), new)
 
 
@@ -309,7 +309,7 @@ def test_readers_and_kills_at_any_moment_find_a_whole_generator(tmp_path):
         steps = set()
         while len(steps) < 8:
             assert process.poll() is None and time.monotonic() < deadline
-            card, content = module._card_and_network(folder)
+            card, content = folder_module.card_and_network(folder)
             assert hashlib.sha256(content).hexdigest() == card["sha256"]
             steps.add(card["provenance"]["step"])
     finally:
@@ -335,7 +335,10 @@ def unsafe(folder):
         (lambda folder: (folder / "card.json").unlink(), "must hold card.json, .*: copy the whole folder. Received: "),
         (lambda folder: (folder / "card.json").write_text("{"), "card.json must be a card that tfanime .* can read: "),
         (lambda folder: changed(folder, format=2), "its format is 2, and this version reads 1: take a newer tfanime"),
-        (lambda folder: changed(folder, kind="dance"), "its kind is 'dance', and this version draws seeds: take a new"),
+        (
+            lambda folder: changed(folder, kind="dance"),
+            "its kind is 'dance', and this version knows seeds, upscale, stylise: take a new",
+        ),
         (lambda folder: changed(folder, licence=...), "can read: it lacks licence"),
         (lambda folder: changed(folder, kind=...), "can read: it lacks 'kind'"),
         (lambda folder: changed(folder, file="../a.keras"), r"its file must lie beside it, and is '../a.keras'"),

@@ -4,7 +4,7 @@ import numpy_layers
 import pytest
 import tensorflow as tf
 
-from tfanime.models.resample import Resample, convolve, double, halve, low_pass
+from tfanime.models.resample import BilinearDoubling, Resample, convolve, double, halve, low_pass
 
 WAYS = {"low_pass": lambda x: low_pass(x, 2, 2), "halve": halve, "double": double}
 BY_HAND = {
@@ -88,3 +88,15 @@ def test_saved_and_loaded(tmp_path, resampling):
 def test_only_up_and_down():
     with pytest.raises(ValueError, match=r"resampling must be 'down' or 'up'. Received: 'left'"):
         Resample("left")
+
+
+def test_bilinear_doubling_is_keras_and_takes_maps_of_any_size():
+    layer = BilinearDoubling()
+    x = tf.random.stateless_normal([2, 5, 7, 3], [1, 2])
+    expected = keras.layers.UpSampling2D(interpolation="bilinear")(x)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-6)
+    network = keras.Model(inputs := keras.Input((None, None, 3)), layer(inputs))
+    draw = tf.function(network, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    np.testing.assert_allclose(draw(x), expected, atol=1e-6)
+    assert layer(tf.cast(x, tf.bfloat16)).dtype == layer.compute_dtype
+    assert network.compute_output_shape((1, 4, 6, 3)) == (1, 8, 12, 3) and network.output_shape == (None, None, None, 3)

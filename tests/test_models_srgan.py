@@ -121,3 +121,17 @@ def test_pictures_and_logits_are_float32_in_bfloat16_too():
 def test_what_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_pixel_depends_on_what_is_in_reach(scale):
+    network, reach = srgan.generator(scale, channels=4, blocks=2), srgan.reach(blocks=2)
+    side = 2 * reach + 5
+    for weight in network.weights:  # all positive, so that nothing cancels
+        weight.assign(tf.abs(weight) + 0.01)
+    network = keras.Model(network.inputs, network.layers[-2].output)  # without tanh, which is flat out there
+    images = tf.Variable(tf.zeros([1, side, side, 3]))
+    with tf.GradientTape() as tape:
+        centre = network(images, training=False)[0, scale * side // 2, scale * side // 2, 0]
+    seen = np.flatnonzero(np.abs(tape.gradient(centre, images)[0]).sum((1, 2)))
+    assert reach - 1 <= max(side // 2 - seen.min(), seen.max() - side // 2) <= reach

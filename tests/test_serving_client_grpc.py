@@ -183,7 +183,7 @@ def test_retries_end_with_the_deadline():
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (one_too_few, r"one images a seed. Received: \(1, 2, 2, 3\) for 2 seeds"),
+        (one_too_few, r"one images a row. Received: \(1, 2, 2, 3\) for 2 rows"),
         (as_floats, "uint8.*Received: float32"),
         (lambda request: predict_pb2.PredictResponse(), "must send a tensor images"),
     ],

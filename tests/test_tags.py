@@ -150,12 +150,24 @@ def test_what_a_person_wants_and_does_not_want():
     assert sum(value != 0 for value in values.values()) == 13 + 3 and not JIN34.wanted("").any()
 
 
+def test_wanted_multiplies_by_weights():
+    text = "blonde hair:1.5, no red hair:0.5, :), no hat:2, glasses: .75"
+    values = dict(zip(JIN34.tags, JIN34.wanted(text), strict=True))
+    assert (values["blonde_hair"], values["red_hair"], values["blue_hair"]) == (1.5, -0.5, -1)
+    assert (values["smile"], values["hat"], values["glasses"], values["blush"]) == (1, -2, 0.75, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("smile, no smile", "tags must not be wanted and avoided at once. Received: 'smile' both ways"),
         ("no hats", "tags must be in vocabulary 'jin34'. Received: 'hats'"),
         ("red hair, blue hair", "a face has one tag of group 'hair_colour'"),
+        ("red hair:2, blue hair:.5", "a face has one tag of group 'hair_colour'"),
+        ("smile:9", r"the weight of a tag must be above 0 and at most 3. Received: 'smile:9'"),
+        ("smile:-1", r"the weight of a tag must be above 0 and at most 3. Received: 'smile:-1'"),
+        ("no smile:0", r"the weight of a tag must be above 0 and at most 3. Received: 'no smile:0'"),
+        ("smile:x", "tags must be in vocabulary 'jin34'. Received: 'smile:x'"),
     ],
 )
 def test_wishes_that_cannot_be(text, message):

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
+
 from tfanime import command_line
 from tfanime.generator import open_generator
+from tfanime.latent_space.text import parse_edits
 from tfanime.limits import Checked, at_least, between
-from tfanime.seeds import parse_seeds, require_writable_out, write_in_batches
+from tfanime.seeds import LARGEST_SEED, MAX_SEEDS, parse_seeds, require_writable_out, write_in_batches
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,20 @@ class Config(Checked):
             the name of a pretrained generator.
         seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
         tags: What they are to show, such as "blonde hair, smile, no hat", if the generator was trained with tags; the
-            seed decides about all other tags.
+            seed decides about all other tags. A weight up to 3 after a colon shows a tag more clearly ("smile:1.5") or
+            less ("smile:0.5").
         allow_untrained_tags: Whether they may be tags that no training face had; nobody knows what comes of those.
         checkpoint: Which state of a run draws them: newest, best (of a run trained with --best_by), or one of the steps
             whose checkpoints are there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
+        best_of: How many seeds are drawn for one avatar, of which the one is kept that shows --tags best in the eyes of
+            the tagger that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were
+            kept are printed; they draw the same avatars without --best_of.
         psi: Truncation, of a StyleGAN2: below 1, down to 0, avatars have less variety and fewer are broken.
+        direction: How they are all changed: names of directions with amounts, such as "blue eyes=4, pca1=-2", in
+            standard deviations. pca1@0-3 changes layers 0 to 3 alone.
+        directions: The directions.npz that `python -m tfanime.directions` wrote. Default: that in the generator's own
+            folder; avatars64 has one.
         batch: Pictures drawn at once.
     """
 
@@ -33,12 +44,58 @@ class Config(Checked):
     allow_untrained_tags: bool = False
     checkpoint: str = "newest"
     out: str = "avatars.png"
+    best_of: Annotated[int, between(1, 64)] = 1
     psi: Annotated[float, between(0, 1)] = 1.0
+    direction: str = ""
+    directions: str | None = None
     batch: Annotated[int, at_least(1)] = 64
 
     def rules(self):
-        parse_seeds(self.seeds)  # which says itself what is wrong
-        yield from ()
+        seeds = parse_seeds(self.seeds)  # these say themselves what is wrong
+        parse_edits(self.direction)
+        yield "directions", self.directions is None or bool(self.direction), "left out without --direction"
+        yield "best_of", self.best_of == 1 or bool(self.tags.strip()), "1 without --tags"
+        most = MAX_SEEDS // len(seeds), (LARGEST_SEED + 1) // (max(seeds) + 1)
+        yield "best_of", self.best_of <= max(1, min(most)), f"at most {max(1, min(most)):,} for these seeds"
+
+
+def best_of_several(generator, seeds, tags, count, tagger, batch=64, allow_untrained_tags=False):
+    """Draws several avatars for each one that is asked for and keeps the one that shows the tags best.
+
+    Args:
+        generator: A `tfanime.generator.Generator` with a vocabulary.
+        seeds: Sequence of ints. Seed s stands for the seeds count * s to count * s + count - 1.
+        tags: See `Generator.images`; at least one that the tagger knows.
+        count: How many are drawn for each.
+        tagger: A `tfanime.tagger.files.TaggerNetwork`. Kept is the avatar of which it finds the tags likeliest.
+        batch: Pictures drawn at once.
+        allow_untrained_tags: See `Generator.images`.
+
+    Yields:
+        `(kept, images)`: the seeds that were kept and their avatars, for some of the seeds at a time.
+
+    Raises:
+        ValueError: The generator has no tags, or the tagger knows none of these.
+    """
+    from tfanime.metrics.attributes import in_words_of
+    from tfanime.training.tag_losses import tag_loss
+
+    if not generator.vocabulary:
+        raise ValueError(f"tags must be left out for a generator that was trained without. Received: {tags!r}")
+    wanted = np.sign(generator.vocabulary.wanted(tags, allow_untrained_tags))[None]
+    asked = in_words_of(tagger.vocabulary, generator.vocabulary, wanted)
+    exclusive = np.concatenate([np.repeat(group.exclusive, len(group.tags)) for group in tagger.vocabulary.groups])
+    if not ((asked > 0) | (asked < 0) & ~exclusive).any():  # that a face's hair is not red tells too little
+        raise ValueError(f"tags must name one that {tagger.name} can see, for best_of. Received: {tags!r}")
+    together = max(1, batch // count)
+    for begin in range(0, len(seeds), together):
+        part = seeds[begin : begin + together]
+        candidates = [count * seed + place for seed in part for place in range(count)]
+        images = generator.images(candidates, tags, batch, allow_untrained_tags)
+        logits = tagger.predict(images)[1]
+        losses = tag_loss(tagger.vocabulary, np.repeat(asked, len(logits), axis=0), logits, "softmax").numpy()
+        kept = np.arange(len(part)) * count + losses.reshape(len(part), count).argmin(axis=1)
+        yield [candidates[place] for place in kept], images[kept]
 
 
 def main(arguments=None):
@@ -51,6 +108,8 @@ def main(arguments=None):
   python -m tfanime.generate runs/wgan --seeds 0-63 --out avatars.png
   python -m tfanime.generate runs/dragan --tags "blonde hair, blue eyes, smile" --out blonde.png
   python -m tfanime.generate avatars64 --psi 0.7 --out fewer_broken.png
+  python -m tfanime.generate avatars64 --tags "green hair:1.5, red eyes" --best_of 4 --out green.png
+  python -m tfanime.generate avatars64 --direction "blue eyes=4" --out blue.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -60,11 +119,26 @@ def main(arguments=None):
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
     generator = open_generator(config.model, config.checkpoint)
-    if config.psi != 1:
+    if config.direction:
+        from tfanime.latent_space.edits import edited_generator
+
+        edits = parse_edits(config.direction)
+        generator = edited_generator(config.model, generator, edits, config.directions, config.psi)
+    elif config.psi != 1:
         generator = generator.truncated(config.psi)
-    write_in_batches(
-        generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags), seeds, config.out
-    )
+    if config.best_of > 1:
+        from tfanime.tagger.files import open_tagger
+
+        tagger = open_tagger()
+        print(f"of {config.best_of} avatars each, the one is kept that shows the tags best to {tagger.name}")
+        drawn = best_of_several(
+            generator, seeds, config.tags, config.best_of, tagger, config.batch, config.allow_untrained_tags
+        )
+    else:
+        drawn = generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags)
+    kept = write_in_batches(drawn, len(seeds), config.out)
+    if config.best_of > 1:
+        print(f"kept --seeds {','.join(map(str, kept))}")
     print(f"wrote {len(seeds):,} avatar{'s' if len(seeds) > 1 else ''} to {config.out}")
 
 

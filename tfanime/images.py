@@ -3,6 +3,8 @@
 Between data and export a picture is float32 in [-1, 1], NHWC; before and after it is uint8 in 0-255.
 """
 
+import io
+
 import numpy as np
 from PIL import Image
 
@@ -72,3 +74,22 @@ def write_png(path, image):
     """Writes one uint8 picture `[height, width, 3]` as PNG, through a temporary file."""
     with replacing(path) as temporary:
         Image.fromarray(np.asarray(image)).save(temporary, format="png")
+
+
+def png_of(image):
+    """One uint8 picture `[height, width, 3]` as the bytes of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(image)).save(file, "png")
+    return file.getvalue()
+
+
+def from_deep(image):
+    """A `PIL.Image` of more than 8 bits a pixel (modes I, F and those of 16 bits) as a grey one of 8: Pillow would clip
+    it at 255 instead of scaling."""
+    values = np.asarray(image)
+    top = 65535 if values.max(initial=0) > 255 else 255
+    grey = np.empty(values.shape, np.uint8)
+    for start in range(0, len(grey), 64):  # some rows at a time: floats of all pixels would take gigabytes
+        rows = slice(start, start + 64)
+        grey[rows] = np.clip(values[rows] / top * 255, 0, 255)
+    return Image.fromarray(grey)

@@ -119,23 +119,28 @@ def write_avatars(images, seeds, out):
     return paths
 
 
-def write_in_batches(batches, seeds, out):
+def write_in_batches(batches, count, out):
     """Writes avatars as they come, with a progress bar; a folder keeps those that were there before an interruption.
 
     Args:
         batches: Iterable of `(seeds, images)`, some at a time.
-        seeds: All seeds, in the same order.
+        count: How many avatars there will be.
         out: As for `write_avatars`. A sheet is written at the end.
+
+    Returns:
+        All seeds, in order, a list.
     """
     from tqdm import tqdm
 
-    sheet = []
-    with tqdm(total=len(seeds), unit=" avatars", disable=None if len(seeds) > 64 else True) as bar:
+    seeds, sheet = [], []
+    with tqdm(total=count, unit=" avatars", disable=None if count > 64 else True) as bar:
         for part, images in batches:
             if is_sheet(out):
                 sheet.append(images)
             else:
                 write_avatars(images, part, out)
+            seeds += part
             bar.update(len(part))
     if sheet:
         write_avatars(np.concatenate(sheet), seeds, out)
+    return seeds

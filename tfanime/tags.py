@@ -14,6 +14,9 @@ import numpy as np
 
 from tfanime.tag_words import EYE_COLOURS, HAIR_COLOURS, HAIR_LENGTHS, JAPANESE_EYES, JAPANESE_HAIR
 
+HEAVIEST = 3
+"""The largest weight of a wanted tag; networks were trained with 1."""
+
 
 @dataclass(frozen=True)
 class TagGroup:
@@ -133,37 +136,44 @@ class TagVocabulary:
         return tuple(tag for tag in self.tags if tag in found)
 
     def wanted(self, text: str, allow_untrained: bool = False) -> np.ndarray:
-        """Reads which tags a person wants and which not, such as `"blonde hair, smile, no hat"`.
+        """Reads which tags a person wants and which not, such as `"blonde hair:1.5, smile, no hat"`.
 
         Args:
-            text: Tags separated by commas as in `parse`, each one to be avoided after the word "no".
+            text: Tags separated by commas as in `parse`, each one to be avoided after the word "no", each with or
+                without a weight after a colon: a generator shows a tag more clearly with a weight above 1, and less
+                clearly with one below.
             allow_untrained: Whether tags may be wanted that no training face had.
 
         Returns:
-            int8 array `[len(self)]`: +1 for tags that must hold, -1 for those that must not (the others of an exclusive
-            group too), 0 for those left to chance.
+            float32 array `[len(self)]`: +1 times the weight for tags that must hold, -1 times it for those that must
+            not (-1 for the others of an exclusive group too), 0 for those left to chance.
 
         Raises:
-            ValueError: See `parse`; a tag is wanted and not wanted; or no training face had it.
+            ValueError: See `parse`; a weight is out of range; a tag is wanted and not wanted; or no training face had
+                it.
         """
-        words = list(filter(None, (word.strip() for word in text.split(","))))
-        avoided = [word for word in words if self.canonical(word) is None and re.match(r"(?i)no[ _]", word)]
-        tags = self.parse(",".join(word for word in words if word not in avoided))
-        unseen = [tag for tag in tags if tag in self.untrained]
+        wanted, avoided = {}, {}
+        for word in filter(None, (word.strip() for word in text.split(","))):
+            name, weight = (word, 1.0) if self.canonical(word) else _weighed(word)
+            no = self.canonical(name) is None and re.match(r"(?i)no[ _]", name)
+            for tag in self.parse(name[3:] if no else name):
+                (avoided if no else wanted)[tag] = weight
+        self.parse(",".join(wanted))  # one of each exclusive group
+        unseen = [tag for tag in self.tags if tag in wanted and tag in self.untrained]
         if unseen and not allow_untrained:
             raise ValueError(
                 f"tags must be ones that a training face had. Received: {', '.join(unseen)}, which the generator was "
                 "never shown; --allow_untrained_tags draws whatever comes of it"
             )
-        values = np.zeros(len(self), np.int8)
-        for tag in itertools.chain.from_iterable(self.parse(word[3:]) for word in avoided):
-            if tag in tags:
-                raise ValueError(f"tags must not be wanted and avoided at once. Received: {tag!r} both ways")
-            values[self.tags.index(tag)] = -1
+        both = [tag for tag in wanted if tag in avoided]
+        if both:
+            raise ValueError(f"tags must not be wanted and avoided at once. Received: {both[0]!r} both ways")
+        values = np.zeros(len(self), np.float32)
         for group, where in self.slices:
-            if group.exclusive and set(group.tags) & set(tags):
-                values[where] = -1
-        values[[self.tags.index(tag) for tag in tags]] = 1
+            if group.exclusive and set(group.tags) & set(wanted):
+                values[where] = -1.0
+        for tag, weight in (*wanted.items(), *((tag, -weight) for tag, weight in avoided.items())):
+            values[self.tags.index(tag)] = weight
         return values
 
     def encode(self, tags: Iterable[str]) -> np.ndarray:
@@ -286,6 +296,17 @@ class TagVocabulary:
         groups = tuple(TagGroup(group["name"], tuple(group["tags"]), group["exclusive"]) for group in values["groups"])
         untrained = tuple(values.get("untrained", ()))
         return cls(values["name"], groups, values.get("aliases", {}), values.get("priors", {}), untrained)
+
+
+def _weighed(word):
+    """`"smile:1.5"` as the tag's name and its weight; 1 where there is none."""
+    name, _, number = word.rpartition(":")
+    if not name or not re.fullmatch(r"\s*[-+.\d]+\s*", number):
+        return word, 1.0
+    weight = float(number) if re.fullmatch(r"\s*\d*\.?\d+\s*", number) else 0.0
+    if not 0 < weight <= HEAVIEST:
+        raise ValueError(f"the weight of a tag must be above 0 and at most {HEAVIEST}. Received: {word!r}")
+    return name.strip(), weight
 
 
 @functools.lru_cache(maxsize=16_384)  # boards repeat a few thousand words for ever

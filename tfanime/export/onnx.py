@@ -1,4 +1,4 @@
-"""A generator as ONNX: latents, tags and noise to pictures, for whatever runs without TensorFlow."""
+"""A network as ONNX, for whatever runs without TensorFlow: latents, tags and noise, or pictures, to pictures."""
 
 import importlib.util
 import json
@@ -12,6 +12,7 @@ from tfanime.files import replacing, require_writable_folder
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 TOLERANCE = 1 / 127.5  # one grey level of pictures in [-1, 1]
 BATCHES = (1, 5)
+SIDES = ((16, 16), (32, 20), (17, 41))  # of pictures to try, times the least multiple
 SEEDS = (
     "What a seed s names: Philox4x32-10 (Salmon et al. 2011), as TensorFlow's stateless random numbers with "
     "alg='philox' use it. One call with key (0x3ec8f720, 0x02461e29) on the counter (s low 32 bits, s high, "
@@ -63,9 +64,12 @@ def write_onnx(path, generator, card):
     of +1 and -1, of one with noise `noise`, float32 `[batch, size]`; output `images`, float32 `[batch, height, width,
     3]` in [-1, 1]. The file's metadata have the model card, as JSON under `model_card`.
 
+    A network from pictures to pictures has the input `pictures`, float32 `[batch, height, width, 3]` in [-1, 1] of any
+    size (multiples of the card's `multiple`).
+
     Args:
         path: The file, which appears only when it is whole and right.
-        generator: A `tfanime.generator.Generator` with its network, in float32.
+        generator: A `tfanime.generator.Generator` or `PictureNetwork` with its network, in float32.
         card: The model card, a dictionary.
 
     Returns:
@@ -80,21 +84,27 @@ def write_onnx(path, generator, card):
     import onnx
     import onnxruntime
 
-    specs = generator.inputs.specs
-    names, sizes = [spec.name for spec in specs], [spec.shape[1] for spec in specs]
-    inputs = [keras.Input((size,), name=name) for name, size in zip(names, sizes, strict=True)]
-    network = keras.Model(inputs, {"images": generator.network(generator.inputs.of(*inputs))})
-    network([np.zeros((1, size), np.float32) for size in sizes])  # Keras exports only what was called
+    of_seeds = generator.kind == "seeds"
+    join = generator.inputs.of if of_seeds else lambda pictures: pictures
+    samples = _inputs(generator) if of_seeds else _pictures(generator.form)
+    if of_seeds:
+        inputs = [keras.Input(spec.shape[1:], name=spec.name) for spec in generator.inputs.specs]
+    else:
+        inputs = [keras.Input((None, None, 3), name="pictures")]
+    names = [each.name for each in inputs]
+    network = keras.Model(inputs, {"images": generator.network(join(*inputs))})
+    network(samples[0])  # Keras exports only what was called
     with replacing(path) as temporary:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=r".*np\.object", category=FutureWarning)
                 network.export(str(temporary), format="onnx", verbose=False)
             model = onnx.load(str(temporary))
-            onnx.helper.set_model_props(model, {"model_card": json.dumps(card), "seeds": SEEDS})
+            properties = {"model_card": json.dumps(card), **({"seeds": SEEDS} if of_seeds else {})}
+            onnx.helper.set_model_props(model, properties)
             onnx.save(model, str(temporary))
             session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
-            difference = max(_difference(session, generator, names, sizes, batch) for batch in BATCHES)
+            difference = max(_difference(session, generator.network, join, names, values) for values in samples)
         except OSError:
             raise
         except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
@@ -107,14 +117,28 @@ def write_onnx(path, generator, card):
     return difference * 127.5
 
 
-def _difference(session, generator, names, sizes, batch):
+def _inputs(generator):
+    """Inputs of a generator to try, of each batch a list."""
+    samples = []
+    for batch in BATCHES:
+        random = np.random.default_rng(batch)
+        values = [random.normal(size=(batch, spec.shape[1])).astype(np.float32) for spec in generator.inputs.specs]
+        if generator.vocabulary:
+            values[1] = np.where(values[1] > 0, 1, -1).astype(np.float32)
+        samples.append(values)
+    return samples
+
+
+def _pictures(form):
+    """Pictures of several sizes to try."""
+    random = np.random.default_rng(0)
+    sizes = [(batch, *(form.multiple * side for side in sides), 3) for batch, sides in enumerate(SIDES, 1)]
+    return [[random.uniform(-1, 1, size).astype(np.float32)] for size in sizes]
+
+
+def _difference(session, network, join, names, values):
     import keras
 
-    random = np.random.default_rng(batch)
-    values = [random.normal(size=(batch, size)).astype(np.float32) for size in sizes]
-    if generator.vocabulary:
-        values[1] = np.where(values[1] > 0, 1, -1).astype(np.float32)
     (images,) = session.run(["images"], dict(zip(names, values, strict=True)))
-    inputs = generator.inputs.of(*map(keras.ops.convert_to_tensor, values))
-    expected = np.asarray(generator.network(inputs, training=False))
+    expected = np.asarray(network(join(*map(keras.ops.convert_to_tensor, values)), training=False))
     return float(np.abs(images - expected).max())

@@ -8,7 +8,7 @@ from tfanime.export.onnx import require_onnx, write_onnx
 from tfanime.export.signatures import card_endpoint, endpoints
 from tfanime.export.warmup import write_warmup
 from tfanime.files import replacing, require_writable_folder, versions
-from tfanime.generator import open_generator
+from tfanime.generator import open_network
 
 
 def export(model, out_dir, checkpoint="newest", onnx=None):
@@ -30,11 +30,19 @@ def export(model, out_dir, checkpoint="newest", onnx=None):
       hold), -1 (must not) and 0 (the seed decides) -> the same outputs
     - `tags` beside `latents` as an input of `synthesize`, +1 and -1
 
+    A network from pictures to pictures has the name of its kind, `upscale` or `stylise`, as a signature, and
+
+    - `upscale` (the default): `pictures` uint8 `[batch, height, width, 3]` of any size -> `images` uint8 `[batch, scale
+      * height, scale * width, 3]`
+    - `upscale_png`: `picture_bytes` string `[batch]`, a PNG, JPEG, GIF or BMP each, of any sizes -> `image_bytes`
+      string `[batch]`, a PNG each, without alpha
+    - `model_card`
+
     `assets/model_card.json` says where the model comes from, and lists its signatures and tags. Requests for a server
     to warm up with are where TF Serving looks for them (`assets.extra`).
 
     Args:
-        model: A run folder, a generator's folder, or a name, see `tfanime.generator.open_generator`.
+        model: A run folder, a generator's folder, or a name, see `tfanime.generator.open_network`.
         out_dir: The base path to give a server.
         checkpoint: Of a run folder: `"newest"`, `"best"`, or a step, see `tfanime.checkpoints.find`.
         onnx: A file to write the network to as ONNX too, see `tfanime.export.onnx.write_onnx`; default: none.
@@ -49,7 +57,7 @@ def export(model, out_dir, checkpoint="newest", onnx=None):
         ValueError: `model` is an exported SavedModel already, or ONNX cannot express the network. No version is written
             then.
     """
-    generator = open_generator(model, checkpoint)
+    generator = open_network(model, checkpoint)
     if generator.network is None:
         raise ValueError(
             f"model must be a run folder, a generator's folder or a name. Received: {str(model)!r}, which is exported "
@@ -62,8 +70,10 @@ def export_generator(generator, out_dir, onnx=None):
     """Like `export`, for a generator that is open already.
 
     Args:
-        generator: A `tfanime.generator.Generator` with `network`, `latents`, and `vocabulary` if it has tags.
-        out_dir, onnx: See `export`.
+        generator: A `tfanime.generator.Generator` with `network`, `latents`, and `vocabulary` if it has tags, or a
+            `tfanime.generator.PictureNetwork` with `network`.
+        out_dir: See `export`.
+        onnx: See `export`.
 
     Returns:
         The new version's folder.
@@ -105,14 +115,21 @@ def _write(network, found, folder):
 
 
 def _model_card(generator, found):
-    vocabulary = generator.vocabulary
-    height, width = generator.network.output_shape[1:3]
     return {
         "tfanime": __version__,
-        "image_size": [height, width],
-        "latents": {"size": generator.latents.size, "distribution": generator.latents.distribution},
-        "vocabulary": replace(vocabulary, priors=vocabulary.probabilities).to_json() if vocabulary else None,
+        **(_of_seeds(generator) if generator.kind == "seeds" else generator.form.to_json()),
         "signatures": {name: endpoint.to_json() for name, endpoint in found.items()},
         "training": generator.card or None,
         "licence": generator.licence,
+    }
+
+
+def _of_seeds(generator):
+    vocabulary = generator.vocabulary
+    height, width = generator.network.output_shape[1:3]
+    return {
+        "kind": "seeds",
+        "image_size": [height, width],
+        "latents": {"size": generator.latents.size, "distribution": generator.latents.distribution},
+        "vocabulary": replace(vocabulary, priors=vocabulary.probabilities).to_json() if vocabulary else None,
     }

@@ -1,4 +1,4 @@
-"""What an exported model can be asked: its signatures, and their functions from seeds, tags and latents to pictures."""
+"""What an exported model can be asked: its signatures, and their functions to pictures."""
 
 import json
 from collections.abc import Callable
@@ -32,11 +32,15 @@ def endpoints(generator):
     """The signatures of a generator.
 
     Args:
-        generator: A `tfanime.generator.Generator` with its network.
+        generator: A `tfanime.generator.Generator` or `PictureNetwork` with its network.
 
     Returns:
         A dictionary from name to `Endpoint`; the first one is the default.
     """
+    return _of_seeds(generator) if generator.kind == "seeds" else _of_pictures(generator)
+
+
+def _of_seeds(generator):
     import tensorflow as tf
 
     from tfanime.images import to_uint8
@@ -81,6 +85,36 @@ def endpoints(generator):
         found["generate_with_tags"] = pngs(draw_seeds, seed, *wanted)
         found["images_with_tags"] = pixels(draw_seeds, seed, *wanted)
     return found
+
+
+def _of_pictures(generator):
+    import tensorflow as tf
+
+    form, network = generator.form, generator.network
+
+    def through(pictures):
+        return {"images": form.through(network, pictures)}
+
+    def one(file):
+        picture = tf.io.decode_image(file, channels=3, expand_animations=False)
+        return tf.io.encode_png(form.through(network, tf.reshape(picture, [1, *_height_and_width(picture), 3]))[0])
+
+    def files(picture_bytes):  # one after another, because each may be of a size of its own
+        return {"image_bytes": tf.map_fn(one, picture_bytes, fn_output_signature=tf.string)}
+
+    sides = "height, width" if form.scale == 1 else f"{form.scale} height, {form.scale} width"
+    pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="pictures")
+    encoded = tf.TensorSpec([None], tf.string, name="picture_bytes")
+    return {
+        form.kind: Endpoint(through, (pixels,), "images", f"uint8 [batch, {sides}, 3]"),
+        f"{form.kind}_png": Endpoint(files, (encoded,), "image_bytes", "string [batch], a PNG each"),
+    }
+
+
+def _height_and_width(picture):
+    import tensorflow as tf
+
+    return tf.unstack(tf.shape(picture)[:2])
 
 
 def card_endpoint(card):

@@ -1,11 +1,14 @@
 """Warm-up requests: what a server answers for itself before it answers anybody, so that no caller waits for the first
 call of a signature (TF Serving's SavedModel warm-up, a TFRecord of `PredictionLog`)."""
 
+import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 FILE = "assets.extra/tf_serving_warmup_requests"
+SIDE = 64  # of pictures of any size
 BATCHES = (1, 8)  # one avatar as a caller asks for it, some as a batching server joins them
 
 
@@ -35,7 +38,15 @@ def write_warmup(folder, endpoints):
 
 
 def _values(spec, batch):
-    """Seeds 0, 1, ...; latents in the middle, tags left to the seed, no step on the way: zeros."""
-    if spec.dtype.is_integer:
-        return np.arange(batch, dtype=spec.dtype.as_numpy_dtype)
-    return np.zeros([batch, *spec.shape[1:]], spec.dtype.as_numpy_dtype)
+    """Seeds 0, 1, ...; latents in the middle, tags left to the seed, no step on the way: zeros; pictures are black."""
+    if spec.dtype == "string":
+        return np.array([_black_png()] * batch, object)
+    if spec.dtype == "int64":
+        return np.arange(batch, dtype=np.int64)
+    return np.zeros([batch, *(SIDE if size is None else size for size in spec.shape[1:])], spec.dtype.as_numpy_dtype)
+
+
+def _black_png():
+    file = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE)).save(file, "png")
+    return file.getvalue()

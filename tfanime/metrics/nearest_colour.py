@@ -1,7 +1,7 @@
 """The baseline that a tagger must beat where tags are colours: the nearest mean colour of hair and of eyes.
 
-It is the strongest of the simple baselines in docs/colours.md: the median colour over hair, and over both irises, in
-CIELAB, compared with the mean of each tag's training faces.
+It is the strongest of the simple baselines in docs/reports/colours.md: the median colour over hair, and over both
+irises, in CIELAB, compared with the mean of each tag's training faces.
 """
 
 import numpy as np

@@ -17,6 +17,7 @@ import keras
 from keras import layers, ops
 
 from tfanime.models.heads import images_output
+from tfanime.models.resample import BilinearDoubling
 
 NORM_EPSILON = 1e-5
 
@@ -163,7 +164,7 @@ def small_generator(channels=32, blocks=4):
         x = inverted_residual(x, 8 * channels)
     x = normed(x, 4 * channels)
     for width in (4 * channels, 2 * channels):
-        x = normed(normed(layers.UpSampling2D(interpolation="bilinear")(x), width), width)
+        x = normed(normed(BilinearDoubling()(x), width), width)
     x = normed(x, channels, 7)
     x = layers.Conv2D(3, 1, use_bias=False)(x)
     return keras.Model(photos, images_output(x), name="small_cartoon_generator")

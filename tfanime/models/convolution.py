@@ -3,7 +3,7 @@
 The libraries under TensorFlow (and PyTorch) take a multiple of a convolution's time for its gradient by a 4x4 kernel of
 stride 2 where maps are small and processors have matrix instructions: 24 ms against 6 ms from 8x8x256 to 4x4x512, batch
 64, two cores. The same numbers by one matrix product take 5 ms, and a step of the recipe `dcgan` is 1.3 times as fast
-(docs/speed.md).
+(docs/reports/speed.md).
 
 Three functions belong together: all are derivatives of one form, sum(outputs * convolution(images, kernel)), which is
 linear in each of its three arguments. So the gradients of each are the other two, to any order.

@@ -10,7 +10,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer; where one device trains on the whole batch, it is one fused kernel instead of many small ones.
 
     A step of the recipe `dcgan` is 1.2 times as fast for it in mixed_bfloat16, and 1.1 times in float32
-    (docs/speed.md). The kernel also keeps statistics in float32 that Keras rounds to the layer's precision.
+    (docs/reports/speed.md). The kernel also keeps statistics in float32 that Keras rounds to the layer's precision.
 
     Args: those of `keras.layers.BatchNormalization`. With `synchronized=True` several devices compute what one does.
 

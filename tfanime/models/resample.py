@@ -104,3 +104,19 @@ class Resample(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "resampling": self.resampling}
+
+
+@keras.saving.register_keras_serializable("tfanime")
+class BilinearDoubling(keras.layers.Layer):
+    """Maps of twice the size by bilinear interpolation with half-pixel centres, as Keras' UpSampling2D, which does not
+    know maps whose size is known only when they come.
+
+    Input and output: `[batch, height, width, channels]`, twice the size.
+    """
+
+    def call(self, inputs):
+        return tf.cast(tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3]), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return batch, height and 2 * height, width and 2 * width, channels

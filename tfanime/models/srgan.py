@@ -63,6 +63,18 @@ def generator(scale=4, channels=64, blocks=16):
     return keras.Model(inputs, images_output(_conv(3, 9)(x)), name="srgan_generator")
 
 
+def reach(blocks=16):
+    """How many pixels around it, in the small picture, a pixel of the large one depends on, at most.
+
+    Args:
+        blocks: See `generator`.
+
+    Returns:
+        The sum of all kernels' halves: of 9, twice 3 a block, 3, 3 before shuffling, and what is behind it in two.
+    """
+    return 4 + 2 * blocks + 1 + 1 + 2
+
+
 def discriminator(image_size=96, channels=64, dense=1024):
     """The discriminator (figure 4, bottom): eight convolutions, every second one with stride 2, and two dense layers.
 

@@ -8,8 +8,9 @@ channels is left out, at 32 px that of 512 too.
 Two reimplementations agree on what the paper's drawings leave open: the dense layer's batch norm is by channel, the
 generator's long skip begins after that norm and its ReLU, and LeakyReLU follows the strided convolutions too.
 
-The paper does not give the initial weights. Adam moves every weight by about its learning rate, so that they decide how
-fast a layer is. Here they make all layers about as fast as DCGAN's are (docs/results.md says how that was found):
+The paper does not give the initial weights. Adam moves every weight by about its learning rate, so the initial weights
+decide how fast a layer learns. Here all layers are about as fast as DCGAN's (docs/reports/results.md tells how they
+were found):
 
 - the discriminator has Glorot's. It has no norm, and with He's its residual sums grow so large that one step turned
   the mean logit by 40; with the N(0, 0.02) of one reimplementation it learned hardly anything.

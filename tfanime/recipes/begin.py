@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from tfanime.generator import CARD, load_game, open_discriminator, open_generator
+from tfanime.generator import CARD, load_game, open_discriminator, open_network
 from tfanime.runs import RunFolder
 
 
@@ -95,7 +95,7 @@ def begin(gan, path):
 
     Args:
         gan: The compiled `tfanime.training.GAN`, new.
-        path: See `tfanime.generator.open_generator`.
+        path: See `tfanime.generator.open_network`.
 
     Returns:
         What was taken and what was not, a line for each network.
@@ -135,6 +135,6 @@ def _networks(path, missing):
         discriminator = open_discriminator(path)
         if discriminator is None:
             missing.append("discriminator: none, neither a run folder nor beside the generator")
-    variables = open_generator(path).variables
+    variables = open_network(path).variables
     others = {"discriminator": discriminator.weights} if discriminator is not None else {}
     return {"generator": variables, "ema_generator": variables} | others

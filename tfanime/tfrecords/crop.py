@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tfanime.images import from_deep
 from tfanime.limits import Limit, above, at_least, between
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.whole import is_whole, without_text
@@ -86,7 +87,7 @@ def decode(data, max_pixels=CropSettings.max_pixels):
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             elif image.mode.startswith("I;16") or image.mode in ("I", "F"):
-                image = _from_deep(image)
+                image = from_deep(image)
             image = image if image.mode == "RGB" else image.convert("RGB")
             image.info = {}  # else its colour profile and comment, of any size, would go into every crop
             return image, plain
@@ -106,17 +107,6 @@ def _is_turned(image):
     except Exception:  # of a damaged EXIF, of which Pillow raises anything; the pixels are whole
         image.info.pop("exif", None)
         return False
-
-
-def _from_deep(image):
-    """Pictures of more than 8 bits a pixel: Pillow would clip them at 255 instead of scaling."""
-    values = np.asarray(image)
-    top = 65535 if values.max(initial=0) > 255 else 255
-    grey = np.empty(values.shape, np.uint8)
-    for start in range(0, len(grey), 64):  # some rows at a time: floats of all pixels would take gigabytes
-        rows = slice(start, start + 64)
-        grey[rows] = np.clip(values[rows] / top * 255, 0, 255)
-    return Image.fromarray(grey)
 
 
 @dataclass(frozen=True)

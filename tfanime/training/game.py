@@ -29,9 +29,14 @@ class Game(keras.Model):
         seed: Seed of all that is drawn.
         **kwargs: For `keras.Model`.
 
+    Attributes:
+        form: Of a game of networks from pictures to pictures the `tfanime.generator.Form`; else None.
+
     Raises:
         ValueError: `seed` is out of its range.
     """
+
+    form = None
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -80,7 +85,7 @@ class Game(keras.Model):
         named = [term.name for term in terms if term.state]
         if len(set(named)) < len(named):
             raise ValueError(f"terms with a state must have functions of different names. Received: {named}")
-        # 0.68x on a CPU (docs/speed.md), not measured on a GPU; Keras' "auto" would switch it on.
+        # 0.68x on a CPU (docs/reports/speed.md), not measured on a GPU; Keras' "auto" would switch it on.
         kwargs.setdefault("jit_compile", False)
         devices = self.distribute_strategy.num_replicas_in_sync
         if kwargs["jit_compile"] is True and devices > 1:

@@ -318,7 +318,8 @@ async function share() {
 
 function command() { // the same avatar from a terminal
   const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const tags = Object.entries(state.avatar.wanted).map(([tag, value]) => (value > 0 ? "" : "no ") + tag.replaceAll("_", " "));
+  const weight = (value) => (Math.abs(value) === 1 ? "" : `:${Math.abs(value)}`);
+  const tags = Object.entries(state.avatar.wanted).map(([tag, value]) => (value > 0 ? "" : "no ") + tag.replaceAll("_", " ") + weight(value));
   return `python -m tfanime.generate ${quoted(state.model.source)} --seeds ${state.avatar.at}` + (tags.length ? ` --tags "${tags.join(", ")}"` : "") +
     (state.avatar.psi === 1 ? "" : ` --psi ${state.avatar.psi}`) + " --out avatar.png";
 }

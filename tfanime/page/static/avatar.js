@@ -17,7 +17,8 @@ export const lookOf = (avatar) => avatar.look ?? firstSeed(avatar.at);
 export const isPlain = (avatar, model) => // whether `python -m tfanime.generate` draws it
   typeof avatar.at === "string" && !avatar.way && avatar.look === null && avatar.fine === null &&
   (avatar.psi === 1 || (Boolean(model.w) && avatar.psi < 1)) &&
-  Object.values(avatar.wanted).every((value) => Math.abs(value) === 1);
+  Object.values(avatar.wanted).every((value) => value !== 0) &&
+  (model.vocabulary?.groups ?? []).every((group) => !group.exclusive || group.tags.filter((tag) => avatar.wanted[tag] > 0).length < 2);
 
 const tagsOf = (model) => (model.vocabulary ? model.vocabulary.groups.flatMap((group) => group.tags) : []);
 export const wantedVector = (model, wanted) => {

@@ -111,6 +111,16 @@ class AsyncAvatarClient(Avatars):
         """See `Blocking.interpolate`."""
         return np.concatenate([await self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
 
+    async def upscale(self, pictures: np.ndarray) -> np.ndarray:
+        """See `Blocking.upscale`."""
+        parts = self._pictures(pictures)
+        return np.concatenate([await self._run(self._plan_pictures("upscale", part)) for part in parts])
+
+    async def stylise(self, pictures: np.ndarray) -> np.ndarray:
+        """See `Blocking.stylise`."""
+        parts = self._pictures(pictures)
+        return np.concatenate([await self._run(self._plan_pictures("stylise", part)) for part in parts])
+
     async def model_card(self) -> dict[str, Any]:
         """See `Blocking.model_card`."""
         return await self._run(self._plan_card())

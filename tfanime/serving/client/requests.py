@@ -125,7 +125,7 @@ class Avatars:
         """One call; the array that answers it, one row a row asked for."""
         array = yield call
         if array.shape[:1] != (len(call),):
-            raise self._must(f"send one {call.output} a seed", f"{array.shape} for {len(call)} seeds")
+            raise self._must(f"send one {call.output} a row", f"{array.shape} for {len(call)} rows")
         return array
 
     def _plan_card(self):
@@ -146,7 +146,7 @@ class Avatars:
         vocabulary = yield from self._plan_vocabulary()
         if vocabulary is None:
             raise ValueError(f"tags must be left out for model {self.model!r}, which has none. Received: {tags!r}")
-        return vocabulary.wanted(tags, allow_untrained).astype(np.float32)
+        return vocabulary.wanted(tags, allow_untrained)
 
     def _plan_row(self, tags):
         """What `tags` asks for, words or the numbers that `wanted` made of them; None for nothing."""
@@ -174,6 +174,22 @@ class Avatars:
     def _plan_pngs(self, part, row):
         array = yield from self._plan(self._seeds_and_tags("generate", part, row, "image_bytes"))
         return self._checked_pngs(array)
+
+    def _plan_pictures(self, kind, part):
+        images = yield from self._plan(Call(kind, {"pictures": part}, "images"))
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise self._must("send images as uint8 [batch, height, width, 3]", f"{images.dtype} {images.shape}")
+        return images
+
+    def _pictures(self, pictures):
+        """Pictures as parts of at most `batch`."""
+        pictures = np.asarray(pictures)
+        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[-1] != 3 or 0 in pictures.shape:
+            raise ValueError(
+                "pictures must be uint8 [batch, height, width, 3], all at least 1. Received: "
+                f"{pictures.dtype} {pictures.shape}"
+            )
+        return [pictures[start : start + self.batch] for start in range(0, len(pictures), self.batch)]
 
     def _plan_way(self, seed_a, seed_b, t):
         inputs = {"seed_a": seed_a, "seed_b": seed_b, "t": t}
@@ -229,9 +245,8 @@ class Blocking(Avatars):
                 does not know a tag, or was never shown it.
             ConnectionError: No server answered, `retries` times.
             TimeoutError: A request took more than `timeout` seconds.
-            ServerError: The server failed, or sent something else than was asked for.
-
-            Those that a server's status caused have its name as `code`, such as `"NOT_FOUND"`.
+            ServerError: The server failed, or sent something else than was asked for. Errors that a server's status
+                caused have its name as `code`, such as `"NOT_FOUND"`.
         """
         return np.concatenate([images for _, images in self.generate_in_batches(seeds, tags)])
 
@@ -257,8 +272,7 @@ class Blocking(Avatars):
         Returns:
             A list of `bytes`, a PNG file each.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         parts, row = self._parts(seeds), self._run(self._plan_row(tags))
         return [data for part in parts for data in self._run(self._plan_pngs(part, row))]
@@ -266,26 +280,43 @@ class Blocking(Avatars):
     def interpolate(
         self, seed_a: int | Iterable[int], seed_b: int | Iterable[int], t: float | Iterable[float]
     ) -> np.ndarray:
-        """Fetches pictures on the way from one avatar to another.
+        """Fetches an interpolation between two avatars.
 
         Args:
-            seed_a: The seed where the way begins; one for all pictures, or one each.
-            seed_b: The seed where it ends, likewise.
-            t: How far each picture is, a number or a list of numbers from 0 (`seed_a`) to 1 (`seed_b`).
+            seed_a: The seed of the first avatar; one for all pictures, or one each.
+            seed_b: The seed of the second, likewise.
+            t: Where each picture is, a number or a list of numbers from 0 (`seed_a`) to 1 (`seed_b`).
 
         Returns:
             uint8 array `[count, height, width, 3]`.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         return np.concatenate([self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
 
-    def model_card(self) -> dict[str, Any]:
-        """What is known of the model: its signatures, vocabulary, training and licence, a dictionary.
+    def upscale(self, pictures: np.ndarray) -> np.ndarray:
+        """Has pictures enlarged, by a model of kind `upscale`.
+
+        Args:
+            pictures: uint8 array `[count, height, width, 3]`. The reply must fit into one message, see
+                `AvatarClient`'s `max_message_mib`; `tfanime.generator.tiles` takes a large picture apart.
+
+        Returns:
+            uint8 array `[count, scale * height, scale * width, 3]`.
 
         Raises:
-            As `generate` does; a ValueError for a model that was exported without the signature `model_card`.
+            As `generate` does.
+        """
+        return np.concatenate([self._run(self._plan_pictures("upscale", part)) for part in self._pictures(pictures)])
+
+    def stylise(self, pictures: np.ndarray) -> np.ndarray:
+        """Has pictures drawn in another style, by a model of kind `stylise`; the rest is as for `upscale`."""
+        return np.concatenate([self._run(self._plan_pictures("stylise", part)) for part in self._pictures(pictures)])
+
+    def model_card(self) -> dict[str, Any]:
+        """The model's card, a dictionary: its signatures, vocabulary, training and licence.
+
+        Raises what `generate` raises, and ValueError for a model that was exported without the signature `model_card`.
         """
         return self._run(self._plan_card())
 
@@ -303,8 +334,7 @@ class Blocking(Avatars):
         Returns:
             float32 array `[len(vocabulary)]` of +1, -1 and 0.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         return self._run(self._plan_wanted(tags, allow_untrained))
 

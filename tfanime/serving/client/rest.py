@@ -9,7 +9,8 @@ import urllib.parse
 import numpy as np
 import urllib3
 
-from tfanime.serving.client.requests import Attempts, Blocking
+from tfanime.images import png_of
+from tfanime.serving.client.requests import Attempts, Blocking, Call
 from tfanime.serving.client.tls import TLS
 
 _CODES = {
@@ -33,7 +34,7 @@ class RestAvatarClient(Blocking):
 
     Args:
         server: Where the server's REST port is, `"host:port"`.
-        model, timeout, retries, batch, tls: As for `AvatarClient`. A connection that breaks counts as UNAVAILABLE.
+        model: As for `AvatarClient`, as are all that follow. A connection that breaks counts as UNAVAILABLE.
 
     Raises:
         ValueError: `server` is not `host:port`, or a number is below its least value.
@@ -61,8 +62,13 @@ class RestAvatarClient(Blocking):
     def _plan_images(self, part, row):
         return self._decoded((yield from self._plan_pngs(part, row)))
 
+    def _plan_pictures(self, kind, part):
+        files = np.array([*map(png_of, part), None], object)[:-1]  # without None NumPy looks for the files' length
+        array = yield from self._plan(Call(f"{kind}_png", {"picture_bytes": files}, "image_bytes"))
+        return self._decoded(self._checked_pngs(array))
+
     def _answer(self, call):
-        inputs = {alias: array.tolist() for alias, array in call.inputs.items()}
+        inputs = {alias: [_plain(row) for row in array] for alias, array in call.inputs.items()}
         body = json.dumps({"signature_name": call.signature, "inputs": inputs})
         attempts = Attempts(self.timeout, self.retries)
         while True:
@@ -104,3 +110,8 @@ class RestAvatarClient(Blocking):
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
             received = f"{data[:100]!r} ({type(error).__name__}: {error})"
             raise self._must(f"send {call.output} as TF Serving's REST does", received) from error
+
+
+def _plain(row):
+    """A row of an input as JSON has it."""
+    return {"b64": base64.b64encode(row).decode()} if isinstance(row, bytes) else row.tolist()

@@ -12,7 +12,7 @@ from tfanime.tfrecords.detectors.detection import Detection, Detector, file_vers
 VARIABLE = "TFANIME_CASCADE"
 SOURCE = "lbpcascade_animeface.xml of https://github.com/nagadomi/lbpcascade_animeface (MIT licence)"
 SCALE_FACTOR, MIN_NEIGHBOURS, MIN_SIDE = 1.1, 5, 24
-SLOPE, INTERCEPT = 1.58, -0.37  # a logistic fit to 1,226 boxes in scenes with known faces, see docs/detectors.md
+SLOPE, INTERCEPT = 1.58, -0.37  # logistic fit to 1,226 boxes in scenes with known faces: docs/reports/detectors.md
 
 
 def lbpcascade(settings):

@@ -1,9 +1,9 @@
 """The tagger `colours`: hair and eye colour, measured in the crop.
 
-Pixels are taken on a grid that lies on the face by its two eyes. Each is said in a few colour words (prototypes in
-CIELAB), and how often each word occurs in the fringe, beside the face, in the irises ... decides, by logistic
-regression, together with the detector's own colour samples where it has some. docs/colours.md says how good that is;
-benchmarks/colours.py fits `colours.json`, all that is learned.
+Pixels are sampled on a grid that is aligned with the two eyes. Each is described by its similarity to a few prototype
+colours in CIELAB. The frequencies of the prototypes in the fringe, beside the face, in the irises ..., and the
+detector's own colour samples where it has some, are the inputs of a logistic regression. docs/reports/colours.md has
+its accuracy; benchmarks/colours.py fits `colours.json`, all that is learned.
 """
 
 import functools

@@ -1,0 +1,156 @@
+"""Pictures of pictures: networks that enlarge, or that draw in another style."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+PICTURE_KINDS = ("upscale", "stylise")
+LEAST = 4
+"""The least sides of a picture in multiples of what they must be; smaller ones are continued at their edges, for layers
+that mirror what they see."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a network from pictures to pictures takes and gives.
+
+    Args:
+        kind: `"upscale"` or `"stylise"`, which names its signature, too.
+        scale: How many times height and width grow.
+        multiple: What height and width must be multiples of; other pictures are continued at their edges and cut.
+        reach: How many pixels around it, at most, a pixel depends on; with these around them, tiles have no seams.
+            None where it depends on the whole picture.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    kind: str
+    scale: int = 1
+    multiple: int = 1
+    reach: int | None = None
+
+    FIELDS = ("kind", "scale", "multiple", "reach")
+
+    def __post_init__(self):
+        for name, holds, rule in (
+            ("kind", self.kind in PICTURE_KINDS, f"one of {', '.join(PICTURE_KINDS)}"),
+            ("scale", _is_count(self.scale), "a whole number from 1"),
+            ("multiple", _is_count(self.multiple), "a whole number from 1"),
+            ("reach", self.reach is None or _is_count(self.reach), "a whole number from 1, or None"),
+        ):
+            if not holds:
+                raise ValueError(f"{name} must be {rule}. Received: {getattr(self, name)!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Itself as a dictionary that JSON knows."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Form":
+        """The form in a card.
+
+        Args:
+            values: A dictionary that has at least what `to_json` gave.
+
+        Raises:
+            KeyError, ValueError: It has not.
+        """
+        return cls(**{name: values[name] for name in cls.FIELDS})
+
+    def through(self, network: "keras.Model", images: "tf.Tensor") -> "tf.Tensor":
+        """What a network makes of pictures.
+
+        Args:
+            network: The `keras.Model` of this form.
+            images: uint8 `[batch, height, width, 3]`, both at least 1.
+
+        Returns:
+            uint8 `[batch, scale * height, scale * width, 3]`.
+        """
+        import tensorflow as tf
+
+        from tfanime.images import to_float, to_uint8
+
+        height, width = tf.shape(images)[1], tf.shape(images)[2]
+        for axis, side in ((1, height), (2, width)):
+            whole = tf.maximum(-(-side // self.multiple), LEAST) * self.multiple
+            images = tf.gather(images, tf.minimum(tf.range(whole), side - 1), axis=axis)
+        drawn = to_uint8(network(to_float(images), training=False))
+        return drawn[:, : self.scale * height, : self.scale * width]
+
+
+class PictureNetwork:
+    """A trained network from pictures to pictures.
+
+    Args:
+        function: uint8 `[batch, height, width, 3]` -> uint8 `[batch, scale * height, scale * width, 3]`.
+        form: Its `Form`.
+        network: The `keras.Model` behind it, from and to [-1, 1]; None for a SavedModel.
+        card: What is known of its origin, a dictionary.
+        variables: What the network has learned; default: the weights of `network`.
+        licence: What is known of what may be done with it.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        form: Form,
+        network: "keras.Model | None" = None,
+        card: dict[str, Any] | None = None,
+        variables: list[Any] | None = None,
+        licence: str = "",
+    ) -> None:
+        self._function = function
+        self.form = form
+        self.network = network
+        self.card = card or {}
+        self.variables = network.weights if network else variables or []
+        self.licence = licence
+
+    @property
+    def kind(self) -> str:
+        """`"upscale"` or `"stylise"`."""
+        return self.form.kind
+
+    def images(self, images: "np.ndarray") -> "np.ndarray":
+        """What it makes of pictures of one size; see `tfanime.generator.tiles` for large ones.
+
+        Args:
+            images: uint8 array `[batch, height, width, 3]`, all at least 1.
+
+        Returns:
+            uint8 array `[batch, scale * height, scale * width, 3]`.
+
+        Raises:
+            ValueError: `images` is none.
+        """
+        import numpy as np
+
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
+            raise ValueError(
+                f"images must be uint8 [batch, height, width, 3], all at least 1. Received: {images.dtype} "
+                f"{images.shape}"
+            )
+        return np.asarray(self._function(images))
+
+
+def picture_network(network, form, provenance, licence):
+    """The `PictureNetwork` of a `keras.Model`; its card is `provenance`."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    def function(images):
+        return form.through(network, images)
+
+    return PictureNetwork(function, form, network, provenance, licence=licence)
+
+
+def _is_count(value):
+    return isinstance(value, int) and value >= 1

@@ -1,0 +1,121 @@
+"""Single picture files of any kind, read and written: what commands on pictures are given, and give."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tfanime.files import replacing
+from tfanime.images import from_deep
+
+MAX_PIXELS = 50_000_000
+"""Larger pictures are refused: with a scale of 2 their answers would have gigabytes."""
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""What can be written, by suffix."""
+READ = (*FORMATS, ".bmp", ".gif", ".tif", ".tiff")
+"""Suffixes of what is read from folders."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture.
+
+    Args:
+        pixels: uint8 array `[height, width, 3]`, RGB. Where nothing can be seen it has the nearest visible colour.
+        alpha: uint8 array `[height, width]`, 0 where nothing can be seen; None for a picture without.
+        note: What of the file was passed over, in words; empty for nothing.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    note: str = ""
+
+
+def read_picture(path):
+    """Reads a picture: grey ones, palettes and 16 bits become RGB of 8 bits; of an animation it is the first frame.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        A `Picture`, upright.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: It is no picture, a damaged one, or one of more than `MAX_PIXELS`.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")  # odd EXIF, many pixels: the picture is read or it is not
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+            note = "the first frame of an animation" if getattr(image, "is_animated", False) else ""
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+                image = from_deep(image)
+            transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
+            pixels = np.asarray(image.convert("RGBA" if transparent else "RGB"))
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except UnidentifiedImageError as error:
+        raise ValueError(f"a picture must be a PNG, JPEG, WebP, GIF, BMP or TIFF. Received: {str(path)!r}") from error
+    except Exception as error:  # decoders of foreign bytes raise anything
+        raise ValueError(f"a picture must be whole and not too large. Received: {str(path)!r}, {error}") from error
+    if not transparent or pixels[..., 3].all():
+        alpha = pixels[..., 3] if transparent and (pixels[..., 3] < 255).any() else None
+        return Picture(np.ascontiguousarray(pixels[..., :3]), alpha, note)
+    return Picture(_filled(pixels), pixels[..., 3], note)
+
+
+def _filled(pixels):
+    """The colours of RGBA pixels; those that nobody sees, which are often black, become the nearest visible one's, so
+    that they do not darken an edge."""
+    import cv2
+
+    hidden = (pixels[..., 3] == 0).astype(np.uint8)
+    if hidden.all():
+        return np.ascontiguousarray(pixels[..., :3])
+    _, labels = cv2.distanceTransformWithLabels(hidden, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((labels.max() + 1, 3), np.uint8)
+    colours[labels[hidden == 0]] = pixels[..., :3][hidden == 0]
+    return colours[labels]
+
+
+def require_picture_name(path, argument):
+    """Refuses a file name that says no format which can be written.
+
+    Args:
+        path: The name.
+        argument: What the user calls it.
+
+    Raises:
+        ValueError: It ends in something else.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ValueError(f"{argument} must end in one of {', '.join(FORMATS)}. Received: {str(path)!r}")
+
+
+def write_picture(path, picture):
+    """Writes a picture, through a temporary file; its format follows from its name.
+
+    Args:
+        path: Where it shall be.
+        picture: The `Picture`. A JPEG has no alpha: it is then shown on white.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: The name says no format, see `FORMATS`.
+    """
+    require_picture_name(path, "a picture's name")
+    kind = FORMATS[Path(path).suffix.lower()]
+    image = Image.fromarray(picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+        if kind == "JPEG":
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    with replacing(path) as temporary:
+        image.save(temporary, kind, **({} if kind == "PNG" else {"quality": 95}))
