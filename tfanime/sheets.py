@@ -152,7 +152,7 @@ class PictureSheet:
         scale = made.shape[1] // self.pictures.shape[1]
         given = self.pictures.repeat(scale, 1).repeat(scale, 2)
         rows = [given, made, *([] if self.truth is None else [self.truth])]
-        columns = self.columns or len(given)
+        columns = min(self.columns or len(given), len(given))
         parts = [row[i : i + columns] for i in range(0, len(given), columns) for row in rows]
         return grid(np.concatenate(parts), columns, PADDING)
 

@@ -59,8 +59,8 @@ def open_photos(config, run, warn):
     photos = open_faces(run, config.photos, config.image_size, flag="photos").described_by(None)
     if photos.fingerprint == drawings.fingerprint:
         raise ValueError(f"--photos must be other shards than --data. Received: {config.photos!r}, the same pictures")
-    held_out = photos
-    if Manifest.load(config.photos).split("holdout").count:
+    held_out, holdout = photos, Manifest.load(config.photos).holdout
+    if holdout and holdout["count"]:
         held_out = open_faces(run, config.photos, config.image_size, "holdout", "photos")
     else:
         warn("--photos have no held-out ones (the converter's --holdout): the sheets show photos of the training")
