@@ -153,7 +153,7 @@ class Upscaling(Game):
             The generator's loss and the norm of its gradients, by name.
         """
         small, reals = data[:2]
-        count, step = self.rows(small), self.present_step()
+        count = self.rows(small)
         parts = Parts(self.accumulate)
         for _, (part, truth) in parts.of((small, reals)):
             with tf.GradientTape() as tape:
@@ -168,8 +168,8 @@ class Upscaling(Game):
         """A step of the second phase, one update of each player.
 
         Args:
-            data: `(small, large)` or `(small, large, drawn)`: pictures, float32 in [-1, 1], `[batch, height, width, 3]`,
-                the large ones `scale` times as high and wide; `drawn` has the size of `small`.
+            data: `(small, large)` or `(small, large, drawn)`: float32 `[batch, height, width, 3]` in [-1, 1], the large
+                pictures `scale` times as high and wide; `drawn` has the size of `small`.
 
         Returns:
             Scalars by name: both losses and the generator's parts, the mean logits, and the norms of the gradients
