@@ -127,7 +127,7 @@ def parse(
         if hint is bool:  # `--overwrite` alone means `--overwrite true`
             action.nargs, action.const = "?", True
         if typing.get_origin(hint) is typing.Literal:
-            action.metavar = f"{{{','.join(typing.get_args(hint))}}}"
+            action.metavar = f"{{{','.join(map(str, typing.get_args(hint)))}}}"
         if action.dest in rules:
             action.help = f"{action.help} Must be {' and '.join(rules[action.dest])}."
     return _made(config_class, parser, parser.parse_args(arguments))

@@ -116,6 +116,11 @@ class Degradation:
     drawn: np.ndarray | None = None
     way: Literal["residual", "shown"] = "residual"
 
+    @property
+    def shows(self):
+        """Whether drawn pictures come beside the pairs."""
+        return self.drawn is not None and self.way == "shown"
+
     def __call__(self, images, seed, step, begin=0):
         """The pairs of a batch.
 
@@ -151,7 +156,7 @@ class Degradation:
         if random.random() < 0.5:
             drawn = drawn[:, ::-1]
         drawn = np.ascontiguousarray(drawn)
-        if self.way == "shown":
+        if self.shows:
             return small, image, drawn
         small = np.round(small + random.uniform(0, 1.5) * residual_of(drawn)).clip(0, 255).astype(np.uint8)
         return small, image
