@@ -16,6 +16,7 @@ STAGES = (
     ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
     ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
     ("tfanime.video", "a film from avatar to avatar, as MP4 or GIF"),
+    ("tfanime.upscale", "pictures or avatars enlarged by a network of the recipe srgan"),
     ("tfanime.page", "a page that draws avatars by seed and tags in a browser"),
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),
