@@ -26,6 +26,13 @@ def lint(session):
 
 
 @nox.session
+def docs(session):
+    """The site of the documentation, into build/site; a link that leads nowhere fails."""
+    session.install("mkdocs>=1.6,<2", "mkdocs-material>=9.7", "mkdocstrings[python]>=1.0")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
 def types(session):
     """A strict type checker accepts a user's program, and the guide's, and sees the mistakes in it."""
     session.install("mypy>=1.18", "numpy>=2.1")

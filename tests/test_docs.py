@@ -60,7 +60,7 @@ def mentions():
     """Commands of tfanime in sentences and tables, which may be only the beginning of one."""
     for page, text in TEXTS.items():
         for command in re.findall(r"`(python -m tfanime[^`]+)`", re.sub(r"\s+", " ", text)):
-            if "NAME" not in command:
+            if "NAME" not in command and command != "python -m tfanime --version":
                 yield page, command
 
 

@@ -24,7 +24,7 @@ FLOORS = (
     ("callbacks",),
     ("recipes",),
     ("latent_space",),
-    ("generate", "mix", "upscale", "video"),
+    ("directions", "generate", "mix", "upscale", "video"),
     ("evaluate", "export"),
     ("page",),
     ("serving",),

@@ -39,7 +39,8 @@ class Inputs:
 
         Args:
             network: The generator, a functional `keras.Model`.
-            latents, vocabulary: See `Inputs`.
+            latents: See `Inputs`.
+            vocabulary: See `Inputs`.
         """
         further = network.inputs[2 if vocabulary else 1 :]
         return cls(latents, vocabulary, tuple((each.name, each.shape[-1]) for each in further if each.name in NOISES))

@@ -72,7 +72,8 @@ def export_generator(generator, out_dir, onnx=None):
     Args:
         generator: A `tfanime.generator.Generator` with `network`, `latents`, and `vocabulary` if it has tags, or a
             `tfanime.generator.PictureNetwork` with `network`.
-        out_dir, onnx: See `export`.
+        out_dir: See `export`.
+        onnx: See `export`.
 
     Returns:
         The new version's folder.

@@ -245,9 +245,8 @@ class Blocking(Avatars):
                 does not know a tag, or was never shown it.
             ConnectionError: No server answered, `retries` times.
             TimeoutError: A request took more than `timeout` seconds.
-            ServerError: The server failed, or sent something else than was asked for.
-
-            Those that a server's status caused have its name as `code`, such as `"NOT_FOUND"`.
+            ServerError: The server failed, or sent something else than was asked for. Errors that a server's status
+                caused have its name as `code`, such as `"NOT_FOUND"`.
         """
         return np.concatenate([images for _, images in self.generate_in_batches(seeds, tags)])
 
@@ -273,8 +272,7 @@ class Blocking(Avatars):
         Returns:
             A list of `bytes`, a PNG file each.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         parts, row = self._parts(seeds), self._run(self._plan_row(tags))
         return [data for part in parts for data in self._run(self._plan_pngs(part, row))]
@@ -282,18 +280,17 @@ class Blocking(Avatars):
     def interpolate(
         self, seed_a: int | Iterable[int], seed_b: int | Iterable[int], t: float | Iterable[float]
     ) -> np.ndarray:
-        """Fetches pictures on the way from one avatar to another.
+        """Fetches an interpolation between two avatars.
 
         Args:
-            seed_a: The seed where the way begins; one for all pictures, or one each.
-            seed_b: The seed where it ends, likewise.
-            t: How far each picture is, a number or a list of numbers from 0 (`seed_a`) to 1 (`seed_b`).
+            seed_a: The seed of the first avatar; one for all pictures, or one each.
+            seed_b: The seed of the second, likewise.
+            t: Where each picture is, a number or a list of numbers from 0 (`seed_a`) to 1 (`seed_b`).
 
         Returns:
             uint8 array `[count, height, width, 3]`.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         return np.concatenate([self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
 
@@ -317,10 +314,9 @@ class Blocking(Avatars):
         return np.concatenate([self._run(self._plan_pictures("stylise", part)) for part in self._pictures(pictures)])
 
     def model_card(self) -> dict[str, Any]:
-        """What is known of the model: its signatures, vocabulary, training and licence, a dictionary.
+        """The model's card, a dictionary: its signatures, vocabulary, training and licence.
 
-        Raises:
-            As `generate` does; a ValueError for a model that was exported without the signature `model_card`.
+        Raises what `generate` raises, and ValueError for a model that was exported without the signature `model_card`.
         """
         return self._run(self._plan_card())
 
@@ -338,8 +334,7 @@ class Blocking(Avatars):
         Returns:
             float32 array `[len(vocabulary)]` of +1, -1 and 0.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         return self._run(self._plan_wanted(tags, allow_untrained))
 

@@ -34,7 +34,7 @@ class RestAvatarClient(Blocking):
 
     Args:
         server: Where the server's REST port is, `"host:port"`.
-        model, timeout, retries, batch, tls: As for `AvatarClient`. A connection that breaks counts as UNAVAILABLE.
+        model: As for `AvatarClient`, as are all that follow. A connection that breaks counts as UNAVAILABLE.
 
     Raises:
         ValueError: `server` is not `host:port`, or a number is below its least value.
