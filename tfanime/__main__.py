@@ -16,6 +16,7 @@ STAGES = (
     ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
     ("tfanime.directions", "directions in which avatars can be changed, with a sheet of each"),
     ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
+    ("tfanime.project", "the avatar most like a picture of yours, as a point that can be mixed and filmed"),
     ("tfanime.video", "a film from avatar to avatar, as MP4 or GIF"),
     ("tfanime.upscale", "pictures or avatars enlarged by a network of the recipe srgan"),
     ("tfanime.page", "a page that draws avatars by seed and tags in a browser"),
