@@ -73,6 +73,8 @@ READ = {
     "blocks": (2, lambda game: game.form.reach == 12),
     "discriminator_channels": (3, lambda game: game.discriminator.layers[1].filters == 3),
     "discriminator_dense": (5, lambda game: game.discriminator.layers[-5].units == 5),
+    "network": ("small", lambda game: game.generator.name == "small_generator"),
+    "pixel_weight": (0.5, lambda game: [term.weight for term in game.terms] == [1.0, 0.5]),
     "pixel_steps": (1, lambda game: game.pixel_steps == 1),
     "drop": (0.5, lambda game: rates(game.generator_optimizer, 4) == pytest.approx([5e-5])),
     "decay": ("exponential", lambda game: rates(game.discriminator_optimizer, 2) == pytest.approx([1e-5])),

@@ -40,6 +40,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
             of what JPEG did.
         batch_size: Pictures a step, over all devices.
         scale: How many times larger pictures become.
+        network: The generator: the paper's (srresnet), or one that learns what a bilinear enlargement lacks (small).
         channels: Channels of the generator's hidden layers.
         blocks: Its residual blocks.
         discriminator_channels: Channels of the discriminator's first layer; they double three times.
@@ -49,6 +50,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         content: The network in whose features content is compared: vgg19 (conv5_4; downloaded once by Keras) or
             hed_vgg16 (conv4_3; needs `pip install 'tfanime[judge]'`).
         content_weight: Weight of the content.
+        pixel_weight: Weight of the squared error after --pixel_steps, 0 in the paper.
         adversarial_weight: Weight of the adversarial loss in the generator's.
         crop: Side of the part of a large picture that a step sees, at a random place. Default: all of it.
         degradation: How small pictures are made: by means of places alone (clean), of large ones in other light
@@ -65,6 +67,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     batch_size: int = 16
     steps: int = 1_200_000
     scale: Literal[2, 4] = 4
+    network: Literal["srresnet", "small"] = "srresnet"
     channels: Annotated[int, at_least(1)] = 64
     blocks: Annotated[int, at_least(1)] = 16
     discriminator_channels: Annotated[int, at_least(1)] = 64
@@ -75,6 +78,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     drop: Annotated[float, above(0, most=1)] = 0.1
     content: Literal["vgg19", "hed_vgg16"] = "vgg19"
     content_weight: Annotated[float, at_least(0)] = 1.0
+    pixel_weight: Annotated[float, at_least(0)] = 0.0
     adversarial_weight: Annotated[float, at_least(0)] = 1e-3
     crop: Annotated[int | None, multiple_of(16)] = None
     degradation: Literal["clean", "jitter", "blind"] = "clean"
@@ -122,7 +126,7 @@ def build(config, vocabulary=None):
     from tfanime.models.vgg import open_vgg
     from tfanime.training import Term
     from tfanime.training.content import Content
-    from tfanime.training.upscaling import Upscaling
+    from tfanime.training.upscaling import Upscaling, squared_error
 
     terms = []
     if config.content_weight and config.pixel_steps < config.steps:
@@ -131,9 +135,12 @@ def build(config, vocabulary=None):
             open_vgg(config.content), LAYERS[config.content], **form, dtype=keras.config.dtype_policy().compute_dtype
         )
         terms.append(Term(content, "generator", config.content_weight))
+    if config.pixel_weight and config.pixel_steps < config.steps:
+        terms.append(Term(squared_error, "generator", config.pixel_weight))
+    make = {"srresnet": srgan.generator, "small": srgan.small_generator}[config.network]
     side = config.crop or config.image_size
     game = Upscaling(
-        srgan.generator(config.scale, config.channels, config.blocks),
+        make(config.scale, config.channels, config.blocks),
         srgan.discriminator(side, config.discriminator_channels, config.discriminator_dense),
         Form("upscale", config.scale, reach=srgan.reach(config.blocks)),
         ema_half_life=config.ema_half_life,
