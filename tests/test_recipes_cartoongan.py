@@ -167,7 +167,6 @@ def test_no_flag_is_left_out():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"photos": None}, "--photos must be a folder of shards of photos. Received: None"),
         ({"image_size": 20}, "--image_size must be a multiple of 16. Received: 20"),
         ({"style": -1.0}, "--style must be at least 0. Received: -1.0"),
         ({"content": 0.0}, "--content must be above 0 with --content_steps. Received: 0.0"),
@@ -248,6 +247,8 @@ def test_data_that_do_not_do(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, "--run=a", "--steps=1"]
     with pytest.raises(ValueError, match=r"--photos must be other shards than --data. Received: .* the same pictures"):
         cartoongan.main([*common, f"--photos={shards}", f"--data={shards}"])
+    with pytest.raises(ValueError, match=r"--photos must be a folder of shards of photos. Received: None"):
+        cartoongan.main([*common, f"--data={shards}"])
     with pytest.raises(FileNotFoundError, match=r"--photos: .*absent"):
         cartoongan.main([*common, "--photos=absent", f"--data={shards}"])
     other = tiny_photos.shards_of(tiny_photos.folder_of(in_tmp / "pictures", 6), in_tmp / "other", holdout=0.0)

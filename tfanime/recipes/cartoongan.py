@@ -99,7 +99,6 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     ramp_steps: Annotated[int, at_least(1)] = 1000
 
     def rules(self):
-        yield "photos", bool(self.photos), "a folder of shards of photos"
         yield "content", self.weight_of("content") > 0 or not self.content_steps, "above 0 with --content_steps"
         yield "accumulate", self.accumulate == 1 or self.weights == "fixed", "1 with --weights auto"
         shares = [self.weight_of(name) for name in LOSSES]

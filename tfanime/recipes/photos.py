@@ -48,13 +48,15 @@ def open_photos(config, run, warn):
     """The `Recipe.data` of such games: a `PhotosAndDrawings`.
 
     Raises:
-        FileNotFoundError, ValueError: See `open_faces`; or the photos are the drawings.
+        FileNotFoundError, ValueError: See `open_faces`; or there are no photos, or they are the drawings.
     """
     import numpy as np
 
     from tfanime.tfrecords.manifest import Manifest
     from tfanime.training.edges import smoothed
 
+    if not config.photos:
+        raise ValueError(f"--photos must be a folder of shards of photos. Received: {config.photos!r}")
     drawings = open_faces(run, config.data, config.image_size).described_by(None)
     photos = open_faces(run, config.photos, config.image_size, flag="photos").described_by(None)
     if photos.fingerprint == drawings.fingerprint:
