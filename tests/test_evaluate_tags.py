@@ -1,9 +1,12 @@
+import base64
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tfanime.evaluate import tags
 from tfanime.generator import Generator
@@ -77,7 +80,30 @@ def test_models_are_compared(network, models, in_tmp, capsys):
     mean = next(line for line in printed.splitlines() if line.startswith("mean"))
     assert mean.split() == ["mean", "100", "%", "50", "%"]
     page = (in_tmp / "here" / "tags.html").read_text()
+    strips = re.findall(r"<td>(\w+ \w+)</td><td class=\"n\">(\d+ of \d+)</td><td><img src=\"data:image/jpeg", page)
+    assert strips == [
+        ("red hair", "10 of 10"),
+        ("grey hair", "10 of 10"),
+        ("red hair", "10 of 10"),
+        ("grey hair", "0 of 10"),
+    ]
+    assert "! 0 %" in page and "! 100 %" not in page
     assert page.count("<svg") > 4 and "Seen by mine1" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_strips_mark_the_pictures_in_which_the_tag_is_seen():
+    strips = tags.Strips()
+    strips("hat", np.zeros((12, 24, 24, 3), np.uint8), np.array([1, -1, 0] * 4))
+    strips("smile", np.zeros((12, 24, 24, 3), np.uint8), np.zeros(12))  # of which the judge has no opinion
+    (row,) = strips.rows
+    assert (row["tag"], row["seen"], row["count"]) == ("hat", 4, 10)
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(row["strip"].split(",")[1]))).convert("RGB")).astype(
+        int
+    )
+    assert picture.shape == (26, 240, 3)
+    np.testing.assert_allclose(
+        picture[-1, 12::24].mean(axis=-1)[:4], [np.mean(tags.BAR), 255, 255, np.mean(tags.BAR)], atol=25
+    )
 
 
 def test_models_that_cannot_be_asked(network, models, in_tmp):
@@ -130,7 +156,7 @@ MODELS = {
 
 def parsed(models, judge, recall=None):
     """The table in a page, the one of a judge."""
-    page = tags.page(models, [judge], {judge: recall})
+    page = tags.page(models, [judge], {judge: recall}, {})
     return ET.fromstring(re.search(r"<table.*</table>", page, re.DOTALL)[0])
 
 
@@ -178,9 +204,9 @@ def test_a_judge_without_an_opinion():
     undecided = {"a": [Obeyed("red_hair", "hair", {"one": Share(0, 0)}, {"one": Share(3, 9)}), row("blue_hair", 3)]}
     lines = parsed(undecided, "one").findall(".//tbody/tr")
     assert texts(lines[1])[1:4] == ["0", "–", ""]
-    assert "<table" not in tags.page(MODELS, ["nobody"], {})
+    assert "<table" not in tags.page(MODELS, ["nobody"], {}, {})
 
 
 def test_models_of_different_tags_are_refused():
     with pytest.raises(ValueError, match=r"models in one table must have the same tags. Received: a, b"):
-        tags.page({"a": [row("red_hair", 1)], "b": [row("blue_hair", 1)]}, ["one"], {})
+        tags.page({"a": [row("red_hair", 1)], "b": [row("blue_hair", 1)]}, ["one"], {}, {})

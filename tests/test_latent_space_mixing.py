@@ -1,15 +1,8 @@
 import numpy as np
 import pytest
 
-from tfanime.latent_space.mixing import mix, mixing_grid, parse_layers
+from tfanime.latent_space.mixing import mix, mixing_grid
 from tfanime.latent_space.space import LatentSpace
-
-
-def test_layers_as_text():
-    assert parse_layers("3, 0-1,1", 6) == [0, 1, 3]
-    for text in ("6", "0-6", "3-2", "", "x", "-1"):
-        with pytest.raises(ValueError, match=r"layers must be numbers from 0 to 5, .* Received: '.*'"):
-            parse_layers(text, 6)
 
 
 def test_some_layers_are_the_others(styled):

@@ -4,19 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfanime.latent_space.points import parse_points, points_of, read_points, write_points
+from tfanime.latent_space.points import points_of, read_points, write_points
 from tfanime.latent_space.space import LatentSpace
-
-
-def test_seeds_and_files_side_by_side(in_tmp):
-    Path("me.npz").touch()
-    assert parse_points("0-2, me.npz,7") == [0, 1, 2, Path("me.npz"), 7]
-    with pytest.raises(FileNotFoundError, match=r"rows must be seeds, or files that exist. Received: 'you.npz'"):
-        parse_points("0,you.npz", "rows")
-    with pytest.raises(ValueError, match=r"rows, where no file of points .* Received: 'me.png'"):
-        parse_points("me.png", "rows")
-    with pytest.raises(ValueError, match="rows must be at most 10,000"):
-        parse_points("0-9998,5,6", "rows")
 
 
 def test_a_written_point_is_read(styled, in_tmp):

@@ -24,7 +24,7 @@ FLOORS = (
     ("callbacks",),
     ("recipes",),
     ("latent_space",),
-    ("generate", "mix", "video"),
+    ("directions", "generate", "mix", "video"),
     ("evaluate", "export"),
     ("page",),
     ("serving",),

@@ -14,6 +14,7 @@ STAGES = (
     ("tfanime.evaluate.tags", "which tags generators obey, as a table and a page"),
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
     ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
+    ("tfanime.directions", "directions in which avatars can be changed, with a sheet of each"),
     ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
     ("tfanime.video", "a film from avatar to avatar, as MP4 or GIF"),
     ("tfanime.page", "a page that draws avatars by seed and tags in a browser"),

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfanime import command_line
 from tfanime.generator import open_generator
+from tfanime.latent_space.text import parse_edits
 from tfanime.limits import Checked, at_least, between
 from tfanime.seeds import LARGEST_SEED, MAX_SEEDS, parse_seeds, require_writable_out, write_in_batches
 
@@ -30,6 +31,10 @@ class Config(Checked):
             the tagger that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were
             kept are printed; they draw the same avatars without --best_of.
         psi: Truncation, of a StyleGAN2: below 1, down to 0, avatars have less variety and fewer are broken.
+        direction: How they are all changed: names of directions with amounts, such as "blue eyes=4, pca1=-2", in
+            standard deviations. pca1@0-3 changes layers 0 to 3 alone.
+        directions: The directions.npz that `python -m tfanime.directions` wrote. Default: that in the generator's own
+            folder; avatars64 has one.
         batch: Pictures drawn at once.
     """
 
@@ -41,10 +46,14 @@ class Config(Checked):
     out: str = "avatars.png"
     best_of: Annotated[int, between(1, 64)] = 1
     psi: Annotated[float, between(0, 1)] = 1.0
+    direction: str = ""
+    directions: str | None = None
     batch: Annotated[int, at_least(1)] = 64
 
     def rules(self):
-        seeds = parse_seeds(self.seeds)  # which says itself what is wrong
+        seeds = parse_seeds(self.seeds)  # these say themselves what is wrong
+        parse_edits(self.direction)
+        yield "directions", self.directions is None or bool(self.direction), "left out without --direction"
         yield "best_of", self.best_of == 1 or bool(self.tags.strip()), "1 without --tags"
         most = MAX_SEEDS // len(seeds), (LARGEST_SEED + 1) // (max(seeds) + 1)
         yield "best_of", self.best_of <= max(1, min(most)), f"at most {max(1, min(most)):,} for these seeds"
@@ -100,6 +109,7 @@ def main(arguments=None):
   python -m tfanime.generate runs/dragan --tags "blonde hair, blue eyes, smile" --out blonde.png
   python -m tfanime.generate avatars64 --psi 0.7 --out fewer_broken.png
   python -m tfanime.generate avatars64 --tags "green hair:1.5, red eyes" --best_of 4 --out green.png
+  python -m tfanime.generate avatars64 --direction "blue eyes=4" --out blue.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -109,7 +119,12 @@ def main(arguments=None):
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
     generator = open_generator(config.model, config.checkpoint)
-    if config.psi != 1:
+    if config.direction:
+        from tfanime.latent_space.edits import edited_generator
+
+        edits = parse_edits(config.direction)
+        generator = edited_generator(config.model, generator, edits, config.directions, config.psi)
+    elif config.psi != 1:
         generator = generator.truncated(config.psi)
     if config.best_of > 1:
         from tfanime.tagger.files import open_tagger

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tfanime import command_line
 from tfanime.generator import open_generator
-from tfanime.latent_space.points import parse_points, points_of
+from tfanime.latent_space.text import parse_layers, parse_points
 from tfanime.limits import Checked, Limit, at_least, between
 from tfanime.seeds import MAX_SHEET, require_writable_out
 
@@ -67,7 +67,8 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     from tfanime.images import grid, write_png
-    from tfanime.latent_space.mixing import mixing_grid, parse_layers, require_styles
+    from tfanime.latent_space.mixing import mixing_grid, require_styles
+    from tfanime.latent_space.points import points_of
     from tfanime.latent_space.space import LatentSpace
 
     require_writable_out(config.out, 1)

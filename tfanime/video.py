@@ -7,7 +7,7 @@ from typing import Annotated
 from tfanime import command_line
 from tfanime.files import require_writable_folder
 from tfanime.generator import open_generator
-from tfanime.latent_space.points import parse_points, points_of
+from tfanime.latent_space.text import parse_points
 from tfanime.limits import Checked, Limit, at_least, between
 
 FILM = Limit("a file that ends in .mp4 or .gif", lambda value: value.lower().endswith((".mp4", ".gif")))
@@ -89,6 +89,7 @@ def main(arguments=None):
 
 
 def _keys(space, config):
+    from tfanime.latent_space.points import points_of
     from tfanime.latent_space.space import joined
 
     avatars, tags = parse_points(config.avatars), [each.strip() for each in config.tags.split(";")]

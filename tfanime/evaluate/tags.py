@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
 from tfanime import command_line
 from tfanime.limits import AVATAR_SEED, Checked, at_least
+from tfanime.pages.pictures import as_jpeg, data_uri
+
+STRIP = 10  # pictures of each tag that the page shows
+BAR = (108, 75, 209)
+JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,45 @@ class Config(Checked):
     network: str | None = None
 
 
-def page(models, judges, recall):
+class Strips:
+    """The first pictures of each tag side by side, a bar under those in which the judge sees the tag; a `look` of
+    `tfanime.metrics.attributes.tags_obeyed`.
+
+    Attributes:
+        rows: A dictionary for each tag that the judge knows: `tag`, `strip` (a picture as a `data:` URI), and `seen` of
+            `count` pictures.
+    """
+
+    def __init__(self):
+        self.rows = []
+
+    def __call__(self, tag, images, seen):
+        if not seen.any():
+            return
+        from PIL import Image
+
+        images, seen = images[:STRIP], seen[:STRIP] > 0
+        bar = np.full((len(images), max(2, images.shape[1] // 12), *images.shape[2:]), 255, np.uint8)
+        bar[seen] = BAR
+        strip = np.concatenate(np.concatenate([images, bar], axis=1), axis=1)
+        self.rows.append(
+            {
+                "tag": tag,
+                "strip": data_uri(as_jpeg(Image.fromarray(strip), JPEG_QUALITY)),
+                "seen": int(seen.sum()),
+                "count": len(images),
+            }
+        )
+
+
+def page(models, judges, recall, strips):
     """A self-contained page.
 
     Args:
         models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`.
         judges: The judges' names.
         recall: By the judge's name, its recall on real faces, by tag.
+        strips: By the model's name the rows of its `Strips`, by the first judge.
 
     Returns:
         HTML, as text.
@@ -48,7 +87,8 @@ def page(models, judges, recall):
     from tfanime.pages import template
 
     tables = [table_of(models, judge, recall.get(judge)) for judge in judges]
-    return template.render("evaluate/tags.html.jinja", tables=[table for table in tables if table["lines"]])
+    tables = [table for table in tables if table["lines"]]
+    return template.render("evaluate/tags.html.jinja", tables=tables, strips=strips, judge=judges[0])
 
 
 def table_of(models, judge, recall=None):
@@ -139,10 +179,12 @@ def main(arguments=None):
             f"--network must know a tag of the models ({', '.join(tags[:5])} ...). "
             f"Received: {network.name}, which knows none"
         )
-    models = {}
+    models, strips = {}, {}
     for path, generator in generators.items():
         judges = [NetworkJudge(network), *colour_judges(generator.vocabulary)]
-        models[path] = tags_obeyed(generator, judges, config.count, config.seed)
+        look = Strips()
+        models[path] = tags_obeyed(generator, judges, config.count, config.seed, look=look)
+        strips[path] = look.rows
     names = [judge.name for judge in judges]
     recall = {network.name: recall_of(network, generator.vocabulary)}
     values = {
@@ -153,7 +195,7 @@ def main(arguments=None):
         "models": {path: [dataclasses.asdict(row) for row in rows] for path, rows in models.items()},
     }
     write_text(out / "tags.json", json.dumps(values, indent=1) + "\n")
-    template.write(out / "tags.html", page(models, names, recall))
+    template.write(out / "tags.html", page(models, names, recall, strips))
     print("\n\n".join(as_text(models, name) for name in names))
     print(f"page: {out / 'tags.html'}, numbers: {out / 'tags.json'}")
     return 0

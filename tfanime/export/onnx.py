@@ -136,6 +136,20 @@ def _pictures(form):
     return [[random.uniform(-1, 1, size).astype(np.float32)] for size in sizes]
 
 
+def difference_of_pictures(content, generator):
+    """The largest difference of an ONNX file's pictures from TensorFlow's, in [-1, 1].
+
+    Args:
+        content: The file of a network from pictures to pictures, as bytes.
+        generator: The `tfanime.generator.PictureNetwork`.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    samples = _pictures(generator.form)
+    return max(_difference(session, generator.network, lambda each: each, ["pictures"], values) for values in samples)
+
+
 def _difference(session, network, join, names, values):
     import keras
 

@@ -3,38 +3,10 @@
 Coarse layers decide pose, shape of the face and hair; fine ones colours and lines.
 """
 
-import re
-
 import numpy as np
 import tensorflow as tf
 
 from tfanime.latent_space.space import joined
-
-
-def parse_layers(text, count):
-    """Reads which layers are meant.
-
-    Args:
-        text: Numbers and ranges from 0 on, separated by commas, such as `0-3`.
-        count: How many layers the network has.
-
-    Returns:
-        A sorted list of ints.
-
-    Raises:
-        ValueError: A part is no such number or range, or is out of the network's range.
-    """
-    found = set()
-    for part in (part.strip() for part in text.split(",")):
-        match = re.fullmatch(r"([0-9]{1,4})(?:\s*-\s*([0-9]{1,4}))?", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last < count:
-            raise ValueError(
-                f"layers must be numbers from 0 to {count - 1}, those of this network, or ranges of them, such as "
-                f"0-{min(3, count - 1)}. Received: {part!r}"
-            )
-        found.update(range(first, last + 1))
-    return sorted(found)
 
 
 def require_styles(space, what):

@@ -1,4 +1,4 @@
-"""Avatars as text, seeds and files of points side by side: `0-5,me.npz`; and those files, which a projection writes."""
+"""Points as files, which a projection writes, and side by side with seeds."""
 
 import json
 import zipfile
@@ -7,40 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from tfanime.files import replacing
-from tfanime.seeds import MAX_SHEET, parse_seeds
-
-SUFFIX = ".npz"
-
-
-def parse_points(text, argument="avatars"):
-    """Reads which avatars are meant.
-
-    Args:
-        text: Seeds and ranges of seeds, see `tfanime.seeds.parse_seeds`, and paths of files of points (.npz), separated
-            by commas.
-        argument: The name of the argument that the text came from, for the message.
-
-    Returns:
-        A list of ints and of `pathlib.Path`s, in order.
-
-    Raises:
-        ValueError: A part is neither, or there are more than `tfanime.seeds.MAX_SHEET`.
-        FileNotFoundError: There is no such file.
-    """
-    found = []
-    for part in (part.strip() for part in text.split(",")):
-        if part.endswith(SUFFIX):
-            if not Path(part).is_file():
-                raise FileNotFoundError(f"{argument} must be seeds, or files that exist. Received: {part!r}")
-            found.append(Path(part))
-            continue
-        try:
-            found += parse_seeds(part)
-        except ValueError as error:
-            raise ValueError(f"{argument}, where no file of points (.npz) is named: {error}") from error
-        if len(found) > MAX_SHEET:
-            raise ValueError(f"{argument} must be at most {MAX_SHEET:,}. Received more with: {part!r}")
-    return found
 
 
 def points_of(space, avatars, tags="", allow_untrained_tags=False):
@@ -48,7 +14,7 @@ def points_of(space, avatars, tags="", allow_untrained_tags=False):
 
     Args:
         space: The `LatentSpace`.
-        avatars: From `parse_points`.
+        avatars: From `tfanime.latent_space.text.parse_points`.
         tags: What seeds are to show, see `LatentSpace.from_seeds`. Points of files have their own tags.
         allow_untrained_tags: Likewise.
 

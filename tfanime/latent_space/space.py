@@ -106,17 +106,36 @@ class LatentSpace:
             ValueError: The generator was trained without tags, or does not know one of these.
         """
         seeds = np.asarray(seeds, np.int64)
-        return self.from_latents(seeds, self.inputs.latents.from_seeds(seeds), tags, allow_untrained_tags)
-
-    def from_latents(self, seeds, latents, tags="", allow_untrained_tags=False):
-        """Like `from_seeds`, with latents of their own, float32 `[count, latents.size]`."""
-        wanted = None
         if tags and not self.vocabulary:
             raise ValueError(f"tags must be left out for a generator that was trained without. Received: {tags!r}")
-        if self.vocabulary:
-            wanted = np.tile(self.vocabulary.wanted(tags, allow_untrained_tags), (len(seeds), 1)).astype(np.float32)
+        if not self.vocabulary:
+            return self.from_wanted(seeds)
+        wanted = self.vocabulary.wanted(tags, allow_untrained_tags).astype(np.float32)
+        return self.from_wanted(seeds, np.tile(wanted, (len(seeds), 1)))
+
+    def from_wanted(self, seeds, wanted=None):
+        """Like `from_seeds`, with wanted tags as `Inputs.from_seeds` takes them."""
         names = [spec.name for spec in self.inputs.specs[1:]]
-        return self._of_inputs(latents, dict(zip(names, self.inputs.beside_latents(seeds, wanted), strict=True)))
+        others = dict(zip(names, self.inputs.beside_latents(seeds, wanted), strict=True))
+        return self._of_inputs(self.inputs.latents.from_seeds(seeds), others)
+
+    def sample(self, count, step=0, alike=1):
+        """Points as a training draws them, a pure function of (step, place).
+
+        Args:
+            count: How many.
+            step: Number of the draw, an int.
+            alike: So many, one after the other, have the same tags; `count` is a multiple of it.
+
+        Returns:
+            `Points`.
+        """
+        given = tf.nest.flatten(self.inputs.batch(count, 0, step))
+        given = dict(zip(self.inputs.sizes, given, strict=True))
+        others = {spec.name: given[spec.name] for spec in self.inputs.specs[1:]}
+        if "tags" in others and alike > 1:
+            others["tags"] = tf.repeat(others["tags"][::alike], alike, axis=0)
+        return self._of_inputs(given["latents"], others)
 
     def _of_inputs(self, latents, others):
         if not self.has_styles:
@@ -147,8 +166,8 @@ class LatentSpace:
     def centres(self, points):
         """The mean w under each point's tags, `[count, size]`; of a network without styles the mean z, which is 0."""
         if not self.has_styles:
-            return tf.zeros([len(points), self.size])
-        latents = tf.zeros([len(points), self.inputs.latents.size])
+            return tf.zeros_like(points.codes[:, 0])
+        latents = tf.zeros([tf.shape(points.codes)[0], self.inputs.latents.size])
         return centre_styles(self.mapping, self._mapping_inputs(latents, points.others))
 
     def pictures(self, points):

@@ -175,7 +175,7 @@ def tell(vocabulary, tag_logits):
     return np.where(holds, 1, -1).astype(np.int8)
 
 
-def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True):
+def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True, look=None):
     """Asks a generator for each of its tags in turn; the seeds decide about all other tags.
 
     Args:
@@ -185,6 +185,8 @@ def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True):
         count: Pictures for each tag, at least `LEAST`.
         seed: The first picture's seed; the others count up from it, none is used twice.
         progress: Whether to show a progress bar.
+        look: A function of each tag, its pictures and what the first judge says of the tag in them (+1, -1 and 0, one
+            number a picture).
 
     Returns:
         A list of `Obeyed`, in the vocabulary's order.
@@ -210,6 +212,8 @@ def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True):
         asked += [number] * count
         for judge in judges:
             opinions[judge.name].append(in_words_of(vocabulary, judge.vocabulary, judge(images)))
+        if look:
+            look(tag, images, opinions[judges[0].name][-1][:, number])
     return count_obeyed(
         vocabulary,
         np.array(asked),

@@ -16,7 +16,8 @@ class Config(Checked):
 
     Args:
         models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
-            names of pretrained generators; several are a model picker.
+            names of pretrained generators; several are a model picker. Networks that take pictures, beside them,
+            enlarge the avatars or redraw pictures that are dropped on the page.
         out: A folder for any static host; default: the page is served on this machine, until Ctrl-C.
         single_file: Instead, one HTML file, which a browser opens from a disk too.
         bits: Of the networks' weights. 16 draws the same pictures within one grey level; 8 is half as large, and what
@@ -54,6 +55,7 @@ def main(arguments=None):
         epilog="""examples:
   python -m tfanime.page runs/faces
   python -m tfanime.page runs/faces runs/drawn --out site
+  python -m tfanime.page avatars64 runs/enlarger
   python -m tfanime.page runs/faces --single_file faces.html --bits 8
 """,
         positional=("models",),
@@ -64,36 +66,45 @@ def main(arguments=None):
 
     runtime.folder()  # before TensorFlow, which takes longer
     command_line.load_tensorflow()
-    from tfanime.generator import open_generator
-    from tfanime.page.build import page_model, single_file, site, write_folder
+    from tfanime.generator import open_network
+    from tfanime.page.build import page_model, page_tool, single_file, site, write_folder
     from tfanime.page.exported import Exported
 
-    models = []
+    models, tools = [], []
     for path, name in zip(config.models, names(config.models), strict=True):
         is_run = (Path(path) / "run.json").is_file()
-        generator = open_generator(path, config.checkpoint if is_run else "newest")
+        generator = open_network(path, config.checkpoint if is_run else "newest")
+        if generator.kind != "seeds":
+            tools.append(tool := page_tool(generator, name, config.bits))
+            _print_size(name, [tool.network], tool.description["difference"])
+            continue
         if generator.network is None:
             generator = Exported(generator.signatures, generator)
         source = Path(path).name if Path(path).is_absolute() else path  # nothing of this machine's folders
         model = page_model(generator, name, source, config.bits, obeyed.get(path))
-        megabytes = sum(len(asset.content) for asset in model.networks.values()) / 1e6
-        difference = model.description["difference"]
-        print(f"{name}: {megabytes:.1f} MB, pictures within {difference:.2f} grey levels of TensorFlow's", flush=True)
+        _print_size(name, model.networks.values(), model.description["difference"])
         models.append(model)
+    if not models:
+        raise ValueError(f"models must have one that draws avatars from seeds. Received: {', '.join(config.models)}")
     if config.single_file:
         from tfanime.pages import template
 
-        template.write(config.single_file, single_file(models))
+        template.write(config.single_file, single_file(models, tools))
         print(f"page: {config.single_file}, {Path(config.single_file).stat().st_size / 1e6:.1f} MB")
     elif config.out:
-        write_folder(site(models), config.out)
+        write_folder(site(models, tools), config.out)
         print(f"page: {config.out}; look at it: python -m http.server --directory {shlex.quote(config.out)}")
     else:
         from tfanime.page.server import SiteServer
 
-        with SiteServer(site(models), config.port) as server:
+        with SiteServer(site(models, tools), config.port) as server:
             print(f"page: {server.address} (until Ctrl-C)", flush=True)
             server.serve_forever()
+
+
+def _print_size(name, assets, difference):
+    megabytes = sum(len(asset.content) for asset in assets) / 1e6
+    print(f"{name}: {megabytes:.1f} MB, pictures within {difference:.2f} grey levels of TensorFlow's", flush=True)
 
 
 def names(paths):

@@ -22,6 +22,7 @@ STATIC = Path(__file__).with_name("static")
 STYLES = (Path(template.__file__).with_name("style.css"), STATIC / "page.css")
 OUTSIDE = ("sw.js", "loader.js")  # what is no module of the page
 FIRST = 16  # avatars that are drawn in advance, in 4 rows
+PHOTO = 256  # side of what is cut out of a photo, in pixels, where the network's own is not known
 POLICY = (
     "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src {workers}; connect-src 'self'; "
     "img-src 'self' blob: data:; style-src {styles}; manifest-src 'self'; base-uri 'none'; form-action 'none'"
@@ -118,11 +119,61 @@ def page_model(generator, name, source, bits=16, obeyed=None, server=False):
     return PageModel(description, files, first, icon)
 
 
-def site(models):
+@dataclass(frozen=True)
+class PageTool:
+    """A network from pictures to pictures on the page.
+
+    Args:
+        description: What the page is told of it, a dictionary that JSON knows.
+        network: The `Asset` that draws.
+    """
+
+    description: dict
+    network: Asset
+
+
+def page_tool(network, name, bits=16):
+    """Makes what the page needs of a network from pictures to pictures.
+
+    Args:
+        network: A `tfanime.generator.PictureNetwork` with its `keras.Model`.
+        name: Its name on the page.
+        bits: Of its weights, 16 or 8.
+
+    Returns:
+        A `PageTool`.
+
+    Raises:
+        ImportError, ValueError: See `tfanime.page.networks.picture_file`.
+    """
+    from tfanime.generator.pictures import LEAST
+    from tfanime.page.networks import picture_file
+
+    if network.network is None:
+        raise ValueError(f"models on the page that take pictures must be runs, folders or names. Received: {name!r}")
+    content, difference = picture_file(network, bits)
+    form = network.form
+    description = {
+        "name": name,
+        "title": name.replace("_", " "),
+        "kind": form.kind,
+        "scale": form.scale,
+        "multiple": form.multiple,
+        "least": LEAST,
+        "size": network.card.get("config", {}).get("image_size", PHOTO),
+        "difference": round(difference, 3),
+        "licence": network.licence,
+        "origin": _origin(network.card),
+    }
+    return PageTool(description, _asset("files", f"{name}.onnx", content, name))
+
+
+def site(models, tools=()):
     """A site of generators, as files by their path in it; `index.html` is the page.
 
     Args:
         models: `PageModel`s, at least one, of different names.
+        tools: `PageTool`s, of different names.
 
     Returns:
         A dictionary from path to bytes.
@@ -130,12 +181,13 @@ def site(models):
     Raises:
         OSError, ValueError: See `tfanime.page.runtime.folder`.
     """
-    needed = any(model.networks for model in models)
+    needed = bool(tools) or any(model.networks for model in models)
     vendored = runtime.folder()
     modules = _modules(vendored, needed)
     style = _style().encode()
     code = f"code-{_digest_of(*modules.values(), style)[:12]}"
     assets = [asset for model in models for asset in (*model.networks.values(), model.first)]
+    assets += [tool.network for tool in tools]
     wasm = _runtime_asset(vendored) if needed else None
     icon = f"files/icon-{_digest_of(models[0].icon)[:12]}.png"
     files = {f"{code}/{name}": content for name, content in modules.items()}
@@ -148,7 +200,7 @@ def site(models):
     worker = (STATIC / "sw.js").read_text(encoding="utf-8")
     listed = json.dumps({"files": sorted(files), "small": sorted(small)})
     files["sw.js"] = re.sub(r"const SITE = .*;", lambda _: f"const SITE = {listed};", worker).encode()
-    told = _told(models, {"runtime": wasm and wasm.to_json(), "worker": "sw.js", "licences": "licences.txt"})
+    told = _told(models, tools, {"runtime": wasm and wasm.to_json(), "worker": "sw.js", "licences": "licences.txt"})
     page = template.render(
         "page/page.html.jinja",
         policy=Markup(policy()),
@@ -168,11 +220,11 @@ def policy():
     return POLICY.format(scripts="'self'", workers="'self'", styles="'self'")
 
 
-def single_file(models):
+def single_file(models, tools=()):
     """The page in one file, for a browser that opens it from a disk.
 
     Args:
-        models: See `site`.
+        models, tools: See `site`.
 
     Returns:
         HTML, as text.
@@ -185,7 +237,8 @@ def single_file(models):
     loader = (STATIC / "loader.js").read_text(encoding="utf-8")
     texts = [(name, _inline(content.decode())) for name, content in _modules(vendored, True).items()]
     wasm = _runtime_asset(vendored)
-    for asset in (wasm, *(asset for model in models for asset in model.networks.values())):
+    drawing = [asset for model in models for asset in model.networks.values()]
+    for asset in (wasm, *drawing, *(tool.network for tool in tools)):
         texts.append((asset.sha256, base64.b64encode(asset.content).decode()))
     texts += [(model.first.sha256, data_uri(model.first.content, "webp")) for model in models]
     texts.append(("licences", _inline((vendored / runtime.LICENCES).read_text(encoding="utf-8"))))
@@ -197,7 +250,7 @@ def single_file(models):
         title=models[0].description["title"],
         style=Markup(style),
         loader=Markup(loader),
-        site=_told(models, {"runtime": wasm.to_json(), "worker": None, "licences": None}),
+        site=_told(models, tools, {"runtime": wasm.to_json(), "worker": None, "licences": None}),
         texts=[(name, Markup(text)) for name, text in texts],
     )
 
@@ -227,8 +280,9 @@ def write_folder(files, out):
             folder.rmdir()
 
 
-def _told(models, more):
+def _told(models, tools, more):
     values = {"version": __version__, **more}
+    values["tools"] = [{**tool.description, "file": tool.network.to_json()} for tool in tools]
     values["models"] = [
         {
             **model.description,

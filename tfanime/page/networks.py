@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tfanime.export.onnx import TOLERANCE, require_packages
+from tfanime.export.onnx import TOLERANCE, difference_of_pictures, require_packages
 
 OPSET = 18
 SMALLEST = 64  # numbers of a weight that is worth shrinking
@@ -60,13 +60,52 @@ def networks(generator, bits=16):
         raise
     except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
         raise ValueError(f"the network must be one that ONNX can express. Received: {str(error)[:300]}") from error
+    _require_close(difference, bits)
+    return Networks(files, difference * 127.5, w)
+
+
+def picture_file(network, bits=16):
+    """Writes a network from pictures to pictures as ONNX and compares its pictures with TensorFlow's.
+
+    Its input is `pictures`, float32 `[batch, height, width, 3]` in [-1, 1].
+
+    Args:
+        network: A `tfanime.generator.PictureNetwork` with its `keras.Model`.
+        bits: Of the weights, 16 or 8.
+
+    Returns:
+        The file as bytes, and the largest difference from TensorFlow in grey levels.
+
+    Raises:
+        ImportError, ValueError: See `networks`.
+    """
+    import tensorflow as tf
+
+    require_packages()
+
+    def draw(pictures):
+        return {"images": network.network(pictures, training=False)}
+
+    try:
+        content = _shrunk(
+            _converted(draw, [tf.TensorSpec([None, None, None, 3], tf.float32, name="pictures")]), bits
+        ).SerializeToString()
+        difference = difference_of_pictures(content, network)
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
+        raise ValueError(f"the network must be one that ONNX can express. Received: {str(error)[:300]}") from error
+    _require_close(difference, bits)
+    return content, difference * 127.5
+
+
+def _require_close(difference, bits):
     limit = TOLERANCE if bits == 16 else LARGEST_8
     if not difference <= limit:
         raise ValueError(
             f"pictures by ONNX with {bits} bits must be TensorFlow's within {limit * 127.5:.0f} grey levels. "
             f"Received: {difference * 127.5:.1f} grey levels"
         )
-    return Networks(files, difference * 127.5, w)
 
 
 def _parts(generator):

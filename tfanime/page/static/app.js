@@ -7,6 +7,7 @@ import { gif } from "./gif.js";
 import { linkOf, png, save, sheet, toCanvas, zip } from "./files.js";
 import { Gallery, put } from "./gallery.js";
 import { icons } from "./icons.js";
+import { Photo } from "./photo.js";
 import { uniform, LARGEST_SEED } from "./seeds.js";
 import { Store } from "./store.js";
 import { LANGUAGES, chooseLanguage, colourOf, groupName, language, say, shortName, tagName } from "./words.js";
@@ -16,6 +17,7 @@ const NEEDS_TAGS = ["tags", "faces", "each"];
 const DEEPEST = 30; // blends of blends; then a link would get too long
 const CHILDREN = 16;
 const site = JSON.parse(document.getElementById("site").textContent);
+const enlarger = site.tools.find(({ kind }) => kind === "upscale");
 const queue = new Queue();
 const state = {
   model: site.models[0],
@@ -36,8 +38,11 @@ const state = {
   strengths: false,
   online: navigator.onLine,
   onServer: false,
+  enlarged: false, // the avatar beside the grid
 };
 let engine = null;
+let spare = null; // redraws where a server draws the avatars
+let photo = null;
 let store = new Store();
 let gallery = null;
 let fade = null;
@@ -122,18 +127,21 @@ function refresh() {
 let portraitOf = "";
 function drawPortrait() {
   const { model, avatar } = state;
-  const link = `${linkOfAvatar(avatar)} ${state.onServer}`;
+  const link = `${linkOfAvatar(avatar)} ${state.onServer} ${state.enlarged}`;
   if (link === portraitOf) return;
   portraitOf = link;
   state.shown = tagsShown(avatar, model);
   queue.draw(avatar, (image) => {
-    if (`${linkOfAvatar(state.avatar)} ${state.onServer}` !== link) return;
+    if (portraitOf !== link) return;
     state.image = image;
     put(document.getElementById("portrait"), image);
+    if (state.enlarged) redraw(enlarger, image).then((large) => portraitOf === link && put(document.getElementById("portrait"), large), fails);
     remember();
     update();
   }, fails, true);
 }
+
+const redraw = (tool, image) => (engine instanceof WorkerEngine ? engine : (spare ??= new WorkerEngine(site, () => {}))).redraw(tool, image);
 
 let remembering = null;
 function remember() { // what was looked at for a second
@@ -330,6 +338,10 @@ async function saved(blob, name) {
   tell(say("saved", name));
 }
 const savePicture = async (scale) => saved(await png(toCanvas(await queue.image(state.avatar), scale), linkOfAvatar(state.avatar)), `${stem()}${scale > 1 ? `-x${scale}` : ""}.png`);
+const saveEnlarged = async () => {
+  const large = await redraw(enlarger, await queue.image(state.avatar));
+  await saved(await png(toCanvas(large), linkOfAvatar(state.avatar)), `${stem()}-${enlarger.name}.png`);
+};
 const images = (avatars) => avatars.reduce(async (done, avatar) => [...(await done), await queue.image(avatar)], Promise.resolve([]));
 const cellsNow = () => gallery.cells.slice(0, 48).map(({ avatar }) => avatar);
 const saveSheet = async () => saved(await png(sheet(await images(cellsNow())), linkNow()), `${stem()}-sheet.png`);
@@ -355,8 +367,9 @@ const saveStrip = async () => {
 
 async function restore(file) {
   const link = file && (await linkOf(file).catch(() => null));
-  if (!link) return tell(say("noLink"));
-  change(fromLink(link));
+  if (link) return change(fromLink(link));
+  if (!photo || !file) return tell(say("noLink"));
+  if (!(await photo.open(file))) tell(say("badPicture"));
 }
 
 function play() {
@@ -432,16 +445,19 @@ const view = () => html`
     @click=${() => sheetOpen(true)}>${icons.tags} ${say(controlsName())}${Object.keys(state.avatar.wanted).length ? ` · ${Object.keys(state.avatar.wanted).length}` : ""}</button>
     ${button("random", random, icons.random)}</div>
   <footer><details><summary>${say("about")}</summary>${about()}</details></footer>
+  <dialog id="photo" aria-label=${say("photo")}></dialog>
   <div class="status" role="status">${state.status}</div>`;
 
 const saveMenu = () => html`<details class="menu" @toggle=${(event) => { menuOpen = event.target.open ? event.target : null; }}>
   <summary title=${say("save")} aria-label=${say("save")}>${icons.save}</summary><div @click=${(event) => event.target.closest("button") && (event.currentTarget.parentElement.open = false)}>
     ${[1, 4, 8].map((scale) => html`<button type="button" @click=${() => savePicture(scale)}>${say("picture", state.model.size * scale)}</button>`)}
+    ${enlarger ? html`<button type="button" @click=${saveEnlarged}>${say("pictureEnlarged", state.model.size * enlarger.scale)}</button>` : nothing}
     <button type="button" @click=${saveSheet}>${say("sheet")}</button>
     <button type="button" @click=${saveZip}>${say("zip")}</button>
-    <button type="button" @click=${() => document.getElementById("file").click()}>${say("openPng")}</button>
+    <button type="button" @click=${() => document.getElementById("file").click()}>${say(opening)}</button>
     <button type="button" ?hidden=${!isPlain(state.avatar, state.model)} @click=${() => copy(command(), say("copied"))}>${say("command")}</button>
-  </div></details><input id="file" type="file" accept="image/png" hidden aria-label=${say("openPng")} @change=${(event) => { restore(event.target.files[0]); event.target.value = ""; }}>`;
+  </div></details><input id="file" type="file" accept=${photo ? "image/*" : "image/png"} hidden aria-label=${say(opening)} @change=${(event) => { restore(event.target.files[0]); event.target.value = ""; }}>`;
+const opening = site.tools.length ? "openPicture" : "openPng";
 let menuOpen = null;
 
 const slider = (word, name, min, max, step, value, action) => html`<label class="slider">${say(word)}
@@ -472,6 +488,7 @@ const controls = () => html`<aside id="controls" class=${state.sheetOpen ? "cont
     <summary>${say("fineTuning")}</summary>${strengths()}</details>` : nothing}
   ${state.model.w ? html`<label class="seed">${say("mix")} <input name="fine" inputmode="numeric" maxlength="19" .value=${state.avatar.fine ?? ""}
     @change=${(event) => change({ avatar: { ...state.avatar, fine: seedOf(event.target.value.trim()) } })}></label>` : nothing}
+  ${enlarger ? html`<label class="switch"><input type="checkbox" name="enlarged" .checked=${state.enlarged} @change=${(event) => { state.enlarged = event.target.checked; refresh(); }}> ${say("enlarged", enlarger.title)}</label>` : nothing}
   ${state.model.server ? html`<label class="switch"><input type="checkbox" .checked=${state.onServer} @change=${(event) => { open(state.model, event.target.checked); refresh(); }}> ${say("engine")}</label>` : nothing}
 </aside>`;
 
@@ -501,6 +518,7 @@ function about() {
   const times = [...queue.times].sort((one, other) => one - other);
   return html`<dl><dt>${say("models")}</dt><dd>${state.model.title}${origin ? ` · ${origin}` : ""}${difference == null ? "" : ` · ${difference.toFixed(2)}`}</dd>
     <dt>${say("licence")}</dt><dd>${licence}</dd>
+    ${site.tools.map((tool) => html`<dt>${tool.title}${tool.origin ? ` · ${tool.origin}` : ""}</dt><dd>${tool.licence}</dd>`)}
     ${times.length ? html`<dt>${say("each_ms", Math.round(times[times.length >> 1]))}</dt><dd>${say(state.onServer ? "onServer" : "private")}</dd>` : nothing}</dl>
     ${site.licences ? html`<p><a href=${site.licences}>${say("notices")}</a></p>` : nothing}<p>tfanime ${site.version}</p>`;
 }
@@ -552,8 +570,10 @@ Object.assign(state, fromLink(location.hash));
 update();
 gallery = new Gallery(document.getElementById("grid"), queue, pick);
 gallery.onGrow = mark;
+const saveRedrawn = async (image, tool) => saved(await png(toCanvas(image), ""), `${tool.name}.png`);
+if (site.tools.length) photo = new Photo(document.getElementById("photo"), site.tools, redraw, saveRedrawn);
 await Promise.all([loadFirst(state.model), Store.open(`tfanime ${location.pathname}`).then((opened) => (store = opened))]);
 refresh();
 open(state.model);
-Object.assign(globalThis, { tfanime: { state, queue, inputsOf, site } }); // for tests, and for the browser's console
+Object.assign(globalThis, { tfanime: { state, queue, inputsOf, redraw, site } }); // for tests, and for the browser's console
 if ("serviceWorker" in navigator && site.worker) navigator.serviceWorker.register(site.worker).catch(() => {});

@@ -32,6 +32,13 @@ export class WorkerEngine {
     return { image: new ImageData(pixels.rgba, pixels.width, pixels.height), milliseconds };
   }
 
+  // What a network from pictures to pictures makes of an ImageData.
+  async redraw(tool, image) {
+    const pixels = { rgba: image.data, width: image.width, height: image.height };
+    const { pixels: made } = await this.#ask({ type: "redraw", runtime: placed(this.site.runtime), file: placed(tool.file), form: tool, pixels });
+    return new ImageData(made.rgba, made.width, made.height);
+  }
+
   close() { // pending pictures are rejected: the queue asks another engine then
     this.worker.terminate();
     this.#fail({ word: "broken", text: "closed" });

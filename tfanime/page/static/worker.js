@@ -17,6 +17,8 @@ let sessions = null; // by part, of the model that is open
 let model = null;
 const centres = new Map(); // of truncation, by tags
 
+let tool = null; // { sha256, session } of the network from pictures to pictures that was used last
+
 const handlers = {
   async open({ runtime, files, next }) {
     ort ??= await started(runtime);
@@ -39,7 +41,39 @@ const handlers = {
     const images = model.w ? await withStyles(avatar) : await run("network", inputsOf(avatar, model));
     return { pixels: toPixels(images), milliseconds: performance.now() - begin };
   },
+  async redraw({ runtime, file, form, pixels }) {
+    ort ??= await started(runtime);
+    if (tool?.sha256 !== file.sha256) {
+      tool = null;
+      const bytes = await loaded(file);
+      try {
+        tool = { sha256: file.sha256, session: await ort.InferenceSession.create(bytes) };
+      } catch (error) {
+        throw new Failure("badModel", error);
+      }
+    }
+    return { pixels: await redrawn(form, tool.session, pixels) };
+  },
 };
+
+// What a network makes of a picture { rgba, width, height } of any size, as tfanime.generator.Form.through does it.
+async function redrawn({ multiple, least, scale }, session, { rgba, width, height }) {
+  const whole = (side) => Math.max(Math.ceil(side / multiple), least) * multiple;
+  const [rows, columns] = [whole(height), whole(width)];
+  const given = new Float32Array(rows * columns * 3);
+  for (let y = 0, to = 0; y < rows; y++) { // continued at the edges
+    for (let x = 0; x < columns; x++) {
+      const from = 4 * (Math.min(y, height - 1) * width + Math.min(x, width - 1));
+      for (let channel = 0; channel < 3; channel++) given[to++] = rgba[from + channel] / 127.5 - 1;
+    }
+  }
+  const result = await session.run({ pictures: new ort.Tensor("float32", given, [1, rows, columns, 3]) });
+  const all = toPixels(result[session.outputNames[0]]);
+  const [tall, wide] = [scale * height, scale * width];
+  const cut = new Uint8ClampedArray(4 * tall * wide);
+  for (let y = 0; y < tall; y++) cut.set(all.rgba.subarray(4 * y * all.width, 4 * (y * all.width + wide)), 4 * y * wide);
+  return { rgba: cut, width: wide, height: tall };
+}
 
 async function started(runtime) {
   const [binary, module] = await Promise.all([loaded(runtime), import("./ort.wasm.bundle.min.mjs")]);

@@ -1,0 +1,68 @@
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfanime import command_line, directions, generate
+from tfanime.latent_space.directions import moved, read_directions
+
+
+def test_directions_from_the_command_line_change_avatars(styled, styled_folder, in_tmp, capsys):
+    flags = "--sefa=2 --pca=1 --pictures=256 --seeds=1,2,3 --steps=[-1,2] --out=found"
+    directions.main([str(styled_folder), *flags.split()])
+    printed = capsys.readouterr().out
+    assert re.search(r"^sefa1 +[0-9.]+%$", printed, re.MULTILINE)
+    assert re.search(r"wrote \d+ directions to found/directions.npz, and a sheet of each beside it", printed)
+    found = read_directions("found/directions.npz", styled)
+    assert list(found)[:3] == ["sefa1", "sefa2", "pca1"]
+    assert sorted(path.stem for path in (in_tmp / "found").glob("*.png")) == sorted(found)
+    sheet = np.asarray(Image.open("found/sefa1.png"))
+    assert sheet.shape[0] == 2 * 18 + 2
+    expected = styled.images(moved(styled.from_seeds([1, 2, 3]), found["sefa1"].step, 2))
+    assert np.abs(sheet[20:36, -18:-2].astype(int) - expected[2]).max() <= 1
+
+    flags = ["--seeds=1-3", "--direction=sefa1=2", "--directions=found/directions.npz", "--out=changed"]
+    generate.main([str(styled_folder), *flags])
+    changed = np.asarray(Image.open("changed/seed-00000003.png"))
+    assert np.abs(changed.astype(int) - expected[2]).max() <= 1
+
+
+def test_latents_have_no_main_axes(run_folder, in_tmp, capsys):
+    directions.main([str(run_folder), "--sefa=2", "--pictures=0", "--seeds=1", "--steps=[1]"])
+    printed = capsys.readouterr().out
+    assert "no pca: no axis of latents is longer than another" in printed and "wrote 2 directions" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--pictures=10"], 2, "--pictures must be 0, or at least 256"),
+        (["--pictures=0", "--sefa=0", "--pca=0"], 2, "--pictures must be above 0 where"),
+        (["--seeds=a"], 2, "seeds must be whole numbers"),
+        (["--steps=[]"], 2, "--steps must be at least one number"),
+        (["--tagger=nowhere"], 1, "a tagger must have the files"),
+    ],
+)
+def test_errors_are_one_line_and_a_status(arguments, status, message, styled_folder, in_tmp, capsys):
+    with pytest.raises(SystemExit) as raised:
+        command_line.run(lambda: directions.main([str(styled_folder), *arguments]))
+    assert raised.value.code == status
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and re.search(message, error), error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--direction=smile"], 2, "direction must be names and amounts"),
+        (["--directions=a.npz"], 2, "--directions must be left out without --direction"),
+        (["--direction=a=1"], 1, "--directions must name a file"),
+    ],
+)
+def test_errors_of_generate(arguments, status, message, styled_folder, in_tmp, capsys):
+    with pytest.raises(SystemExit) as raised:
+        command_line.run(lambda: generate.main([str(styled_folder), *arguments]))
+    assert raised.value.code == status
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and re.search(message, error), error

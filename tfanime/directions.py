@@ -1,0 +1,116 @@
+"""Finds directions of a latent space. Run as `python -m tfanime.directions MODEL --out directions`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tfanime import command_line
+from tfanime.files import require_writable_folder
+from tfanime.generator import open_generator
+from tfanime.limits import Checked, at_least, between
+from tfanime.seeds import parse_seeds
+
+
+@dataclass(frozen=True)
+class Config(Checked):
+    """Find directions.
+
+    Args:
+        model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator.
+        out: The folder for directions.npz and a sheet NAME.png a direction.
+        sefa: How many directions that the first weights enlarge most.
+        pca: How many main axes of w, of a StyleGAN2.
+        pictures: How many avatars are drawn and tagged to find a direction for each tag; 0 for none.
+        tagger: What tells the tags: the path of a tagger's files without their endings, such as runs/tagger/tagger.
+            Default: the network that tfanime carries.
+        seeds: The avatars on the sheets, such as 0-7.
+        steps: How far they are moved on the sheets, in standard deviations.
+        psi: Truncation of the avatars on the sheets, of a StyleGAN2.
+        checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
+    """
+
+    model: str
+    out: str = "directions"
+    sefa: Annotated[int, at_least(0)] = 10
+    pca: Annotated[int, at_least(0)] = 10
+    pictures: Annotated[int, at_least(0)] = 2048
+    tagger: str | None = None
+    seeds: str = "0-7"
+    steps: tuple[float, ...] = (-4.0, -2.0, 0.0, 2.0, 4.0)
+    psi: Annotated[float, between(0, 1)] = 1.0
+    checkpoint: str = "newest"
+
+    def rules(self):
+        parse_seeds(self.seeds)  # which says itself what is wrong
+        yield "pictures", self.pictures == 0 or self.pictures >= 256, "0, or at least 256"
+        yield "pictures", self.sefa + self.pca + self.pictures > 0, "above 0 where --sefa and --pca are 0"
+        yield "steps", len(self.steps) > 0, "at least one number"
+
+
+def main(arguments=None):
+    """Finds directions; `--help` lists the flags."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.directions",
+        description="Find directions in which avatars can be changed: in closed form, by main axes, and of tags.",
+        epilog="""examples:
+  python -m tfanime.directions avatars64 --psi 0.7
+  python -m tfanime.directions runs/faces --out directions --pictures 8192
+  python -m tfanime.generate runs/faces --directions directions/directions.npz --direction "blue eyes=4, pca1@0-3=-2"
+""",
+        positional=("model",),
+        arguments=arguments,
+    )
+    command_line.load_tensorflow()
+    from tfanime.latent_space import directions
+    from tfanime.latent_space.space import LatentSpace
+
+    out = require_writable_folder(config.out, "out")
+    space = LatentSpace(open_generator(config.model, config.checkpoint))
+    points = space.truncated(space.from_seeds(parse_seeds(config.seeds)), config.psi)
+    found, left_out = _find(space, config)
+    directions.write_directions(out / directions.FILE, space, found)
+    _write_sheets(space, points, found, config)
+    width = max(len(each.name) for each in found)
+    for each in found:
+        print(f"{each.name:<{width}}  {each.worth:7.1%}")
+    if left_out:
+        print(f"left out, because too few avatars show them or do not: {', '.join(left_out)}")
+    print(f"wrote {len(found)} directions to {out / directions.FILE}, and a sheet of each beside it")
+
+
+def _find(space, config):
+    from tfanime.latent_space import directions
+    from tfanime.tagger.files import open_tagger
+
+    covariance = directions.spread(space)
+    found, left_out = [], []
+    if config.sefa:
+        found += directions.sefa(space, config.sefa, covariance)
+    if config.pca and space.has_styles:
+        found += directions.pca(space, config.pca, covariance)
+    elif config.pca:
+        print("no pca: no axis of latents is longer than another, and this network has no w")
+    if config.pictures:
+        of_tags, left_out = directions.of_tags(space, open_tagger(config.tagger), config.pictures, progress=True)
+        found += of_tags
+    return found, left_out
+
+
+def _write_sheets(space, points, found, config):
+    import numpy as np
+    from tqdm import tqdm
+
+    from tfanime.images import grid, write_png
+    from tfanime.latent_space.directions import moved
+    from tfanime.sheets import PADDING, captioned
+
+    for each in tqdm(found, desc="sheets", disable=None):
+        rows = np.concatenate([space.images(moved(points, each.step, amount)) for amount in config.steps])
+        captions = [f"{each.name.replace('_', ' ')}\n{amount:+g}".replace("+0", "0") for amount in config.steps]
+        sheet = captioned(grid(rows, len(points), PADDING), captions, rows.shape[1] + PADDING)
+        write_png(Path(config.out) / f"{each.name}.png", sheet)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,217 @@
+"""Named directions of a latent space: a step along one changes all avatars in the same way.
+
+Three kinds. `sefa1`, `sefa2` ... are what the first weights that meet a code enlarge most (Shen and Zhou 2021, "SeFa",
+arXiv 2007.06600); `pca1`, `pca2` ... are along which avatars of the same tags differ most (Härkönen et al. 2020,
+"GANSpace", arXiv 2004.02546); and each tag's is the way on which a linear model from code to a tagger's answer rises
+fastest. A step of 1 is one standard deviation of the generator's own avatars.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfanime.files import replacing
+from tfanime.latent_space.mixing import require_styles
+from tfanime.latent_space.points import read_arrays, require_same_network
+
+FILE = "directions.npz"
+SPREAD = (64, 128)  # draws of tags, and of latents for each, from which the spread of codes is taken
+RIDGE = 0.1  # of a linear model, times the mean variance of a code's components
+FEWEST = 0.05  # a tag that fewer, or all but fewer, pictures show is left out: nothing can be learned of it
+HELD_OUT = 4  # one picture of so many tells how good a linear model is
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A way to change avatars.
+
+    Args:
+        name: Its name, of letters, digits and underscores.
+        step: What is added to a code, float32 `[size]`.
+        worth: How much it explains: of `pca` its share of the variance, of `sefa` its share of the squared weights, of
+            a tag R^2 of the model on pictures that it was not fitted to.
+    """
+
+    name: str
+    step: Any
+    worth: float
+
+
+def spread(space):
+    """The covariance of codes under the same tags, float64 `[size, size]`.
+
+    What tags change is left out: whoever wants another tag says so, and it would hide all else.
+    """
+    if not space.has_styles:
+        return np.eye(space.size) * (1.0 if space.inputs.latents.distribution == "normal" else 1 / 3)
+    draws, each = SPREAD
+    codes = np.asarray(space.sample(draws * each, alike=each).codes[:, 0], np.float64).reshape(draws, each, -1)
+    codes = (codes - codes.mean(axis=1, keepdims=True)).reshape(draws * each, -1)
+    return codes.T @ codes / (draws * (each - 1))
+
+
+def pca(space, count, covariance):
+    """The main axes of codes under the same tags.
+
+    Args:
+        space: The `LatentSpace`.
+        count: How many, the longest first.
+        covariance: From `spread`.
+
+    Returns:
+        A list of `Direction`s.
+
+    Raises:
+        ValueError: The network has no styles: no axis of N(0, 1) or U(-1, 1) is longer than another.
+    """
+    require_styles(space, "pca")
+    variances, axes = np.linalg.eigh(covariance)
+    return _along("pca", axes, variances, count, covariance)
+
+
+def sefa(space, count, covariance):
+    """The directions that the first weights enlarge most: of a StyleGAN2 those of all affine layers, from w to styles;
+    of other networks those of the first dense layer. In closed form, the eigenvectors of A A^T, columns of A of unit
+    length.
+
+    Args, Returns: As for `pca`.
+
+    Raises:
+        ValueError: Latents meet no dense layer.
+    """
+    weights = first_weights(space)
+    weights = weights / np.maximum(np.linalg.norm(weights, axis=0, keepdims=True), 1e-12)
+    strengths, axes = np.linalg.eigh(weights @ weights.T)
+    return _along("sefa", axes, strengths, count, covariance)
+
+
+def first_weights(space):
+    """The weights that a code meets first, float64 `[size, units]`; see `sefa`."""
+    if space.has_styles:
+        kernels = [layer.affine.kernel for layer in space.synthesis.layers if hasattr(layer, "affine")]
+        return np.concatenate(kernels, axis=1).astype(np.float64)
+    tags = len(space.vocabulary or ())
+    for layer in space.network.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None:
+            if len(kernel.shape) == 2 and kernel.shape[0] in (space.size, space.size + tags):
+                return np.asarray(kernel, np.float64)[: space.size]
+            break
+    raise ValueError("sefa needs a network whose latents meet a dense layer first. Received: one in which they do not")
+
+
+def _along(kind, axes, values, count, covariance):
+    order = np.argsort(-values, kind="stable")[:count]
+    found = []
+    for number, index in enumerate(order, 1):
+        axis = axes[:, index] * (1 if axes[np.argmax(np.abs(axes[:, index])), index] > 0 else -1)  # on any machine
+        found.append(Direction(f"{kind}{number}", _step(axis, covariance), float(values[index] / values.sum())))
+    return found
+
+
+def _step(axis, covariance):
+    """One standard deviation along an axis."""
+    axis = axis / np.linalg.norm(axis)
+    return (axis * np.sqrt(axis @ covariance @ axis)).astype(np.float32)
+
+
+def of_tags(space, tagger, pictures=2048, progress=False):
+    """A direction for each tag that a tagger knows.
+
+    A ridge regression from codes (and, beside latents, tags) to the tagger's logits; its gradient is the direction.
+    The mean difference between avatars with and without the tag would change all that goes together with it too.
+
+    Args:
+        space: The `LatentSpace`.
+        tagger: A `tfanime.tagger.files.TaggerNetwork`.
+        pictures: How many avatars are drawn and tagged.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        `(directions, left_out)`: a list of `Direction`s, and the tags of which too few or too many pictures had one.
+    """
+    from tqdm import tqdm
+
+    codes, logits = [], []
+    with tqdm(total=pictures, desc="drawing and tagging", unit=" avatars", disable=None if progress else True) as bar:
+        for begin in range(0, pictures, BATCH):
+            points = space.sample(min(BATCH, pictures - begin), step=1 + begin)
+            logits.append(tagger.predict(space.images(points))[1])
+            beside = [points.others["tags"]] if "tags" in points.others and not space.has_styles else []
+            codes.append(np.concatenate([points.codes[:, 0], *beside], axis=1))
+            bar.update(len(points))
+    codes, logits = np.concatenate(codes).astype(np.float64), np.concatenate(logits).astype(np.float64)
+    codes -= codes.mean(axis=0)
+    held_out = np.arange(len(codes)) % HELD_OUT == 0
+    covariance = codes[:, : space.size].T @ codes[:, : space.size] / len(codes)
+    weights = _ridge(codes[~held_out], logits[~held_out])
+    errors = logits[held_out] - logits[~held_out].mean(axis=0) - codes[held_out] @ weights
+    worth = 1 - errors.var(axis=0) / np.maximum(logits[held_out].var(axis=0), 1e-12)
+    share = np.mean(logits > 0, axis=0)
+    usable = (share >= FEWEST) & (share <= 1 - FEWEST)
+    tags = tagger.vocabulary.tags
+    found = [
+        Direction(tag, _step(weights[: space.size, place], covariance), float(worth[place]))
+        for place, tag in enumerate(tags)
+        if usable[place]
+    ]
+    return found, [tag for place, tag in enumerate(tags) if not usable[place]]
+
+
+def _ridge(codes, logits):
+    """Slopes of a linear model, `[components, tags]`."""
+    codes, logits = codes - codes.mean(axis=0), logits - logits.mean(axis=0)
+    covariance = codes.T @ codes / len(codes)
+    penalty = RIDGE * np.trace(covariance) / len(covariance)
+    return np.linalg.solve(covariance + penalty * np.eye(len(covariance)), codes.T @ logits / len(codes))
+
+
+def moved(points, step, amount, layers=None):
+    """Points moved along a direction.
+
+    Args:
+        points: `Points`.
+        step: The `step` of a `Direction`.
+        amount: How many steps; less than 0 is the other way.
+        layers: Which layers are moved, a list of ints; default: all.
+    """
+    where = np.ones(points.codes.shape[1]) if layers is None else np.isin(np.arange(points.codes.shape[1]), layers)
+    return points.with_codes(points.codes + (amount * where[:, None] * step).astype(np.float32))
+
+
+def write_directions(path, space, directions):
+    """Writes `Direction`s as a file for `read_directions`; `space` is the `LatentSpace` to which they belong."""
+    about = [{"name": each.name, "worth": round(each.worth, 4)} for each in directions]
+    steps = np.stack([each.step for each in directions]).astype(np.float32)
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would give a path its own ending
+        np.savez(file, network=space.fingerprint, about=json.dumps(about), steps=steps)
+
+
+def read_directions(path, space):
+    """Directions that `write_directions` wrote.
+
+    Args:
+        path: The file.
+        space: The `LatentSpace` to which they must belong.
+
+    Returns:
+        A dictionary from name to `Direction`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or its directions are another network's.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"directions must be a file that `python -m tfanime.directions` wrote. Received: {str(path)!r}, which "
+            "does not exist"
+        )
+    what = "a file of directions, which `python -m tfanime.directions` writes"
+    arrays = read_arrays(path, {"network", "about", "steps"}, what)
+    require_same_network(path, arrays, space)
+    about = json.loads(str(arrays["about"]))
+    return {each["name"]: Direction(step=step, **each) for each, step in zip(about, arrays["steps"], strict=True)}
