@@ -70,8 +70,8 @@ def parse(
 
     Args:
         config_class: A dataclass whose fields have types and mostly defaults; the `Args:` section of its docstring
-            explains the flags in `--help`. A `ValueError`, `FileNotFoundError` or `ImportError` of its `__post_init__`
-            is a usage error.
+            explains the flags in `--help`. A field `with_` is the flag `--with`. A `ValueError`, `FileNotFoundError` or
+            `ImportError` of its `__post_init__` is a usage error.
         program: The command as the user types it, such as `"python -m tfanime.recipes.wgan"`.
         description: Text at the head of `--help`.
         epilog: Text at its end, such as examples; line breaks are kept.
@@ -120,6 +120,11 @@ def parse(
         )
         arguments = _with_paths(arguments, flag, published, parser)
     parser.add_class_arguments(config_class, skip=set(positional))
+    for name in fields:
+        if name.endswith("_"):  # a keyword of Python, such as `--with`
+            action = parser._option_string_actions.pop(f"--{name}")
+            action.option_strings, action.metavar = [f"--{name[:-1]}"], name[:-1].upper()
+            parser._option_string_actions |= dict.fromkeys(action.option_strings, action)
     for action in parser._actions:
         if not hasattr(action, "_typehint"):
             continue
@@ -127,7 +132,7 @@ def parse(
         if hint is bool:  # `--overwrite` alone means `--overwrite true`
             action.nargs, action.const = "?", True
         if typing.get_origin(hint) is typing.Literal:
-            action.metavar = f"{{{','.join(typing.get_args(hint))}}}"
+            action.metavar = f"{{{','.join(map(str, typing.get_args(hint)))}}}"
         if action.dest in rules:
             action.help = f"{action.help} Must be {' and '.join(rules[action.dest])}."
     return _made(config_class, parser, parser.parse_args(arguments))
@@ -320,6 +325,7 @@ class _Parser(jsonargparse.ArgumentParser):
         sys.exit(2)
 
     def _explain(self, message):
+        message = re.sub(r"\b(\w+[^\W_])_\b", r"\1", message)  # `with_` is `--with`
         known = sorted(option for option in self._option_string_actions if option.startswith("--"))
         unknown = re.search(r"unrecognized arguments: (.+)", message, re.DOTALL)
         if unknown:

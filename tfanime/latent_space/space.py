@@ -117,7 +117,7 @@ class LatentSpace:
         """Like `from_seeds`, with wanted tags as `Inputs.from_seeds` takes them."""
         names = [spec.name for spec in self.inputs.specs[1:]]
         others = dict(zip(names, self.inputs.beside_latents(seeds, wanted), strict=True))
-        return self._of_inputs(self.inputs.latents.from_seeds(seeds), others)
+        return self.of_latents(self.inputs.latents.from_seeds(seeds), others)
 
     def sample(self, count, step=0, alike=1):
         """Points as a training draws them, a pure function of (step, place).
@@ -135,9 +135,10 @@ class LatentSpace:
         others = {spec.name: given[spec.name] for spec in self.inputs.specs[1:]}
         if "tags" in others and alike > 1:
             others["tags"] = tf.repeat(others["tags"][::alike], alike, axis=0)
-        return self._of_inputs(given["latents"], others)
+        return self.of_latents(given["latents"], others)
 
-    def _of_inputs(self, latents, others):
+    def of_latents(self, latents, others):
+        """The points of latents, float32 `[count, latents.size]`, and of all other inputs, see `Points`."""
         if not self.has_styles:
             return Points(latents[:, None], others)
         parts = self._mapping_inputs(latents, others)

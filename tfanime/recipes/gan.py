@@ -20,6 +20,8 @@ from tfanime.recipes.settings import (
     power_of_two,
 )
 
+LOSSES = {"discriminator_loss": "D", "generator_loss": "G"}  # as the report calls them
+
 
 @dataclass(frozen=True)
 class GANSettings(
@@ -144,9 +146,10 @@ def require_groups(config, cause):
 
 
 def _keep(gan, folder, provenance):
-    from tfanime.generator import write_generator
+    from tfanime.generator import write_generator, write_picture_network
 
-    write_generator(folder, gan.ema_generator, gan.inputs, provenance)
+    write, takes = (write_picture_network, gan.form) if gan.form else (write_generator, gan.inputs)
+    write(folder, gan.ema_generator, takes, provenance)
 
 
 def _sheets(config, run):
@@ -169,13 +172,17 @@ def _report(session):
         f"step {step:,} after {minutes:.1f} minutes of training"
         f"{f' ({step - session.start:,} steps of them now)' if session.start else ''}",
         f"at last {last['images_per_second']:.0f} images/s",
-        f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}",
+        ", ".join(f"{short} {last[name]:.3f}" for name, short in LOSSES.items() if name in last),
         *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
     ]
     print(f"{', '.join(parts)} -> {run.path}")
     print(f"sheet:       {run.sample(step)}")
     path = shlex.quote(str(run.path))
-    print(f"avatars:     python -m tfanime.generate {path} --seeds 0-63 --out avatars.png")
+    form = session.model.form
+    if form:
+        print(f"{f'{form.kind}:':<13}python -m tfanime.{form.kind} PICTURES --with {path} --out OUT")
+    else:
+        print(f"avatars:     python -m tfanime.generate {path} --seeds 0-63 --out avatars.png")
     if best and best.value is not None:
         print(f"of the best: python -m tfanime.generate {path} --checkpoint best --seeds 0-63 --out best.png")
     elif best:
@@ -188,6 +195,7 @@ def _report(session):
 
 
 # The `Recipe` of a game on faces: a name, a config with `GANSettings`, a sentence and a `build` make it whole.
+# With parts of its own it is one of a game on pictures.
 recipe = functools.partial(
     Recipe,
     data=_open,

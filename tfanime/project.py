@@ -1,0 +1,160 @@
+"""Finds the avatar most like a picture. Run as `python -m tfanime.project me.png avatars64 --out projected`."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from tfanime import command_line
+from tfanime.files import require_writable_folder
+from tfanime.generator import open_generator
+from tfanime.limits import SHARE, Checked, above, at_least, between
+from tfanime.tfrecords.detectors.registry import DetectSettings
+
+ZOOM = {"lbpcascade": 1.17}  # whose box holds the hair too
+FRAMES = 120  # of a film, at most
+
+
+@dataclass(frozen=True)
+class Config(Checked):
+    """Project a picture.
+
+    Args:
+        picture: A picture, or a folder of some; the best face of each is taken.
+        model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator.
+        out: The folder for NAME.npz, the point, which `tfanime.mix` and `tfanime.video` take in the place of a seed;
+            NAME.png, the picture and its avatar; and NAME.mp4, the way to it.
+        space: w+ (a w for each layer, nearer to the picture) or w (the same for all, which changes more as avatars
+            do), of a StyleGAN2; z of all other networks. Default: w+, or z.
+        distance: The network whose maps are to be alike: tagger, which tfanime carries (what tags are about), or
+            hed_vgg16 (lines and colours; needs the extra judge, and more time).
+        steps: Steps of the search.
+        tags: What the picture shows, such as "blonde hair, blue eyes", if the generator was trained with tags.
+            Default: what the tagger sees.
+        no_crop: Take the square in the middle of each picture, for faces that are cropped already.
+        detector: What finds the face: animeface (needs the extra faces), lbpcascade (needs --cascade) or onnx (needs
+            --detector_model).
+        cascade: For lbpcascade: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
+            TFANIME_CASCADE.
+        detector_model: For onnx: a face detector of YOLO's form, as an ONNX file.
+        threshold: Least likelihood of a face, on the detector's own scale.
+        zoom: Side of the square that is cut out, relative to the face that was found. Default: 1.5, with lbpcascade
+            1.17.
+        film: Whether to write NAME.mp4.
+        scale: By how much its pictures are enlarged.
+        checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
+    """
+
+    picture: str
+    model: str
+    out: str = "projected"
+    space: Literal["w", "w+", "z"] | None = None
+    distance: Literal["tagger", "hed_vgg16"] = "tagger"
+    steps: Annotated[int, at_least(1)] = 1000
+    tags: str = ""
+    no_crop: bool = False
+    detector: Literal["animeface", "lbpcascade", "onnx"] = "animeface"
+    cascade: str | None = None
+    detector_model: str | None = None
+    threshold: Annotated[float, SHARE] = 0.5
+    zoom: Annotated[float | None, above(0, most=10)] = None
+    film: bool = True
+    scale: Annotated[int, between(1, 16)] = 4
+    checkpoint: str = "newest"
+
+
+def main(arguments=None):
+    """Projects; `--help` lists the flags."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.project",
+        description="Find the point of a latent space whose avatar is most like a picture.",
+        epilog="""examples:
+  python -m tfanime.project me.png avatars64
+  python -m tfanime.project faces/ avatars64 --no_crop --space w --out projected
+  python -m tfanime.mix avatars64 --rows projected/me.npz --columns 0-7 --out mixed.png
+""",
+        positional=("picture", "model"),
+        arguments=arguments,
+    )
+    command_line.load_tensorflow()
+    import numpy as np
+    from tqdm import tqdm
+
+    from tfanime.images import grid, to_uint8, write_png
+    from tfanime.latent_space.distances import DISTANCES
+    from tfanime.latent_space.movies import write_movie
+    from tfanime.latent_space.points import write_points
+    from tfanime.latent_space.portraits import pictures_in
+    from tfanime.latent_space.projection import Projector
+    from tfanime.latent_space.space import LatentSpace
+
+    files = pictures_in(config.picture)
+    out = require_writable_folder(config.out, "out")
+    distance = DISTANCES[config.distance]()
+    space = LatentSpace(open_generator(config.model, config.checkpoint))
+    faces = _faces(config, files, space.network.output_shape[1])
+    start = _start(config, space, faces)
+    kind = config.space or ("w+" if space.has_styles else "z")
+    projector = Projector(space, distance, start, faces, config.steps, kind)
+    films, every = [], -(-config.steps // FRAMES)
+    with tqdm(total=config.steps, desc=f"projecting by {distance.name}", unit=" steps", disable=None) as bar:
+
+        def on_step(step, images):
+            bar.update()
+            if config.film and (step % every == 1 % every or step == config.steps):
+                films.append(to_uint8(images).numpy())
+
+        points = projector.run(on_step)
+    avatars = space.images(points)
+    for place, file in enumerate(files):
+        about = {"picture": file.name, "space": kind, "distance": distance.name, "steps": config.steps}
+        found = float(projector.distances[place])
+        write_points(out / f"{file.stem}.npz", space, points[place : place + 1], about | {"value": found})
+        write_png(out / f"{file.stem}.png", grid(np.stack([faces[place], avatars[place]]), 2))
+        if config.film:
+            frames = (np.concatenate([faces[place], film[place]], axis=1) for film in films)
+            write_movie(out / f"{file.stem}.mp4", frames, 30, config.scale)
+        print(f"{file.stem}: {distance.name} {found:.3f}")
+    print(f"wrote {len(files):,} point{'s' if len(files) > 1 else ''} of {kind} to {out}")
+
+
+def _faces(config, files, size):
+    import numpy as np
+
+    from tfanime.latent_space.portraits import portrait
+    from tfanime.tfrecords.detectors.registry import DETECTORS
+
+    if config.no_crop:
+        return np.stack([portrait(file, size) for file in files])
+    settings = DetectSettings(
+        detector=config.detector,
+        threshold=config.threshold,
+        cascade=config.cascade,
+        detector_model=config.detector_model,
+    )
+    find = DETECTORS[config.detector](settings).find
+    zoom = config.zoom or ZOOM.get(config.detector, 1.5)
+
+    def likely(image):
+        return [face for face in find(image) if face.score >= config.threshold]
+
+    return np.stack([portrait(file, size, likely, config.detector, zoom) for file in files])
+
+
+def _start(config, space, faces):
+    """Where the search begins: the pictures' tags, and noise of seed 0."""
+    import numpy as np
+
+    from tfanime.latent_space.portraits import tags_of
+    from tfanime.tagger.files import open_tagger
+
+    seeds = np.zeros(len(faces), np.int64)
+    if config.tags or not space.vocabulary:
+        return space.from_seeds(seeds, config.tags)
+    seen = tags_of(space.vocabulary, open_tagger(), faces)
+    names = [", ".join(space.vocabulary.decode(row)).replace("_", " ") or "none" for row in seen]
+    print(f"tags seen: {'; '.join(names)}")
+    return space.from_wanted(seeds, seen.astype(np.float32))
+
+
+if __name__ == "__main__":
+    command_line.run(main)
