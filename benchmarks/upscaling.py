@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from tfanime import data
 from tfanime.generator import open_generator, open_network
+from tfanime.generator.enlarging import bicubic
 from tfanime.images import grid, write_png
 from tfanime.metrics.faces import animeface_finder, cascade_finder
 from tfanime.metrics.features import extract
@@ -32,7 +33,6 @@ from tfanime.metrics.pairs import psnr, ssim
 from tfanime.models.vgg import hed_vgg16
 from tfanime.tagger.files import open_tagger
 from tfanime.training.degradation import shrunk
-from tfanime.upscale import bicubic
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
 MIDDLE = slice(16, 80)  # of 96 px

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-
 from tfanime import command_line
 from tfanime.files import require_writable_folder
 from tfanime.generator import open_network
-from tfanime.generator.tiles import SIDE, through
+from tfanime.generator.enlarging import Enlarger
+from tfanime.generator.tiles import SIDE
 from tfanime.limits import SHARE, Checked, at_least
 from tfanime.picture_files import READ, Picture, read_picture, require_picture_name, write_picture
 from tfanime.seeds import avatar_path, parse_seeds
@@ -49,71 +48,6 @@ class Config(Checked):
     def rules(self):
         parse_seeds(self.seeds)  # which says itself what is wrong
         yield from ()
-
-
-class Enlarger:
-    """What enlarges pictures as the settings say.
-
-    Args:
-        network: A `tfanime.generator.PictureNetwork` of kind `upscale`.
-        scale: See `Config`.
-        strength, flips, tile: See `Config`.
-
-    Raises:
-        ValueError: `scale` is no power of the network's.
-    """
-
-    def __init__(self, network, scale=None, strength=1.0, flips=False, tile=SIDE):
-        own = network.form.scale
-        self.scale = own if scale is None else scale
-        self.passes, reached = 0, 1
-        while reached < self.scale and own > 1:
-            self.passes, reached = self.passes + 1, reached * own
-        if reached != self.scale or not self.passes:
-            raise ValueError(f"scale must be {own} or a power of it, as the network enlarges. Received: {self.scale}")
-        self.network = network
-        self.strength = strength
-        self.flips = flips
-        self.tile = tile
-
-    def __call__(self, picture, progress=None):
-        """Enlarges one picture.
-
-        Args:
-            picture: A `tfanime.picture_files.Picture`.
-            progress: See `tfanime.generator.tiles.in_tiles`.
-
-        Returns:
-            A `Picture`.
-        """
-        for _ in range(self.passes):
-            picture = through(self._images, picture, self.network.form, self.tile, progress)
-        return picture
-
-    def _images(self, images):
-        """uint8 `[batch, height, width, 3]` -> the larger ones."""
-        made = self._in_all_ways(images) if self.flips else self.network.images(images)
-        if self.strength < 1:
-            plain = np.stack([bicubic(image, self.network.form.scale) for image in images])
-            made = np.round(self.strength * made.astype(np.float32) + (1 - self.strength) * plain).astype(np.uint8)
-        return made
-
-    def _in_all_ways(self, images):
-        total = 0
-        for turns in range(4):
-            for step in (1, -1):
-                way = np.rot90(images, turns, (1, 2))[:, :, ::step]
-                made = self.network.images(np.ascontiguousarray(way))[:, :, ::step]
-                total = total + np.rot90(made, -turns, (1, 2)).astype(np.float32)
-        return np.round(total / 8).astype(np.uint8)
-
-
-def bicubic(image, scale):
-    """One uint8 picture `[height, width, 3]` enlarged without any network."""
-    from PIL import Image
-
-    sides = image.shape[1] * scale, image.shape[0] * scale
-    return np.asarray(Image.fromarray(image).resize(sides, Image.Resampling.BICUBIC))
 
 
 def picture_paths(folder):
