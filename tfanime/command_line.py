@@ -49,7 +49,7 @@ jsonargparse.set_loader(
 
 
 class UsageError(ValueError):
-    """A command line that cannot be right whatever the files hold; `run` ends with status 2."""
+    """A command line that is wrong whatever the files contain; `run` ends with status 2."""
 
 
 def parse(
@@ -139,7 +139,7 @@ def parse(
 
 
 def from_values(config_class, values, *, program):
-    """Reads values that stand in a file of its own kind into a dataclass, by the rules of `parse`.
+    """Reads values of a file into a dataclass, by the rules of `parse`.
 
     Args:
         config_class: As for `parse`.
@@ -213,7 +213,7 @@ def run(main):
 
 @contextlib.contextmanager
 def quiet():
-    """Keeps what libraries print on stderr while they are imported from hiding the one line that is ours.
+    """Hides what libraries print on stderr while they are imported.
 
         with quiet():
             import tensorflow as tf
@@ -242,7 +242,7 @@ def quiet():
 
 
 def load_tensorflow():
-    """Imports TensorFlow and looks for its devices, without the lines that it greets with. Returns the module."""
+    """Imports TensorFlow and lists its devices, without its messages on stderr. Returns the module."""
     with quiet():
         import tensorflow
 

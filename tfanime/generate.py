@@ -21,17 +21,17 @@ class Config(Checked):
         model: A run folder, a generator's folder (with card.json), a SavedModel, a folder of SavedModels by version, or
             the name of a pretrained generator.
         seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
-        tags: What they are to show, such as "blonde hair, smile, no hat", if the generator was trained with tags; the
-            seed decides about all other tags. A weight up to 3 after a colon shows a tag more clearly ("smile:1.5") or
-            less ("smile:0.5").
-        allow_untrained_tags: Whether they may be tags that no training face had; nobody knows what comes of those.
-        checkpoint: Which state of a run draws them: newest, best (of a run trained with --best_by), or one of the steps
-            whose checkpoints are there.
+        tags: Tags to draw, such as "blonde hair, smile, no hat", if the generator was trained with tags; the seed
+            decides about all other tags. A weight up to 3 after a colon shows a tag more clearly ("smile:1.5") or less
+            ("smile:0.5").
+        allow_untrained_tags: Whether to allow tags that no training face had; their effect is unknown.
+        checkpoint: Checkpoint of a run: newest, best (of a run trained with --best_by), or the step of one that is
+            there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
-        best_of: How many seeds are drawn for one avatar, of which the one is kept that shows --tags best in the eyes of
-            the tagger that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were
-            kept are printed; they draw the same avatars without --best_of.
-        psi: Truncation, of a StyleGAN2: below 1, down to 0, avatars have less variety and fewer are broken.
+        best_of: Number of seeds that are drawn for each avatar; the one that shows --tags best is kept, by the tagger
+            that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were kept are
+            printed; they draw the same avatars without --best_of.
+        psi: Truncation of a StyleGAN2, 0 to 1: with smaller values avatars have less variety and fewer are broken.
         direction: How they are all changed: names of directions with amounts, such as "blue eyes=4, pca1=-2", in
             standard deviations. pca1@0-3 changes layers 0 to 3 alone.
         directions: The directions.npz that `python -m tfanime.directions` wrote. Default: that in the generator's own

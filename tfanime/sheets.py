@@ -1,4 +1,4 @@
-"""Sheets that show what a generator has learned: avatars by seed, by tag, and on the way from one to another."""
+"""Sheets that show what a generator has learned: avatars by seed, by tag, and interpolations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ PADDING = 2
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is drawn on a sheet.
+    """The contents of a sheet.
 
     Args:
         inputs: The generator's inputs, one row a picture, see `tfanime.inputs.Inputs`.

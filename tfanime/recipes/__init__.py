@@ -1,5 +1,5 @@
-"""Published methods, each a module with `Config` (the paper's numbers), `build(config, vocabulary)`, `recipe` (what the
-driver, `tfanime.recipes.driver`, is given) and `main()`. Run one as `python -m tfanime.recipes.wgan`.
+"""Published methods. Each is a module with `Config` (the paper's settings), `build(config, vocabulary)`, `recipe` (for
+the driver, `tfanime.recipes.driver`) and `main()`. Run one as `python -m tfanime.recipes.wgan`.
 """
 
 RECIPES = {

@@ -1,4 +1,4 @@
-"""Recipes that are games between a generator and a discriminator on faces: what they share beside the driver."""
+"""What the recipes of GANs on faces share."""
 
 import functools
 import shlex
@@ -34,14 +34,14 @@ class GANSettings(
     DataSettings,
     RunSettings,
 ):
-    """What recipes of games on faces can be told."""
+    """Settings of the recipes of GANs on faces."""
 
     image_size: Annotated[int, power_of_two(16)] = 64
 
 
 @dataclass(frozen=True)
 class DCGANSettings(GANSettings):
-    """What recipes on the networks of DCGAN can be told.
+    """Settings of the recipes on DCGAN's networks.
 
     Args:
         latent_size: Components of the latents, N(0, 1).
@@ -124,15 +124,16 @@ def _open(config, run, warn):
 
 
 def require_groups(config, cause):
-    """Refuses batches in which groups of four pictures, of `MinibatchStddev`, would be cut by devices or their parts,
-    which would not compute then what one does.
+    """Refuses batch sizes at which devices or parts would split the groups of four pictures of `MinibatchStddev`.
+
+    Several devices would then compute something else than one does.
 
     Args:
         config: A config with `GANSettings`.
-        cause: What has such groups, for the message.
+        cause: The option that has such groups, for the message.
 
     Raises:
-        ValueError: `--batch_size` is such a one.
+        ValueError: `--batch_size` is no multiple of four pictures for each device and part.
     """
     import tensorflow as tf
 

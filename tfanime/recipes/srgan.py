@@ -103,7 +103,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
 
     @property
     def resumable(self):
-        """Names of the fields that a resumed run may be told anew: rates that drop end at the last step."""
+        """Names of the fields that may change when a run is resumed: rates that drop end at the last step."""
         return super().resumable - ({"steps"} if self.drop != 1 else set())
 
     def optimizers(self):
