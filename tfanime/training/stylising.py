@@ -182,7 +182,7 @@ class Stylising(Game):
         variables = self.generator.trainable_variables
         for rows, part in parts.of(photos):
             with tf.GradientTape() as tape:
-                fakes = self.generator(part, training=True)
+                fakes = tf.cast(self.generator(part, training=True), tf.float32)
                 draw = self.draws(count, step, rows, "generator")
                 values, states = self.add_terms(
                     "generator", step, among=self._contents, inputs=part, fakes=fakes, draw=draw
@@ -231,7 +231,7 @@ class Stylising(Game):
 
     def _fakes(self, photos):
         with tf.GradientTape() as tape:
-            return self.generator(photos, training=True), tape
+            return tf.cast(self.generator(photos, training=True), tf.float32), tape
 
     def _judge(self, images, draw, side):
         """Logits, float32; the pictures are augmented first, in one way for each side."""
