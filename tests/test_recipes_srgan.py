@@ -16,6 +16,7 @@ from tfanime.images import to_uint8
 from tfanime.models import vgg
 from tfanime.recipes import pairs, srgan
 from tfanime.recipes.settings import DataSettings, DeviceSettings, GameSettings, OptimizerSettings, RunSettings
+from tfanime.runs import RunFolder
 from tfanime.training.content import Content
 from tfanime.training.degradation import Degradation
 
@@ -92,7 +93,7 @@ READ = {
     "consistency_weight": (0.5, lambda game: game.consistency_weight == 0.5),
     "crop": (16, lambda game: game.discriminator.input_shape == (None, 16, 16, 3)),
 }
-OF_DATA = {"degradation", "artefacts", "artefact_way"}
+OF_DATA = {"degradation", "jitter", "artefacts", "artefact_way"}
 
 
 @pytest.mark.parametrize("flag", READ)
@@ -121,6 +122,10 @@ def test_no_content_is_opened_that_does_not_count(monkeypatch):
     [
         ({"image_size": 40}, "--image_size must be a multiple of 16. Received: 40"),
         ({"crop": 32}, "--crop must be at most --image_size, 16. Received: 32"),
+        (
+            {"jitter": "hue,light"},
+            "--jitter must be some of brightness, contrast, saturation, hue, separated by commas",
+        ),
         ({"pixel_steps": 5}, "--pixel_steps must be at most --steps, 4. Received: 5"),
         ({"drop": 0.0}, "--drop must be above 0 and at most 1"),
         ({"adversarial_weight": -1.0}, "--adversarial_weight must be at least 0"),
@@ -186,11 +191,17 @@ def test_artefacts_must_be_large_enough(run_folder, shards, in_tmp):
         pairs.draw(str(tiny_pictures.write(in_tmp / "enlarger")), 8)
 
 
+def test_jitters(shards, in_tmp):
+    config = srgan.Config(**TINY, data=str(shards), jitter="hue, contrast", degradation="blind", crop=16, run="a")
+    data = pairs.open_pairs(config, RunFolder("a"), print)
+    assert data.degradation == Degradation("blind", 2, 16, ("hue", "contrast"))
+
+
 @pytest.mark.parametrize("way", [None, "residual", "shown"])
 def test_batches_are_the_degradations_pairs(shards, way):
     faces = load(shards, 16, progress=False)
     drawn = tiny_pictures.pictures(3, 10, 10) if way else None
-    data = pairs.PairData(faces, Degradation("blind", 2, None, drawn, way or "residual"))
+    data = pairs.PairData(faces, Degradation("blind", 2, drawn=drawn, way=way or "residual"))
     options = {"seed": 3, "horizontal_flip": True}
     whole = next(iter(data.batches(4, start=5, parts=1, own=(0,), **options)))
     assert [each.shape[1] for each in whole] == [8, 16, *([8] if way == "shown" else [])]

@@ -1,11 +1,21 @@
 """Pairs of pictures: each way of making them by hand or by TensorFlow, and that they are a function of the step."""
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_pictures
 
-from tfanime.training.degradation import DEGRADATIONS, Degradation, jittered, random_of, residual_of, shrunk, worn
+from tfanime.training.degradation import (
+    DEGRADATIONS,
+    JITTERS,
+    Degradation,
+    jittered,
+    random_of,
+    residual_of,
+    shrunk,
+    worn,
+)
 
 LARGE = tiny_pictures.pictures(6, 32, 32)
 
@@ -50,9 +60,10 @@ def test_residuals_are_noise_without_lines():
     assert np.corrcoef(found, known)[0, 1] > 0.7
 
 
+@pytest.mark.parametrize("jitter", [(), JITTERS])
 @pytest.mark.parametrize("kind", DEGRADATIONS)
-def test_pairs_are_a_function_of_seed_step_and_place(kind):
-    make = Degradation(kind, 2)
+def test_pairs_are_a_function_of_seed_step_and_place(kind, jitter):
+    make = Degradation(kind, 2, jitter=jitter)
     small, large = make(LARGE, seed=3, step=7)
     assert small.shape == (6, 16, 16, 3) and large.shape == LARGE.shape and small.dtype == large.dtype == np.uint8
     for begin in (0, 3):  # two devices see what one sees
@@ -60,10 +71,25 @@ def test_pairs_are_a_function_of_seed_step_and_place(kind):
         np.testing.assert_array_equal(part[0], small[begin : begin + 3])
         np.testing.assert_array_equal(part[1], large[begin : begin + 3])
     other, _ = make(LARGE, 3, 8)
-    assert (kind == "clean") == np.array_equal(other, small)
-    assert (kind == "jitter") != np.array_equal(large, LARGE)
-    if kind != "blind":
+    assert (kind == "clean" and not jitter) == np.array_equal(other, small)
+    assert bool(jitter) != np.array_equal(large, LARGE)
+    if kind == "clean":
         np.testing.assert_array_equal(small, [shrunk(image, 2) for image in large])
+
+
+@pytest.mark.parametrize("name", JITTERS)
+def test_each_jitter_is_of_its_kind(name):
+    _, made = Degradation("clean", 2, jitter=(name,))(LARGE, 0, 0)
+    before, after = (np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2HSV) for image in each]) for each in (LARGE, made))
+    change = {
+        "brightness": made.mean((1, 2, 3)) - LARGE.mean((1, 2, 3)),
+        "contrast": made.std((1, 2, 3)) - LARGE.std((1, 2, 3)),
+        "saturation": after[..., 1].mean((1, 2)) - before[..., 1].mean((1, 2)),
+        "hue": (after[..., 0].astype(float) - before[..., 0]).std((1, 2)),
+    }
+    assert np.abs(change[name]).max() > 2 and len(set(change[name])) == 6
+    if name in ("saturation", "hue"):
+        assert np.abs(after[..., 2].astype(int) - before[..., 2]).max() <= 1
 
 
 def test_crops_are_parts_of_the_pair():

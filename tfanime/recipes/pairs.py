@@ -89,7 +89,8 @@ def open_pairs(config, run, warn):
     drawn, digest = None, None
     if config.artefacts:
         drawn, digest = draw(config.artefacts, (config.crop or config.image_size) // config.scale)
-    degradation = Degradation(config.degradation, config.scale, config.crop, drawn, config.artefact_way)
+    options = {"jitter": config.jitters, "drawn": drawn, "way": config.artefact_way}
+    degradation = Degradation(config.degradation, config.scale, config.crop, **options)
     return PairData(faces, degradation, digest)
 
 

@@ -28,6 +28,7 @@ from tfanime.recipes.settings import (
 
 LAYERS = {"vgg19": "conv5_4", "hed_vgg16": "conv4_3"}
 """The layer of each network of `--content` in which content is compared, after the ReLU."""
+JITTERS = ("brightness", "contrast", "saturation", "hue")
 SCALE = 12.75  # by which Ledig et al. divide what VGG19 answers
 
 
@@ -53,8 +54,10 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         pixel_weight: Weight of the squared error after --pixel_steps, 0 in the paper.
         adversarial_weight: Weight of the adversarial loss in the generator's.
         crop: Side of the part of a large picture that a step sees, at a random place. Default: all of it.
-        degradation: How small pictures are made: by means of places alone (clean), of large ones in other light
-            (jitter), or worn by blur, noise and JPEG as well (blind).
+        degradation: How small pictures are made: by means of places alone (clean), or worn by blur, noise and JPEG as
+            well (blind).
+        jitter: In what the light of large pictures is varied first, by up to 0.1: some of brightness, contrast,
+            saturation, hue, separated by commas. Default: in nothing.
         artefacts: A generator whose artefacts are to be known, as `generate` takes it, with pictures of at least the
             size of the small ones. Default: none.
         artefact_way: What is done with its pictures: what it did to them beside drawing is added to small pictures
@@ -81,14 +84,22 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     pixel_weight: Annotated[float, at_least(0)] = 0.0
     adversarial_weight: Annotated[float, at_least(0)] = 1e-3
     crop: Annotated[int | None, multiple_of(16)] = None
-    degradation: Literal["clean", "jitter", "blind"] = "clean"
+    degradation: Literal["clean", "blind"] = "clean"
+    jitter: str = ""
     artefacts: str | None = None
     artefact_way: Literal["residual", "shown"] = "residual"
     consistency_weight: Annotated[float, at_least(0)] = 1.0
 
     def rules(self):
         yield "crop", self.crop is None or self.crop <= self.image_size, f"at most --image_size, {self.image_size}"
+        known = all(name in JITTERS for name in self.jitters)
+        yield "jitter", known, f"some of {', '.join(JITTERS)}, separated by commas"
         yield "pixel_steps", self.pixel_steps <= self.steps, f"at most --steps, {self.steps}"
+
+    @property
+    def jitters(self):
+        """The names in `jitter`, a tuple."""
+        return tuple(name for word in self.jitter.split(",") if (name := word.strip()))
 
     @property
     def resumable(self):
@@ -171,7 +182,7 @@ def _sheets(config, run):
     from tfanime.training.degradation import Degradation
 
     faces = pairs.open_faces(run, config.data, config.image_size).images(range(8))
-    small, large = Degradation(config.degradation, config.scale)(faces, config.seed, 0)
+    small, large = Degradation(config.degradation, config.scale, jitter=config.jitters)(faces, config.seed, 0)
     return [
         callbacks.Samples(run, config.whole_epochs(config.sample_steps), sheets=lambda game: enlarged(small, large))
     ]

@@ -10,8 +10,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
-DEGRADATIONS = ("clean", "jitter", "blind")
-JITTER = 0.1
+DEGRADATIONS = ("clean", "blind")
+JITTERS = ("brightness", "contrast", "saturation", "hue")
+JITTER = 0.1  # the most that each is varied by
 WAYS = ("residual", "shown")
 
 
@@ -100,19 +101,20 @@ class Degradation:
     """Pairs of a small picture and its large one, of the pictures of a batch.
 
     Args:
-        kind: How small pictures are made: `"clean"`, by means of places alone; `"jitter"`, the large picture in other
-            light before; `"blind"`, `worn` afterwards.
+        kind: How small pictures are made: `"clean"`, by means of places alone; `"blind"`, `worn` afterwards.
         scale: How many times smaller.
         crop: Side of the part of a large picture that a step sees, at a random place; None for all of it.
+        jitter: In what the light of large pictures is varied first, some of `JITTERS`.
         drawn: uint8 `[count, height, width, 3]`: pictures of a generator whose artefacts are to be known; None for
             none. They are at least as large as small pictures; a part at a random place is taken.
         way: What is done with these: `"residual"`, their `residual_of` is added to small pictures with a random share;
             `"shown"`, they come beside the pairs.
     """
 
-    kind: Literal["clean", "jitter", "blind"] = "clean"
+    kind: Literal["clean", "blind"] = "clean"
     scale: int = 2
     crop: int | None = None
+    jitter: tuple[str, ...] = ()
     drawn: np.ndarray | None = None
     way: Literal["residual", "shown"] = "residual"
 
@@ -140,13 +142,11 @@ class Degradation:
         if self.crop:
             # At whole small pixels, so that a small picture is a part of the whole small picture.
             image = _part(image, self.crop, random, self.scale)
-        if self.kind == "jitter":
-            image = jittered(
-                image,
-                random.uniform(-JITTER, JITTER),
-                *random.uniform(1 - JITTER, 1 + JITTER, 2),
-                random.uniform(-JITTER, JITTER),
-            )
+        if self.jitter:
+            # All are drawn, so that one more changes nothing about the others.
+            drawn = dict(zip(JITTERS, random.uniform(-JITTER, JITTER, len(JITTERS)), strict=True))
+            brightness, contrast, saturation, hue = (drawn[name] * (name in self.jitter) for name in JITTERS)
+            image = jittered(image, brightness, 1 + contrast, 1 + saturation, hue)
         small = shrunk(image, self.scale)
         if self.kind == "blind":
             small = worn(small, random)
