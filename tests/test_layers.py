@@ -24,7 +24,7 @@ FLOORS = (
     ("callbacks",),
     ("recipes",),
     ("latent_space",),
-    ("directions", "generate", "mix", "project", "video"),
+    ("directions", "generate", "mix", "project", "upscale", "video"),
     ("evaluate", "export"),
     ("page",),
     ("serving",),

@@ -135,3 +135,39 @@ def test_a_pixel_depends_on_what_is_in_reach(scale):
         centre = network(images, training=False)[0, scale * side // 2, scale * side // 2, 0]
     seen = np.flatnonzero(np.abs(tape.gradient(centre, images)[0]).sum((1, 2)))
     assert reach - 1 <= max(side // 2 - seen.min(), seen.max() - side // 2) <= reach
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_small_generator_begins_with_a_bilinear_enlargement(scale):
+    network = srgan.small_generator(scale, channels=4, blocks=2)
+    images = tf.random.stateless_uniform([2, 7, 9, 3], [0, 1], -1, 1)
+    expected = images
+    for _ in range(scale // 2):
+        expected = keras.layers.UpSampling2D(interpolation="bilinear")(expected)
+    np.testing.assert_allclose(network(images), expected, atol=1e-5)
+    for weight in network.trainable_weights:
+        weight.assign(np.random.default_rng(0).normal(0, 0.1, weight.shape))
+    assert np.abs(network(images) - np.asarray(expected)).max() > 0.01
+    with precision_policy("mixed_bfloat16"):
+        low = srgan.small_generator(scale, channels=4, blocks=2)
+    low.set_weights(network.get_weights())
+    assert low(images).dtype == tf.float32 and np.abs(low(images) - network(images)).max() < 0.1
+
+
+def test_the_small_generators_weights():
+    assert (
+        trainable(srgan.small_generator())
+        == 159_203
+        == sum(
+            [
+                3 * 9 * 32 + 32,
+                6 * (2 * (9 * 32 * 32 + 32) + 32),
+                9 * 32 * 32 + 32,
+                9 * 32 * 128 + 128,
+                32,
+                9 * 32 * 3 + 3,
+            ]
+        )
+    )
+    with pytest.raises(ValueError, match=r"scale must be 2 or 4\. Received: 3"):
+        srgan.small_generator(3)

@@ -21,8 +21,8 @@ class Config(Checked):
         sefa: How many directions that the first weights enlarge most.
         pca: How many main axes of w, of a StyleGAN2.
         pictures: How many avatars are drawn and tagged to find a direction for each tag; 0 for none.
-        tagger: What tells the tags: the path of a tagger's files without their endings, such as runs/tagger/tagger.
-            Default: the network that tfanime carries.
+        tagger: The tagger: the path of its files without their endings, such as runs/tagger/tagger. Default: the
+            network that tfanime carries.
         seeds: The avatars on the sheets, such as 0-7.
         steps: How far they are moved on the sheets, in standard deviations.
         psi: Truncation of the avatars on the sheets, of a StyleGAN2.

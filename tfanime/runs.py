@@ -1,4 +1,4 @@
-"""The run folder: everything a training leaves behind, and the only place that knows its paths.
+"""The run folder: all files of a training, and the only module that knows their paths.
 
 config.toml      the resolved settings; `--config RUN/config.toml` starts another run with them
 run.json         which recipe, on which data, by which version of tfanime

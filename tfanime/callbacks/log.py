@@ -113,7 +113,7 @@ class RunLog(keras.callbacks.Callback):
                 tf.summary.scalar(_section(name), value)
 
     def _of_players(self):
-        """What is the same all through a step: norms of all trainable weights together, and learning rates."""
+        """Values that change only from step to step: norms of all trainable weights together, and learning rates."""
         values = {}
         for player in ("generator", "discriminator"):
             network = getattr(self.model, player, None)

@@ -140,6 +140,8 @@ def origin(details, step):
         step: The training step.
     """
     config = details["config"]
+    if config.get("artefacts"):
+        config = config | {"artefacts": Path(config["artefacts"]).name}
     return {
         "tfanime": details["tfanime"],
         "recipe": details["recipe"],

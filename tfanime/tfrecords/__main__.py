@@ -17,9 +17,9 @@ goes on when the same command runs again.
 EPILOG = """\
 examples:
   python -m tfanime.tfrecords illustrations/ tfrecords/mine --size 128 --holdout 0.05
-      full illustrations: animeface finds the faces, each is zoomed out by 1.5 and resized; 5 % held out for judging
+      full illustrations: animeface finds the faces, each is zoomed out by 1.5 and resized; 5 % held out for evaluation
   python -m tfanime.tfrecords faces/ tfrecords/faces --detector none --tagger sidecar,colours
-      pictures that are face crops already; tags from faces/tags.csv, colours that it does not name are measured
+      pictures that are face crops already; tags from faces/tags.csv; colours that it does not name are measured
   python -m tfanime.tfrecords gallery-dl/danbooru tfrecords/danbooru --card danbooru
       what gallery-dl downloaded, with the tags, ratings and scores beside it
   python -m tfanime.tfrecords illustrations/ tfrecords/mine --size 128 --exclude exclude.txt --overwrite

@@ -19,7 +19,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
 @dataclass(frozen=True, kw_only=True)
 class CropSettings:
-    """What a crop is
+    """Size, format and limits of crops
 
     Args:
         zoom: Side of the crop relative to the face that was found, about its centre: 1.5 with
@@ -183,7 +183,7 @@ def resize(region, size, enlarge):
 
 
 def thumbnail(image, size=96):
-    """A small JPEG of what is left out, for the report.
+    """A small JPEG for the report, of a picture or face that is left out.
 
     Args:
         image: `PIL.Image`.

@@ -1,4 +1,4 @@
-"""One picture from its file to its faces: what every worker does, and all that it does."""
+"""The work of a worker: one picture, from its file to its faces."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture.
+    """The result for one picture.
 
     Args:
         id: Its id.

@@ -1,4 +1,4 @@
-"""Optimizers and how their learning rate falls.
+"""Optimizers and learning rate schedules.
 
 Keras' optimizers do the work; here are their names and the defaults that the papers' frameworks had.
 """
@@ -17,7 +17,7 @@ def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
         learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
         beta_1: Decay of the mean gradient.
         beta_2: Decay of the mean squared gradient.
-        epsilon: What is added to the root of the latter.
+        epsilon: Added to the root of the latter.
 
     Returns:
         A `keras.optimizers.Optimizer`.

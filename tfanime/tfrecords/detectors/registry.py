@@ -1,4 +1,4 @@
-"""Detectors: where the faces of a picture are, and the flags that say which detector and how.
+"""The registry of detectors, and their flags.
 
 A new detector is one function, from `DetectSettings` to a `Detector`, and one entry in `DETECTORS`.
 """
@@ -28,9 +28,9 @@ class DetectSettings:
             --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
             face already; of one that is not square the middle is taken). Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
-        threshold: Least likelihood of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
-        detect_size: Longer side, in pixels, to which a picture is shrunk before the detector looks; 0: never. Crops
-            are cut from the whole picture anyway. An `onnx` model of fixed input size has its own.
+        threshold: Smallest score of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
+        detect_size: Longer side, in pixels, to which pictures are shrunk for the detector; 0: never. Crops are cut from
+            the original picture. An `onnx` model of fixed input size has its own.
         cascade: For `lbpcascade`: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
             TFANIME_CASCADE.
         detector_model: For `onnx`: a face detector of YOLO's form, as an ONNX file.
