@@ -87,6 +87,7 @@ def test_bad_settings(options, message):
         r3gan.Config(**options)
 
 
+@pytest.mark.slow
 def test_a_run_by_tags_is_resumed_and_drawn(shards, in_tmp, capsys):
     flags = [f"--{name}={value}" for name, value in TINY.items()]
     flags += [f"--data={shards}", "--run=a", "--precision=float32", "--tags=frequencies", "--penalty_every=2"]
