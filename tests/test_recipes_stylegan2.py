@@ -80,7 +80,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("flag", READ)
+@pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     options = {"channel_base": 64} if flag == "image_size" else {}
