@@ -92,7 +92,13 @@ def test_a_published_run_by_its_name(in_tmp):
     assert config.r1_gamma == 0.5 and config.r1_every == 8 and config.discriminator_norm == "none"
 
 
-@pytest.mark.parametrize("name", command_line.published_names(("tfanime.recipes", "published")))
+PUBLISHED = command_line.published_names(("tfanime.recipes", "published"))
+LARGE = re.compile(r".*_(128|256)")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if LARGE.fullmatch(name) else ()) for name in PUBLISHED]
+)
 def test_every_published_run_can_be_read_and_built(in_tmp, name):
     text = (Path(driver.__file__).parent / "published" / f"{name}.toml").read_text()
     command = re.search(r"^#   python -m tfanime.recipes.(\w+) --config (\w+)", text, re.MULTILINE)
