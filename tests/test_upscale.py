@@ -14,7 +14,7 @@ from tfanime import command_line, upscale
 from tfanime.generator import open_generator, open_network
 from tfanime.generator.enlarging import Enlarger, bicubic
 from tfanime.picture_files import Picture
-from tfanime.upscale import picture_paths
+from tfanime.picture_folders import picture_paths
 
 
 @pytest.fixture(scope="module")

@@ -139,10 +139,12 @@ class PictureSheet:
     Args:
         pictures: uint8 array `[count, height, width, 3]`.
         truth: uint8 array `[count, larger height, larger width, 3]`, or None.
+        columns: Pictures a row, of which the count is a multiple; None for all in one.
     """
 
     pictures: np.ndarray
     truth: np.ndarray | None = None
+    columns: int | None = None
 
     def draw(self, network):
         """Draws the sheet; `network` is pictures -> pictures, in [-1, 1]."""
@@ -150,7 +152,9 @@ class PictureSheet:
         scale = made.shape[1] // self.pictures.shape[1]
         given = self.pictures.repeat(scale, 1).repeat(scale, 2)
         rows = [given, made, *([] if self.truth is None else [self.truth])]
-        return grid(np.concatenate(rows), len(given), PADDING)
+        columns = min(self.columns or len(given), len(given))
+        parts = [row[i : i + columns] for i in range(0, len(given), columns) for row in rows]
+        return grid(np.concatenate(parts), columns, PADDING)
 
 
 def enlarged(small, large):

@@ -1,6 +1,5 @@
 """Enlarges pictures. Run as `python -m tfanime.upscale pictures/ --with NETWORK --out large/`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,8 @@ from tfanime.generator import open_network
 from tfanime.generator.enlarging import Enlarger
 from tfanime.generator.tiles import SIDE
 from tfanime.limits import SHARE, Checked, at_least
-from tfanime.picture_files import READ, Picture, read_picture, require_picture_name, write_picture
+from tfanime.picture_files import Picture, write_picture
+from tfanime.picture_folders import change_folder, read_or_check, report_folder, there_already
 from tfanime.seeds import avatar_path, parse_seeds
 
 
@@ -50,22 +50,6 @@ class Config(Checked):
         yield from ()
 
 
-def picture_paths(folder):
-    """The pictures in a folder and below it, by suffix, relative to it, sorted.
-
-    Raises:
-        ValueError: There are none.
-    """
-    found = sorted(
-        path.relative_to(folder)
-        for path in Path(folder).rglob("*")
-        if path.suffix.lower() in READ and path.is_file() and not any(part.startswith(".") for part in path.parts)
-    )
-    if not found:
-        raise ValueError(f"pictures must be a folder with {', '.join(READ)}. Received: {str(folder)!r}, without any")
-    return found
-
-
 def is_pictures(path):
     """Whether a path names pictures, a file or a folder, and not what draws avatars."""
     path = Path(path)
@@ -73,43 +57,6 @@ def is_pictures(path):
         return True
     drawing = ("run.json", "card.json", "saved_model.pb")
     return path.is_dir() and not any((path / name).exists() or list(path.glob(f"*/{name}")) for name in drawing)
-
-
-def enlarge_folder(enlarge, folder, out):
-    """Enlarges all pictures of a folder tree; those that are there already stay, so that a job that was killed goes on.
-
-    Args:
-        enlarge: An `Enlarger`.
-        folder: The folder.
-        out: The folder for the large ones, PNGs, with the same sub-folders and names. Where two pictures would have the
-            same name, such as a.jpg and a.png, it has the suffix of the file too: a.jpg.png.
-
-    Returns:
-        `(written, there, failed)`: how many were written and were there, and by path what is wrong with others.
-
-    Raises:
-        OSError: `out` cannot be written.
-    """
-    from tqdm import tqdm
-
-    paths = picture_paths(folder)
-    plain = [path.with_suffix(".png") for path in paths]
-    targets = [name if plain.count(name) == 1 else Path(f"{path}.png") for path, name in zip(paths, plain, strict=True)]
-    written, there, failed = 0, 0, {}
-    for path, target in zip(tqdm(paths, unit=" pictures", disable=None), targets, strict=True):
-        if (Path(out) / target).exists():
-            there += 1
-            continue
-        try:
-            picture = read_picture(Path(folder) / path)
-        except (ValueError, OSError) as error:
-            failed[str(path)] = str(error)
-            continue
-        if picture.note:
-            tqdm.write(f"note: {path}: {picture.note}", file=sys.stderr)
-        write_picture(Path(out) / target, enlarge(picture))
-        written += 1
-    return written, there, failed
 
 
 def enlarge_avatars(enlarge, generator, seeds, out):
@@ -151,15 +98,9 @@ def main(arguments=None):
     )
     path, out = Path(config.pictures), Path(config.out)
     picture = None
-    if path.is_file():
-        require_picture_name(out, "--out")
-        picture = read_picture(path)
-        require_writable_folder(out.parent, "the folder of out")
+    if is_pictures(path):
+        picture = read_or_check(path, out)
     else:
-        if is_pictures(path):
-            picture_paths(path)  # which says what is wrong
-            if out.resolve() == path.resolve():
-                raise ValueError(f"--out must be another folder than that of the pictures. Received: {config.out!r}")
         require_writable_folder(out, "out")
     command_line.load_tensorflow()
     network = open_network(config.with_, config.checkpoint, ("upscale",))
@@ -167,13 +108,13 @@ def main(arguments=None):
     if picture:
         _one(enlarge, picture, out)
     elif is_pictures(path):
-        return _folder(enlarge, path, out)
+        return report_folder(*change_folder(enlarge, path, out), out)
     else:
         from tfanime.generator import open_generator
 
         seeds = parse_seeds(config.seeds)
         count = enlarge_avatars(enlarge, open_generator(config.pictures), seeds, out)
-        print(f"wrote {count:,} avatars to {out}{_there(len(seeds) - count)}")
+        print(f"wrote {count:,} avatars to {out}{there_already(len(seeds) - count)}")
     return 0
 
 
@@ -188,19 +129,6 @@ def _one(enlarge, picture, out):
 
         write_picture(out, enlarge(picture, progress))
     print(f"wrote {out}{f' ({picture.note})' if picture.note else ''}")
-
-
-def _folder(enlarge, path, out):
-    written, there, failed = enlarge_folder(enlarge, path, out)
-    for name, cause in failed.items():
-        print(f"left out: {name}: {cause}", file=sys.stderr)
-    left_out = f", {len(failed):,} left out" if failed else ""
-    print(f"wrote {written:,} picture{'' if written == 1 else 's'} to {out}{_there(there)}{left_out}")
-    return 1 if failed else 0
-
-
-def _there(count):
-    return f", {count:,} were there already" if count else ""
 
 
 if __name__ == "__main__":

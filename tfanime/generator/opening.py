@@ -132,6 +132,9 @@ def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model,
     return gan, details
 
 
+FOLDERS = ("data", "photos", "run", "begin_with")  # settings that are places of one machine
+
+
 def origin(details, step):
     """Where a generator comes from, for its card: nothing of the machine's folders but the data set's name.
 
@@ -148,7 +151,9 @@ def origin(details, step):
         "step": step,
         "data_set": Path(config["data"]).name if config.get("data") else "drawn",
         "data": details["data"],
-        "config": {name: value for name, value in config.items() if name not in ("data", "run", "begin_with")},
+        "config": {
+            name: value for name, value in config.items() if name not in ("data", "photos", "run", "begin_with")
+        },
     }
 
 

@@ -3,6 +3,7 @@ the driver, `tfanime.recipes.driver`) and `main()`. Run one as `python -m tfanim
 """
 
 RECIPES = {
+    "cartoongan": "CartoonGAN (Chen et al. 2018): photos of faces become drawn ones, with AnimeGANv2's losses",
     "dcgan": "DCGAN (Radford et al. 2016): transposed convolutions, batch norm, the non-saturating loss",
     "dragan": "DRAGAN on SRResNet with tags (Jin et al. 2017): avatars by hair colour, eye colour and more",
     "r3gan": "R3GAN (Huang et al. 2024): relativistic pairs, penalties on both sides, residual networks without norms",

@@ -39,7 +39,7 @@ class Recipe:
             a card (`tfanime.generator`); None to keep nothing beside checkpoints.
         judge: `(config, data, workers)` -> the callback that writes a number into the logs of an epoch's end, with
             `name`, `protocol` and `prepare`, or None.
-        reports: `(config, run)` -> callbacks that read these logs.
+        reports: `(config, run, data)` -> callbacks that read these logs.
         finish: Called with the `tfanime.recipes.fitting.Session` at the end, on the chief only; prints the report.
         examples: Examples at the end of `--help`; default: those of a GAN.
     """
@@ -53,7 +53,7 @@ class Recipe:
     finish: Callable
     keep: Callable | None = None
     judge: Callable = lambda config, data, workers: None
-    reports: Callable = lambda config, run: []
+    reports: Callable = lambda config, run, data: []
     examples: str | None = None
 
     @property
@@ -174,7 +174,7 @@ def train(recipe, config):
                     workers.dataset(lambda parts, own: recipe.batches(config, data, session.start, parts, own)),
                     first=[session.profile] if session.profile else [],
                     judges=[judge] if judge else [],
-                    reports=[*recipe.reports(config, run), *([session.best] if session.best else [])],
+                    reports=[*recipe.reports(config, run, data), *([session.best] if session.best else [])],
                     shown=workers.chief,
                 )
         if workers.chief:

@@ -152,7 +152,7 @@ def _keep(gan, folder, provenance):
     write(folder, gan.ema_generator, takes, provenance)
 
 
-def _sheets(config, run):
+def _sheets(config, run, data):
     from tfanime import callbacks
 
     return [callbacks.Samples(run, config.whole_epochs(config.sample_steps))]

@@ -176,7 +176,7 @@ def batches(config, data, start, parts, own):
     return data.batches(config.batch_size, seed=config.seed, start=start, horizontal_flip=flip, parts=parts, own=own)
 
 
-def _sheets(config, run):
+def _sheets(config, run, data):
     from tfanime import callbacks
     from tfanime.sheets import enlarged
     from tfanime.training.degradation import Degradation

@@ -13,6 +13,7 @@ from tfanime.tfrecords.detectors.animeface import animeface, test_face
 from tfanime.tfrecords.detectors.cascade import cascade_path, lbpcascade
 from tfanime.tfrecords.detectors.detection import Detection, Detector
 from tfanime.tfrecords.detectors.onnx import model_path, onnx
+from tfanime.tfrecords.detectors.portraits import haarcascade
 
 __all__ = ["DEFAULT", "DETECTORS", "DetectSettings", "Detection", "Detector", "detector_name", "test_face"]
 
@@ -25,8 +26,9 @@ class DetectSettings:
 
     Args:
         detector: What finds the faces: `animeface` (needs `pip install 'tfanime[faces]'`), `lbpcascade` (needs
-            --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
-            face already; of one that is not square the middle is taken). Default: animeface, for `drawn` none.
+            --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`), `haarcascade` (faces in
+            photographs) or `none` (each picture is a face already; of one that is not square the middle is taken).
+            Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
         threshold: Smallest score of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
         detect_size: Longer side, in pixels, to which pictures are shrunk for the detector; 0: never. Crops are cut from
@@ -93,4 +95,4 @@ def none(settings):
     return Detector(tfanime.__version__, None)
 
 
-DETECTORS = {"animeface": animeface, "lbpcascade": lbpcascade, "onnx": onnx, "none": none}
+DETECTORS = {"animeface": animeface, "lbpcascade": lbpcascade, "onnx": onnx, "haarcascade": haarcascade, "none": none}
