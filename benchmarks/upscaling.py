@@ -143,6 +143,7 @@ def main():
     parser.add_argument("--size", type=int, default=80, help="side of the real large faces in px")
     parser.add_argument("--faces", type=int, default=512, help="how many of them")
     parser.add_argument("--avatars", type=int, default=1024)
+    parser.add_argument("--real", type=int, default=4096, help="faces that avatars are compared with")
     parser.add_argument("--out", required=True, help="folder for table.md and the sheets")
     arguments = parser.parse_args()
     held_out = data.load(arguments.data, arguments.size, split="holdout")
@@ -150,7 +151,7 @@ def main():
     small = np.stack([shrunk(image, 2) for image in truth])
     real = data.load(arguments.data, 96)
     avatars = open_generator(arguments.generator).images(range(arguments.avatars))
-    judges = Judges(real.images(range(min(4096, real.count))), avatars, arguments.cascade)
+    judges = Judges(real.images(range(min(arguments.real, real.count))), avatars, arguments.cascade)
     network, rows, sheets = hed_vgg16(), {}, {"faces": [], "avatars": []}
     for name, enlarge in tqdm(rows_of(arguments.networks).items(), unit=" rows"):
         made = in_batches(enlarge, small)

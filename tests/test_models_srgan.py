@@ -124,8 +124,9 @@ def test_what_is_refused(make, message):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_pixel_depends_on_what_is_in_reach(scale):
-    network, reach = srgan.generator(scale, channels=4, blocks=2), srgan.reach(blocks=2)
+@pytest.mark.parametrize(("make", "less"), [(srgan.generator, 1), (srgan.small_generator, 5)])
+def test_a_pixel_depends_on_what_is_in_reach(scale, make, less):
+    network, reach = make(scale, channels=4, blocks=2), srgan.reach(blocks=2)
     side = 2 * reach + 5
     for weight in network.weights:  # all positive, so that nothing cancels
         weight.assign(tf.abs(weight) + 0.01)
@@ -134,7 +135,7 @@ def test_a_pixel_depends_on_what_is_in_reach(scale):
     with tf.GradientTape() as tape:
         centre = network(images, training=False)[0, scale * side // 2, scale * side // 2, 0]
     seen = np.flatnonzero(np.abs(tape.gradient(centre, images)[0]).sum((1, 2)))
-    assert reach - 1 <= max(side // 2 - seen.min(), seen.max() - side // 2) <= reach
+    assert reach - less <= max(side // 2 - seen.min(), seen.max() - side // 2) <= reach
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -157,13 +158,13 @@ def test_the_small_generator_begins_with_a_bilinear_enlargement(scale):
 def test_the_small_generators_weights():
     assert (
         trainable(srgan.small_generator())
-        == 159_203
+        == 131_459
         == sum(
             [
                 3 * 9 * 32 + 32,
                 6 * (2 * (9 * 32 * 32 + 32) + 32),
                 9 * 32 * 32 + 32,
-                9 * 32 * 128 + 128,
+                9 * 32 * 32 + 32,
                 32,
                 9 * 32 * 3 + 3,
             ]
