@@ -35,8 +35,8 @@ def require_packages():
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         raise ImportError(
-            f"--onnx needs the packages {', '.join(PACKAGES)}, of which {', '.join(missing)} is not installed: "
-            "pip install 'tfanime[onnx]'"
+            f"ONNX needs the packages {', '.join(PACKAGES)}. Not installed: {', '.join(missing)}. "
+            "Run pip install 'tfanime[onnx]'"
         )
 
 
