@@ -1,4 +1,4 @@
-"""A network as ONNX, for whatever runs without TensorFlow: latents, tags and noise, or pictures, to pictures."""
+"""Writes networks as ONNX, for use without TensorFlow: latents, tags and noise, or pictures, to pictures."""
 
 import importlib.util
 import json
@@ -41,7 +41,7 @@ def require_packages():
 
 
 def require_onnx(path):
-    """Checks what can be checked before any work.
+    """Checks the arguments before any work.
 
     Args:
         path: Where the file shall be.
