@@ -1,6 +1,7 @@
 """What each flag that recipes share changes in the game that they build, for the recipes' tests."""
 
 import keras
+import pytest
 from keras import layers
 
 from tfanime.latents import Latents
@@ -52,6 +53,13 @@ def shared(critic_steps):
         "augment": ("ada", lambda gan: gan.augmentation == Augmentation("ada")),
         "lecam_weight": (0.3, lambda gan: gan.terms[-1] == Term(lecam, "discriminator", 0.3, state=LECAM_STATE)),
     }
+
+
+def own_first(flags):
+    """Flags as parameters of a test of a recipe whose networks take long to build: those that all recipes share are
+    slow, because a recipe of small networks has them too."""
+    shares = {*shared(1), *ADAM}
+    return [pytest.param(flag, marks=pytest.mark.slow if flag in shares else ()) for flag in flags]
 
 
 def has_tags(with_tags, without, adversarial_weight=1.0):

@@ -171,6 +171,31 @@ def test_help_has_limits_and_no_marks(capsys):
     assert "--mode {a,b} How. (type: Literal['a', 'b'], default: a)" in text
 
 
+def test_a_flag_may_be_a_keyword_of_python(capsys):
+    @dataclass(frozen=True)
+    class Within:
+        """Does it
+
+        Args:
+            with_: By what.
+        """
+
+        with_: Literal["hand", "foot"]
+
+    def read(*arguments):
+        return parse(Within, program="python -m thing", arguments=arguments)
+
+    assert read("--with=foot").with_ == read("--with", "foot").with_ == "foot"
+    for arguments in ([], ["--with=nose"], ["--with"]):
+        with pytest.raises(SystemExit):
+            read(*arguments)
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "with" in error and "with_" not in error, error
+    with pytest.raises(SystemExit):
+        read("--help")
+    assert "--with {hand,foot}" in capsys.readouterr().out
+
+
 def test_print_config_can_be_read_again(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parsed("faces", "--steps", "3", "--print_config")

@@ -146,10 +146,10 @@ def _assert_colours_are_told_apart(part, palette, least):
     assert np.mean(right) >= least
 
 
-def test_no_two_of_a_thousand_are_alike():
+def test_no_two_of_many_are_alike():
     imagehash = pytest.importorskip("imagehash")
-    hashes = {str(imagehash.phash(Image.fromarray(draw(seed)), hash_size=16)) for seed in range(1000)}
-    assert len(hashes) == 1000
+    hashes = {str(imagehash.phash(Image.fromarray(draw(seed)), hash_size=16)) for seed in range(300)}
+    assert len(hashes) == 300
 
 
 def test_animeface_finds_the_faces():

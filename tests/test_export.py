@@ -253,7 +253,7 @@ def test_a_network_that_onnx_cannot_express(tmp_path, here):
 
 def test_onnx_without_its_packages(run_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(export_onnx, "PACKAGES", ("onnx", "missing_here"))
-    with pytest.raises(ImportError, match=r"missing_here is not installed: pip install 'tfanime\[onnx\]'"):
+    with pytest.raises(ImportError, match=r"Not installed: missing_here. Run pip install 'tfanime\[onnx\]'"):
         export.export(run_folder, tmp_path / "out", onnx=tmp_path / "a.onnx")
     with pytest.raises(SystemExit) as end:
         command.main([str(run_folder), str(tmp_path / "out"), "--onnx=a.onnx"])

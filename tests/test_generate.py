@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+import tiny_pictures
 from PIL import Image
 
 from tfanime import command_line, generate
@@ -113,3 +114,16 @@ def test_kept_seeds_draw_the_same_avatars_without_best_of(tmp_path, capsys):
     generate.main([*flags, f"--seeds={kept}", f"--out={tmp_path / 'again.png'}"])
     sheets = [np.asarray(Image.open(tmp_path / name)) for name in ("best.png", "again.png")]
     assert difference(*sheets) <= 1
+
+
+def test_avatars_are_enlarged(run_folder, in_tmp):
+    enlarger = tiny_pictures.write(in_tmp / "enlarger")
+    generate.main([str(run_folder), "--seeds=3,5", f"--upscale={enlarger}", "--out=large", "--batch=1"])
+    small = generate.open_generator(run_folder).images([3, 5])
+    expected = generate.open_network(enlarger).images(small)
+    for seed, image in zip((3, 5), expected, strict=True):
+        made = np.asarray(Image.open(in_tmp / "large" / f"seed-{seed:08d}.png"))
+        assert made.shape == (32, 32, 3) and np.abs(made.astype(int) - image).max() <= 1
+    with pytest.raises(ValueError, match="model must be of kind upscale"):
+        generate.main([str(run_folder), f"--upscale={run_folder}", "--out=a.png"])
+    assert not (in_tmp / "a.png").exists()

@@ -52,3 +52,9 @@ def test_hooks_lint_as_make_does():
 
 def test_citation_names_this_version():
     assert read("CITATION.cff")["version"] == tfanime.__version__
+
+
+def test_site_has_every_page():
+    docs = ROOT / "docs"
+    listed = set(re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    assert {str(page.relative_to(docs)) for page in docs.rglob("*.md")} == listed

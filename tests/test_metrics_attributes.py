@@ -153,7 +153,7 @@ def test_who_sees_colours_here(monkeypatch, capsys):
     assert names() == ["colours", "colours, animeface"] and not capsys.readouterr().err
     monkeypatch.setattr("tfanime.tfrecords.detectors.animeface.animeface", broken)
     assert names() == ["colours"]
-    assert capsys.readouterr().err.startswith("warning: colours are not judged by animeface's samples: it must find")
+    assert capsys.readouterr().err.startswith("warning: animeface's samples are not used for colours: it must find")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert names() == ["colours"] and not capsys.readouterr().err
 

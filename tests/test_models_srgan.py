@@ -124,8 +124,9 @@ def test_what_is_refused(make, message):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_pixel_depends_on_what_is_in_reach(scale):
-    network, reach = srgan.generator(scale, channels=4, blocks=2), srgan.reach(blocks=2)
+@pytest.mark.parametrize(("make", "less"), [(srgan.generator, 1), (srgan.small_generator, 5)])
+def test_a_pixel_depends_on_what_is_in_reach(scale, make, less):
+    network, reach = make(scale, channels=4, blocks=2), srgan.reach(blocks=2)
     side = 2 * reach + 5
     for weight in network.weights:  # all positive, so that nothing cancels
         weight.assign(tf.abs(weight) + 0.01)
@@ -134,4 +135,40 @@ def test_a_pixel_depends_on_what_is_in_reach(scale):
     with tf.GradientTape() as tape:
         centre = network(images, training=False)[0, scale * side // 2, scale * side // 2, 0]
     seen = np.flatnonzero(np.abs(tape.gradient(centre, images)[0]).sum((1, 2)))
-    assert reach - 1 <= max(side // 2 - seen.min(), seen.max() - side // 2) <= reach
+    assert reach - less <= max(side // 2 - seen.min(), seen.max() - side // 2) <= reach
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_small_generator_begins_with_a_bilinear_enlargement(scale):
+    network = srgan.small_generator(scale, channels=4, blocks=2)
+    images = tf.random.stateless_uniform([2, 7, 9, 3], [0, 1], -1, 1)
+    expected = images
+    for _ in range(scale // 2):
+        expected = keras.layers.UpSampling2D(interpolation="bilinear")(expected)
+    np.testing.assert_allclose(network(images), expected, atol=1e-5)
+    for weight in network.trainable_weights:
+        weight.assign(np.random.default_rng(0).normal(0, 0.1, weight.shape))
+    assert np.abs(network(images) - np.asarray(expected)).max() > 0.01
+    with precision_policy("mixed_bfloat16"):
+        low = srgan.small_generator(scale, channels=4, blocks=2)
+    low.set_weights(network.get_weights())
+    assert low(images).dtype == tf.float32 and np.abs(low(images) - network(images)).max() < 0.1
+
+
+def test_the_small_generators_weights():
+    assert (
+        trainable(srgan.small_generator())
+        == 131_459
+        == sum(
+            [
+                3 * 9 * 32 + 32,
+                6 * (2 * (9 * 32 * 32 + 32) + 32),
+                9 * 32 * 32 + 32,
+                9 * 32 * 32 + 32,
+                32,
+                9 * 32 * 3 + 3,
+            ]
+        )
+    )
+    with pytest.raises(ValueError, match=r"scale must be 2 or 4\. Received: 3"):
+        srgan.small_generator(3)

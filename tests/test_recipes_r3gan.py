@@ -61,7 +61,7 @@ READ = {
 TOLD = ("tag_weight", "exclusive_tags", "tag_loss_on")  # of discriminators that tell tags
 
 
-@pytest.mark.parametrize("flag", [flag for flag in READ if flag not in TOLD])
+@pytest.mark.parametrize("flag", recipe_flags.own_first(flag for flag in READ if flag not in TOLD))
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{"channel_base": 256} | {flag: value} if flag == "image_size" else {flag: value}))
@@ -87,6 +87,7 @@ def test_bad_settings(options, message):
         r3gan.Config(**options)
 
 
+@pytest.mark.slow
 def test_a_run_by_tags_is_resumed_and_drawn(shards, in_tmp, capsys):
     flags = [f"--{name}={value}" for name, value in TINY.items()]
     flags += [f"--data={shards}", "--run=a", "--precision=float32", "--tags=frequencies", "--penalty_every=2"]

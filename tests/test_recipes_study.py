@@ -155,7 +155,7 @@ def test_a_failed_run_is_tried_again(pretend, capsys):
 
 def test_what_no_run_can_begin_with_ends_the_study(pretend):
     pretend("sys.exit('error: data must be there')")
-    message = r"run optimizer=adam could not begin: data must be there \(all it said: a/logs/optimizer=adam.txt\)"
+    message = r"run optimizer=adam could not begin: data must be there \(its whole output: a/logs/optimizer=adam.txt\)"
     with pytest.raises(ValueError, match=message):
         study.main(["mine.toml", "--run=a", "--data=nowhere"])
     assert [path.name for path in Path("a/logs").iterdir()] == ["optimizer=adam.txt"]
@@ -176,7 +176,7 @@ os.kill(os.getppid(), {int(number)})
 time.sleep(60)
 """)
     assert study.main(["mine.toml", "--run=a"]) == status
-    assert "stopped: the same command goes on" in capsys.readouterr().out
+    assert "stopped: the same command resumes" in capsys.readouterr().out
     rows = json.loads(Path("a/results.json").read_text())["runs"]
     assert [(row["state"], row["metrics"].get("step")) for row in rows] == [("begun", 3), ("to do", None)]
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)

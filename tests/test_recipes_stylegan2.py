@@ -80,7 +80,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("flag", READ)
+@pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     options = {"channel_base": 64} if flag == "image_size" else {}
@@ -120,6 +120,7 @@ for command in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_resumed_training_ends_as_an_undisturbed_one(shards, in_tmp):
     flags = " ".join(f"--{name}={value}" for name, value in TINY.items())
     flags += f" --data={shards} --precision=float32 --deterministic --tags=frequencies --augment=ada --lecam_weight=0.1"

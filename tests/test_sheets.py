@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import tiny_networks
+import tiny_pictures
 
-from tfanime.images import grid, to_uint8
-from tfanime.sheets import Sheet, captioned, sheets
+from tfanime.images import grid, to_float, to_uint8
+from tfanime.sheets import PictureSheet, Sheet, captioned, enlarged, sheets
 
 SEEDS = list(range(10))
 
@@ -73,3 +74,14 @@ def test_captions_stand_beside_their_rows():
     assert made.shape[0] == 68 and (made[:, margin:] == 0).all()
     ink = [(made[row * 22 : row * 22 + 24, :margin] < 128).sum() for row in range(3)]
     assert ink[0] > 0 and ink[2] > 5 * ink[0] and ink[1] == 0 and margin > 30
+
+
+def test_pictures_what_is_made_of_them_and_the_truth():
+    pictures, truth = tiny_pictures.pictures(3, 6, 8), tiny_pictures.pictures(3, 12, 16, seed=1)
+    network = tiny_pictures.enlarger()
+    made = to_uint8(network(to_float(pictures))).numpy()
+    given = np.stack([np.kron(image, np.ones((2, 2, 1), np.uint8)) for image in pictures])
+    np.testing.assert_array_equal(
+        enlarged(pictures, truth)["samples"].draw(network), grid(np.concatenate([given, made, truth]), 3)
+    )
+    np.testing.assert_array_equal(PictureSheet(pictures).draw(network), grid(np.concatenate([given, made]), 3))

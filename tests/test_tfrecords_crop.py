@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from small_pictures import data_of, noise
 
-from tfanime.tfrecords.crop import Region, centre_square, decode, encode, face_square, resize, thumbnail
+from tfanime.tfrecords.crop import Region, centre_square, decode, encode, face_square, framed, resize, thumbnail
 from tfanime.tfrecords.filters import Dropped
 
 
@@ -205,3 +205,12 @@ def test_long_texts_and_damaged_exif_cost_no_png(extra):
     for with_extra in (head + extra + body, data[:-12] + extra + data[-12:]):
         image, _ = decode(with_extra)
         np.testing.assert_array_equal(image, noise(1))
+
+
+def test_a_frame_is_a_part_of_a_region():
+    whole = Region(stripes(100, 100), 30, -10)
+    assert framed(whole, None) is whole
+    part = framed(whole, "0.11,0.17,0.89,0.95")
+    assert (part.left, part.top, part.side) == (41, 7, 78)
+    np.testing.assert_array_equal(part.image, stripes(100, 100).crop((11, 17, 89, 95)))
+    assert framed(Region(stripes(3, 3), 0, 0), "0.9,0.9,1,1").image.size == (1, 1)

@@ -111,6 +111,13 @@ def test_excluded_faces_are_left_out_and_do_not_renumber_the_others(three_faces)
     assert told(outcome) == (("a#1", "excluded", ""), ("a#2", "too_small", "4"))
 
 
+def test_a_frame_is_what_is_kept_of_the_square(three_faces):
+    image, settings = noise(0, 100, 100), {"detector": "three", "faces": "best", "zoom": 1.0, "size": 20}
+    (face,) = converter(image, frame="0.25,0.5,0.75,1", **settings)("a", None).faces
+    expected = image.crop((60, 70, 80, 90))
+    np.testing.assert_array_equal(Image.open(io.BytesIO(face.image)), expected)
+
+
 def test_taggers_see_where_the_crop_lies(three_faces):
     seen = []
 

@@ -78,7 +78,13 @@ TERMS = {
 }
 
 
-@pytest.mark.parametrize("terms", TERMS.values(), ids=TERMS)
+SLOW = {"path lengths", "content", "lazy content"}  # the others have what is in them
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [pytest.param(terms, id=name, marks=pytest.mark.slow if name in SLOW else ()) for name, terms in TERMS.items()],
+)
 def test_parts_and_devices_make_the_updates_of_one(terms, two_devices):
     whole = trained(terms)
     assert_same(trained(terms, accumulate=2), whole)

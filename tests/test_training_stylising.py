@@ -9,6 +9,7 @@ import tiny_stylising
 import tiny_vgg
 from tiny_stylising import batches, game, generator, terms
 
+from tfanime.generator import Form
 from tfanime.training import Term
 from tfanime.training.cartoon_terms import colour
 from tfanime.training.content import Content
@@ -174,6 +175,8 @@ def test_bad_rules(rules, message):
 
 def test_bad_networks():
     with pytest.raises(ValueError, match=r"generator must give pictures of the size that it takes. Received: one from"):
-        Stylising(tiny_networks.generator(), tiny_stylising.discriminator())
+        Stylising(tiny_networks.generator(), tiny_stylising.discriminator(), Form("stylise"))
     with pytest.raises(ValueError, match=r"ema_half_life must be above 0 photos. Received: 0"):
-        Stylising(generator(), tiny_stylising.discriminator(), ema_half_life=0)
+        Stylising(generator(), tiny_stylising.discriminator(), Form("stylise"), ema_half_life=0)
+    with pytest.raises(ValueError, match=r"form must be of kind stylise. Received: 'upscale'"):
+        Stylising(generator(), tiny_stylising.discriminator(), Form("upscale"))

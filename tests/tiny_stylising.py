@@ -5,6 +5,7 @@ import tiny_networks
 import tiny_vgg
 from keras import layers
 
+from tfanime.generator import Form
 from tfanime.training import Term
 from tfanime.training.cartoon_terms import Negative, Style, colour, total_variation
 from tfanime.training.content import Content
@@ -42,7 +43,7 @@ def terms(loss="least_squares"):
 
 def game(*, terms, rate=0.05, optimizer=keras.optimizers.SGD, seed=5, **rules):
     """A compiled game; plain SGD unless told otherwise, because Adam hides wrong scales."""
-    model = Stylising(generator(), discriminator(), seed=seed, ema_half_life=20)
+    model = Stylising(generator(), discriminator(), Form("stylise"), seed=seed, ema_half_life=20)
     model.compile(optimizer(rate), optimizer(rate), terms=terms, **rules)
     return model
 

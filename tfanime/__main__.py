@@ -18,6 +18,8 @@ STAGES = (
     ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
     ("tfanime.project", "the avatar most like a picture of yours, as a point that can be mixed and filmed"),
     ("tfanime.video", "a film from avatar to avatar, as MP4 or GIF"),
+    ("tfanime.stylise", "photos of faces turned into drawings by a network of the recipe cartoongan"),
+    ("tfanime.upscale", "pictures or avatars enlarged by a network of the recipe srgan"),
     ("tfanime.page", "a page that draws avatars by seed and tags in a browser"),
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),

@@ -49,7 +49,7 @@ jsonargparse.set_loader(
 
 
 class UsageError(ValueError):
-    """A command line that cannot be right whatever the files hold; `run` ends with status 2."""
+    """A command line that is wrong whatever the files contain; `run` ends with status 2."""
 
 
 def parse(
@@ -70,8 +70,8 @@ def parse(
 
     Args:
         config_class: A dataclass whose fields have types and mostly defaults; the `Args:` section of its docstring
-            explains the flags in `--help`. A `ValueError`, `FileNotFoundError` or `ImportError` of its `__post_init__`
-            is a usage error.
+            explains the flags in `--help`. A field `with_` is the flag `--with`. A `ValueError`, `FileNotFoundError` or
+            `ImportError` of its `__post_init__` is a usage error.
         program: The command as the user types it, such as `"python -m tfanime.recipes.wgan"`.
         description: Text at the head of `--help`.
         epilog: Text at its end, such as examples; line breaks are kept.
@@ -120,6 +120,11 @@ def parse(
         )
         arguments = _with_paths(arguments, flag, published, parser)
     parser.add_class_arguments(config_class, skip=set(positional))
+    for name in fields:
+        if name.endswith("_"):  # a keyword of Python, such as `--with`
+            action = parser._option_string_actions.pop(f"--{name}")
+            action.option_strings, action.metavar = [f"--{name[:-1]}"], name[:-1].upper()
+            parser._option_string_actions |= dict.fromkeys(action.option_strings, action)
     for action in parser._actions:
         if not hasattr(action, "_typehint"):
             continue
@@ -127,14 +132,14 @@ def parse(
         if hint is bool:  # `--overwrite` alone means `--overwrite true`
             action.nargs, action.const = "?", True
         if typing.get_origin(hint) is typing.Literal:
-            action.metavar = f"{{{','.join(typing.get_args(hint))}}}"
+            action.metavar = f"{{{','.join(map(str, typing.get_args(hint)))}}}"
         if action.dest in rules:
             action.help = f"{action.help} Must be {' and '.join(rules[action.dest])}."
     return _made(config_class, parser, parser.parse_args(arguments))
 
 
 def from_values(config_class, values, *, program):
-    """Reads values that stand in a file of its own kind into a dataclass, by the rules of `parse`.
+    """Reads values of a file into a dataclass, by the rules of `parse`.
 
     Args:
         config_class: As for `parse`.
@@ -208,7 +213,7 @@ def run(main):
 
 @contextlib.contextmanager
 def quiet():
-    """Keeps what libraries print on stderr while they are imported from hiding the one line that is ours.
+    """Hides what libraries print on stderr while they are imported.
 
         with quiet():
             import tensorflow as tf
@@ -237,7 +242,7 @@ def quiet():
 
 
 def load_tensorflow():
-    """Imports TensorFlow and looks for its devices, without the lines that it greets with. Returns the module."""
+    """Imports TensorFlow and lists its devices, without its messages on stderr. Returns the module."""
     with quiet():
         import tensorflow
 
@@ -320,6 +325,7 @@ class _Parser(jsonargparse.ArgumentParser):
         sys.exit(2)
 
     def _explain(self, message):
+        message = re.sub(r"\b(\w+[^\W_])_\b", r"\1", message)  # `with_` is `--with`
         known = sorted(option for option in self._option_string_actions if option.startswith("--"))
         unknown = re.search(r"unrecognized arguments: (.+)", message, re.DOTALL)
         if unknown:

@@ -1,4 +1,4 @@
-"""Which devices train: those of this machine, or of several machines that `TF_CONFIG` names.
+"""The devices that train: those of this machine, or of several machines that `TF_CONFIG` names.
 
     TF_CONFIG='{"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -101,7 +101,7 @@ class Workers:
         return f"{self.replicas} {kind}{'s' if self.replicas > 1 else ''}"
 
     def gather(self, *numbers: float) -> "np.ndarray":
-        """What every worker says at this point of the program, which they all must reach: it waits for them.
+        """Gathers numbers of all workers. It waits until all reach this point of the program.
 
         Args:
             *numbers: Floats.
@@ -123,7 +123,7 @@ class Workers:
         return tf.function(lambda rows: self.strategy.reduce("SUM", rows, axis=None), reduce_retracing=True)
 
     def require_same(self, settings: dict[str, Any]) -> None:
-        """Makes sure that all workers were told the same, and waits for them.
+        """Makes sure that all workers have the same settings, and waits for them.
 
         Args:
             settings: A dictionary of what is to be the same, by name.
@@ -157,7 +157,7 @@ class Workers:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Says in one line what a failure inside means when it is that of another worker.
+        """Turns a failure that another worker caused into one line.
 
         Raises:
             ConnectionError: Another worker has ended, or cannot be reached.

@@ -25,8 +25,8 @@ class Config(Checked):
         sefa: How many directions that the first weights enlarge most.
         pca: How many main axes of w, of a StyleGAN2.
         pictures: How many avatars are drawn and tagged to find a direction for each tag; 0 for none.
-        tagger: What tells the tags: the path of a tagger's files without their endings, such as runs/tagger/tagger.
-            Default: the network that tfanime carries.
+        tagger: The tagger: the path of its files without their endings, such as runs/tagger/tagger. Default: the
+            network that tfanime carries.
         avatars: Whom the sheets show: seeds such as 0-7, and files that `python -m tfanime.project` wrote, such as
             me.npz, separated by commas.
         steps: How far they are moved on the sheets, in standard deviations.

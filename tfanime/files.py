@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the folder for what can be made again."""
+"""Files that are complete or absent, and the cache folder."""
 
 import contextlib
 import errno
@@ -157,7 +157,7 @@ def without_wildcards(folder):
 
 
 def cache_folder():
-    """The folder for what tfanime can make again: `TFANIME_CACHE`, or `tfanime` in the user's cache folder.
+    """The cache folder: `TFANIME_CACHE`, or `tfanime` in the user's cache folder.
 
     Raises:
         OSError: Neither is known, because the user has no home folder.
@@ -216,7 +216,7 @@ def in_cache(name, fill):
 
 
 def is_full(error):
-    """Whether an `OSError` says that a disk has no room. Python does not say which one: it names no file then."""
+    """Whether an `OSError` says that a disk is full. Python does not say which disk: such errors name no file."""
     # NumPy knows how much it wrote, and no cause.
     return error.errno in (errno.ENOSPC, errno.EDQUOT) or bool(re.search(r"requested and \d+ written", str(error)))
 

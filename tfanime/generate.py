@@ -6,7 +6,8 @@ from typing import Annotated
 import numpy as np
 
 from tfanime import command_line
-from tfanime.generator import open_generator
+from tfanime.generator import open_generator, open_network
+from tfanime.generator.enlarging import Enlarger
 from tfanime.latent_space.text import parse_edits
 from tfanime.limits import Checked, at_least, between
 from tfanime.seeds import LARGEST_SEED, MAX_SEEDS, parse_seeds, require_writable_out, write_in_batches
@@ -20,21 +21,22 @@ class Config(Checked):
         model: A run folder, a generator's folder (with card.json), a SavedModel, a folder of SavedModels by version, or
             the name of a pretrained generator.
         seeds: Which avatars, such as 0-63 or 3,5,8-10. A seed is always the same avatar.
-        tags: What they are to show, such as "blonde hair, smile, no hat", if the generator was trained with tags; the
-            seed decides about all other tags. A weight up to 3 after a colon shows a tag more clearly ("smile:1.5") or
-            less ("smile:0.5").
-        allow_untrained_tags: Whether they may be tags that no training face had; nobody knows what comes of those.
-        checkpoint: Which state of a run draws them: newest, best (of a run trained with --best_by), or one of the steps
-            whose checkpoints are there.
+        tags: Tags to draw, such as "blonde hair, smile, no hat", if the generator was trained with tags; the seed
+            decides about all other tags. A weight up to 3 after a colon shows a tag more clearly ("smile:1.5") or less
+            ("smile:0.5").
+        allow_untrained_tags: Whether to allow tags that no training face had; their effect is unknown.
+        checkpoint: Checkpoint of a run: newest, best (of a run trained with --best_by), or the step of one that is
+            there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
-        best_of: How many seeds are drawn for one avatar, of which the one is kept that shows --tags best in the eyes of
-            the tagger that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were
-            kept are printed; they draw the same avatars without --best_of.
-        psi: Truncation, of a StyleGAN2: below 1, down to 0, avatars have less variety and fewer are broken.
+        best_of: Number of seeds that are drawn for each avatar; the one that shows --tags best is kept, by the tagger
+            that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were kept are
+            printed; they draw the same avatars without --best_of.
+        psi: Truncation of a StyleGAN2, 0 to 1: with smaller values avatars have less variety and fewer are broken.
         direction: How they are all changed: names of directions with amounts, such as "blue eyes=4, pca1=-2", in
             standard deviations. pca1@0-3 changes layers 0 to 3 alone.
         directions: The directions.npz that `python -m tfanime.directions` wrote. Default: that in the generator's own
             folder; avatars64 has one.
+        upscale: A network that enlarges the avatars, as `python -m tfanime.upscale --with` takes it.
         batch: Pictures drawn at once.
     """
 
@@ -48,6 +50,7 @@ class Config(Checked):
     psi: Annotated[float, between(0, 1)] = 1.0
     direction: str = ""
     directions: str | None = None
+    upscale: str | None = None
     batch: Annotated[int, at_least(1)] = 64
 
     def rules(self):
@@ -110,6 +113,7 @@ def main(arguments=None):
   python -m tfanime.generate avatars64 --psi 0.7 --out fewer_broken.png
   python -m tfanime.generate avatars64 --tags "green hair:1.5, red eyes" --best_of 4 --out green.png
   python -m tfanime.generate avatars64 --direction "blue eyes=4" --out blue.png
+  python -m tfanime.generate avatars64 --upscale runs/enlarger --out large.png
   python -m tfanime.generate exports/tfanime --seeds 7,12,100-199 --out avatars/
 """,
         positional=("model",),
@@ -118,6 +122,7 @@ def main(arguments=None):
     command_line.load_tensorflow()
     seeds = parse_seeds(config.seeds)
     require_writable_out(config.out, len(seeds))  # before the networks, whose opening takes longer
+    enlarger = config.upscale and Enlarger(open_network(config.upscale, kinds=("upscale",)))
     generator = open_generator(config.model, config.checkpoint)
     if config.direction:
         from tfanime.latent_space.edits import edited_generator
@@ -136,6 +141,8 @@ def main(arguments=None):
         )
     else:
         drawn = generator.images_in_batches(seeds, config.tags, config.batch, config.allow_untrained_tags)
+    if enlarger:
+        drawn = ((part, enlarger.images(images)) for part, images in drawn)
     kept = write_in_batches(drawn, len(seeds), config.out)
     if config.best_of > 1:
         print(f"kept --seeds {','.join(map(str, kept))}")

@@ -1,4 +1,4 @@
-"""What a generator is given: latents, tags where it knows tags, and noise; one object that makes all of it."""
+"""The inputs of a generator: latents, tags if it has them, and noise; one object that makes all of them."""
 
 import functools
 import zlib
@@ -112,8 +112,7 @@ class Inputs:
         return parts if len(parts) > 1 else parts[0]
 
     def between(self, first: Any, second: Any, share: Any) -> tf.Tensor | list[tf.Tensor]:
-        """Inputs on the way from some to others: latents by `Latents.interpolate`, noise on the great circle, tags in a
-        line.
+        """Interpolates inputs: latents by `Latents.interpolate`, noise on the great circle, tags linearly.
 
         A network knows tags of +1 and -1 only, yet what lies between makes a fade of what would be a jump, and both
         ends are what they were.

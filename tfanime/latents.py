@@ -1,4 +1,4 @@
-"""Latents: what a generator draws from, as a pure function of a seed.
+"""Latents: a generator's random input, as a pure function of a seed.
 
 A seed names an avatar. It must give the same latents (bitwise, on one kind of device) here, inside a SavedModel and
 behind a server, alone or in any batch. So there is one counter-based generator (Philox, stated by name, because

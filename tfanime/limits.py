@@ -1,4 +1,4 @@
-"""Settings that know their limits: what a value must be stands at its field, and one checker reads it.
+"""Settings with limits: the limit of a value is stated at its field, and one checker reads it.
 
     @dataclass(frozen=True)
     class Config(Checked):
@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Limit:
-    """What the value of a field must be.
+    """The rule of a field's value.
 
     Args:
         rule: In words, behind "must be".

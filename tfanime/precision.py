@@ -1,4 +1,4 @@
-"""What layers compute in: bfloat16 where the machine has it, float32 elsewhere."""
+"""The precision of layers: bfloat16 where the machine has it, float32 elsewhere."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The run folder: everything a training leaves behind, and the only place that knows its paths.
+"""The run folder: all files of a training, and the only module that knows their paths.
 
 config.toml      the resolved settings; `--config RUN/config.toml` starts another run with them
 run.json         which recipe, on which data, by which version of tfanime
@@ -8,6 +8,7 @@ generator/       the averaged generator of the newest checkpoint, which draws wi
 best/            the checkpoint at which the metric of `--best_by` was best
 samples/         sheets of avatars, by step
 tagger.*         of the recipe tagger: the trained network and its card, and scores.md, tables of how good it is
+loss_weights.json    of games that measure them: the weight of each part of the generator's loss
 tensorboard/     event files, and the traces of `--profile`
 """
 
@@ -43,6 +44,7 @@ class RunFolder:
     best = property(lambda self: self.path / "best")
     tensorboard = property(lambda self: self.path / "tensorboard")
     tagger = property(lambda self: self.path / "tagger")  # without the endings of its two files
+    loss_weights = property(lambda self: self.path / "loss_weights.json")
     scores = property(lambda self: self.path / "scores.md")
 
     def sample(self, step, kind=None):

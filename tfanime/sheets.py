@@ -1,4 +1,4 @@
-"""Sheets that show what a generator has learned: avatars by seed, by tag, and on the way from one to another."""
+"""Sheets that show what a generator has learned: avatars by seed, by tag, and interpolations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from tfanime.images import grid, to_uint8
+from tfanime.images import grid, to_float, to_uint8
 
 COLUMNS = 8
 PADDING = 2
@@ -15,7 +15,7 @@ PADDING = 2
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is drawn on a sheet.
+    """The contents of a sheet.
 
     Args:
         inputs: The generator's inputs, one row a picture, see `tfanime.inputs.Inputs`.
@@ -130,3 +130,33 @@ def _changing_latents(inputs, latents, tags, *noise):
 def _lines(words, per_line=2):
     words = list(words)
     return [", ".join(words[i : i + per_line]) for i in range(0, len(words), per_line)] or ["no tags"]
+
+
+@dataclass(frozen=True)
+class PictureSheet:
+    """Pictures, what a network makes of them, and what they ought to become, in rows.
+
+    Args:
+        pictures: uint8 array `[count, height, width, 3]`.
+        truth: uint8 array `[count, larger height, larger width, 3]`, or None.
+        columns: Pictures a row, of which the count is a multiple; None for all in one.
+    """
+
+    pictures: np.ndarray
+    truth: np.ndarray | None = None
+    columns: int | None = None
+
+    def draw(self, network):
+        """Draws the sheet; `network` is pictures -> pictures, in [-1, 1]."""
+        made = to_uint8(network(to_float(self.pictures))).numpy()
+        scale = made.shape[1] // self.pictures.shape[1]
+        given = self.pictures.repeat(scale, 1).repeat(scale, 2)
+        rows = [given, made, *([] if self.truth is None else [self.truth])]
+        columns = min(self.columns or len(given), len(given))
+        parts = [row[i : i + columns] for i in range(0, len(given), columns) for row in rows]
+        return grid(np.concatenate(parts), columns, PADDING)
+
+
+def enlarged(small, large):
+    """The sheet `samples` of a game that enlarges pictures, by name; arguments as for `PictureSheet`."""
+    return {"samples": PictureSheet(small, large)}

@@ -1,4 +1,4 @@
-"""Tags: which words describe a face, how they exclude each other, and how they become numbers."""
+"""Tags: the words that describe a face, their groups, and their encoding as numbers."""
 
 import dataclasses
 import difflib
@@ -199,7 +199,7 @@ class TagVocabulary:
         return values
 
     def from_probabilities(self, places, probabilities, threshold):
-        """What a network thinks of a face, as tag values.
+        """Turns a network's probabilities into tag values.
 
         Args:
             places: For each of its numbers the tag's place in `tags`, int `[count]`; several may share one.

@@ -6,6 +6,7 @@ from tfanime.callbacks.checkpoints import Checkpoints
 from tfanime.callbacks.epochs import Epochs
 from tfanime.callbacks.fid import FID
 from tfanime.callbacks.log import RunLog
+from tfanime.callbacks.loss_weights import LossWeights
 from tfanime.callbacks.profile import Profile
 from tfanime.callbacks.progress import Progress
 from tfanime.callbacks.samples import Samples
@@ -17,6 +18,7 @@ __all__ = [
     "Budget",
     "Checkpoints",
     "Epochs",
+    "LossWeights",
     "Profile",
     "Progress",
     "RunLog",

@@ -17,13 +17,13 @@ class Best(keras.callbacks.Callback):
     it was killed at. Put it behind the callbacks that write the metric into the epoch's logs.
 
     Args:
-        folder: Where the one checkpoint lies.
+        folder: The folder of the one checkpoint.
         by: Name of the metric in the logs, such as `"generator_loss"`.
         mode: `"min"` if less is better, `"max"` if more is.
         within: Epochs by whose end the metric must have shown up; more than 1 for one that is not computed at every
             epoch.
-        protocol: What else must be equal for two values to be compared, such as `FID.protocol`; plain values. With
-            another one a resumed training starts its search for the best over.
+        protocol: Plain values that must be equal for two values of the metric to be compared, such as `FID.protocol`.
+            With another protocol a resumed training starts its search for the best over.
         known: Where to look for the best of earlier trainings; default: `folder`.
         **objects: What `Checkpoints` saves beside the model.
 

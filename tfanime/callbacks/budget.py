@@ -1,4 +1,4 @@
-"""When a training ends: after a number of steps, or of minutes."""
+"""Ends a training after a number of steps or of minutes."""
 
 import time
 
@@ -15,8 +15,8 @@ class Budget(keras.callbacks.Callback):
         minutes: Total minutes of training, likewise; None for no limit.
         seconds: A float64 `tf.Variable` that holds the training time so far; put into the checkpoint, it makes the
             time a total over all restarts. Default: a new one.
-        gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
-            `tfanime.devices.Workers.gather`. They then have the time of the first, and stop at the same step.
+        gather: With several workers: (*numbers) -> the numbers of all workers, `[workers, numbers]`, see
+            `tfanime.devices.Workers.gather`. They use the time of the first worker, and stop at the same step.
 
     Raises:
         ValueError: An argument is out of its range.

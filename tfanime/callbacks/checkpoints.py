@@ -31,7 +31,7 @@ class State(tf.train.experimental.PythonState):
 
 
 def after_non_finite(checkpoint):
-    """What a training that has become infinite or undefined tells about the way on.
+    """Advice after a training has become infinite or undefined.
 
     Args:
         checkpoint: Path of the last good checkpoint, or None.
@@ -43,7 +43,7 @@ def after_non_finite(checkpoint):
 
 
 def require_kept(run):
-    """Makes sure that a run which wrote checkpoints has one; without, it would begin again and drop all that it wrote.
+    """Makes sure that a run which wrote checkpoints still has one. Without it would start over and drop its results.
 
     A run that was killed before its first checkpoint begins again all the same.
 
@@ -108,11 +108,11 @@ class Keeper:
                 shutil.rmtree(remains, ignore_errors=True)
             raise OSError(
                 f"a checkpoint cannot be written into {self.folder}: {error.message}. The last good one is "
-                f"{newest(self.folder) or 'none'}; make room and run the same command again"
+                f"{newest(self.folder) or 'none'}; free some space and run the same command again"
             ) from error
 
     def tidy(self):
-        """Removes what a process that was killed while it wrote a checkpoint, or removed an old one, left of it."""
+        """Removes the files of half checkpoints, which a process left that was killed while it wrote or removed one."""
         listed = {Path(path).name for path in kept(self.folder)}
         for path in self.folder.glob("ckpt-*"):
             if path.name.endswith("_temp"):

@@ -4,7 +4,7 @@ import keras
 
 
 class Epochs(keras.callbacks.Callback):
-    """Gives the callbacks that it holds epochs that end at every multiple of some steps.
+    """Calls other callbacks at epochs that end at every multiple of some steps.
 
     Keras counts epochs from where `fit` begins, so that a resumed training would report at other steps than an
     undisturbed one. Let `fit` make a single epoch of all steps, and put this among its callbacks.

@@ -33,8 +33,8 @@ class FID(keras.callbacks.Callback):
         features: A `tfanime.metrics.feature_network.FeatureNetwork`, or the name of one, see
             `tfanime.metrics.features.open_network`.
         reference_count: Real pictures at most.
-        gather: Of several workers that train one game: (*numbers) -> what each of them says, `[workers, numbers]`, see
-            `tfanime.devices.Workers.gather`. All then have the first one's value, and keep the same best.
+        gather: With several workers: (*numbers) -> the numbers of all workers, `[workers, numbers]`, see
+            `tfanime.devices.Workers.gather`. All use the first worker's value, and keep the same best.
 
     Raises:
         ValueError: An argument is out of its range, or there is no such network.
@@ -67,12 +67,12 @@ class FID(keras.callbacks.Callback):
 
     @property
     def name(self) -> str:
-        """What the value is called in the logs."""
+        """The value's name in the logs."""
         return self.network.value
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What must be equal for two values to be compared, a dictionary that JSON knows."""
+        """The protocol: what must be equal for two values to be compared. A dictionary for JSON."""
         real = {"fingerprint": self.faces.fingerprint, "count": min(self.reference_count, self.faces.count)}
         return {"network": self.network.protocol, "samples": self.samples, "reference": real}
 

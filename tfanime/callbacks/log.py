@@ -42,7 +42,7 @@ def _section(name):
 
 
 def _empty():
-    return {"steps": 0, "sums": {}, "timed_steps": 0, "seconds": 0.0}
+    return {"steps": 0, "sums": {}, "counts": {}, "timed_steps": 0, "seconds": 0.0}
 
 
 class RunLog(keras.callbacks.Callback):
@@ -94,15 +94,16 @@ class RunLog(keras.callbacks.Callback):
         self._last = now
         self.state.value["timed_steps"] += 1
         self.state.value["steps"] += 1
-        sums = self.state.value["sums"]
+        sums, counts = self.state.value["sums"], self.state.value["counts"]
         for name, value in logs.items():
             sums[name] = sums.get(name, 0.0) + float(value)
+            counts[name] = counts.get(name, 0) + 1  # a game of several phases does not tell the same in all
 
     def on_epoch_end(self, epoch, logs=None):
         if not self.unreported:
             return
         done, self.state.value = self.state.value, _empty()
-        logs.update({name: total / done["steps"] for name, total in done["sums"].items()})
+        logs.update({name: total / done["counts"].get(name, done["steps"]) for name, total in done["sums"].items()})
         logs |= self._of_players()
         if done["timed_steps"]:
             logs["images_per_second"] = done["timed_steps"] * self.images_per_step / done["seconds"]
@@ -113,7 +114,7 @@ class RunLog(keras.callbacks.Callback):
                 tf.summary.scalar(_section(name), value)
 
     def _of_players(self):
-        """What is the same all through a step: norms of all trainable weights together, and learning rates."""
+        """Values that change only from step to step: norms of all trainable weights together, and learning rates."""
         values = {}
         for player in ("generator", "discriminator"):
             network = getattr(self.model, player, None)

@@ -1,4 +1,4 @@
-"""Where the time of some training steps goes, for TensorBoard's profiler."""
+"""Profiles some training steps, for TensorBoard's profiler."""
 
 from pathlib import Path
 

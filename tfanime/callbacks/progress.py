@@ -1,4 +1,4 @@
-"""A progress bar that knows what a GAN's user wants to see."""
+"""The progress bar of a training."""
 
 import time
 

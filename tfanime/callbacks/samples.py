@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
+import tfanime.sheets
 from tfanime.images import write_png
-from tfanime.sheets import sheets
 
 
 class Samples(keras.callbacks.Callback):
@@ -15,21 +15,22 @@ class Samples(keras.callbacks.Callback):
         every: Training steps from one drawing to the next; looked at when an epoch ends. A last one is always made.
             Only if it is a multiple of an epoch's steps does a resumed training draw when an undisturbed one does.
         seeds: The avatars' seeds.
+        sheets: The game -> what is drawn, `Sheet`s by name. Default: those of `tfanime.sheets.sheets` of the seeds.
 
     Raises:
         ValueError: `every` is below 1.
     """
 
-    def __init__(self, run, every, seeds=range(64)):
+    def __init__(self, run, every, seeds=range(64), sheets=None):
         super().__init__()
         if every < 1:
             raise ValueError(f"every must be at least 1. Received: {every}")
         self.run = run
         self.every = every
-        self.seeds = seeds
+        self._make = sheets or (lambda game: tfanime.sheets.sheets(game, seeds))
 
     def on_train_begin(self, logs=None):
-        self.sheets = sheets(self.model, self.seeds)
+        self.sheets = self._make(self.model)
         self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
         self._drawn = self.model.step
 

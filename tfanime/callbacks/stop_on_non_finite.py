@@ -9,7 +9,7 @@ from tfanime.checkpoints import newest
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises as soon as any value in a step's logs is not finite. Nothing scrubs it, nothing goes on.
+    """Raises as soon as any value in a step's logs is not finite. Nothing replaces the value, and the training ends.
 
     Put it first among the callbacks, so that nothing of such a step is written.
 

@@ -1,1 +1,1 @@
-"""Avatars that are drawn by rule: a data set without pictures, and test pictures whose tags are known exactly."""
+"""Avatars drawn by rule: a data set that needs no pictures, and test pictures whose tags are known exactly."""

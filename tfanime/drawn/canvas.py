@@ -1,4 +1,4 @@
-"""What the avatars of `drawn` are drawn with: curves, colours, a canvas with soft edges, and the pose of a head.
+"""Tools for drawing avatars: curves, colours, a canvas with soft edges, and the pose of a head.
 
 All geometry is in float coordinates that know no pixels, so a drawing is the same at every size.
 """

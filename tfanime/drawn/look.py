@@ -1,4 +1,4 @@
-"""What is decided about an avatar before anything is drawn: its pose, its colours, and how chance is dealt out."""
+"""The look of an avatar, decided before anything is drawn: its pose, its colours, and its random numbers."""
 
 import colorsys
 from dataclasses import dataclass

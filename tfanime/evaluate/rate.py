@@ -24,7 +24,7 @@ class Config(Checked):
             the same pictures.
         count: Pictures of each model.
         seed: Seed of the first picture of each generator, of which pictures of a folder are taken, and of the order.
-        checkpoint: Which state of run folders draws: newest, best, or a step.
+        checkpoint: Checkpoint of run folders: newest, best, or a step.
         port: Port of the page on this machine; 0 for any that is free.
     """
 

@@ -1,4 +1,4 @@
-"""A rating of pictures by a person: in which order they come, what was answered, and what the answers say.
+"""A rating of pictures by a person: the order of the pictures, the answers, and the results.
 
 Every answer is a line of a file, written at once, so that a rating that was broken off goes on where it stopped. The
 first line says which pictures are rated; other pictures are another rating.
@@ -32,7 +32,7 @@ class Pictures:
 
 
 class Rating:
-    """Pictures in random order, one after the other, whose origin nobody sees before the end.
+    """Pictures in random order, whose origin stays hidden until the end.
 
     Args:
         path: The file of answers, new or to be continued.
@@ -145,7 +145,7 @@ class Rating:
         return True
 
     def undo(self):
-        """Takes the last answer back; returns whether there was one, and the rating is not finished."""
+        """Takes the last answer back. Returns whether it did: there was one, and the rating is not finished."""
         if self.finished or not self.answers:
             return False
         self._write({"undo": True})
@@ -159,7 +159,7 @@ class Rating:
             self.finished = True
 
     def results(self):
-        """What the answers say.
+        """The results of the rating.
 
         Returns:
             A list of dictionaries, one a source: `name`, `rated`, `good`, `share` (None if none was rated) and

@@ -60,8 +60,8 @@ def evaluate(
         `(evaluation, warnings)`: the `Evaluation`, and sentences about what to mind.
 
     Raises:
-        ValueError: Protocols differ, there are too few pictures, something cannot be read, or a model cannot be judged;
-            the rows of the others are written all the same.
+        ValueError: Protocols differ, there are too few pictures, something cannot be read, or a model cannot be
+            evaluated; the rows of the others are written all the same.
         OSError: A file does not exist or cannot be written.
     """
     from tfanime import data as shards
@@ -130,7 +130,9 @@ def evaluate(
     page.write(evaluation, out, warnings)
     if failed:
         causes = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise ValueError(f"models must be ones that can be judged; the others' rows are in {out}. Received: {causes}")
+        raise ValueError(
+            f"models must be ones that can be evaluated; the others' rows are in {out}. Received: {causes}"
+        )
     return evaluation, warnings
 
 
@@ -209,7 +211,7 @@ def _warnings(evaluation):
         for row in fewer
     ]
     found += [
-        f"{row['name']} has tags that none of the judges of tags knows, so nothing is said of how they are obeyed."
+        f"{row['name']} has tags that no judge knows, so tags obeyed are left out."
         for row in evaluation.rows
         if row["tags"] and not any(tag["shown"] for tag in row["tags"]["rows"])
     ]

@@ -106,7 +106,7 @@ def held_out(faces, samples):
 
 
 def averages(faces, samples, seed):
-    """Averages of real faces: in nearly all of them a detector finds a face, although nobody would call them good.
+    """Averages of real faces. A detector finds a face in nearly all of them, although they look bad.
 
     Args:
         faces: A `tfanime.data.FaceData` of real pictures.

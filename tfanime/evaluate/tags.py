@@ -28,9 +28,9 @@ class Config(Checked):
         count: Pictures a tag.
         seed: Seed of the first picture; the others follow.
         checkpoint: Of run folders: newest, best, or a step.
-        network: The tagger that judges: the path of its two files without their endings, such as runs/tagger/tagger.
-            Default: the one that tfanime carries. Measured colours judge beside it, and once more with animeface's
-            samples if that is installed.
+        network: The judging tagger: the path of its two files without their endings, such as runs/tagger/tagger.
+            Default: the one that tfanime carries. Measured colours are a second judge, and with animeface's samples a
+            third one if animeface is installed.
     """
 
     models: list[str]
@@ -78,7 +78,7 @@ def page(models, judges, recall, strips):
     Args:
         models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`.
         judges: The judges' names.
-        recall: By the judge's name, how often it tells each tag of real faces, by tag.
+        recall: By the judge's name, its recall on real faces, by tag.
         strips: By the model's name the rows of its `Strips`, by the first judge.
 
     Returns:
@@ -92,12 +92,12 @@ def page(models, judges, recall, strips):
 
 
 def table_of(models, judge, recall=None):
-    """What generators obey in the eyes of one judge: what `tags_table.html.jinja` draws.
+    """The tags that generators obey by one judge, as `tags_table.html.jinja` draws them.
 
     Args:
         models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`; of one vocabulary.
         judge: The judge's name.
-        recall: By tag how often the judge tells it of real faces that have it, in [0, 1]; None where that is not known.
+        recall: By tag the judge's recall on real faces, in [0, 1]; None where it is not known.
 
     Returns:
         A dictionary of `judge`, `names`, those of the models, and `lines`, one for each tag that the judge knows.
@@ -144,7 +144,7 @@ def _interval(share):
 
 
 def main(arguments=None):
-    """Draws, judges and writes; `--help` lists the flags."""
+    """Draws, counts and writes; `--help` lists the flags."""
     config = command_line.parse(
         Config,
         program="python -m tfanime.evaluate.tags",

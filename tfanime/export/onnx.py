@@ -1,4 +1,4 @@
-"""A network as ONNX, for whatever runs without TensorFlow: latents, tags and noise, or pictures, to pictures."""
+"""Writes networks as ONNX, for use without TensorFlow: latents, tags and noise, or pictures, to pictures."""
 
 import importlib.util
 import json
@@ -35,13 +35,13 @@ def require_packages():
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         raise ImportError(
-            f"--onnx needs the packages {', '.join(PACKAGES)}, of which {', '.join(missing)} is not installed: "
-            "pip install 'tfanime[onnx]'"
+            f"ONNX needs the packages {', '.join(PACKAGES)}. Not installed: {', '.join(missing)}. "
+            "Run pip install 'tfanime[onnx]'"
         )
 
 
 def require_onnx(path):
-    """Checks what can be checked before any work.
+    """Checks the arguments before any work.
 
     Args:
         path: Where the file shall be.

@@ -1,4 +1,4 @@
-"""What an exported model can be asked: its signatures, and their functions to pictures."""
+"""The signatures of an exported model, and their functions."""
 
 import json
 from collections.abc import Callable

@@ -44,7 +44,7 @@ class Direction:
 def spread(space):
     """The covariance of codes under the same tags, float64 `[size, size]`.
 
-    What tags change is left out: whoever wants another tag says so, and it would hide all else.
+    What tags change is left out: tags can be named anyway, and their changes would hide all others.
     """
     if not space.has_styles:
         return np.eye(space.size) * (1.0 if space.inputs.latents.distribution == "normal" else 1 / 3)

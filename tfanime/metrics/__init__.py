@@ -1,1 +1,1 @@
-"""Numbers that judge pictures, listed in `registry`: functions of arrays, in float64, that know no network."""
+"""Metrics of pictures, listed in `registry`: functions of arrays, in float64, which know no network."""

@@ -1,4 +1,4 @@
-"""What the metrics ask of their arrays."""
+"""Checks of the metrics' arrays."""
 
 import numpy as np
 

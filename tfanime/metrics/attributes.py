@@ -1,9 +1,9 @@
 """Tags obeyed: how often a generator draws the tag that it is asked for.
 
 Jin et al. 2017 (arXiv 1708.05509, section 5.2) fixed one tag at a time, sampled the others, drew 20 pictures and
-counted by eye in how many the tag is to be seen. Here a tagger counts, and for colours the converter's measurement too.
-What is counted depends on who counts: read a share beside how often the same tagger tells the tag of real faces, and
-beside how often it sees the tag in pictures that were drawn without it.
+counted by eye how many show the tag. Here a tagger counts, and for colours the converter's measurement too. The count
+depends on the tagger. So read it beside the tagger's recall on real faces, and beside the share of pictures drawn
+without the tag in which the tagger sees it all the same.
 """
 
 import importlib.util
@@ -20,11 +20,11 @@ LEAST = 20  # pictures a tag, as in the paper
 
 @dataclass(frozen=True)
 class Share:
-    """A share that was counted.
+    """A counted share.
 
     Args:
-        yes: How many.
-        count: Of how many.
+        yes: Number of hits.
+        count: Number of trials.
     """
 
     yes: int
@@ -48,9 +48,9 @@ class Obeyed:
     Args:
         tag: The tag.
         group: The name of its group.
-        shown: By the judge's name, the `Share` of the pictures drawn for this tag that show it, of those that the judge
-            has an opinion of. Judges that do not know the tag are left out.
-        unasked: Likewise, the share of all pictures drawn without this tag that show it all the same.
+        shown: By the judge's name, the `Share` of the pictures drawn for this tag in which the judge sees it. Pictures
+            without an opinion do not count. Judges that do not know the tag are left out.
+        unasked: Likewise, of the pictures drawn without this tag.
     """
 
     tag: str
@@ -68,7 +68,7 @@ class Obeyed:
 
 
 class NetworkJudge:
-    """Sees tags by a tagger: the likeliest tag of an exclusive group, an independent tag whose logit is above 0.
+    """A judge by a tagger: the likeliest tag of an exclusive group, and independent tags whose logit is above 0.
 
     Args:
         network: A `tfanime.tagger.files.TaggerNetwork`.
@@ -85,7 +85,7 @@ class NetworkJudge:
 
 
 class ColourJudge:
-    """Sees colours of hair and eyes as the converter measures them, where it is certain.
+    """A judge of hair and eye colours: the converter's measurement, where it is certain.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
@@ -136,7 +136,7 @@ class ColourJudge:
 
 
 def colour_judges(vocabulary):
-    """Who sees colours here: a `ColourJudge` by the pixels alone and, if animeface is installed, one by its samples.
+    """The judges of colours: a `ColourJudge` by the pixels alone and, if animeface is installed, one by its samples.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
@@ -153,12 +153,12 @@ def colour_judges(vocabulary):
         try:
             judges.append(ColourJudge(vocabulary, animeface(settings), settings.threshold))
         except ImportError as error:  # it is there and finds nothing
-            print(f"warning: colours are not judged by animeface's samples: {error}", file=sys.stderr, flush=True)
+            print(f"warning: animeface's samples are not used for colours: {error}", file=sys.stderr, flush=True)
     return judges
 
 
 def tell(vocabulary, tag_logits):
-    """What a classifier says: the largest logit of an exclusive group, logits above 0 of independent tags.
+    """A classifier's predictions: the largest logit of an exclusive group, logits above 0 of independent tags.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary`.
@@ -176,13 +176,13 @@ def tell(vocabulary, tag_logits):
 
 
 def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True, look=None):
-    """Asks a generator for each of its tags in turn, all others being up to the seeds.
+    """Asks a generator for each of its tags in turn; the seeds decide about all other tags.
 
     Args:
         generator: A `tfanime.generator.Generator` with a vocabulary.
-        judges: Who looks at the pictures: objects with `name`, `vocabulary` and uint8 pictures -> +1, -1 and 0 (no
-            opinion) `[count, len(vocabulary)]`, such as `NetworkJudge` and `ColourJudge`.
-        count: Pictures a tag, at least `LEAST`.
+        judges: Objects with `name` and `vocabulary`, called with uint8 pictures -> +1, -1 and 0 (no opinion)
+            `[count, len(vocabulary)]`, such as `NetworkJudge` and `ColourJudge`.
+        count: Pictures for each tag, at least `LEAST`.
         seed: The first picture's seed; the others count up from it, none is used twice.
         progress: Whether to show a progress bar.
         look: A function of each tag, its pictures and what the first judge says of the tag in them (+1, -1 and 0, one
@@ -223,12 +223,12 @@ def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True, look=None
 
 
 def in_words_of(vocabulary, other, values):
-    """What is said in one vocabulary, in the words of another.
+    """Translates tag values from one vocabulary into another.
 
     Args:
-        vocabulary: The `TagVocabulary` to say it in.
-        other: The `TagVocabulary` that it was said in. What it has under another name (`silver_hair` is `gray_hair` of
-            konachan26) counts as that.
+        vocabulary: The `TagVocabulary` of the result.
+        other: The `TagVocabulary` of `values`. Its tags are matched by aliases too: `silver_hair` is `gray_hair` of
+            konachan26.
         values: +1, -1 and 0, `[count, len(other)]`.
 
     Returns:
@@ -244,13 +244,13 @@ def in_words_of(vocabulary, other, values):
 
 
 def count_obeyed(vocabulary, asked, drawn, opinions):
-    """Counts.
+    """Counts how often tags are seen that were asked for, and that were not.
 
     Args:
         vocabulary: The `TagVocabulary`.
-        asked: For which tag each picture was drawn, by its number, `[count]`.
+        asked: Number of the tag that each picture was drawn for, `[count]`.
         drawn: All tags that the generator was given, +1 and -1, `[count, len(vocabulary)]`.
-        opinions: By the judge's name what it sees, +1, -1 and 0, `[count, len(vocabulary)]`.
+        opinions: By the judge's name its predictions, +1, -1 and 0, `[count, len(vocabulary)]`.
 
     Returns:
         A list of `Obeyed`, in the vocabulary's order.
@@ -272,7 +272,7 @@ def count_obeyed(vocabulary, asked, drawn, opinions):
 
 
 def overall(rows, judge):
-    """All tags together: the mean of the shares of the tags that a judge knows, None if it knows none."""
+    """The mean of the shares of all tags that a judge knows; None if it knows none."""
     values = [row.shown[judge].value for row in rows if judge in row.shown and row.shown[judge].count]
     return float(np.mean(values)) if values else None
 

@@ -11,7 +11,7 @@ ROUNDING = 1e-3  # of distances between equal pictures, in units of the median b
 
 
 def unit(real_distances):
-    """What distances to the nearest real picture are given in: the median of those between real pictures."""
+    """The unit of distances to the nearest real picture: the median distance between real pictures."""
     return float(np.median(real_distances)) or 1.0
 
 
@@ -39,7 +39,11 @@ def _memorised_meaning(protocol):
 
 DUPLICATES = Metric(
     "duplicates",
-    (Number("duplicates", "duplicates", "less", percent, "Share that is nearly an earlier picture again."),),
+    (
+        Number(
+            "duplicates", "duplicates", "less", percent, "Share of pictures that are nearly equal to an earlier one."
+        ),
+    ),
     _duplicates,
     look=_hashes,
     settings={"duplicate_bits": 4},

@@ -1,6 +1,6 @@
 """Whether a detector finds a face in a picture.
 
-Only beside recall and the share of duplicates: averages of real faces have a face in all of them.
+Read it only beside recall and the share of duplicates: a detector finds a face in every average of real faces.
 """
 
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def cascade_finder(cascade=None):
 
 
 def animeface_finder():
-    """The package animeface, of the likelihood from which the converter takes a face.
+    """The package animeface, with the converter's threshold of a face's likelihood.
 
     Raises:
         ImportError: It is not installed, or it finds nothing here.

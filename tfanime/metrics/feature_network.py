@@ -1,4 +1,4 @@
-"""What a feature network is: uint8 pictures to vectors, with all that a value measured by it depends on."""
+"""Feature networks: uint8 pictures -> vectors, with all that a value measured in them depends on."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from tfanime.precision import without_tf32
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network that is ready to judge pictures.
+    """A feature network with its weights.
 
     Args:
         name: Its name, a key of `tfanime.metrics.features.NETWORKS` or the stem of a file.
-        value: What the Frechet distance in its features is called; fixes the protocol. `fid` is said of the 2015
+        value: Name of the Frechet distance in its features; fixes the protocol. `fid` is the name for the 2015
             Inception network alone.
         weights: SHA-256 (hex) of its weights.
         resize: How pictures are brought to its input's size and scale, in words.
@@ -45,8 +45,8 @@ class FeatureNetwork:
         """Features of pictures.
 
         Args:
-            images: uint8 array `[batch, height, width, 3]`, batch >= 1. Generated pictures are quantised by
-                `tfanime.images.to_uint8` first: features of what nobody could save would be another protocol.
+            images: uint8 array `[batch, height, width, 3]`, batch >= 1. Round generated pictures by
+                `tfanime.images.to_uint8` first: features of unrounded pictures are another protocol.
 
         Returns:
             float32 array `[batch, dimensions]`.
@@ -62,7 +62,7 @@ class FeatureNetwork:
         return self._checked(images)
 
     def of_floats(self, images: np.ndarray) -> np.ndarray:
-        """Features of pictures that were not rounded to bytes: for what is differentiated, and no other protocol.
+        """Features of pictures that were not rounded to bytes, for path lengths only.
 
         Args:
             images: float32 array `[batch, height, width, 3]` in 0 to 255, batch >= 1.

@@ -1,4 +1,4 @@
-"""Which feature networks there are, and how features of many pictures are computed.
+"""All feature networks, and the features of many pictures.
 
     network = open_network("tagger")
     for features in extract(network, batches):
@@ -30,9 +30,9 @@ def tagger(file=None):
     """`fd_tagger1`: the tagging network of the package, version 1. It needs no download and knows anime.
 
     Args:
-        file: Instead of it one that `tfanime.recipes.tagger` trained: the path of its two files without their endings,
-            such as `runs/tagger/tagger`. Its value is called `fd_`, its name and eight digits of its hash, since
-            names of one's own may be given twice.
+        file: A tagger that `tfanime.recipes.tagger` trained, instead of the package's: the path of its two files
+            without their endings, such as `runs/tagger/tagger`. Its value is called `fd_`, its name and eight digits of
+            its hash, because two taggers of users may have one name.
 
     Raises:
         FileNotFoundError: A file is missing.
@@ -114,7 +114,7 @@ NETWORKS = {
 
 
 def parse_network(text):
-    """Reads what a command line calls a feature network.
+    """Reads the name of a feature network from a command line.
 
     Args:
         text: A name in `NETWORKS` or a path, and options behind a colon: `NAME:option=value,option=value`.
@@ -142,7 +142,7 @@ def parse_network(text):
 
 
 def parse_networks(text: str, most: int | None = None) -> list[str]:
-    """Reads what a command line calls several feature networks.
+    """Reads the names of several feature networks from a command line.
 
     Args:
         text: See `parse_network`; one behind the other, separated by commas.
@@ -152,7 +152,7 @@ def parse_networks(text: str, most: int | None = None) -> list[str]:
         A list of texts, each of one network.
 
     Raises:
-        ValueError: A text is none of a network, one is there twice, or there are too many.
+        ValueError: A text names no network, a network is named twice, or there are too many.
     """
     texts = re.split(r",(?!\w+=)", text)  # what follows other commas are options
     for each in texts:

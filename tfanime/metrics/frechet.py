@@ -66,7 +66,7 @@ class Moments:
 
 
 class Gaussian:
-    """A Gaussian, and a factor of its covariance, into which half of the time of a distance goes.
+    """A Gaussian, and a factor of its covariance, which takes half of the time of a distance.
 
     Args:
         mean: Array `[dimensions]`.
@@ -136,14 +136,14 @@ def frechet_distance(
 
 
 def too_few(count, dimensions):
-    """What to tell the reader of a Frechet distance of few samples.
+    """A warning about a Frechet distance of few samples.
 
     Args:
         count: How many there are.
         dimensions: Components of a feature vector.
 
     Returns:
-        A sentence that says how many are needed; None where there are enough.
+        A sentence that says how many samples are needed; None if there are enough.
     """
     enough = 5 * dimensions  # the ten thousand that Heusel et al. ask for in 2,048 dimensions
     if count >= enough:

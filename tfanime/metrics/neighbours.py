@@ -41,8 +41,7 @@ def radii(features, k):
 
 
 def precision_recall(real_features: np.ndarray, fake_features: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """How much of the fakes looks real, and how much of the real the fakes cover (Kynkaanniemi et al. 2019, arXiv
-    1904.06991, equation 2).
+    """Precision and recall of fakes (Kynkaanniemi et al. 2019, arXiv 1904.06991, equation 2).
 
     Args:
         real_features: Array `[count, dimensions]`.
@@ -64,7 +63,7 @@ def _inside(rows, centres, ball_radii):
 
 
 def density_coverage(real_features: np.ndarray, fake_features: np.ndarray, k: int = 5) -> tuple[float, float]:
-    """The same questions without the weight of outliers (Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4).
+    """Density and coverage: outliers weigh less (Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4).
 
     Args:
         real_features: Array `[count, dimensions]`.
@@ -146,7 +145,13 @@ PRECISION_RECALL = Metric(
 DENSITY_COVERAGE = Metric(
     "density_coverage",
     (
-        Number("density", "density", "more", digits(3), "Precision that outliers weigh less in; 1 is real."),
+        Number(
+            "density",
+            "density",
+            "more",
+            digits(3),
+            "Precision with less weight of outliers; about 1 for real pictures.",
+        ),
         Number("coverage", "coverage", "more", percent, "Share of real pictures with one of these nearby."),
     ),
     _density_coverage,

@@ -1,7 +1,6 @@
-"""Feature networks that lie in a file of the user's: Keras, SavedModel or ONNX.
+"""Feature networks in files of the user's: Keras, SavedModel or ONNX.
 
-What a network's pictures look like is no part of such files, so the options behind its path,
-`PATH:size=224,scale=255`.
+Such files do not say how pictures are scaled, so options after the path do: `PATH:size=224,scale=255`.
 """
 
 import hashlib
@@ -27,12 +26,12 @@ READ = {
 
 @dataclass(frozen=True)
 class Form:
-    """What the pictures of a network look like, and which of its outputs are the features.
+    """How a network's pictures are scaled, and which of its outputs are the features.
 
     Args:
         size: Height and width of its input in pixels; None for what the file says.
         mean: Subtracted from the pixels, 0 to 255: one number, or three in the order of `channels`.
-        scale: What the difference is divided by; 127.5 for both is -1 to 1.
+        scale: Divisor of the difference; 127.5 for both gives -1 to 1.
         channels: `rgb` or `bgr`.
         output: Name of the output, or of a Keras model's layer, that gives the features; None for the only one. More
             axes than two are flattened.
@@ -223,7 +222,7 @@ def _saved_model(path, form):
 
 
 def _require_whole(path, onnx):
-    """Refuses an ONNX file whose weights lie beside it: the hash that its values are called by would not know them."""
+    """Refuses an ONNX file with external weights: its hash, which is part of its values' name, would not cover them."""
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's own class, which the package does not hand on

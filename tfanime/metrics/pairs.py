@@ -1,6 +1,6 @@
-"""How near pictures come to the very pictures that they should be, pixel by pixel: PSNR and SSIM.
+"""PSNR and SSIM: how near pictures are to their targets, pixel by pixel.
 
-They are for what has a right answer, as upscaling has. Of a generator that draws from seeds they say nothing.
+They are for tasks with a target, such as upscaling. A generator that draws from seeds has none.
 """
 
 import numpy as np

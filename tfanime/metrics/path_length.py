@@ -33,8 +33,8 @@ def path_length(
 ) -> float:
     """The perceptual path length of a generator.
 
-    Differences over 1e-4 stand only a little above the rounding of float32. So nothing is rounded to bytes, the latents
-    of both ends are computed in float64, both pictures of a pair are drawn and judged in one batch, by one kernel and
+    Differences over 1e-4 are only a little larger than the rounding of float32. So nothing is rounded to bytes, the
+    latents of both ends are computed in float64, both pictures of a pair go through the networks in one batch and
     without TF32, and their features are subtracted in float64.
 
     Args:

@@ -1,8 +1,7 @@
 """What generated pictures are compared with: features of real ones, computed once and kept in the cache folder.
 
-They lie under a hash of all that they depend on (the data's fingerprint, how it is decoded, the size of the pictures,
-how many of how many, the network with its weights and its resize), written to a temporary name and renamed. Memory does
-not grow with their number.
+The folder's name is a hash of all that the features depend on: the data's fingerprint, how it is decoded, the size of
+the pictures, their number, the network with its weights and its resize. Memory does not grow with their number.
 """
 
 import functools
@@ -103,7 +102,7 @@ def reference(network, faces, count=MOST, progress=True):
 
 
 def chosen(count, of):
-    """Which pictures stand for all: all of them, or as many as wanted, always the same. int64 `[count]`, rising."""
+    """The pictures of a reference: all, or a fixed random choice. Their numbers, int64 `[count]`, sorted."""
     if count == of:
         return np.arange(of)
     return np.sort(np.random.Generator(np.random.Philox(key=0)).permutation(of)[:count])

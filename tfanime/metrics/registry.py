@@ -22,7 +22,7 @@ SETTINGS = {name: value for metric in METRICS for name, value in metric.settings
 
 
 def parse_metric(text):
-    """Reads what a command line calls a metric that is computed only where it is asked for.
+    """Reads the name of an optional metric from a command line.
 
     Args:
         text: Its name, and options behind a colon: `ppl:pairs=10000,sampling=end`.

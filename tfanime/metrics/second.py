@@ -1,4 +1,4 @@
-"""Both distances in the features of a second network: what one network overlooks another may see."""
+"""Both distances in the features of a second network, which may see what the first one overlooks."""
 
 from dataclasses import dataclass
 

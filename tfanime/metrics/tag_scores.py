@@ -29,15 +29,12 @@ class Question:
 
     @property
     def accuracy(self):
-        """Share of right answers; None without faces."""
+        """Accuracy: share of correct answers; None without faces."""
         return float(np.mean(self.truth == self.said)) if len(self.truth) else None
 
     @property
     def balanced_accuracy(self):
-        """Mean over the answers of how often each is given where it is right; those that never are do not count.
-
-        None without faces.
-        """
+        """Balanced accuracy: the mean recall of the answers, without those that no face has; None without faces."""
         return balanced_accuracy(self.truth, self.said, len(self.answers)) if len(self.truth) else None
 
     def of(self, answer):
@@ -56,15 +53,15 @@ class Question:
 
 @dataclass(frozen=True)
 class TagScore:
-    """How well one tag is told.
+    """How well one tag is predicted.
 
     Args:
         tag: The tag.
         question: The name of its `Question`.
-        faces: Of how many faces it is known whether the tag holds.
-        holds: Of how many of them it does.
-        said: Of how many of them the classifier says so.
-        right: Of how many of them both are true.
+        faces: Number of faces of which it is known whether they have the tag.
+        holds: Number of these that have it.
+        said: Number of these for which it is predicted.
+        right: Number of these that have it and for which it is predicted.
         auc: Probability that a face with the tag scores higher than one without; None where there is no such pair.
     """
 
@@ -78,17 +75,17 @@ class TagScore:
 
     @property
     def precision(self):
-        """Share of what is said that is right; None if it was never said."""
+        """Precision: of the faces the tag is predicted for, the share that has it. None if it is never predicted."""
         return self.right / self.said if self.said else None
 
     @property
     def recall(self):
-        """Share of what is right that is said; None if it never is."""
+        """Recall: of the faces that have the tag, the share it is predicted for. None if no face has it."""
         return self.right / self.holds if self.holds else None
 
 
 def questions(vocabulary, tags, scores):
-    """What a classifier answers, for each group and each independent tag.
+    """A classifier's answers for each exclusive group and each independent tag.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary`.

@@ -1,1 +1,1 @@
-"""Stage 3: networks. They know no loss; any of them, or a user's own, plays any game of `tfanime.training`."""
+"""Networks. They know no loss; `tfanime.training` trains any of them, or a user's own."""

@@ -1,14 +1,14 @@
 """The networks of DCGAN (Radford et al. 2016, arXiv 1511.06434, section 3), at any power-of-two size from 16 px.
 
-The defaults are the port most codebases share (4x4 kernels, LeakyReLU 0.2, no biases before a norm, weights N(0, 0.02),
-batch norm scales N(1, 0.02)); the paper's own code has 5x5 kernels, `kernel_size=5`.
+The defaults are those of most ports (4x4 kernels, LeakyReLU 0.2, no biases before a norm, weights N(0, 0.02), batch
+norm scales N(1, 0.02)); the paper's own code has 5x5 kernels, `kernel_size=5`.
 
 Both networks can be made deeper than their size needs, `convolutions=`. The further layers are 3x3 convolutions of
-stride 1, as wide as the layer they follow, with its norm and activation. They are dealt out one by one to the
-resolutions of the hidden layers, from 4x4 upwards and round again, so that the highest one, where a layer takes the
-most time, gets its share last.
+stride 1, as wide as the layer they follow, with its norm and activation. They are assigned one by one to the
+resolutions of the hidden layers, from 4x4 upwards and then again from 4x4, so that the highest resolution, where a
+layer takes the most time, gets its share last.
 
-With tags the networks are an ACGAN's (Odena et al. 2017, arXiv 1610.09585): the generator is told them, the
+With tags the networks are an ACGAN's (Odena et al. 2017, arXiv 1610.09585): the generator is given the tags, the
 discriminator predicts them.
 """
 

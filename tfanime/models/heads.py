@@ -1,4 +1,4 @@
-"""What all networks of a game begin and end with: latents and tags, pictures, logits."""
+"""Inputs and outputs that all networks share: latents and tags, pictures, logits."""
 
 from keras import layers
 
@@ -10,7 +10,7 @@ def check_tag_count(tag_count):
 
 
 def generator_inputs(latent_size, tag_count):
-    """What a generator starts from.
+    """The inputs of a generator.
 
     Returns:
         The inputs of its `keras.Model`, `latents` `[batch, latent_size]` or `[latents, tags]` with tags

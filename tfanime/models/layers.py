@@ -1,4 +1,4 @@
-"""Layers that Keras does not have, or not as fast."""
+"""Layers that Keras lacks, or that are faster than Keras' own."""
 
 import keras
 import tensorflow as tf

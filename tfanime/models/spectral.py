@@ -1,7 +1,7 @@
-"""Spectral normalization as SN-GAN has it: Miyato et al. 2018 (arXiv 1802.05957), algorithm 1.
+"""Spectral normalization as in SN-GAN: Miyato et al. 2018 (arXiv 1802.05957), algorithm 1.
 
 Keras' own layer of this name is another method: it overwrites the weights with W / sigma at every training call, passes
-no gradient through sigma, and iterates at every call instead of once an update.
+no gradient through sigma, and iterates at every call instead of once for each update.
 """
 
 import keras

@@ -14,6 +14,7 @@ from keras import layers
 
 from tfanime.models.heads import images_output, logits_outputs
 from tfanime.models.layers import BatchNormalization
+from tfanime.models.resample import BilinearDoubling
 from tfanime.models.srresnet import PixelShuffle
 
 
@@ -63,11 +64,45 @@ def generator(scale=4, channels=64, blocks=16):
     return keras.Model(inputs, images_output(_conv(3, 9)(x)), name="srgan_generator")
 
 
+def small_generator(scale=2, channels=32, blocks=6):
+    """A generator that learns in an hour on two cores what the paper's learns in days: what a bilinear enlargement
+    lacks, which is less to learn than the whole picture. Without batch norm, as Lim et al. 2017 (EDSR, arXiv
+    1707.02921) found better, with kernels of 3x3 alone, and with bilinear doubling instead of shuffled pixels, which a
+    loss of content leaves as a checkerboard. With the defaults it has 131,459 trainable weights.
+
+    Args:
+        scale: How many times height and width grow: 2 or 4.
+        channels: Channels of the hidden layers.
+        blocks: Residual blocks.
+
+    Returns:
+        A `keras.Model` as `generator`'s, whose pictures may leave [-1, 1] by a little.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+    if scale not in (2, 4):
+        raise ValueError(f"scale must be 2 or 4. Received: {scale}")
+    _require_counts(channels=channels, blocks=blocks)
+    inputs = layers.Input((None, None, 3), name="small_images")
+    plain, x = inputs, _conv(channels, 3)(inputs)
+    trunk = x
+    for _ in range(blocks):
+        x = layers.Add()([x, _conv(channels, 3)(_prelu()(_conv(channels, 3)(x)))])
+    x = layers.Add()([trunk, _conv(channels, 3)(x)])
+    for _ in range(scale // 2):
+        x = _prelu()(_conv(channels, 3)(BilinearDoubling()(x)))
+        plain = BilinearDoubling()(plain)
+    # The first picture is the plain one, and float32 is what is added to it.
+    lacking = layers.Conv2D(3, 3, padding="same", kernel_initializer="zeros", dtype="float32")(x)
+    return keras.Model(inputs, layers.Add(dtype="float32", name="images")([plain, lacking]), name="small_generator")
+
+
 def reach(blocks=16):
     """How many pixels around it, in the small picture, a pixel of the large one depends on, at most.
 
     Args:
-        blocks: See `generator`.
+        blocks: See `generator`; `small_generator` reaches less far.
 
     Returns:
         The sum of all kernels' halves: of 9, twice 3 a block, 3, 3 before shuffling, and what is behind it in two.

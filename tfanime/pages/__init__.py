@@ -1,1 +1,1 @@
-"""What all HTML pages have in common: template, style sheet, numbers, pictures, and a server on this machine."""
+"""Shared parts of all HTML pages: template, style sheet, numbers, pictures, and a server on this machine."""

@@ -1,4 +1,4 @@
-"""Numbers as a person would say them."""
+"""Numbers as text for people."""
 
 import numpy as np
 

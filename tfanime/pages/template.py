@@ -1,4 +1,4 @@
-"""How a page is made of a template: one file of HTML that asks nothing of any network.
+"""Makes a page from a template: one HTML file that loads nothing from a network.
 
 Templates and style sheets lie beside the code that fills them in. A page extends `pages/page.html.jinja`, which brings
 `style.css` and a content security policy that lets no script run but the page's own.

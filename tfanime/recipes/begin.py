@@ -1,9 +1,9 @@
-"""`--begin_with`: a new run from the weights of trained networks, as far as they fit.
+"""`--begin_with`: starts a run from the weights of trained networks, as far as they fit.
 
-Weights are matched by path and shape. Paths count layers of a kind from the network's beginning (`conv2d_3/kernel`), so
-that one more block moves all numbers behind it: the numbers are passed over, and the longest common sequence of both
-networks' weights is taken, longest in numbers to train. Networks for another image size keep what lies next to the
-pictures, or next to the logits, whichever is more.
+Weights are matched by path and shape. Keras counts layers of a kind in paths (`conv2d_3/kernel`), so one more block
+changes all counts behind it. The counts are therefore ignored, and the longest common subsequence of both networks'
+weights is taken, weighted by the number of parameters. A network of another image size keeps the layers next to the
+pictures or those next to the logits, whichever are more.
 """
 
 import math
@@ -16,11 +16,11 @@ from tfanime.runs import RunFolder
 
 @dataclass(frozen=True)
 class Taken:
-    """Which weights of a network are another's.
+    """Which weights of a network are taken from another one.
 
     Args:
-        pairs: Of each the variable and the value that it gets.
-        left: The variables that stay as they were drawn.
+        pairs: Pairs of a variable and the value that it gets.
+        left: The variables that keep their random initial values.
     """
 
     pairs: tuple
@@ -28,7 +28,7 @@ class Taken:
 
     @property
     def fits(self):
-        """Whether a kernel is among them: norms and biases alone are nothing learned."""
+        """Whether at least one kernel is taken. Norms and biases alone are not worth a start."""
         return any(len(variable.shape) > 1 for variable, _ in self.pairs)
 
     def __str__(self):
@@ -53,11 +53,11 @@ def path_of(variable):
 
 
 def match(variables, others):
-    """The longest common sequence of two networks' variables, see the module's text.
+    """The longest common subsequence of two networks' variables, see the module's text.
 
     Args:
-        variables: Those of the network that begins.
-        others: Those of the one that is trained.
+        variables: Variables of the new network.
+        others: Variables of the trained network.
 
     Returns:
         `Taken`.
@@ -90,15 +90,15 @@ def match(variables, others):
 def begin(gan, path):
     """Gives a game the weights of trained networks.
 
-    Of a run with a checkpoint these are both players and the averaged generator, of all else one generator, which is
-    then both generators' beginning.
+    A run with a checkpoint gives both players and the averaged generator. Everything else gives one generator, whose
+    weights both the generator and the averaged generator start from.
 
     Args:
         gan: The compiled `tfanime.training.GAN`, new.
         path: See `tfanime.generator.open_network`.
 
     Returns:
-        What was taken and what was not, a line for each network.
+        Lines of text, one for each network: what was taken and what was not.
 
     Raises:
         OSError: There is nothing of the kind.

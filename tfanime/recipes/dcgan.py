@@ -1,7 +1,7 @@
 """DCGAN: Radford, Metz and Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative
 Adversarial Networks" (arXiv 1511.06434).
 
-The defaults are the paper's, but for what nearly every port does: 4x4 kernels instead of 5x5, latents N(0, 1) instead
+The defaults are the paper's, with the changes of nearly every port: 4x4 kernels instead of 5x5, latents N(0, 1) instead
 of U(-1, 1), batches of 64 instead of 128. `--config dcgan_r1_64` is the modern form of the same networks: no norm in
 the discriminator, a lazy R1 penalty, minibatch standard deviation, Adam without momentum.
 """
@@ -24,7 +24,7 @@ class Config(gan.DCGANSettings):
         minibatch_stddev: Whether the discriminator sees the batch's standard deviation (Karras et al. 2018);
             --batch_size must then be a multiple of four times --accumulate on each device.
         r1_gamma: Weight of the R1 penalty (Mescheder et al. 2018), 0 for none.
-        r1_every: Training steps from one R1 penalty to the next, which then weighs as many times as much.
+        r1_every: The R1 penalty is computed every this many training steps, with as many times the weight.
     """
 
     latent_distribution: Literal["normal", "uniform"] = "normal"
@@ -43,7 +43,7 @@ def build(config, vocabulary=None):
     """The networks and their game, a compiled `tfanime.training.GAN`; see `Recipe`.
 
     Raises:
-        ValueError: With minibatch standard deviation, groups of four pictures would be cut between devices.
+        ValueError: Devices would split the groups of four pictures of the minibatch standard deviation.
     """
     from tfanime.latents import Latents
     from tfanime.training import Term

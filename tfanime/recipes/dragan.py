@@ -2,9 +2,9 @@
 Generative Adversarial Networks" (arXiv 1708.05509, "MakeGirlsMoe"): a generator after SRResNet, a discriminator that
 predicts the tags too, DRAGAN's gradient penalty (Kodali et al. 2017, arXiv 1705.07215), one update of each in turns.
 
-The losses are the paper's: the tags' loss, a sum over them, counts once, the adversarial loss as many times as there
-are tags, the penalty half. Where the paper is silent: learning rates fall from half of `--steps` on (it says after
-50,000 updates) to a tenth (it gives no rate). The defaults are meant for a GPU; `--config dragan_64` is reduced for two
+The weights of the losses are the paper's: 1 for the tag loss, which is a sum over the tags, the number of tags for the
+adversarial loss, and 0.5 for the penalty. Learning rates fall from half of `--steps` on, to a tenth (the paper says
+"after 50,000 updates" and gives no rate). The defaults are meant for a GPU; `--config dragan_64` is reduced for two
 cores. `--tags none` is plain DRAGAN on these networks, with Kodali et al.'s weight of the penalty.
 """
 
@@ -28,8 +28,8 @@ class Config(gan.GANSettings):
         discriminator_channels: Channels of the discriminator's first layer; doubled at every halving of the size.
         discriminator_blocks: Residual blocks after each of its strided convolutions but the last.
         penalty: Weight of the gradient penalty. Default: 0.5 with tags (Jin et al.), 10 without (Kodali et al.).
-        adversarial_weight: Factor of the adversarial loss. Default: the number of tags (Jin et al.), 1 without.
-        tag_weight: Factor of the tags' loss, which is a sum over them.
+        adversarial_weight: Weight of the adversarial loss. Default: the number of tags (Jin et al.), 1 without.
+        tag_weight: Weight of the tag loss, which is a sum over the tags.
     """
 
     image_size: Annotated[int, at_least(32)] = 128

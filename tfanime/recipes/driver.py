@@ -1,5 +1,5 @@
-"""The one way from a command line to a trained run folder, which all recipes go: a `Recipe` gives it the parts in which
-methods differ.
+"""The driver: trains every recipe, from a command line to a run folder. A `Recipe` holds the parts in which methods
+differ.
 
     open the data -> check -> lock the run folder -> seed -> build -> resume or begin with weights -> fit -> report
 """
@@ -23,11 +23,11 @@ from tfanime.runs import RunFolder
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method, in parts.
+    """A training method, as the parts that the driver calls.
 
     Args:
-        name: Of its module in `tfanime.recipes`, and of its command.
-        config: Its settings, a dataclass of groups of `tfanime.recipes.settings` with `RunSettings` and
+        name: Name of its module in `tfanime.recipes`, and of its command.
+        config: Its settings, a dataclass that inherits groups of `tfanime.recipes.settings`, `RunSettings` and
             `DataSettings` among them.
         about: What its command does, in a sentence for `--help`.
         build: `(config, vocabulary)` -> its compiled `tfanime.training.game.Game`. Called under a strategy's scope.
@@ -39,9 +39,9 @@ class Recipe:
             a card (`tfanime.generator`); None to keep nothing beside checkpoints.
         judge: `(config, data, workers)` -> the callback that writes a number into the logs of an epoch's end, with
             `name`, `protocol` and `prepare`, or None.
-        reports: `(config, run)` -> callbacks that read these logs.
-        finish: Called with the `tfanime.recipes.fitting.Session` at the end, by the chief alone; prints, writes.
-        examples: For the end of `--help`; default: those of a game.
+        reports: `(config, run, data)` -> callbacks that read these logs.
+        finish: Called with the `tfanime.recipes.fitting.Session` at the end, on the chief only; prints the report.
+        examples: Examples at the end of `--help`; default: those of a GAN.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Recipe:
     finish: Callable
     keep: Callable | None = None
     judge: Callable = lambda config, data, workers: None
-    reports: Callable = lambda config, run: []
+    reports: Callable = lambda config, run, data: []
     examples: str | None = None
 
     @property
@@ -174,7 +174,7 @@ def train(recipe, config):
                     workers.dataset(lambda parts, own: recipe.batches(config, data, session.start, parts, own)),
                     first=[session.profile] if session.profile else [],
                     judges=[judge] if judge else [],
-                    reports=[*recipe.reports(config, run), *([session.best] if session.best else [])],
+                    reports=[*recipe.reports(config, run, data), *([session.best] if session.best else [])],
                     shown=workers.chief,
                 )
         if workers.chief:
@@ -183,7 +183,7 @@ def train(recipe, config):
 
 
 def _keep(recipe, run, game):
-    """Keeps what is to be kept of a game beside its newest checkpoint."""
+    """Writes the trained generator, or what else the recipe keeps, beside the newest checkpoint."""
     if recipe.keep:
         recipe.keep(game, run.generator, origin(run.load(), game.step))
 
@@ -197,10 +197,9 @@ def _is_kept(run, step):
 
 @contextlib.contextmanager
 def _writable(shared, workers, same):
-    """The run folder that this process writes: the chief's is the run's own, the others' are forgotten at the end.
+    """The folder that this process writes: the run folder on the chief, a temporary folder on other workers.
 
-    All workers do all of the same, drawing and saving included, because any of it may be an operation that they do
-    together.
+    All workers do the same work, drawing and saving included, because any of it may contain a collective operation.
     """
     workers.require_same(same)  # all have looked into the folder by then, and the chief may write
     if workers.chief:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tfanime.metrics.names import is_frechet
 
 
-def open_faces(run, shards, image_size, split="train"):
+def open_faces(run, shards, image_size, split="train", flag="data"):
     """Opens the data of a run, new or to be resumed; see `tfanime.data.load`.
 
     Args:
@@ -15,6 +15,7 @@ def open_faces(run, shards, image_size, split="train"):
             None for drawn avatars.
         image_size: Height and width in pixels.
         split: Of the shards.
+        flag: The setting that names them, for messages.
 
     Returns:
         A `FaceData`.
@@ -34,11 +35,11 @@ def open_faces(run, shards, image_size, split="train"):
     except FileNotFoundError as error:
         if error.filename is not None:  # of the cache, where the faces are decoded
             raise
-        if not run.details.is_file() or run.load()["config"].get("data") != str(shards):
-            raise FileNotFoundError(f"--data: {error}") from error
+        if not run.details.is_file() or run.load()["config"].get(flag) != str(shards):
+            raise FileNotFoundError(f"--{flag}: {error}") from error
         relative = "" if Path(shards).is_absolute() else f", looked for from the working folder {str(Path.cwd())!r}"
         raise FileNotFoundError(
-            f"--data must name the shards of the run in {str(run.path)!r}, which are not where they were when it was "
+            f"--{flag} must name the shards of the run in {str(run.path)!r}, which are not where they were when it was "
             f"last started ({run.config}). Received: {str(shards)!r}{relative}: {error}"
         ) from error
 

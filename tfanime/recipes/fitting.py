@@ -1,4 +1,4 @@
-"""What the driver does with a built game: resume, fit, report and save, until a budget is spent or a signal comes."""
+"""Trains a built game for the driver: resumes, fits, reports and saves, until the budget is spent or a signal comes."""
 
 import contextlib
 import signal
@@ -57,9 +57,9 @@ class Session:
         Args:
             batches: Unending stream of training batches from step `start` on.
             first: Callbacks that come before all others.
-            judges: Callbacks that write into the logs of an epoch's end what is then logged.
-            reports: Callbacks that read the logs of an epoch's end.
-            shown: Whether there is a progress bar.
+            judges: Callbacks that add metrics to `logs` before they are written.
+            reports: Callbacks that read the logs at the end of an epoch.
+            shown: Whether to show a progress bar.
         """
         unreported = self.log.unreported
         # Of a training that was broken off, what was reported of its last step came after the checkpoint: it is made

@@ -1,4 +1,4 @@
-"""Recipes that are games between a generator and a discriminator on faces: what they share beside the driver."""
+"""What the recipes of GANs on faces share."""
 
 import functools
 import shlex
@@ -20,6 +20,8 @@ from tfanime.recipes.settings import (
     power_of_two,
 )
 
+LOSSES = {"discriminator_loss": "D", "generator_loss": "G"}  # as the report calls them
+
 
 @dataclass(frozen=True)
 class GANSettings(
@@ -32,14 +34,14 @@ class GANSettings(
     DataSettings,
     RunSettings,
 ):
-    """What recipes of games on faces can be told."""
+    """Settings of the recipes of GANs on faces."""
 
     image_size: Annotated[int, power_of_two(16)] = 64
 
 
 @dataclass(frozen=True)
 class DCGANSettings(GANSettings):
-    """What recipes on the networks of DCGAN can be told.
+    """Settings of the recipes on DCGAN's networks.
 
     Args:
         latent_size: Components of the latents, N(0, 1).
@@ -122,15 +124,16 @@ def _open(config, run, warn):
 
 
 def require_groups(config, cause):
-    """Refuses batches in which groups of four pictures, of `MinibatchStddev`, would be cut by devices or their parts,
-    which would not compute then what one does.
+    """Refuses batch sizes at which devices or parts would split the groups of four pictures of `MinibatchStddev`.
+
+    Several devices would then compute something else than one does.
 
     Args:
         config: A config with `GANSettings`.
-        cause: What has such groups, for the message.
+        cause: The option that has such groups, for the message.
 
     Raises:
-        ValueError: `--batch_size` is such a one.
+        ValueError: `--batch_size` is no multiple of four pictures for each device and part.
     """
     import tensorflow as tf
 
@@ -143,12 +146,13 @@ def require_groups(config, cause):
 
 
 def _keep(gan, folder, provenance):
-    from tfanime.generator import write_generator
+    from tfanime.generator import write_generator, write_picture_network
 
-    write_generator(folder, gan.ema_generator, gan.inputs, provenance)
+    write, takes = (write_picture_network, gan.form) if gan.form else (write_generator, gan.inputs)
+    write(folder, gan.ema_generator, takes, provenance)
 
 
-def _sheets(config, run):
+def _sheets(config, run, data):
     from tfanime import callbacks
 
     return [callbacks.Samples(run, config.whole_epochs(config.sample_steps))]
@@ -166,15 +170,19 @@ def _report(session):
     last = run.read_metrics()[-1]
     parts = [
         f"step {step:,} after {minutes:.1f} minutes of training"
-        f"{f' ({step - session.start:,} steps of them now)' if session.start else ''}",
-        f"at last {last['images_per_second']:.0f} images/s",
-        f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}",
+        f"{f' ({step - session.start:,} steps since it was resumed)' if session.start else ''}",
+        f"{last['images_per_second']:.0f} images/s at the end",
+        ", ".join(f"{short} {last[name]:.3f}" for name, short in LOSSES.items() if name in last),
         *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
     ]
     print(f"{', '.join(parts)} -> {run.path}")
     print(f"sheet:       {run.sample(step)}")
     path = shlex.quote(str(run.path))
-    print(f"avatars:     python -m tfanime.generate {path} --seeds 0-63 --out avatars.png")
+    form = session.model.form
+    if form:
+        print(f"{f'{form.kind}:':<13}python -m tfanime.{form.kind} PICTURES --with {path} --out OUT")
+    else:
+        print(f"avatars:     python -m tfanime.generate {path} --seeds 0-63 --out avatars.png")
     if best and best.value is not None:
         print(f"of the best: python -m tfanime.generate {path} --checkpoint best --seeds 0-63 --out best.png")
     elif best:
@@ -187,6 +195,7 @@ def _report(session):
 
 
 # The `Recipe` of a game on faces: a name, a config with `GANSettings`, a sentence and a `build` make it whole.
+# With parts of its own it is one of a game on pictures.
 recipe = functools.partial(
     Recipe,
     data=_open,

@@ -1,12 +1,12 @@
 """R3GAN: Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern Baseline GAN" (arXiv 2501.05441).
 
-The i-th real picture must look more real than the i-th fake (relativistic pairs), R1 and R2 penalise the
-discriminator's slopes on both, and the networks have no norm. The defaults are those of FFHQ at 64 px. The penalties'
-weight and the learning rate fall along half a cosine over `--schedule_images`; the authors' other schedules (Adam's
-second beta, the half-life of the average, the augmentation's probability) are left out.
+The loss compares the i-th real picture with the i-th fake (relativistic pairs), R1 and R2 penalise the discriminator's
+gradients at both, and the networks have no norm. The defaults are those of FFHQ at 64 px. The penalties' weight and the
+learning rate fall along half a cosine over `--schedule_images`; the authors' other schedules (Adam's second beta, the
+half-life of the average, the augmentation's probability) are left out.
 
-With tags, the i-th fake is drawn with the tags of the i-th real picture. The discriminator is shown the tags and tells
-none. Where nothing is known of a picture its logit is 0: a pair that teaches nothing.
+With tags, the i-th fake is drawn with the tags of the i-th real picture. The discriminator is given the tags and
+predicts none. If no tag of a picture is known, its logit is 0, and the pair has no gradient.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class Config(gan.GANSettings):
     Args:
         latent_size: Components of the latents, N(0, 1).
         channel_base: Channels of a stage times its height.
-        channel_max: Most channels of a stage. Both must give stages of whole eights.
+        channel_max: Most channels of a stage. With both, every stage must have a multiple of 8 channels.
         blocks: Residual blocks of a stage.
         gamma: Weight of the R1 and R2 penalties at the beginning, 0 for none.
         final_gamma: And at the end of --schedule_images.
-        penalty_every: Training steps from one pair of penalties to the next, which then weighs as many times as much.
-            8 works on most sets, says the author, and is slightly worse.
+        penalty_every: The penalties are computed every this many training steps, with as many times the weight. The
+            author says that 8 works on most data sets and is slightly worse.
         final_learning_rate: Learning rate at the end of --schedule_images, with --decay none.
         schedule_images: Real pictures over which weight and rate fall.
     """
@@ -54,10 +54,10 @@ class Config(gan.GANSettings):
         yield "channel_base", whole, f"a multiple of {8 * self.image_size} at {self.image_size} px"
         for name in ("tag_weight", "exclusive_tags", "tag_loss_on"):
             default = getattr(self, name) == getattr(type(self), name)
-            yield name, default, "left out for r3gan, whose discriminator tells no tags"
+            yield name, default, "left out for r3gan, whose discriminator predicts no tags"
 
     def falling(self, first, last):
-        """What falls along half a cosine over the schedule, a function of the training step."""
+        """A value that falls along half a cosine over the schedule, as a function of the training step."""
         from tfanime.training.optimizers import HalfCosine
 
         return HalfCosine(first, last, max(1, self.schedule_images // self.batch_size))

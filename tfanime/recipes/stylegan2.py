@@ -1,15 +1,15 @@
 """StyleGAN2: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (arXiv 1912.04958).
 
-In the form of StyleGAN2-ADA (Karras et al. 2020, arXiv 2006.06676). The defaults are those that its authors' code finds
-by itself for one GPU ("auto"). `--config stylegan2_64` is sized for two cores.
+This is the form of StyleGAN2-ADA (Karras et al. 2020, arXiv 2006.06676). The defaults are those that its authors' code
+chooses for one GPU ("auto"). `--config stylegan2_64` is sized for two cores.
 
-With tags, ours is a game of its own. The generator's mapping sees the tags, with noise on their embedding. The
-discriminator is shown them (Miyato and Koyama 2018) and tells them as well, which it learns of real pictures alone. It
-also sees real pictures with a wrong tag, which must not look real to it (Reed et al. 2016).
+The conditioning on tags is our own. The generator's mapping is given the tags, with noise on their embedding. The
+discriminator is given them too (projection, Miyato and Koyama 2018), and predicts them, which it learns from real
+pictures alone. Real pictures with one wrong tag count as fakes (Reed et al. 2016).
 
-Two things differ. One pass of the generator serves both players' updates. R1 and the path lengths are added to steps
-that are made anyway, while the authors make further steps of them; `--lazy_rates` says whether Adam's rate and betas
-are theirs all the same.
+Two things differ from the authors' code. One pass of the generator serves both players' updates. R1 and the path
+lengths are added to the loss of ordinary steps, while the authors make separate steps for them; `--lazy_rates` says
+whether Adam's rate and betas are the authors' all the same.
 """
 
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ class Config(gan.GANSettings):
     Args:
         latent_size: Components of the latents, N(0, 1).
         style_size: Components of w, and of the tags' embedding.
-        mapping_layers: Dense layers from latents to w, and of the tags' way into the discriminator.
+        mapping_layers: Dense layers from latents to w, and from the tags to the discriminator's projection.
         channel_base: Channels of a layer times its height, at least --image_size.
         channel_max: Most channels of a layer.
         embedding_noise: Standard deviation of noise on the tags' embedding in training, 0 for none.
-        mixing: How often styles are mixed.
+        mixing: Probability of style mixing.
         r1_gamma: Weight of the R1 penalty, 0 for none. Default: 0.0002 times the squared height over --batch_size.
-        r1_every: Training steps from one R1 penalty to the next, which then weighs as many times as much.
-        path_length_weight: Weight of the regularisation of path lengths, 0 for none.
-        path_length_every: Training steps from one to the next, likewise.
-        lazy_rates: Whether learning rates and betas are lowered as the authors do for k + 1 steps in the place of k: by
-            the factor, and the exponent, k / (k + 1), k steps from one penalty to the next.
-        wrong_tags_weight: Weight of real pictures with a wrong tag in the discriminator's loss, 0 for none.
+        r1_every: The R1 penalty is computed every this many training steps, with as many times the weight.
+        path_length_weight: Weight of the path length regularisation, 0 for none.
+        path_length_every: Its training steps, likewise.
+        lazy_rates: Whether to lower learning rates and betas as the authors do, who make k + 1 steps in place of k: by
+            the factor, and the exponent, k / (k + 1), with a penalty every k steps.
+        wrong_tags_weight: Weight in the discriminator's loss of real pictures with a wrong tag, 0 for none.
     """
 
     latent_size: Annotated[int, at_least(1)] = 512

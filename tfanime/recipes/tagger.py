@@ -1,10 +1,10 @@
 """The tagger: a network that predicts the tags of avatars and of new faces, and whose features evaluate generators.
 
 A small residual network (`tfanime.tagger.network`) learns the tags of shards, exclusive groups by softmax, independent
-tags by sigmoid. A tag that is not known teaches nothing: neither a group of which a face has no tag or several, nor a
-tag that nobody looked for (docs/tags.md, "Absence"). AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with a rate
-that rises over the first twentieth of the steps and falls to zero as a cosine. Faces are mirrored, cropped and shown in
-other light, but never in other hues, because tags are colours.
+tags by sigmoid. Unknown tags have no loss: a group of which a face has no tag or several, and a tag that nobody looked
+for (docs/tags.md, "Absence"). The optimizer is AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with a rate that
+rises over the first twentieth of the steps and falls to zero as a cosine. Faces are mirrored and cropped, and their
+brightness and contrast vary. Hues never change, because tags are colours.
 
 The shards must have held-out faces (the converter's `--holdout 0.05`): on these the trained network is evaluated, as it
 is written, against the majority class and the nearest colour. docs/tagger.md is about the one that tfanime carries.
@@ -38,15 +38,16 @@ class Config(DataSettings, RunSettings):
         data: Folder of shards with tags and held-out faces.
         out: Path of the trained network's two files without their endings. Default: tagger in the run folder.
         name: Its name and version in one word, by which metrics of its features are called. Default: the run folder's.
-        terms: What its card is to say about its use.
-        batch_size: Pictures a step.
-        seed: Seed of weights, order of the data and its variations.
+        terms: Terms of use, for its card.
+        batch_size: Pictures in a step.
+        seed: Seed of weights, order of the data and augmentation.
         steps: Training steps; the learning rate falls to zero at the last one, so a run keeps its steps.
-        learning_rate: Of AdamW, at its highest.
-        weight_decay: Of AdamW, for kernels.
-        balance: How far rare tags of an exclusive group are taught as if they were as frequent as the others.
-        least_side: Least side of a random crop, as a share of the picture's; 1 for none.
-        light: Most that contrast and brightness vary by, as a share of white; 0 for none.
+        learning_rate: AdamW's highest learning rate.
+        weight_decay: AdamW's weight decay, of kernels only.
+        balance: Strength of the logit adjustment that balances the tags of an exclusive group: 0 keeps their
+            frequencies, 1 makes them equal.
+        least_side: Smallest side of a random crop, as a share of the picture's; 1 for no crops.
+        light: Largest change of contrast and brightness, as a share of white; 0 for none.
     """
 
     out: Annotated[str | None, RESUMABLE] = None
@@ -90,7 +91,7 @@ class Config(DataSettings, RunSettings):
 
 
 def build(config, vocabulary):
-    """The network and what teaches it, compiled.
+    """The network with its losses and optimizer, compiled.
 
     Args:
         config: A `Config`.
@@ -161,7 +162,7 @@ def evaluate_and_write(session):
     config, run, faces = session.config, session.run, session.data
     held_out = open_faces(run, config.data, config.image_size, split="holdout")
     vocabulary = held_out.vocabulary
-    # Judged is what is written: float32, from weights that were rounded to float16.
+    # The network is evaluated as it is written: float32, from weights that were rounded to float16.
     arrays = tagger_files.to_arrays(session.model.network)
     scores = evaluate(tagger_files.from_arrays(config.network, vocabulary, arrays), faces, held_out)
     manifest = Manifest.load(config.data)

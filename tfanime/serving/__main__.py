@@ -40,27 +40,27 @@ class Config(Checked):
             more models.
         model_config_file: Instead of --model, a file of TF Serving's ModelServerConfig: models, version policies,
             labels.
-        model_config_file_poll_wait_seconds: How often that file is read again; 0 for never.
-        file_system_poll_wait_seconds: How often the base paths are looked at for new versions; 0 for never.
+        model_config_file_poll_wait_seconds: Seconds between two readings of that file; 0 for never.
+        file_system_poll_wait_seconds: Seconds between two looks for new versions below the base paths; 0 for never.
         port: TCP port for gRPC; 0 takes any free one, which the line on stdout names.
         rest_api_port: TCP port for REST and metrics; 0 takes any free one. Without it there is no REST.
         rest_api_timeout_in_ms: How long a REST request may take.
         page: Whether the REST port shows a page of the models as they are at the start: avatars by seed and tags,
             drawn in the browser or, where a model is too large for one, by this server.
-        rest_api_enable_cors_support: Whether pages of any origin may read what REST answers (CORS).
-        grpc_channel_arguments: Settings of gRPC's own for the server, KEY=VALUE separated by commas, such as
+        rest_api_enable_cors_support: Whether web pages of any origin may read REST's answers (CORS).
+        grpc_channel_arguments: gRPC's own settings for the server, KEY=VALUE separated by commas, such as
             grpc.max_connection_age_ms=2000.
         host: Address to listen on. The default can be reached from this machine only; 0.0.0.0 is open to all.
-        enable_batching: Whether requests that arrive together are computed together.
+        enable_batching: Whether to batch concurrent requests.
         batching_parameters_file: A file of TF Serving's BatchingParameters.
         ssl_config_file: A file of TF Serving's SSLConfig, for TLS on both ports.
         monitoring_config_file: A file of TF Serving's MonitoringConfig, for Prometheus metrics on the REST port.
-        max_images: Largest batch of one request; above it a request is refused.
+        max_images: Largest batch of one request; larger requests are refused.
         max_message_mib: Largest request in MiB.
-        model_threads: Calls of models that run at once; with batching, the batching parameters say so.
-        max_waiting: Requests of a signature that may wait for a model; with batching, the batching parameters say so.
-        grace_seconds: How long requests in flight may take after SIGTERM.
-        log_format: Whether events on stderr are lines of text or of JSON.
+        model_threads: Number of threads that run models; with batching, the batching parameters decide.
+        max_waiting: Largest number of waiting requests of a signature; with batching, the batching parameters decide.
+        grace_seconds: Time for requests in flight after SIGTERM.
+        log_format: Format of the log on stderr: lines of text or of JSON.
     """
 
     model: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Load for a server of avatars: many clients that ask without a pause, and what they saw.
+"""A load test of a server: many clients that ask without a pause.
 
 The clients live in processes of their own, because one Python process cannot keep a server busy; in each, an event loop
 drives all of its clients. Some of the answers are compared with what the server drew of the same seed when nobody else
@@ -32,15 +32,15 @@ PAUSE = 0.02  # seconds that a client waits after an error, else a server that r
 
 @dataclass
 class Result:
-    """What clients saw.
+    """The result of a load test.
 
     Args:
-        seconds: How long they asked.
-        avatars: How many they were given.
+        seconds: Its duration.
+        avatars: Number of avatars received.
         latencies: Seconds of each request that was answered.
-        errors: From the name of a status to how many requests ended with it.
-        checked: Avatars that were compared by their seed.
-        wrong: Those of them that were another's.
+        errors: By the name of a status, the number of requests that ended with it.
+        checked: Number of avatars that were compared with the one of their seed.
+        wrong: Number of these that differed.
     """
 
     seconds: float = 0.0
@@ -87,11 +87,11 @@ class Config(Connection):
     """Load
 
     Args:
-        clients: How many ask at once, each with its own connection and one request at a time.
-        seconds: For how long.
+        clients: Number of concurrent clients, each with its own connection and one request at a time.
+        seconds: Duration.
         batch: Avatars in one request.
-        tags: What they are to show, such as "blonde hair, no hat", of a model with tags.
-        processes: Processes that the clients are spread over; default: one a processor.
+        tags: Tags to draw, such as "blonde hair, no hat", of a model with tags.
+        processes: Number of processes for the clients; default: one for each processor.
     """
 
     clients: Annotated[int, between(1, 10_000)] = 32
@@ -258,7 +258,7 @@ def main(arguments=None):
     config = parse(
         Config,
         program="python -m tfanime.serving.load",
-        description="Put load on a server of avatars: how many a second, how long each request takes, and what fails.",
+        description="Measure a server under load: avatars a second, latencies, errors.",
         epilog=EPILOG,
         arguments=arguments,
     )

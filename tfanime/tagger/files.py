@@ -1,8 +1,8 @@
-"""The tagger that tfanime carries: features of faces that no download is needed for, and the tags of faces.
+"""The files of taggers. The tagger that tfanime carries gives features and tags of faces without a download.
 
 A network is two files: `tagger.npz`, its weights (kernels in float16, all else in float32), and `tagger.json`, its
-model card: name, form, vocabulary, the weights' SHA-256, what it was trained on and how well it told the tags of
-held-out faces. docs/tagger.md says more. `python -m tfanime.recipes.tagger` trains another one.
+model card: name, form, vocabulary, the weights' SHA-256, its training data and its accuracy on held-out faces.
+docs/tagger.md says more. `python -m tfanime.recipes.tagger` trains another one.
 """
 
 import hashlib

@@ -17,9 +17,9 @@ goes on when the same command runs again.
 EPILOG = """\
 examples:
   python -m tfanime.tfrecords illustrations/ tfrecords/mine --size 128 --holdout 0.05
-      full illustrations: animeface finds the faces, each is zoomed out by 1.5 and resized; 5 % held out for judging
+      full illustrations: animeface finds the faces, each is zoomed out by 1.5 and resized; 5 % held out for evaluation
   python -m tfanime.tfrecords faces/ tfrecords/faces --detector none --tagger sidecar,colours
-      pictures that are face crops already; tags from faces/tags.csv, colours that it does not name are measured
+      pictures that are face crops already; tags from faces/tags.csv; colours that it does not name are measured
   python -m tfanime.tfrecords gallery-dl/danbooru tfrecords/danbooru --card danbooru
       what gallery-dl downloaded, with the tags, ratings and scores beside it
   python -m tfanime.tfrecords illustrations/ tfrecords/mine --size 128 --exclude exclude.txt --overwrite
@@ -94,9 +94,11 @@ def summary(manifest, settings):
         lines.append("tags     none: SOURCE has no tags.csv, no files beside its pictures, and --tags names no file")
     shards = [*manifest.shards, *(manifest.holdout["shards"] if manifest.holdout else ())]
     size = sum(shard["bytes"] for shard in shards) / 1e6
-    lines.append(f"written  {len(shards)} shards, {size:,.1f} MB, in {out}")
+    lines.append(f"written  {len(shards)} shard{'s' if len(shards) > 1 else ''}, {size:,.1f} MB, in {out}")
     lines.append(f"look at  {out / 'report.html'}")
-    lines.append(f"next     python -m tfanime.recipes.wgan --data {shlex.quote(str(out))}")
+    size = next((size for size in (64, 32) if size <= manifest.image_size), None)
+    how = f"--config dcgan_r1_{size}" if size else "--image_size 16"
+    lines.append(f"next     python -m tfanime.recipes.dcgan {how} --data {shlex.quote(str(out))}")
     return "\n".join(lines)
 
 

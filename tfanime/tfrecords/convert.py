@@ -34,14 +34,14 @@ LISTED = {
 
 @dataclass(frozen=True)
 class Conversion:
-    """What is to be done, settled before the first picture is opened.
+    """The plan of a conversion, made before the first picture is opened.
 
     Args:
         settings: The `Settings`.
         source: The source of the pictures.
         vocabulary: The `TagVocabulary`, None for shards without tags.
         converter: The `PictureConverter`.
-        state: What decides the shards, as plain values: a conversion goes on only where it is the same.
+        state: Plain values that decide the shards; a conversion is resumed only if they are equal.
         unknown_words: The words of the tags file that are no tag, with the number of their rows.
     """
 
@@ -54,7 +54,7 @@ class Conversion:
 
     @classmethod
     def of(cls, settings):
-        """Looks at the source and readies detector and taggers; see `convert` for what it raises."""
+        """Lists the source and opens detector and taggers; raises as `convert` does."""
         asked = tagger_names(settings.tagger)
         vocabulary = load_vocabulary(settings.vocabulary)
         source = _source(settings, "sidecar" in asked, vocabulary)
@@ -79,7 +79,7 @@ class Conversion:
 
 
 def convert(settings, progress=True):
-    """Converts pictures to shards; goes on where an earlier call with the same settings was cut short.
+    """Converts pictures to shards; resumes an interrupted conversion with the same settings.
 
     The shards depend on the pictures and `settings.card()` alone, not on the number of workers, the runner or
     interruptions.
@@ -181,7 +181,7 @@ def _finished(folder, conversion):
 
 
 def _require_same(before, now, out):
-    """Refuses to go on in a folder of other shards, and says what differs."""
+    """Refuses to resume in a folder of other shards, and says what differs."""
     flags = sorted(before["card"].keys() | now["card"].keys())
     changed = [
         f"--{flag} {before['card'].get(flag, 'not given')} (now {now['card'].get(flag, 'not given')})"
@@ -221,7 +221,7 @@ def _unknown_words(vocabulary, used_words):
 
 
 def _manifest(conversion, plan, accounts):
-    """Sums the accounts of all shards up."""
+    """Sums up the accounts of all shards."""
     settings, source, vocabulary = conversion.settings, conversion.source, conversion.vocabulary
     tags = vocabulary.tags if vocabulary else ()
     splits = {
@@ -264,7 +264,7 @@ def _manifest(conversion, plan, accounts):
 
 
 def _unmatched(source, accounts):
-    """How many faces on the exclude list there are not: their pictures have fewer."""
+    """Number of faces on the exclude list that do not exist, because their pictures have fewer."""
     unmatched = {id for id in source.excluded_faces if id.rpartition("#")[0] not in source.excluded}
     for account in accounts if unmatched else ():
         for id, *_ in account["drops"]:
@@ -273,7 +273,7 @@ def _unmatched(source, accounts):
 
 
 def _split(tags, accounts):
-    """What a manifest says of one split."""
+    """A manifest's entry for one split."""
     digest = hashlib.sha256("".join(account["sha256"] for account in accounts).encode())
     holds = (values for account in accounts for values in account["holds"])
     return {
@@ -317,7 +317,7 @@ def _first(accounts):
 
 
 def _hint(manifest):
-    """What to try where most pictures seem to be faces already."""
+    """Advice if most pictures seem to be faces already."""
     lost = manifest.pictures["dropped"].get("no_face", 0)
     if 2 * lost < manifest.pictures["found"]:
         return ""

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tfanime.images import from_deep
-from tfanime.limits import above, at_least, between
+from tfanime.limits import Limit, above, at_least, between
 from tfanime.tfrecords.filters import Dropped
 from tfanime.tfrecords.whole import is_whole, without_text
 
@@ -19,11 +19,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
 @dataclass(frozen=True, kw_only=True)
 class CropSettings:
-    """What a crop is
+    """Size, format and limits of crops
 
     Args:
         zoom: Side of the crop relative to the face that was found, about its centre: 1.5 with
             animeface (Jin et al. 2017); the same crop is about 1.17 with lbpcascade.
+        frame: What of that square is kept, left,top,right,bottom as shares of its side, itself a square: two sets of
+            faces that a network shall learn to turn into each other must be framed alike. Default: all.
         size: Height and width of every crop, in pixels.
         enlarge: By how much a crop may be enlarged at most; smaller faces are left out.
         max_pixels: Most pixels of a picture; larger ones are left out before they are decoded.
@@ -32,6 +34,10 @@ class CropSettings:
     """
 
     zoom: Annotated[float, above(0, most=10)] = 1.5
+    frame: Annotated[
+        str | None,
+        Limit("four shares left,top,right,bottom of a square, such as 0.1,0.2,0.9,1", lambda text: _shares(text)),
+    ] = None
     size: Annotated[int, at_least(8)] = 96
     enlarge: Annotated[float, at_least(1)] = 2.0
     max_pixels: Annotated[int, between(64, 2 * Image.MAX_IMAGE_PIXELS)] = 100_000_000  # where Pillow itself refuses
@@ -44,6 +50,8 @@ class CropSettings:
             yield "zoom"
         if self.source == "drawn":
             yield from ("enlarge", "max_pixels")
+        if self.frame is None:  # so do the manifests of older versions, which know no frames
+            yield "frame"
         if self.format == "png":
             yield "quality"
 
@@ -157,6 +165,35 @@ def face_square(image, box, zoom):
     return Region(Image.fromarray(padded), left, top)
 
 
+def framed(region, frame):
+    """What `CropSettings.frame` keeps of a region.
+
+    Args:
+        region: The `Region`.
+        frame: As the setting has it; None for all.
+
+    Returns:
+        A `Region`.
+    """
+    if frame is None:
+        return region
+    left, top, right, _ = (share * region.side for share in _shares(frame))
+    side = max(1, round(right - left))
+    left, top = (_inside(round(start), side, region.side) for start in (left, top))
+    image = region.image.crop((left, top, left + side, top + side))
+    return Region(image, region.left + left, region.top + top)
+
+
+def _shares(text):
+    """The four shares of a frame if they are a square's, else None."""
+    try:
+        left, top, right, bottom = map(float, text.split(","))
+    except ValueError:
+        return None
+    inside = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+    return (left, top, right, bottom) if inside and abs((right - left) - (bottom - top)) < 1e-6 else None
+
+
 def _inside(start, side, extent):
     """Moves an interval into 0..extent, or, where it is longer than that, around it."""
     return min(max(start, min(0, extent - side)), max(0, extent - side))
@@ -183,7 +220,7 @@ def resize(region, size, enlarge):
 
 
 def thumbnail(image, size=96):
-    """A small JPEG of what is left out, for the report.
+    """A small JPEG for the report, of a picture or face that is left out.
 
     Args:
         image: `PIL.Image`.

@@ -1,4 +1,4 @@
-"""Which pictures and faces are left out, and why: the reasons, what is measured, and the thresholds."""
+"""Filters of pictures and faces: the reasons, the measures and the thresholds."""
 
 import warnings
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class FilterSettings:
     """Which faces are left out
 
     Args:
-        sharpness: Least variance of the Laplacian, on the grey crop at 96 px with values 0 to 255; 0 keeps blurred
+        sharpness: Smallest variance of the Laplacian, on the grey crop at 96 px with values 0 to 255; 0 keeps blurred
             faces.
-        chroma: Least spread of the colours: standard deviation of (a*, b*) of CIELAB; 0 keeps grey faces.
-        duplicates: A face is dropped if its perceptual hash of 64 bits differs from that of an earlier face in at most
-            this many; -1 keeps duplicates.
+        chroma: Smallest standard deviation of the colours, (a*, b*) of CIELAB; 0 keeps grey faces.
+        duplicates: A face is dropped if its perceptual hash of 64 bits differs from an earlier face's in at most this
+            many bits; -1 keeps duplicates.
     """
 
     sharpness: Annotated[float, at_least(0)] = 50.0
@@ -70,7 +70,7 @@ class Dropped(Exception):
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured of a face, on its square at 96 px.
+    """Measures of a face, on its square at 96 px.
 
     Args:
         sharpness: Variance of the Laplacian of the grey values (Pech-Pacheco et al. 2000, "LAP4").

@@ -22,7 +22,7 @@ class Manifest:
         shards: One `{"file", "count", "bytes", "sha256"}` a shard to train on, in order; the hash is that of its
             records one after another.
         fingerprint: SHA-256 (hex) over the shards' hashes in order: equal fingerprints mean equal data.
-        holdout: `{"count", "shards", "fingerprint", "tag_counts"}` of what is held out for judging, or None.
+        holdout: `{"count", "shards", "fingerprint", "tag_counts"}` of the faces held out for evaluation, or None.
         vocabulary: The `TagVocabulary` of the records' `tags`, or None for shards without tags.
         tag_counts: For each tag, in how many records to train on it holds.
         detector: `{"name", "version"}`.
@@ -52,7 +52,7 @@ class Manifest:
     format: int = field(default=FORMAT)
 
     def split(self, name):
-        """The manifest as it would be if there were but one split.
+        """The manifest of one split alone.
 
         Args:
             name: `"train"` or `"holdout"`.

@@ -1,4 +1,4 @@
-"""One picture from its file to its faces: what every worker does, and all that it does."""
+"""The work of a worker: one picture, from its file to its faces."""
 
 import dataclasses
 import functools
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from tfanime.tfrecords.crop import centre_square, encode, face_square, resize, thumbnail
+from tfanime.tfrecords.crop import centre_square, encode, face_square, framed, resize, thumbnail
 from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.face import Face
 from tfanime.tfrecords.filters import Dropped, measure, require_quality
@@ -41,7 +41,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture.
+    """The result for one picture.
 
     Args:
         id: Its id.
@@ -149,6 +149,7 @@ class PictureConverter:
         settings = self.settings
         image, data = picture.image, picture.data
         region = centre_square(image) if detection is None else face_square(image, detection.box, settings.zoom)
+        region = framed(region, settings.frame)
         crop = resize(region, settings.size, settings.enlarge)
         drawn = settings.source == "drawn"
         measures = measure(region.image, hashed=settings.duplicates >= 0 and not drawn)

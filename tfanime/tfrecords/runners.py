@@ -1,4 +1,4 @@
-"""What runs a conversion: processes of this machine, or Apache Beam.
+"""Runners of a conversion: processes of this machine, or Apache Beam.
 
 A runner is a function `(conversion, folder, plan, progress)` that writes every planned shard with its account into the
 `ShardFolder` and returns the accounts in the plan's order.

@@ -1,4 +1,4 @@
-"""What a conversion is told: the flags of `python -m tfanime.tfrecords`, which are also the keys of a card."""
+"""The settings of a conversion: flags of `python -m tfanime.tfrecords`, which are also the keys of a card."""
 
 import dataclasses
 import importlib.util
@@ -35,19 +35,19 @@ class ShardSettings:
 
     Args:
         name: Name of the data set and of its shards. Default: the name of the folder OUT.
-        holdout: Share of the pictures that is kept from training, in shards of its own, for judging. Which pictures
-            depends on their paths alone.
-        shard_records: About how many pictures go into one shard.
-        count: For `drawn`: how many avatars.
+        holdout: Share of the pictures that is held out of training, in shards of its own, for evaluation. The choice
+            depends only on the pictures' paths.
+        shard_records: Approximate number of pictures in a shard.
+        count: For `drawn`: number of avatars.
         seed: For `drawn`: the first avatar's seed; the others count up from it.
         workers: Number of processes. Default: one for each core. The shards are the same for any number. With 2 or
             more the conversion survives a picture that crashes a decoder; 1 works in this process and does not.
-        runner: What runs the work: `local` (processes here), or one of Apache Beam (needs
+        runner: `local` (processes on this machine), or a runner of Apache Beam (needs
             `pip install 'tfanime[beam]'`). The shards are the same.
         beam_options: Options of the Beam runner as one string, with an equals sign because it begins with dashes:
             --beam_options="--project=P --region=R".
         progress: Show a progress bar.
-        overwrite: Replace the shards in OUT that other settings or other pictures gave.
+        overwrite: Replace shards in OUT that were made with other settings or of other pictures.
     """
 
     name: Annotated[str | None, NAME] = None
@@ -153,10 +153,11 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
             yield f"--{name} has no effect with {cause}"
 
     def card(self):
-        """What decides the contents of the shards, as plain values for the manifest.
+        """The settings that decide the contents of the shards, as plain values for the manifest.
 
-        Left out is where they are written and how fast, and what has no effect: the zoom without a detector, for
-        instance. Folders and files go in by their last name, so that the same pictures give the same manifest anywhere.
+        Settings that do not are left out: where shards are written, how fast, and those without effect, such as the
+        zoom without a detector. Folders and files go in by their last name, so that the same pictures give the same
+        manifest anywhere.
         """
         idle = self.idle()
         values = {name: value for name, value in dataclasses.asdict(self).items() if name not in idle}

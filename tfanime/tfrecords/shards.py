@@ -1,4 +1,4 @@
-"""The folder of shards while it is being made: what is finished, what is left, and how a shard is written."""
+"""The folder of shards while it is being made: finished shards, planned shards, and how a shard is written."""
 
 import base64
 import bisect
@@ -51,9 +51,9 @@ class PlannedShard:
 
 
 def order_of(id):
-    """Where a picture stands among all pictures: the SHA-256 of its id.
+    """The sort key of a picture: the SHA-256 of its id.
 
-    It mixes the pictures for good and depends on nothing else.
+    It shuffles the pictures and depends on nothing else.
     """
     return hashlib.sha256(id.encode(errors="surrogateescape")).digest()
 
@@ -107,7 +107,7 @@ class ShardFolder:
         self.digest = None  # of what is being converted, once it has begun
 
     def state(self, damaged_is_none=False):
-        """What is being converted here, as `begin` was told; None if nothing is.
+        """The state that `begin` noted for the conversion in this folder; None without one.
 
         Args:
             damaged_is_none: Whether to return None for a file that cannot be read.
@@ -151,7 +151,7 @@ class ShardFolder:
             path.unlink()
 
     def begin(self, state):
-        """Notes what is being converted, and removes what a killed process left half written."""
+        """Notes the state of the conversion, and removes half-written files of a killed process."""
         self._remove_parts()
         text = json.dumps(state, indent=1) + "\n"
         if not (self.folder / STATE).is_file():
@@ -271,7 +271,7 @@ def open_writer(path):
 
 @contextlib.contextmanager
 def room_in(folder):
-    """Says of a full disk which folder it is that has no room, and what to do.
+    """Names the folder in the error of a full disk, and what to do.
 
     Args:
         folder: The folder that is written.
@@ -286,7 +286,7 @@ def room_in(folder):
 
 @contextlib.contextmanager
 def _as_os_errors(folder):
-    """TensorFlow has its own exceptions for what the operating system refuses."""
+    """Turns TensorFlow's exceptions about files into `OSError`."""
     try:
         with room_in(folder):
             yield

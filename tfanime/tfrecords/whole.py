@@ -1,8 +1,8 @@
-"""Whether the bytes of a picture may go into a shard as they are.
+"""Decides whether the bytes of a picture may go into a shard as they are.
 
-Pillow forgives damage that TensorFlow refuses: a JPEG without its last bytes, a PNG with a wrong checksum; and it
-reads what other decoders may not: arithmetic coding, chunks in disorder. Such a picture can be used, but its bytes
-would stop a training in the middle; it has to be encoded again. In doubt it is: that costs nothing but room.
+Pillow tolerates damage that TensorFlow does not: a JPEG without its last bytes, a PNG with a wrong checksum. It also
+reads what other decoders may not: arithmetic coding, chunks in the wrong order. Such bytes would stop a training in the
+middle, so the picture is encoded again. In doubt it is too: that costs only some space.
 """
 
 import re

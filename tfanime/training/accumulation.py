@@ -1,10 +1,10 @@
-"""Gradient accumulation: a batch computed in equal parts, one after another, in the memory that one part takes."""
+"""Gradient accumulation: computes a batch in equal parts, one after another, in the memory of one part."""
 
 import tensorflow as tf
 
 
 class Parts:
-    """Cuts batches into equal parts, one to be computed after the other, and averages what is computed of them.
+    """Cuts batches into equal parts, which are computed one after another, and averages the results.
 
         parts = Parts(count)
         for rows, part in parts.of(batch):
@@ -14,11 +14,11 @@ class Parts:
     The i-th part has the rows i, i + count, i + 2 count ...: where several devices hold a share of the batch each, the
     i-th parts of their shares are together the i-th part of the whole.
 
-    A part is handed out with its numbers depending on what was added before: nothing of it, nor of another batch cut
-    by the same object, is computed any earlier. (Control dependencies would do in TensorFlow, but XLA drops them.)
+    Each part is made to depend on the results of the part before, so that nothing of it is computed earlier.
+    (Control dependencies would be enough in TensorFlow, but XLA drops them.)
 
     Args:
-        count: Parts a batch.
+        count: Number of parts of a batch.
 
     Raises:
         ValueError: `count` is below 1.

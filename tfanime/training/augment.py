@@ -17,8 +17,7 @@ def varied(images, seed, step, least_side, light):
         seed: Seed of the run, int.
         step: Number of the step, scalar int64 tensor or int.
         least_side: Least side of the square that is left, as a share.
-        light: Most that contrast and brightness vary by. What is added is added to red, green and blue alike, so that
-            no hue changes.
+        light: Largest change of contrast and brightness. All three channels change alike, so hues stay.
 
     Returns:
         float32 of the same shape, in [-1, 1].
@@ -72,7 +71,7 @@ class Augmentation:
 
     @classmethod
     def of(cls, kind, vocabulary=None):
-        """The augmentation that leaves what tags say as it is.
+        """The augmentation without the operations that would make tags wrong.
 
         Args:
             kind: One of `AUGMENTATIONS`.
@@ -89,7 +88,7 @@ class Augmentation:
 
     @property
     def left_out(self):
-        """What is left out for the tags' sake, in words; empty where nothing is."""
+        """The operations that are left out because of the tags, in words; empty if none are."""
         words = []
         if not self.colours:
             words.append("contrast, luma flip, hue, saturation" if self.kind == "ada" else "colours")
@@ -99,7 +98,7 @@ class Augmentation:
 
     @property
     def state(self):
-        """First values by name of what it remembers: p, and the mean sign of the steps since it was moved."""
+        """Initial state by name: p, and the mean sign of the steps since p last moved."""
         return {"probability": 0.0, "sign": 0.0} if self.kind == "ada" else {}
 
     def next_state(self, state, sign, step, images):
@@ -182,7 +181,7 @@ def _coin(uniform):
 
 
 def resampling(size, shift, scale=1.0, later_shift=0.0, flip=1.0, reflected=True):
-    """What moves, scales and mirrors the rows of pictures, or their columns, as one matrix for each.
+    """The matrices that move, scale and mirror the rows of pictures, or their columns, one for each picture.
 
     Args:
         size: Rows of a picture.
@@ -190,7 +189,7 @@ def resampling(size, shift, scale=1.0, later_shift=0.0, flip=1.0, reflected=True
         scale: Factor about the middle after that, `[batch]` or a number.
         later_shift: Rows by which it moves then, likewise.
         flip: 1, or -1 for mirrored, likewise.
-        reflected: Whether pictures go on beyond their border as in a mirror, or with zeros.
+        reflected: Whether pictures are padded by reflection, or with zeros.
 
     Returns:
         float32 `[batch, size, size]`: the weights of all old rows in each new one. They are a triangle around the
@@ -223,15 +222,15 @@ TURN = [[0.0, -(3**-0.5), 3**-0.5], [3**-0.5, 0.0, -(3**-0.5)], [-(3**-0.5), 3**
 
 
 def recoloured(images, contrast=1.0, luma=1.0, hue=0.0, saturation=1.0):
-    """Pictures in other colours, by one linear map for each: around the line from black to white, which keeps its place
-    but for `contrast` and `luma`.
+    """Changes colours by one affine map for each picture, around the grey axis from black to white. The axis itself
+    changes by `contrast` and `luma` only.
 
     Args:
         images: float32 `[batch, height, width, 3]`.
-        contrast: Factor on all, `[batch]` or a number, as all others.
-        luma: 1, or -1 for what is light becoming dark.
+        contrast: Factor of all channels, `[batch]` or a number, as all others.
+        luma: 1, or -1 to exchange light and dark.
         hue: Angle by which hues turn, in radians.
-        saturation: Factor on what is no grey.
+        saturation: Factor of the distance to the grey axis.
     """
     contrast, luma, hue, saturation = (
         tf.reshape(tf.cast(each, tf.float32), [-1, 1, 1]) for each in (contrast, luma, hue, saturation)

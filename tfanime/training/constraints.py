@@ -9,7 +9,7 @@ import tensorflow as tf
 def assign_each(assign, variables, *arguments):
     """Changes variables inside a train step, on all replicas alike, under any strategy.
 
-    A mirrored variable without an aggregation cannot be assigned by one replica, so the merge.
+    A mirrored variable without an aggregation cannot be assigned by one replica, so replicas are merged for it.
 
     Args:
         assign: (tf.Variable, *arguments of that variable), called once a variable and device.

@@ -1,4 +1,4 @@
-"""What all trainings of networks have in common, whatever their turns are."""
+"""`Game`: what all trainings of several networks share, whatever their updates are."""
 
 import zlib
 from collections.abc import Callable, Iterable
@@ -55,14 +55,14 @@ class Game(keras.Model):
         accumulate: int = 1,
         **kwargs: Any,
     ) -> None:
-        """Sets the rules that all games have: a subclass's `compile` calls it, under the strategy's scope.
+        """Sets optimizers, terms and options. A subclass's `compile` calls it, under the strategy's scope.
 
         Args:
             players: By name, first the one whose updates count as steps: a network and its Keras optimizer, which
                 becomes the attribute `NAME_optimizer`.
             terms: `Term`s of the players' losses.
-            gradient_clip: Largest norm of all gradients of one update together, over all devices; larger ones are
-                scaled down to it. None for no limit. Gradients then cross devices twice.
+            gradient_clip: Global norm to which the gradients of one update are clipped, over all devices; None for no
+                limit. Gradients then cross devices twice.
             accumulate: Equal parts in which a batch is computed, see `tfanime.training.accumulation.Parts`.
             **kwargs: For `keras.Model.compile`: `jit_compile` (XLA, default False, on one device only), `run_eagerly`.
 
@@ -149,7 +149,7 @@ class Game(keras.Model):
         return tf.cast(tf.convert_to_tensor(self.optimizers[0].iterations.value), tf.int64)
 
     def rows(self, batch: tf.Tensor) -> int | tf.Tensor:
-        """How many rows this device has of a batch.
+        """Number of rows of a batch on this device.
 
         Args:
             batch: A tensor `[rows, ...]`.
@@ -198,7 +198,7 @@ class Game(keras.Model):
     def add_terms(
         self, player: str, step: tf.Tensor, among: Iterable[Term] | None = None, **sight: Any
     ) -> tuple[list[tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
-        """A player's terms on what it sees.
+        """Computes the terms of a player's loss.
 
         Args:
             player: Its name.
@@ -278,9 +278,9 @@ class Game(keras.Model):
             mean: The network that holds the average.
             network: The network.
             count: Pictures a device and step.
-            half_life: Images after which an old weight counts half; shorter in the beginning, at most 5 % of the
-                images seen (the ramp of Karras et al. 2020). Batch norm's moving statistics are averaged like weights,
-                which they belong to; Karras et al., whose generators have none, copy what is no weight.
+            half_life: Half-life of the average in images; shorter in the beginning, at most 5 % of the images seen (the
+                ramp of Karras et al. 2020). Batch norm's moving statistics are averaged too, because they belong to the
+                weights. (Karras et al., whose generators have none, copy all variables that are no weights.)
         """
         batch = tf.cast(count * tf.distribute.get_replica_context().num_replicas_in_sync, tf.float32)
         seen = tf.cast(self.optimizers[0].iterations.value, tf.float32) * batch
@@ -302,7 +302,7 @@ class Game(keras.Model):
         return {name: tf.reshape(value, [1]) for name, value in logs.items()} if several_workers() else logs
 
     def test_step(self, data):
-        """A game has no loss to validate: judge what it makes instead, in a callback."""
+        """Refused: a game has no validation loss. Evaluate its pictures in a callback."""
         raise NotImplementedError("a game cannot be evaluated by its losses: leave validation_data out")
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

@@ -1,4 +1,4 @@
-"""The game of a generator and a discriminator."""
+"""`GAN`: a generator and a discriminator."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -28,21 +28,21 @@ class GAN(Game):
     (with `accumulate` it is made once more).
     An exponential moving average of the generator's weights (`ema_generator`, in inference mode) is what to draw with.
 
-    What to keep of a trained game is `ema_generator.save("generator.keras")`. Resuming, randomness and several devices
-    are as in every `Game`; its steps are the updates of the generator.
+    Save the result by `ema_generator.save("generator.keras")`. Resuming, randomness and several devices are as in every
+    `Game`; steps are updates of the generator.
 
     Args:
         generator: Functional or sequential `keras.Model`, latents `[batch, latents.size]` -> pictures
             `[batch, height, width, 3]` in [-1, 1]. With a vocabulary its input is `[latents, tags]`, tags of +1 and -1
             `[batch, len(vocabulary)]`. Further inputs with a name in `tfanime.inputs.NOISES` are given N(0, 1).
         discriminator: Built `keras.Model`, pictures -> logits `[batch]`. With a vocabulary it gives (logits, tag logits
-            `[batch, len(vocabulary)]`), or it takes `[pictures, tags]` and judges whether these pictures have these
-            tags (Miyato and Koyama 2018), or both. What is not known of a real picture's tags is shown as 0, and is
-            hidden of the fake in the same place of the batch, so that zeros do not tell reals from fakes.
+            `[batch, len(vocabulary)]`), or it takes `[pictures, tags]` and decides whether they belong together (Miyato
+            and Koyama 2018), or both. Unknown tags of a real picture are 0 in its input. The fake at the same place of
+            the batch has zeros there too, so that zeros do not tell reals from fakes.
         latents: The `Latents` that the generator draws from; default: N(0, 1) of the generator's input size.
-        vocabulary: The `tfanime.tags.TagVocabulary` of a game with tags; its priors decide which tags fakes are drawn
-            with. None for a game without.
-        ema_half_life: Images after which an old weight counts half in `ema_generator`, see `Game.average`.
+        vocabulary: The `tfanime.tags.TagVocabulary` of a conditional GAN; its priors decide which tags fakes are drawn
+            with. None without tags.
+        ema_half_life: Half-life in images of the average `ema_generator`, see `Game.average`.
         seed: Seed of the latents and of all else that is drawn.
 
     Raises:
@@ -91,7 +91,7 @@ class GAN(Game):
         augmentation: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Sets the rules of the game. Call it under the strategy's scope, where the networks were made.
+        """Sets losses, terms and optimizers. Call it under the strategy's scope, where the networks were made.
 
         Args:
             generator_optimizer: A Keras optimizer.
@@ -100,11 +100,12 @@ class GAN(Game):
             terms: `Term`s that are added to the players' losses.
             constraint: Called with the discriminator's trainable weights after each of its updates, see
                 `tfanime.training.constraints`.
-            adversarial_weight: Factor of `loss` in both players' losses.
-            tag_weight: Weight of the tag loss there, where the discriminator predicts tags.
+            adversarial_weight: Weight of `loss` in both players' losses.
+            tag_weight: Weight of the tag loss in both players' losses, if the discriminator predicts tags.
             exclusive_tags: `"sigmoid"` or `"softmax"`, see `tfanime.training.tag_losses.tag_loss`.
-            tag_loss_on: Of what the discriminator learns tags: `"both"` reals and fakes (Odena et al. 2017), or
-                `"reals"`, so that it is not taught what the generator got wrong. The generator's side stays the same.
+            tag_loss_on: Pictures from which the discriminator learns tags: `"both"`, reals and fakes (Odena et al.
+                2017), or `"reals"`, so that it does not learn from the generator's mistakes. The generator's loss stays
+                the same.
             shared_tags: Whether the i-th fake is drawn with the tags of the i-th real picture, as far as they are
                 known, instead of tags of its own.
             draw_images: (generator, inputs, draw) -> pictures, how fakes are drawn in training, see `Sight` for `draw`.
@@ -112,11 +113,11 @@ class GAN(Game):
             augmentation: The `tfanime.training.augment.Augmentation` of all pictures that the discriminator sees. What
                 terms give to `judge` is changed as the reals of the same update are.
             **kwargs: For `Game.set_players`: `gradient_clip`, `accumulate`, `jit_compile`, `run_eagerly`. With
-                `accumulate` an update has the mean of its parts' gradients. It takes the memory of one part and another
-                forward pass of the generator. Losses and terms are those of the whole batch but for what is a statistic
-                of the batch and becomes one of a part: batch norm (whose moving averages move once a part), minibatch
-                standard deviation, DRAGAN's standard deviation, the means of `relativistic_average`. Parts of several
-                devices are together those of one.
+                `accumulate` an update uses the mean of its parts' gradients. It takes the memory of one part and one
+                more forward pass of the generator. Losses and terms are those of the whole batch, except that
+                statistics of the batch become those of a part: batch norm (whose moving averages move once a part),
+                minibatch standard deviation, DRAGAN's standard deviation, the means of `relativistic_average`. Parts of
+                several devices are together those of one device.
 
         Raises:
             ValueError: `loss` is not known, or see `Game.set_players`.
@@ -173,7 +174,7 @@ class GAN(Game):
         return self.inputs.from_seeds(seeds, wanted)
 
     def train_step(self, data):
-        """One step of the game.
+        """One training step.
 
         Args:
             data: Pictures, float32 in [-1, 1], `[batch, height, width, 3]` for one critic step or
@@ -249,7 +250,7 @@ class GAN(Game):
         return inputs
 
     def _adapt(self, sign, step, count):
-        """Moves the augmentation's state by the mean sign of the reals' logits on this device; what to log of it."""
+        """Updates the augmentation's state by the mean sign of the reals' logits here; returns what to log."""
         if sign is None:
             return {}
         sign, state = mean_over_replicas(sign), self.state_of(self.augmentation)

@@ -14,7 +14,7 @@ from tfanime.training.replicas import mean_over_replicas
 
 @dataclass(frozen=True)
 class Loss:
-    """The two sides of a game.
+    """The losses of both players.
 
     Args:
         discriminator: (real logits, fake logits) -> scalar, minimised by the discriminator.
@@ -101,7 +101,7 @@ def relativistic_average_discriminator(real_logits: tf.Tensor, fake_logits: tf.T
 
 
 def relativistic_average_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
-    """The discriminator's with both sides exchanged."""
+    """The discriminator's loss with both sides exchanged."""
     return relativistic_average_discriminator(fake_logits, real_logits)
 
 

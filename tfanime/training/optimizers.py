@@ -1,4 +1,4 @@
-"""Optimizers and how their learning rate falls.
+"""Optimizers and learning rate schedules.
 
 Keras' optimizers do the work; here are their names and the defaults that the papers' frameworks had.
 """
@@ -17,7 +17,7 @@ def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
         learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
         beta_1: Decay of the mean gradient.
         beta_2: Decay of the mean squared gradient.
-        epsilon: What is added to the root of the latter.
+        epsilon: Added to the root of the latter.
 
     Returns:
         A `keras.optimizers.Optimizer`.
@@ -121,3 +121,45 @@ class HalfCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {name: getattr(self, name) for name in ("first", "last", "steps")}
+
+
+@keras.saving.register_keras_serializable("tfanime")
+class After(keras.optimizers.schedules.LearningRateSchedule):
+    """One learning rate up to an update, another one from it on.
+
+    Args:
+        first: Before update `begin`.
+        later: From it on, a float or a schedule.
+        begin: Number of the update.
+    """
+
+    def __init__(self, first, later, begin):
+        self.first = first
+        self.later = later
+        self.begin = begin
+
+    def __call__(self, step):
+        later = self.later(step) if callable(self.later) else self.later
+        return keras.ops.where(step < self.begin, self.first, later)
+
+    def get_config(self):
+        return {name: getattr(self, name) for name in ("first", "later", "begin")}
+
+
+class Rising:
+    """The weight of a `Term` that rises from 0 in a straight line, and then stays.
+
+    Args:
+        weight: At the end.
+        begin: Last step at which it is 0.
+        steps: Steps in which it rises.
+    """
+
+    def __init__(self, weight, begin, steps):
+        self.weight = weight
+        self.begin = begin
+        self.steps = steps
+
+    def __call__(self, step):
+        done = (keras.ops.cast(step, "float32") - self.begin) / self.steps
+        return self.weight * keras.ops.clip(done, 0.0, 1.0)

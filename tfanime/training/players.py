@@ -1,4 +1,4 @@
-"""Whether two networks can play a game with each other."""
+"""Checks that a generator and a discriminator fit each other."""
 
 from tfanime.inputs import NOISES
 
@@ -36,7 +36,7 @@ def sees_tags(discriminator):
 
 
 def tells_tags(discriminator):
-    """Whether a discriminator of a game with tags gives tag logits; one that does not say so does."""
+    """Whether a discriminator of a conditional GAN gives tag logits. One without known outputs is taken to."""
     return len(getattr(discriminator, "outputs", None) or (None, None)) > 1
 
 

@@ -1,4 +1,4 @@
-"""Numbers over the whole batch, where several devices hold a part each."""
+"""Values over the whole batch, of which each device holds a share."""
 
 import tensorflow as tf
 
@@ -24,7 +24,7 @@ def mean_over_replicas(value):
 
 
 def own_part(make, count):
-    """This device's rows of what is made for the whole batch.
+    """This device's rows of tensors for the whole batch.
 
     Every device makes the numbers of all, which are few, and takes its own: two devices then see what one would see.
 

@@ -1,4 +1,4 @@
-"""What StyleGAN2 does with styles in training: mixing, and the regularisation of path lengths.
+"""StyleGAN2's treatment of styles in training: mixing, and path length regularisation.
 
 Both are for generators with the parts `mapping` and `synthesis`, such as `tfanime.models.stylegan2.generator`.
 """
@@ -23,8 +23,8 @@ def styles(generator, inputs, draw, mixing, counted=True):
         generator: The generator.
         inputs: What its mapping takes, a list, latents first.
         draw: The `draw` of a `Sight`.
-        mixing: How often styles are mixed, 0 to 1.
-        counted: Whether the first vector's w moves the average, for which several devices meet.
+        mixing: Probability of mixing, 0 to 1.
+        counted: Whether the first vector's w moves the average, for which devices communicate.
 
     Returns:
         float32 `[batch, layers, w_size]`.
@@ -55,7 +55,7 @@ class StyleMixing:
     """Draws pictures of mixed styles: the `draw_images` of `tfanime.training.GAN`.
 
     Args:
-        mixing: How often styles are mixed, 0.9 in the papers.
+        mixing: Probability of mixing, 0.9 in the papers.
 
     Raises:
         ValueError: `mixing` is out of its range.
@@ -83,8 +83,8 @@ class PathLength:
     `Term(PathLength(...), "generator", ..., state=PathLength.STATE)`.
 
     Args:
-        mixing: How often styles are mixed.
-        decay: Share by which a run moves a.
+        mixing: Probability of mixing.
+        decay: Share by which one run of the term moves a.
 
     Raises:
         ValueError: `mixing` is out of its range.

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfanime.generator import Form
 from tfanime.models.spectral import power_iterations
 from tfanime.training.accumulation import Parts
 from tfanime.training.content import Content
@@ -34,17 +35,20 @@ class Stylising(Game):
         generator: Functional `keras.Model`, photos `[batch, height, width, 3]` in [-1, 1] -> drawings of the same shape
             and range.
         discriminator: Built `keras.Model`, pictures -> logits `[batch, ...]`, one a picture or one a patch.
+        form: The generator's `tfanime.generator.Form`, of kind `stylise`.
         ema_half_life: Photos after which an old weight counts half in `ema_generator`, see `Game.average`.
         seed: Seed of all that is drawn.
 
     Raises:
-        ValueError: The networks do not fit each other, or a number is out of its range.
+        ValueError: The generator gives other pictures than it takes, the form is of another kind, or a number is out of
+            its range.
     """
 
     def __init__(
         self,
         generator: keras.Model,
         discriminator: keras.Model,
+        form: Form,
         *,
         ema_half_life: float = 10_000,
         seed: int = 0,
@@ -59,6 +63,9 @@ class Stylising(Game):
                 f"generator must give pictures of the size that it takes. Received: one from "
                 f"{[tuple(each.shape) for each in generator.inputs]} to {given}"
             )
+        if form.kind != "stylise":
+            raise ValueError(f"form must be of kind stylise. Received: {form.kind!r}")
+        self.form = form
         self.generator = generator
         self.discriminator = discriminator
         self.ema_half_life = ema_half_life
@@ -175,7 +182,7 @@ class Stylising(Game):
         variables = self.generator.trainable_variables
         for rows, part in parts.of(photos):
             with tf.GradientTape() as tape:
-                fakes = self.generator(part, training=True)
+                fakes = tf.cast(self.generator(part, training=True), tf.float32)
                 draw = self.draws(count, step, rows, "generator")
                 values, states = self.add_terms(
                     "generator", step, among=self._contents, inputs=part, fakes=fakes, draw=draw
@@ -224,7 +231,7 @@ class Stylising(Game):
 
     def _fakes(self, photos):
         with tf.GradientTape() as tape:
-            return self.generator(photos, training=True), tape
+            return tf.cast(self.generator(photos, training=True), tf.float32), tape
 
     def _judge(self, images, draw, side):
         """Logits, float32; the pictures are augmented first, in one way for each side."""

@@ -11,19 +11,19 @@ from tfanime.training.tag_losses import tag_accuracy, tag_loss
 class TagClassifier(Game):
     """Trains a network of tags by `tag_loss`, exclusive groups by softmax and independent tags by sigmoid.
 
-    A tag that is not known (0) teaches nothing. An exclusive group counts where exactly one of its tags is known to
-    hold; what is said of a picture with several is passed over.
+    Unknown tags (0) have no loss. An exclusive group counts where exactly one of its tags is known to hold; pictures
+    with several are ignored there.
 
-    It is a `Game` of one player: what resumes it, and what several devices compute, is said there.
+    It is a `Game` of one player; see there for resuming and several devices.
 
     Args:
         network: Built `keras.Model`, pictures `[batch, height, width, 3]` -> (features, tag logits
             `[batch, len(vocabulary)]`), such as `tfanime.tagger.network.tagger`.
         vocabulary: The `tfanime.tags.TagVocabulary`. Its priors, where it has some, are taken for the tags' frequencies
             (`TagVocabulary.with_frequencies`).
-        balance: How far exclusive groups are taught as if their tags were equally frequent, from 0 (as they are) to 1:
-            each tag's logit is raised by `balance` times the logarithm of its frequency while learning, and is given
-            without that afterwards (Menon et al. 2021, arXiv 2007.07314, equation 10).
+        balance: Strength of the logit adjustment in exclusive groups, from 0 (none) to 1 (as if all tags were equally
+            frequent): while learning, `balance` times the logarithm of a tag's frequency is added to its logit (Menon
+            et al. 2021, arXiv 2007.07314, equation 10).
 
     Raises:
         ValueError: The network is not built, gives another number of tags, or `balance` is out of its range.
@@ -45,7 +45,7 @@ class TagClassifier(Game):
         self.offsets = (balance * log_frequencies(vocabulary)).astype(np.float32)  # [tags]
 
     def compile(self, tag_optimizer, **kwargs):
-        """Sets how it learns.
+        """Sets the optimizer.
 
         Args:
             tag_optimizer: A Keras optimizer.

@@ -1,7 +1,7 @@
-"""The loss of a classifier of tags, the second head of a discriminator (ACGAN), and how often it is right.
+"""Loss and accuracy of a classifier of tags, the second head of a discriminator (ACGAN).
 
-A tag's value is +1 where it holds, -1 where it does not, and 0 where that is not known (`tfanime.tags`). What is not
-known teaches nothing: it adds nothing to the loss, and no gradient.
+A tag's value is +1 if it holds, -1 if it does not, and 0 if that is not known (`tfanime.tags`). Unknown tags add
+nothing to the loss and have no gradient.
 """
 
 import tensorflow as tf
@@ -57,7 +57,7 @@ def tag_loss(vocabulary, tags, tag_logits, exclusive="sigmoid"):
 
 
 def tag_accuracy(vocabulary, tags, tag_logits):
-    """The share of what is known that the classifier gets right, whichever form of loss it was trained with.
+    """The classifier's accuracy over known tags, whichever form of loss it was trained with.
 
     An exclusive group is one question, known where exactly one of its tags is +1 and right where that tag's logit is
     the group's largest. An independent tag is one question, known where it is not 0 and right where its logit is above
@@ -92,7 +92,7 @@ def tag_accuracy(vocabulary, tags, tag_logits):
 
 
 def shown(vocabulary, tags):
-    """Which tags a discriminator is shown of what the data says: exclusive groups that are known, and all known others.
+    """The tags that a discriminator is given: exclusive groups that are known, and all other known tags.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary`.

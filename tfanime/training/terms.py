@@ -1,7 +1,6 @@
 """Terms: what is added to a player's adversarial loss, such as penalties on the discriminator.
 
-A term's function is shown a `Sight` and returns a scalar. How much it weighs, how often it runs and what it remembers
-is data, a `Term`.
+A term's function takes a `Sight` and returns a scalar. Its weight, interval and state are data, a `Term`.
 """
 
 import functools
@@ -19,25 +18,25 @@ EPSILON = 1e-12  # below the root, whose slope is infinite at 0; no float32 norm
 
 @dataclass(frozen=True)
 class Sight:
-    """What a term sees of one update, on one device and of one part of its batch. What a game has not is None.
+    """The inputs of a term in one update, on one device and for one part of its batch. None for what a game lacks.
 
     Args:
         reals: Real pictures `[batch, height, width, 3]`.
-        fakes: Generated pictures, likewise; in the generator's update its slopes go through them.
+        fakes: Generated pictures, likewise; in the generator's update gradients flow through them.
         judge: (pictures, tags=None) -> the discriminator's logits `[batch]`, float32, as this update augments the
             reals. `tags` count for a discriminator that is shown them; default: `tags`.
         draw: (name, shape=(), normal=False, common=False) -> random numbers, uniform in [0, 1) or N(0, 1), float32
             `[batch, *shape]`, one row a picture; with `common` only `shape`, the same for the whole batch. Other
             numbers for another name. A function of (seed, number of the update, place in the global batch, name).
-        inputs: What the fakes were drawn from.
-        targets: What the data says of the reals, such as their tags.
-        tags: What the discriminator is shown of them beside the reals, where it is shown tags.
-        fake_tags: And beside the fakes.
-        generator: The generator, for a pass of the term's own.
-        real_logits: What the discriminator said of the reals in this update, where it was asked.
-        fake_logits: And of the fakes.
+        inputs: The generator's inputs for the fakes.
+        targets: The data's targets for the reals, such as their tags.
+        tags: The tags that the discriminator is given with the reals, if it is given tags.
+        fake_tags: The tags that it is given with the fakes.
+        generator: The generator, for a forward pass of the term's own.
+        real_logits: The discriminator's logits of the reals in this update, if it was called on them.
+        fake_logits: Its logits of the fakes, likewise.
         measured: What `Term.measure` returned.
-        state: The present values of `Term.state`, by name.
+        state: The current values of `Term.state`, by name.
     """
 
     reals: Any = None
@@ -57,7 +56,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Term:
-    """A term of a player's loss: what it is, how much it weighs, how often it runs and what it remembers.
+    """A term of a player's loss: its function, weight, interval and state.
 
     Several devices cannot meet in what runs at some steps only (TensorFlow has no collective operations in a
     `tf.cond`). So what needs all of them is outside: `measure` before the term, the means of `state` after it.
@@ -67,14 +66,12 @@ class Term:
             by name).
         player: `"generator"` or `"discriminator"`.
         weight: Factor of the term in the player's loss, or a function of the training step (an int64 scalar).
-        every: Training steps from one run to the next. A lazy term is scaled by `every`, so that its mean weight
-            stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1). There Adam's rate and betas are lowered
-            for the additional steps of the term alone; here it is added to the loss of a step that is made anyway, and
-            they stay.
-        state: First values by name, floats. The game keeps them in variables, which are in its checkpoint; after an
-            update it writes there the means of the next values over all parts and devices.
-        measure: `Sight` -> what the function finds as `Sight.measured`. Runs at every step, and may use
-            `mean_over_replicas`.
+        every: The term runs every this many training steps (a lazy term), with `every` times the weight, so that its
+            mean weight stays the same (Karras et al. 2020, arXiv 1912.04958, section 3.1). They make separate steps for
+            the term and lower Adam's rate and betas for them; here it is added to the loss of an ordinary step.
+        state: Initial values by name, floats. The game keeps them in variables, which are in its checkpoint. After an
+            update it writes the means of the next values over all parts and devices there.
+        measure: `Sight` -> the value of `Sight.measured`. It runs at every step, and may use `mean_over_replicas`.
 
     Raises:
         ValueError: There is no such player, or `every` is below 1.
@@ -142,7 +139,7 @@ def _zero_centred(judge, images):
 
 
 def _one_lipschitz(judge, images):
-    """E[(||grad_x D(x)|| - 1)^2] at `images`: slopes below 1 cost as much as those above."""
+    """E[(||grad_x D(x)|| - 1)^2] at `images`: norms below 1 cost as much as those above."""
     norms = tf.sqrt(tf.reduce_sum(tf.square(_gradients(judge, images)), axis=[1, 2, 3]) + EPSILON)  # [batch]
     return tf.reduce_mean(tf.square(norms - 1.0))
 
@@ -199,11 +196,11 @@ LECAM_STATE = {"real": 0.0, "fake": 0.0}
 
 @dataclass(frozen=True)
 class Mismatched:
-    """E[w softplus(D(x, y'))]: a real picture with a wrong tag must not look real, so that tags are obeyed sooner.
+    """E[w softplus(D(x, y'))]: real pictures with a wrong tag count as fakes, so that tags are obeyed sooner.
 
-    The discriminator that is aware of matching of Reed et al. 2016 (GAN-CLS, arXiv 1605.05396), algorithm 1. For each
-    picture one exclusive group is drawn, all alike, and y' has another tag of it, all alike. w is 1 where the group is
-    known of the picture, and 0 elsewhere. For a discriminator that is shown tags.
+    The matching-aware discriminator of Reed et al. 2016 (GAN-CLS, arXiv 1605.05396), algorithm 1. For each picture one
+    exclusive group is drawn uniformly, and y' has another tag of it, drawn uniformly. w is 1 if the group of the
+    picture is known, else 0. For a discriminator that is given tags.
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary`.
@@ -252,7 +249,7 @@ class Mismatched:
 
 
 def _floor(uniform, count):
-    """Numbers 0 to count - 1, all alike, of uniform ones in [0, 1)."""
+    """Uniform integers 0 to count - 1, from uniform numbers in [0, 1)."""
     return tf.minimum(tf.cast(uniform * count, tf.int32), count - 1)
 
 

@@ -1,4 +1,4 @@
-"""Weights by measured gradients: what each part of a generator's loss does to its pictures is made comparable."""
+"""Loss weights from measured gradients, so that the parts of a generator's loss have comparable effects."""
 
 from dataclasses import dataclass
 from typing import ClassVar

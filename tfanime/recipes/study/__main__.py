@@ -28,10 +28,10 @@ class Config:
 
     Args:
         study: The study's TOML file, by path or by the name of a published one.
-        run: The study's folder. One that exists is gone on with: finished runs are skipped, others resumed.
+        run: The study's folder. One that exists is continued: finished runs are skipped, others resumed.
             Default: runs/studies/ and the file's name.
-        data: Folder of shards for all runs. Default: what the study states, else drawn avatars; in a folder that exists
-            the data that the study in it began with.
+        data: Folder of shards for all runs. Default: what the study states, else drawn avatars; a study that is
+            continued keeps its data.
         dry_run: List the runs and their commands, and train nothing.
     """
 
@@ -42,7 +42,7 @@ class Config:
 
 
 def train(folder):
-    """Trains what is left of a study.
+    """Trains the runs of a study that are not finished.
 
     Args:
         folder: The `StudyFolder`, locked.
@@ -83,7 +83,7 @@ def train(folder):
                 return 128 + signals[0] if signals else status
             complaint = _complaint(status, log, said_before) if status else None
             if status and not folder.begun():
-                raise ValueError(f"run {planned.name} could not begin: {complaint} (all it said: {log})")
+                raise ValueError(f"run {planned.name} could not begin: {complaint} (its whole output: {log})")
             folder.note(planned, complaint if status else "finished")
             if folder.run(planned).tensorboard.is_dir():
                 results.write_hparams(folder.run(planned), folder.plan.name, planned, status == 0, began)
@@ -127,7 +127,7 @@ def _process(command, log, show):
 
 
 def _complaint(status, log, begin):
-    """What a process that failed said last, in the log from byte `begin` on."""
+    """The last lines of a failed process, from byte `begin` of its log on."""
     if status < 0:
         return f"ended by signal {-status}"
     text = log.read_bytes()[begin:].decode("utf-8", errors="replace")
@@ -194,7 +194,7 @@ examples:
     if status in (0, 1):
         print(_report(folder))
     else:
-        print(f"stopped: the same command goes on where the runs in {folder.path} are")
+        print(f"stopped: the same command resumes the runs in {folder.path}")
     return status
 
 

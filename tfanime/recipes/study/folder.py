@@ -1,4 +1,4 @@
-"""A study's folder: what it says of its runs, and the only place that knows its paths.
+"""A study's folder: the state of its runs, and the only module that knows its paths.
 
 FLAG=VALUE,...   an ordinary run folder for each run, made by the recipe in a process of its own
 logs/            what those processes printed
@@ -18,10 +18,10 @@ FORMAT = 1
 
 
 class StudyFolder:
-    """A study's folder, new or to be gone on with.
+    """A study's folder, new or to be continued.
 
     Args:
-        path: Where it is or shall be.
+        path: The folder.
         plan: Called with the data that the study in it began with (None if it is new), returns the
             `tfanime.recipes.study.plan.Plan`.
 
@@ -102,7 +102,7 @@ class StudyFolder:
         write_text(self._details, json.dumps(details, indent=1) + "\n")
 
     def rows(self):
-        """Where every run stands.
+        """The state of every run.
 
         Returns:
             A dictionary for each: `name`, `state` (to do, begun, finished or failed), `varied` (its settings by flag),
@@ -128,7 +128,7 @@ class StudyFolder:
 
 
 def _flat(stated):
-    """What a file states, by keys that name a place in it."""
+    """The values of a file by their place in it, such as `grid.steps`."""
     tables = ("settings", "grid")
     flat = {key: value for key, value in stated.items() if key not in tables}
     return flat | {f"{table}.{name}": value for table in tables for name, value in stated.get(table, {}).items()}

@@ -1,4 +1,4 @@
-"""What a study's TOML file says: one recipe, the settings of all its runs, and in what the runs differ.
+"""A study's TOML file: one recipe, the settings of all its runs, and the settings in which the runs differ.
 
     recipe = "dcgan"
 
@@ -21,7 +21,7 @@ then each of its tables is combined with the whole grid.
     optimizer = "sgd"
     learning_rate = 0.02
 
-A flag stands in one of the three places. `run` stands in none: every run of a study has a folder of its own.
+A flag may be in one of the three places only. `run` may be in none: every run of a study has its own folder.
 """
 
 import importlib

@@ -1,5 +1,5 @@
-"""What a study leaves behind beside its runs: a table of their metrics, their sheets side by side, and the summaries
-that TensorBoard's HParams page reads.
+"""The results of a study: a table of its runs' metrics, their sheets side by side, and the summaries for TensorBoard's
+HParams page.
 
 Nothing here runs TensorFlow: its process would keep the memory of a GPU that the trainings need.
 """

@@ -33,13 +33,13 @@ class Config(Connection):
         picture: A picture file to be enlarged or drawn in another style instead, by a model that does so; --out is then
             a file that ends in .png, .jpg or .webp. It keeps its alpha, and may have any size.
         seeds: Which avatars: seeds and ranges separated by commas, such as 0-15 or 3,5,8-10.
-        out: Where they go: a name that ends in .png becomes one sheet, any other a folder of single PNGs.
-        tags: What they are to show, such as "blonde hair, twin tails, no hat", of a model with tags; the seed decides
-            about all other tags.
-        allow_untrained_tags: Whether they may be tags that no training face had; nobody knows what comes of those.
-        list_tags: Print the model's tags by group instead, each with how often it is drawn if nobody chooses.
-        batch: Most seeds in one request.
-        retries: How often a request is sent again while no server answers.
+        out: A path that ends in .png for one sheet, or a folder for single PNGs.
+        tags: Tags to draw, such as "blonde hair, twin tails, no hat", of a model with tags; the seed decides about all
+            other tags.
+        allow_untrained_tags: Whether to allow tags that no training face had; their effect is unknown.
+        list_tags: Instead, print the model's tags by group, with the probability of each if nobody chooses.
+        batch: Largest number of seeds in one request.
+        retries: Number of retries while no server answers.
     """
 
     picture: str | None = None

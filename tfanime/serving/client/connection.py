@@ -1,4 +1,4 @@
-"""Where a server is and how it is spoken to, as flags."""
+"""The flags of a connection to a server."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from tfanime.serving.client.tls import TLS
 
 @dataclass(frozen=True)
 class Connection(Checked):
-    """Where the server is and how it is spoken to: the flags of every command that asks one.
+    """A connection to a server: the flags of every command that asks one.
 
     Args:
-        server: Where the server is, as host:port; default 127.0.0.1:8500, with --rest 127.0.0.1:8501.
-        model: Name of the model there.
-        rest: Speak REST instead of gRPC; needs no TensorFlow, and starts at once.
-        tls: Encrypt, and believe in the usual authorities; each of the next flags implies it.
-        tls_ca: PEM file of the authorities to believe instead.
-        tls_certificate: PEM file of the client's own certificate, for a server that wants one.
-        tls_key: PEM file of the key to it.
+        server: Address of the server, host:port; default 127.0.0.1:8500, with --rest 127.0.0.1:8501.
+        model: Name of the model.
+        rest: Use REST instead of gRPC; needs no TensorFlow, and starts at once.
+        tls: Use TLS, and trust the usual authorities; each of the next flags implies it.
+        tls_ca: PEM file of the authorities to trust instead.
+        tls_certificate: PEM file of the client's own certificate, for a server that asks for one.
+        tls_key: PEM file of its key.
         timeout: Seconds for one request with its retries.
     """
 

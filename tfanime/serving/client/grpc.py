@@ -1,4 +1,4 @@
-"""Avatars over gRPC, for callers that wait and for event loops."""
+"""The gRPC clients, blocking and for event loops."""
 
 import asyncio
 import time
@@ -22,14 +22,14 @@ class AvatarClient(Blocking):
             images = client.generate(range(16), tags="blonde hair, no hat")  # uint8 [16, height, width, 3]
 
     Args:
-        server: Where the server is, `"host:port"`.
-        model: Name of the model there.
+        server: Address of the server, `"host:port"`.
+        model: Name of the model.
         timeout: Seconds for one request with all its retries.
-        retries: How often a request is sent again after UNAVAILABLE (no server there yet, or one that restarts), with
-            pauses that double. Nothing else is retried: it would fail again, or do the work twice.
-        batch: Most seeds in one request; longer lists are split.
+        retries: Number of retries after UNAVAILABLE (no server yet, or one that restarts), with pauses that double.
+            Other errors are not retried: they would occur again, or the work would be done twice.
+        batch: Largest number of seeds in one request; longer lists are split.
         max_message_mib: Largest response in MiB (gRPC's own limit of 4 is 340 pictures of 64 x 64).
-        tls: A `TLS` for a server that speaks TLS; None for one that does not.
+        tls: A `TLS` for a server with TLS; None for one without.
 
     Raises:
         ValueError: `server` is not `host:port`, or a number is below its least value.

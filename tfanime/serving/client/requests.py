@@ -1,8 +1,7 @@
-"""What an avatar client asks and how it reads the answers, whatever carries them.
+"""The requests and answers of all clients, independent of the transport.
 
 The methods called `_plan_...` are generators: they yield `Call`s, are sent the arrays that answer them, and return a
-result. The clients differ in who runs the plans: a thread (`Blocking`) or an event loop
-(`AsyncAvatarClient`).
+result. A blocking client (`Blocking`) runs the plans in the caller's thread, `AsyncAvatarClient` in an event loop.
 """
 
 import io
@@ -56,7 +55,7 @@ class Call:
 
 
 class Attempts:
-    """One call's tries: how long it may take, and whether and when it is sent again.
+    """The attempts of one call: its time limit, and whether and when it is retried.
 
     Args:
         timeout: Seconds for all of them.
@@ -295,7 +294,7 @@ class Blocking(Avatars):
         return np.concatenate([self._run(self._plan_way(*part)) for part in self._way(seed_a, seed_b, t)])
 
     def upscale(self, pictures: np.ndarray) -> np.ndarray:
-        """Has pictures enlarged, by a model of kind `upscale`.
+        """Enlarges pictures, by a model of kind `upscale`.
 
         Args:
             pictures: uint8 array `[count, height, width, 3]`. The reply must fit into one message, see
@@ -304,13 +303,12 @@ class Blocking(Avatars):
         Returns:
             uint8 array `[count, scale * height, scale * width, 3]`.
 
-        Raises:
-            As `generate` does.
+        Raises what `generate` raises.
         """
         return np.concatenate([self._run(self._plan_pictures("upscale", part)) for part in self._pictures(pictures)])
 
     def stylise(self, pictures: np.ndarray) -> np.ndarray:
-        """Has pictures drawn in another style, by a model of kind `stylise`; the rest is as for `upscale`."""
+        """Draws pictures in another style, by a model of kind `stylise`; arguments as for `upscale`."""
         return np.concatenate([self._run(self._plan_pictures("stylise", part)) for part in self._pictures(pictures)])
 
     def model_card(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class RestAvatarClient(Blocking):
     Pictures travel as PNG, since pixels as JSON are ten times as long.
 
     Args:
-        server: Where the server's REST port is, `"host:port"`.
+        server: Address of the server's REST port, `"host:port"`.
         model: As for `AvatarClient`, as are all that follow. A connection that breaks counts as UNAVAILABLE.
 
     Raises:

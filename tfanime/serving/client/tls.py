@@ -1,4 +1,4 @@
-"""How a client knows its server, and shows who it is: TLS, from the same PEM files for gRPC and for REST."""
+"""TLS of clients, from the same PEM files for gRPC and for REST."""
 
 import os
 import ssl
@@ -11,9 +11,9 @@ class TLS:
     """An encrypted connection to a server whose certificate is checked, its name or address included.
 
     Args:
-        ca: PEM file of the authorities to believe; None for those that the machine (REST) or gRPC's package knows.
-        certificate: PEM file of the client's own certificate, for a server that wants one (mutual TLS).
-        key: PEM file of the key to it, not encrypted.
+        ca: PEM file of the authorities to trust; None for those of the machine (REST) or of gRPC's package.
+        certificate: PEM file of the client's own certificate, for a server that asks for one (mutual TLS).
+        key: PEM file of its key, not encrypted.
 
     Raises:
         ValueError: One of `certificate` and `key` lacks the other, or a file is not what it must be.

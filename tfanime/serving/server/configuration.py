@@ -1,4 +1,4 @@
-"""What the server is told: models, versions, batches, keys, metrics, in TensorFlow Serving's own file formats.
+"""The server's settings: models, versions, batching, keys and metrics, in TensorFlow Serving's own file formats.
 
 Each `read_...` returns a dataclass whose values were checked; an error names the file, the field, the rule and the
 value, before TensorFlow is loaded.
@@ -54,7 +54,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class BatchingSettings:
-    """How requests are joined, TF Serving's BatchingParameters with its defaults.
+    """The settings of batching: TF Serving's BatchingParameters with its defaults.
 
     Args:
         max_batch_size: Most rows of a batch, and of a request.

@@ -1,4 +1,4 @@
-"""What is being answered: all of it is finished before the server ends, and nothing begins after that was decided."""
+"""Counts requests in flight, so that the server can refuse new ones and finish the others before it ends."""
 
 import asyncio
 

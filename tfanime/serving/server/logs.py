@@ -1,4 +1,4 @@
-"""What the server says while it runs, on stderr: a line an event, for people or as JSON for machines."""
+"""The server's log on stderr: one line for each event, as text or JSON."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Which versions are served: what the settings and the base paths say, followed while requests are answered.
+"""Loads and unloads versions by the settings and the base paths, while requests are answered.
 
 A version is loaded and warmed up before the one that it replaces is taken away, and a version that cannot be loaded
 replaces nothing: its state says why, and it is tried again when its files change.

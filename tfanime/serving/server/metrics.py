@@ -72,7 +72,7 @@ class Metrics:
         self._joined.observe(requests)
 
     def collect(self):
-        """What the registry asks for."""
+        """Yields the metrics, for the registry."""
         for metric in (self._requests, self._latency, self._queued, self._joined):
             for family in metric.collect():
                 exact = Metric(family.name, family.documentation, family.type)

@@ -1,4 +1,4 @@
-"""The versions of models that are loaded: loading one, finding what a request names, and the state of each."""
+"""Loaded versions of models: loads them, finds the version that a request names, and knows the state of each."""
 
 import collections
 import contextlib
@@ -20,7 +20,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 class State(NamedTuple):
-    """How far a version is.
+    """The state of a version.
 
     Args:
         stage: An int of the enum `ModelVersionStatus.State`.
@@ -143,7 +143,7 @@ class Models:
         self._labels = labels
 
     def set_state(self, name, version, state):
-        """Says how far a version is that is not served."""
+        """Notes the state of a version that is not served."""
         with self._lock:
             self._set_state(name, version, state)
 

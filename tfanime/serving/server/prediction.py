@@ -1,4 +1,4 @@
-"""TF Serving's requests to its responses, whatever carries them.
+"""Answers TF Serving's requests, independent of the transport.
 
 The order of the checks is the real server's, because a request may be wrong in several ways
 (tensorflow_serving/servables/tensorflow/{predict_impl,predict_util,get_model_metadata_impl,classifier}.cc).
@@ -21,11 +21,11 @@ LARGE = 2**18
 
 
 class Call(NamedTuple):
-    """A request that was found to be right.
+    """A request that passed all checks.
 
     Args:
         signature: The `Signature` to call.
-        inputs: What to give it, a dictionary from alias to array.
+        inputs: Its inputs, a dictionary from alias to array.
         outputs: The aliases to answer with.
     """
 

@@ -1,9 +1,9 @@
-"""Whose turn it is: a model is called by a few threads, however many requests there are, for many requests at once.
+"""Batching scheduler: a few threads run the model on batches of concurrent requests.
 
-Each signature of each version has a queue of batches. A request joins the last batch if it fits, or begins a new one;
-a thread takes a batch when it is full or has waited long enough, the queues in turn. Rules and texts are those of
-TensorFlow's shared_batch_scheduler.h and TF Serving's batching_session.cc, with two differences: requests nobody waits
-for any more take no part, and of a batch that fails each request is computed alone, so that a wrong one costs no other.
+Each signature of each version has a queue of batches. A request joins the last batch if it fits, or begins a new one.
+A thread takes a batch when it is full or has waited long enough, from the queues in turn. Rules and texts are those of
+TensorFlow's shared_batch_scheduler.h and TF Serving's batching_session.cc, with two differences: requests that nobody
+waits for are left out, and if a batch fails, each of its requests is computed alone, so that a wrong one fails alone.
 """
 
 import asyncio
@@ -52,11 +52,11 @@ class Scheduler:
 
     Args:
         batching: A `BatchingSettings`, or None for one call a request.
-        threads: Without batching, how many calls run at once. TensorFlow spreads one call over all cores; a second
+        threads: Without batching, the number of concurrent calls. TensorFlow spreads one call over all cores; a second
             thread fills the gaps that the first one's Python leaves.
-        max_waiting: Without batching, how many requests of a signature may wait; beyond it they are refused.
-        deliver: Called with the outcomes of a batch, a list of `(future, result, error)`, to settle them elsewhere; see
-            `settle`, which is the default.
+        max_waiting: Without batching, the largest number of waiting requests of a signature; more are refused.
+        deliver: Called with the outcomes of a batch, a list of `(future, result, error)`, to settle the futures;
+            default: `settle`.
         on_batch: Called after each batch with `(requests in it, seconds its first one waited, seconds it took)`.
         clock: Called for the time in seconds, by which batches wait and deadlines pass.
     """
@@ -123,7 +123,7 @@ class Scheduler:
         return task.future
 
     def close(self):
-        """Computes what is queued, and takes no more."""
+        """Takes no more requests, and computes those that are queued."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,6 +1,6 @@
-"""TF Serving's gRPC services: each method hands its request on, and turns what comes back into a status.
+"""TF Serving's gRPC services: each method passes its request on, and turns exceptions into a status.
 
-Requests are parsed here and not by gRPC, which calls bytes that are no message an error of the server.
+Requests are parsed here, because gRPC would report bytes that are no message as an error of the server.
 """
 
 import asyncio

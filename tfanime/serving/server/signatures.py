@@ -1,4 +1,4 @@
-"""One signature of a SavedModel: what it takes, whether a request is that, and the call.
+"""A signature of a SavedModel: its inputs, the check of a request, and the call.
 
 Everything is checked here, before the model runs: TF Serving leaves shapes to the kernels, a session casts double to
 float silently, and a batch of 0 crashes some kernels. The texts are TF Serving's (predict_util.cc in
@@ -15,7 +15,7 @@ from tfanime.serving.server.tensors import type_name
 
 @dataclass(frozen=True)
 class Input:
-    """What a signature wants to be given.
+    """An input of a signature.
 
     Args:
         alias: Its name in requests.

@@ -1,4 +1,4 @@
-"""What a detector is and what it finds; `tfanime.tfrecords.detectors.registry` lists the detectors there are."""
+"""Detectors and detections; `tfanime.tfrecords.detectors.registry` lists all detectors."""
 
 import hashlib
 from collections.abc import Callable
@@ -28,10 +28,10 @@ class Detection:
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector that is ready.
+    """A detector.
 
     Args:
-        version: Version of what detects.
+        version: Its version.
         find: From an RGB `PIL.Image` to a list of `Detection`s; None if every picture is a face already.
     """
 
@@ -40,7 +40,7 @@ class Detector:
 
 
 def shrunk(find, size):
-    """Lets a detector see large pictures smaller.
+    """Makes a detector that shrinks large pictures first.
 
     Args:
         find: From an RGB `PIL.Image` to a list of `Detection`s.

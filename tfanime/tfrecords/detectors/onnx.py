@@ -84,7 +84,7 @@ def model_path(settings):
 
 
 class Placement:
-    """Where a picture lies in the input of a model.
+    """The place of a picture in the input of a model.
 
     Args:
         picture: (width, height) of the picture.

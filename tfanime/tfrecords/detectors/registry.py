@@ -1,4 +1,4 @@
-"""Detectors: where the faces of a picture are, and the flags that say which detector and how.
+"""The registry of detectors, and their flags.
 
 A new detector is one function, from `DetectSettings` to a `Detector`, and one entry in `DETECTORS`.
 """
@@ -13,6 +13,7 @@ from tfanime.tfrecords.detectors.animeface import animeface, test_face
 from tfanime.tfrecords.detectors.cascade import cascade_path, lbpcascade
 from tfanime.tfrecords.detectors.detection import Detection, Detector
 from tfanime.tfrecords.detectors.onnx import model_path, onnx
+from tfanime.tfrecords.detectors.portraits import haarcascade
 
 __all__ = ["DEFAULT", "DETECTORS", "DetectSettings", "Detection", "Detector", "detector_name", "test_face"]
 
@@ -25,12 +26,13 @@ class DetectSettings:
 
     Args:
         detector: What finds the faces: `animeface` (needs `pip install 'tfanime[faces]'`), `lbpcascade` (needs
-            --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`) or `none` (each picture is a
-            face already; of one that is not square the middle is taken). Default: animeface, for `drawn` none.
+            --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`), `haarcascade` (faces in
+            photographs) or `none` (each picture is a face already; of one that is not square the middle is taken).
+            Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
-        threshold: Least likelihood of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
-        detect_size: Longer side, in pixels, to which a picture is shrunk before the detector looks; 0: never. Crops
-            are cut from the whole picture anyway. An `onnx` model of fixed input size has its own.
+        threshold: Smallest score of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
+        detect_size: Longer side, in pixels, to which pictures are shrunk for the detector; 0: never. Crops are cut from
+            the original picture. An `onnx` model of fixed input size has its own.
         cascade: For `lbpcascade`: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
             TFANIME_CASCADE.
         detector_model: For `onnx`: a face detector of YOLO's form, as an ONNX file.
@@ -93,4 +95,4 @@ def none(settings):
     return Detector(tfanime.__version__, None)
 
 
-DETECTORS = {"animeface": animeface, "lbpcascade": lbpcascade, "onnx": onnx, "none": none}
+DETECTORS = {"animeface": animeface, "lbpcascade": lbpcascade, "onnx": onnx, "haarcascade": haarcascade, "none": none}

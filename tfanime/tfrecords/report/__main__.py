@@ -34,10 +34,10 @@ class Config(Checked):
     Args:
         shards: Folder that `python -m tfanime.tfrecords` wrote.
         out: The page. Default: report.html in SHARDS.
-        faces: How many faces the random sheet shows.
-        suspects: How many the blurriest, smallest, greyest and least certain show, each.
-        drops: How many pictures that were left out are shown for each reason, at most.
-        seed: Which faces the random sheet shows.
+        faces: Number of faces on the random sheet.
+        suspects: Number of faces on each of the other sheets: the blurriest, smallest, greyest and least certain.
+        drops: Largest number of dropped pictures that are shown for each reason.
+        seed: Seed of the random sheet.
         progress: Show a progress bar.
     """
 

@@ -1,4 +1,4 @@
-"""The histograms of a report: which there are, and where their bars, ticks and thresholds go."""
+"""The histograms of a report: their axes, bars, ticks and thresholds."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ SIZE = (460, 150)  # pixels of a histogram's plot, without axes
 
 @dataclass(frozen=True)
 class Axis:
-    """What a histogram shows.
+    """The axis of a histogram.
 
     Args:
         title: What is measured.

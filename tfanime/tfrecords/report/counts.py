@@ -1,4 +1,4 @@
-"""What a report says in numbers and samples, from one pass over the shards and a flat memory."""
+"""The numbers and samples of a report, from one pass over the shards, in constant memory."""
 
 import bisect
 import collections
@@ -136,7 +136,7 @@ class Lowest:
 
 
 class Histogram:
-    """Counts in bins that are fine and open-ended; they are joined when somebody looks.
+    """A histogram with fine, open-ended bins, which are joined for display.
 
     Args:
         step: Width of a fine bin.
@@ -183,7 +183,7 @@ class Histogram:
         return [(edges[index], edges[index + 1], *sums[index]) for index in range(max(sums) + 1)]
 
     def median(self):
-        """Of what is kept, to within a fine bin; None if that is nothing."""
+        """Median of the kept values, to within a fine bin; None without values."""
         left = self.kept.total() / 2
         for index in sorted(self.kept):
             left -= self.kept[index]
@@ -284,7 +284,7 @@ def faces(folder, manifest):
 
 
 def lost_sample(folder, most):
-    """Some of what was left out.
+    """A sample of what was left out.
 
     Args:
         folder: The folder of shards.
@@ -317,7 +317,7 @@ def lost_rows(folder):
 
 
 class Survey:
-    """All that a report needs of a folder, from one pass.
+    """The data of a folder's report, from one pass.
 
     Args:
         vocabulary: The `TagVocabulary`, or None.

@@ -1,4 +1,4 @@
-"""How a report looks: thumbnails, overlays, tables of tags, and the HTML page."""
+"""The page of a report: thumbnails, overlays, tables of tags, and the HTML."""
 
 import io
 import math

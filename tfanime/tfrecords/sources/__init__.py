@@ -1,1 +1,1 @@
-"""Where pictures and their words come from: folders, sidecars, metadata files, drawn avatars."""
+"""Sources of pictures and their words: folders, sidecars, metadata files, drawn avatars."""

@@ -1,4 +1,4 @@
-"""Text files of people whose computers write other encodings than UTF-8."""
+"""Text files in other encodings than UTF-8."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What an image board says of a picture: the JSON file that gallery-dl writes beside it.
+"""An image board's metadata of a picture: the JSON file that gallery-dl writes beside it.
 
 `gallery-dl` with its postprocessor `metadata` writes `X.jpg.json` beside `X.jpg`. Its keys are those of the board:
 
@@ -48,7 +48,7 @@ _DANBOORU = ("danbooru", "aibooru", "atfbooru", "booruvar")  # gallery-dl's boar
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is known of a picture besides its pixels.
+    """Metadata of a picture.
 
     Args:
         words: Its tags, separated by spaces; None if none are known.
@@ -87,8 +87,8 @@ class Wanted:
     def require(self, metadata):
         """Drops a picture that is not wanted.
 
-        A picture without a rating is kept: most folders have none. Who asks for a year or a score gets only pictures
-        of which it is known.
+        A picture without a rating is kept: most folders have none. With a least year or score, pictures of which it is
+        unknown are dropped.
 
         Raises:
             Dropped: `rating`, `old` or `low_score`, with what the picture has, or `unknown`.

@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder tree with what is said of its pictures."""
+"""The source of pictures: a folder tree, with the words that describe its pictures."""
 
 import collections
 import dataclasses
@@ -40,20 +40,19 @@ from tfanime.tfrecords.taggers.tagging import tagger_names
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
-    """Which pictures are taken, and what is said of them
+    """Which pictures are taken, and the words that describe them
 
     Args:
         tags: The tags file, CSV with the columns file,tags (tags separated by spaces). Default: tags.csv in SOURCE. A
             picture X.jpg without a row takes its tags from X.jpg.json (as gallery-dl writes it) or X.json, else from
             X.jpg.txt or X.txt, else from X.jpg.caption or X.caption.
-        tags_threshold: Least score of a tag that comes with one in a JSON file.
-        ratings: Which ratings are kept, by all that is said of a picture, the strictest rating of which counts: some of
-            general, sensitive, questionable, explicit, separated by commas, or `any`. A picture without a rating is
+        tags_threshold: Smallest score of a tag in a JSON file with scores.
+        ratings: Ratings that are kept: some of general, sensitive, questionable, explicit, separated by commas, or
+            `any`. Of several ratings of a picture the strictest counts. A picture without a rating is kept.
+        strict: Leave out a picture if the file beside it cannot be read; otherwise it is kept without that file.
+        min_year: Earliest year of upload, by the JSON file; a picture of an unknown year is left out. Default: all are
             kept.
-        strict: Leave out a picture if the file beside it cannot be read; else it is kept without that file.
-        min_year: Least year in which a picture was uploaded, by the JSON file; a picture of an unknown year is left
-            out. Default: all are kept.
-        min_score: Least score by the votes of a board's users, likewise.
+        min_score: Smallest score by the votes of a board's users, likewise.
         exclude: Text file (UTF-8) of what is left out, one id a line: a picture by its path below SOURCE (all its
             faces), or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1
             the second, which has this id in the records and in dropped.csv too. Or a CSV file with a column id.
@@ -82,7 +81,7 @@ class SourceSettings:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what is said of it.
+    """A picture and the words that describe it.
 
     Args:
         image: RGB `PIL.Image`.
@@ -251,9 +250,9 @@ _READ = {"json": read_metadata, "info": read_metadata, "txt": read_words, "capti
 
 @dataclass(frozen=True)
 class FileOpener:
-    """Reads a picture and what is said of it; called with an id and the words of its row, or None.
+    """Reads a picture and its words; called with an id and the words of its row, or None.
 
-    What is said is read first, and a picture that is not wanted is not opened.
+    Words are read first, and a picture that is not wanted is not opened.
 
     Args:
         folder: The source.

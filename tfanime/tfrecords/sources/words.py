@@ -1,4 +1,4 @@
-"""Which tags a text or a piece of JSON names: lists of boards, prompts, lines of downloaders, scores of networks."""
+"""Reads tags from text and JSON: lists of boards, prompts, lines of downloaders, scores of networks."""
 
 import html
 import re
@@ -45,7 +45,7 @@ _SCORES = ("score", "confidence", "probability", "prob")
 
 @dataclass(frozen=True)
 class WordReader:
-    """Reads tags from what people and programs write.
+    """Reads tags from text and JSON.
 
     Args:
         vocabulary: The `TagVocabulary` that decides whether `twin tails` is one tag or two; None for none.
@@ -75,7 +75,7 @@ class WordReader:
         ]
 
     def _phrase(self, phrase, commas, alone):
-        """The words of what stands between two separators."""
+        """The words between two separators."""
         words = phrase.split()
         whole = "_".join(words)
         if len(words) < 2 or self._known(whole) or _SENTENCE & set(re.findall(r"\w+", phrase.lower())):

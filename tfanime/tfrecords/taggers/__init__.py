@@ -1,1 +1,1 @@
-"""Taggers of the converter: what gives a face its tags."""
+"""Taggers of the converter."""

@@ -10,11 +10,11 @@ LEAST_CONFIDENCE = 0.5  # probability of a tag from which on it is said to hold
 
 
 class NetworkTagger:
-    """Tells the network's tags of a crop: hair colour, hair length and eye colour.
+    """Predicts the tags of a crop: hair colour, hair length and eye colour.
 
-    Its names meet the vocabulary's tags through the aliases; where several stand for one tag, the likeliest counts. In
-    an exclusive group the likeliest tag holds from `LEAST_CONFIDENCE` on, otherwise the group is unknown. An
-    independent tag holds from there on and does not below. What the network has no tag for is unknown.
+    The network's names are matched with the vocabulary's tags by aliases; if several match one tag, the likeliest
+    counts. In an exclusive group the likeliest tag holds if its probability is at least `LEAST_CONFIDENCE`, otherwise
+    the group is unknown. An independent tag holds if its probability is at least that. Other tags are unknown.
 
     It can be pickled: the network is loaded where it is first asked, with one thread, because the workers are the
     threads.

@@ -33,11 +33,11 @@ class OnnxTaggerSettings:
         tagger_layout: For `onnx`: whether the channels are the input's last axis or its second. Default: what the file
             says.
         tagger_channels: For `onnx`: order of the channels.
-        tagger_mean: For `onnx`: what is subtracted from the pixels 0 to 255: one number, or three separated by commas
-            in the order of --tagger_channels.
-        tagger_scale: For `onnx`: what the difference is divided by, such as 255 for a network that wants 0 to 1.
-        tagger_activation: For `onnx`: `sigmoid` where the network gives logits.
-        tagger_threshold: For `onnx`: probability from which on a tag holds.
+        tagger_mean: For `onnx`: subtracted from the pixels 0 to 255; one number, or three separated by commas in the
+            order of --tagger_channels.
+        tagger_scale: For `onnx`: divisor of the difference, such as 255 for a network that takes 0 to 1.
+        tagger_activation: For `onnx`: `sigmoid` if the network gives logits.
+        tagger_threshold: For `onnx`: smallest probability at which a tag holds.
     """
 
     tagger_model: str | None = None
@@ -60,7 +60,7 @@ class OnnxTaggerSettings:
 
 
 class OnnxTagger:
-    """Asks a network which of the vocabulary's tags it sees in the face, at the picture's own resolution.
+    """Predicts tags of the face by a network, at the picture's own resolution.
 
     Several of its tags may stand for one of the vocabulary (aliases): the likeliest counts. In an exclusive group the
     likeliest tag holds if its probability reaches the threshold, and the group is unknown otherwise (Jin et al. 2017

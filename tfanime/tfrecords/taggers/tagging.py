@@ -1,4 +1,4 @@
-"""Taggers: who says which tags a face has, and in which order they are asked.
+"""Taggers, which give a face its tags, and the order in which they are asked.
 
 A tagger is a callable object with `name` and `version`; a new one is one class and one entry in `TAGGERS`.
 """
@@ -23,7 +23,7 @@ from tfanime.tfrecords.taggers.onnx import OnnxTagger, OnnxTaggerSettings
 
 @dataclass(frozen=True)
 class Sight:
-    """What a tagger gets to see of a face.
+    """The input of a tagger: a face.
 
     Args:
         crop: The face as it goes into the shards, an RGB `PIL.Image`.
@@ -59,7 +59,7 @@ class Tagger(Protocol):
 
 
 class SidecarTagger:
-    """Takes the tags that people gave the picture: its row of the tags file, or the file beside it.
+    """The tagger `sidecar`: tags that people gave, from the picture's row of the tags file or the file beside it.
 
     A picture of which no word is understood is unknown in every tag: the words are about other things, or in
     another language. An independent tag that is missing elsewhere is absent only where somebody looked for it, which
@@ -108,7 +108,7 @@ TAGGERS = {"sidecar": SidecarTagger, "colours": ColourTagger, "tfanime": Network
 
 
 class Chain:
-    """Asks several taggers in order and keeps what the first that knows says.
+    """Asks several taggers in order; the first that knows a tag decides.
 
     - In an exclusive group the first tagger that knows anything decides all of it: two taggers never make two colours.
       If it named several tags (unknown among those, -1 elsewhere), a later tagger may decide between them, but
@@ -193,13 +193,13 @@ class TaggingSettings(OnnxTaggerSettings):
 
     Args:
         tagger: Where tags come from, separated by commas; the first that knows a tag decides, docs/tags.md has the
-            rules. `sidecar`: what people said (the tags file, or a file beside each picture). `colours`: hair and eye
-            colour measured in the crop. `tfanime`: hair colour, hair length and eye colour, told by the network that
-            tfanime carries. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
-        vocabulary: Which tags are kept: `jin34`, `konachan26`, `none`, or a JSON or TOML file of a vocabulary.
-        absence: When a tag of `sidecar` that is not named is absent. `auto`: on boards whose tagging is complete, and
-            in a tags file for tags that some row has. `always`: wherever a picture has words that are understood, or an
-            empty row. `never`: what is not named is unknown.
+            rules. `sidecar`: tags that people gave (the tags file, or a file beside each picture). `colours`: hair and
+            eye colour measured in the crop. `tfanime`: hair colour, hair length and eye colour, predicted by the
+            network that tfanime carries. `onnx`: a network of yours (the flags --tagger_...). `none`: no tags.
+        vocabulary: The tags that are kept: `jin34`, `konachan26`, `none`, or a JSON or TOML file of a vocabulary.
+        absence: When a missing tag of `sidecar` counts as absent. `auto`: on boards with complete tagging, and in a
+            tags file for tags that some row has. `always`: if any word of the picture is understood, or its row is
+            empty. `never`: missing tags are unknown.
     """
 
     tagger: str = "sidecar"

@@ -1,0 +1,106 @@
+"""Folders of pictures through a command: what all commands that make pictures of pictures have in common."""
+
+import sys
+from pathlib import Path
+
+from tfanime.files import require_writable_folder
+from tfanime.picture_files import READ, read_picture, require_picture_name, write_picture
+
+
+def read_or_check(path, out):
+    """Looks at what such a command is given, before it loads what takes long.
+
+    Args:
+        path: A picture or a folder of pictures.
+        out: Where the new ones go: a file's name for one, a folder for many.
+
+    Returns:
+        The `Picture` in the file; None for a folder.
+
+    Raises:
+        OSError: There is no such file, or `out` cannot be written.
+        ValueError: It is no picture, there is none in the folder, or `out` does not fit.
+    """
+    path, out = Path(path), Path(out)
+    if path.is_dir():
+        picture_paths(path)  # which says what is wrong
+        if out.resolve() == path.resolve():
+            raise ValueError(f"--out must be another folder than that of the pictures. Received: {str(out)!r}")
+        require_writable_folder(out, "out")
+        return None
+    require_picture_name(out, "--out")
+    picture = read_picture(path)
+    require_writable_folder(out.parent, "the folder of out")
+    return picture
+
+
+def picture_paths(folder):
+    """The pictures in a folder and below it, by suffix, relative to it, sorted.
+
+    Raises:
+        ValueError: There are none.
+    """
+    found = sorted(
+        path.relative_to(folder)
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in READ and path.is_file() and not any(part.startswith(".") for part in path.parts)
+    )
+    if not found:
+        raise ValueError(f"pictures must be a folder with {', '.join(READ)}. Received: {str(folder)!r}, without any")
+    return found
+
+
+def change_folder(change, folder, out):
+    """Changes all pictures of a folder tree; those that are there already stay, so that a job that was killed goes on.
+
+    Args:
+        change: A `Picture` -> the new one. A ValueError leaves this picture out.
+        folder: The folder.
+        out: The folder for the new ones, PNGs, with the same sub-folders and names. Where two pictures would have the
+            same name, such as a.jpg and a.png, it has the suffix of the file too: a.jpg.png.
+
+    Returns:
+        `(written, there, failed)`: how many were written and were there, and by path what is wrong with others.
+
+    Raises:
+        OSError: `out` cannot be written.
+    """
+    from tqdm import tqdm
+
+    paths = picture_paths(folder)
+    plain = [path.with_suffix(".png") for path in paths]
+    targets = [name if plain.count(name) == 1 else Path(f"{path}.png") for path, name in zip(paths, plain, strict=True)]
+    written, there, failed = 0, 0, {}
+    for path, target in zip(tqdm(paths, unit=" pictures", disable=None), targets, strict=True):
+        if (Path(out) / target).exists():
+            there += 1
+            continue
+        try:
+            picture = read_picture(Path(folder) / path)
+        except (ValueError, OSError) as error:
+            failed[str(path)] = str(error)
+            continue
+        try:
+            made = change(picture)
+        except ValueError as error:
+            failed[str(path)] = str(error)
+            continue
+        for note in dict.fromkeys(filter(None, (picture.note, made.note))):
+            tqdm.write(f"note: {path}: {note}", file=sys.stderr)
+        write_picture(Path(out) / target, made)
+        written += 1
+    return written, there, failed
+
+
+def report_folder(written, there, failed, out):
+    """Prints what `change_folder` returned; the command's exit status, 1 where pictures were left out."""
+    for name, cause in failed.items():
+        print(f"left out: {name}: {cause}", file=sys.stderr)
+    left_out = f", {len(failed):,} left out" if failed else ""
+    print(f"wrote {written:,} picture{'' if written == 1 else 's'} to {out}{there_already(there)}{left_out}")
+    return 1 if failed else 0
+
+
+def there_already(count):
+    """How many files were there, in words; empty for none."""
+    return f", {count:,} were there already" if count else ""

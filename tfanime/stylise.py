@@ -1,0 +1,158 @@
+"""Turns photos into drawings. Run as `python -m tfanime.stylise photos/ --with runs/cartoon --out drawings/`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Literal
+
+import numpy as np
+from PIL import Image
+
+from tfanime import command_line
+from tfanime.generator import open_network
+from tfanime.generator.tiles import through
+from tfanime.limits import Checked, above, at_least
+from tfanime.picture_files import Picture, write_picture
+from tfanime.picture_folders import change_folder, read_or_check, report_folder
+from tfanime.tfrecords.crop import face_square
+from tfanime.tfrecords.detectors.portraits import haarcascade
+
+ZOOM = 1.07  # of the card portraits, by which photos for the training are cut
+SIZE = 64  # where a network does not say at what size it was trained
+DETECT_SIZE = 640
+LEAST_SCORE = 0.8
+
+
+@dataclass(frozen=True)
+class Config(Checked):
+    """Turn photos into drawings.
+
+    Args:
+        pictures: A photo, or a folder of photos (whose sub-folders and names are kept).
+        with_: The network that draws: a run folder of the recipe cartoongan, a generator's folder of kind stylise, a
+            SavedModel, or the name of a pretrained one.
+        out: Where the drawings go: for one photo a file that ends in .png, .jpg or .webp, else a folder, which is
+            filled up if some are there already.
+        faces: Which faces are drawn: the largest of a photo, all of them (with --paste), or whole for the picture as it
+            is, without looking for faces.
+        paste: Draw the faces into the photo, instead of giving the drawn face alone.
+        size: Height and width at which a face is drawn, in pixels. Default: that of the network's training.
+        zoom: Side of the square that is drawn, relative to the face that was found; the network's photos should have
+            been cut so.
+        checkpoint: Which state of a run draws: newest, best, or one of the steps whose checkpoints are there.
+    """
+
+    pictures: str
+    with_: str
+    out: str
+    faces: Literal["largest", "all", "whole"] = "largest"
+    paste: bool = False
+    size: Annotated[int | None, at_least(16)] = None
+    zoom: Annotated[float, above(0, most=10)] = ZOOM
+    checkpoint: str = "newest"
+
+    def rules(self):
+        yield "paste", self.paste or self.faces != "all", "true with --faces all"
+        yield "paste", not self.paste or self.faces != "whole", "false with --faces whole"
+
+
+class Stylist:
+    """Draws what is in photos.
+
+    Args:
+        network: A `tfanime.generator.PictureNetwork` of kind `stylise`.
+        faces, paste, zoom: See `Config`.
+        size: Height and width at which a face is drawn; default: `size_of(network)`.
+        find: An RGB `PIL.Image` -> its faces, a list of `Detection`s; default: those that the detector `haarcascade`
+            finds.
+    """
+
+    def __init__(self, network, faces="largest", paste=False, size=None, zoom=ZOOM, find=None):
+        self.network = network
+        self.faces = faces
+        self.paste = paste
+        self.size = size or size_of(network)
+        self.zoom = zoom
+        if find is None and faces != "whole":
+            find = haarcascade(SimpleNamespace(detect_size=DETECT_SIZE)).find
+        self.find = find
+
+    def __call__(self, picture):
+        """Draws one photo.
+
+        Args:
+            picture: A `tfanime.picture_files.Picture`.
+
+        Returns:
+            A `Picture`, whose note says what of the photo was passed over.
+
+        Raises:
+            ValueError: No face was found.
+        """
+        if self.faces == "whole":
+            return through(self.network.images, picture, self.network.form)
+        image = Image.fromarray(picture.pixels)
+        boxes = [face.box for face in self.find(image) if face.score >= LEAST_SCORE]
+        if not boxes:
+            raise ValueError(
+                "a photo must show a face from the front, which none was found in. For a picture that is cropped to a "
+                "face already, for a drawing, or for all of a picture take --faces whole"
+            )
+        boxes.sort(key=lambda box: (box[0] - box[2], box))  # the largest first
+        notes = [picture.note] if picture.note else []
+        if self.faces == "largest" and len(boxes) > 1:
+            notes.append(f"the largest of {len(boxes)} faces")
+        if self.faces == "largest":
+            boxes = boxes[:1]
+        regions = [face_square(image, box, self.zoom) for box in boxes]
+        small = min(region.side for region in regions)
+        if 2 * small < self.size:
+            notes.append(f"a face of {small} px is drawn at {self.size}")
+        drawn = self.network.images(np.stack([self._seen(region) for region in regions]))
+        note = ", ".join(notes)
+        if not self.paste:
+            return Picture(drawn[0], None, note)
+        for region, face in zip(reversed(regions), drawn[::-1], strict=True):  # the largest lies above all others
+            place = (region.side, region.side)
+            image.paste(Image.fromarray(face).resize(place, Image.Resampling.LANCZOS), (region.left, region.top))
+        return replace(picture, pixels=np.asarray(image), note=note)
+
+    def _seen(self, region):
+        return np.asarray(region.image.resize((self.size, self.size), Image.Resampling.LANCZOS))
+
+
+def size_of(network):
+    """Height and width of the pictures that a network was trained on, as far as its card says."""
+    config = network.card.get("config") or {}
+    return int(config.get("image_size") or SIZE)
+
+
+def main(arguments=None):
+    """Draws; `--help` lists the flags."""
+    config = command_line.parse(
+        Config,
+        program="python -m tfanime.stylise",
+        description="Turn photos of faces into drawings.",
+        epilog="""examples:
+  python -m tfanime.stylise me.jpg --with runs/cartoon --out drawn.png
+  python -m tfanime.stylise photos/ --with runs/cartoon --out drawings/
+  python -m tfanime.stylise family.jpg --with runs/cartoon --faces all --paste --out drawn.jpg
+""",
+        positional=("pictures",),
+        arguments=arguments,
+    )
+    path, out = Path(config.pictures), Path(config.out)
+    picture = read_or_check(path, out)
+    command_line.load_tensorflow()
+    network = open_network(config.with_, config.checkpoint, ("stylise",))
+    stylist = Stylist(network, config.faces, config.paste, config.size, config.zoom)
+    if picture is None:
+        return report_folder(*change_folder(stylist, path, out), out)
+    made = stylist(picture)
+    write_picture(out, made)
+    print(f"wrote {out}{f' ({made.note})' if made.note else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)
