@@ -10,8 +10,8 @@ Columns:
 - drawn face: share in which the cascade for drawings finds a face; photo face: that for photos.
 - content: mean absolute difference to the photo in conv4_3 of `hed_vgg16`, before the ReLU.
 - colour: the loss of `tfanime.training.cartoon_terms.colour` to the photo.
-- retrieval: share of pictures that are nearer to their own photo than to every other, in features of `tagger`, each less
-  its set's mean.
+- retrieval: share of pictures that are nearer to their own photo than to every other, in features of `tagger`, each
+  less the mean of its set.
 
 The row "another photo" takes for each photo the next one: what content, colour and retrieval are by chance.
 """
