@@ -237,6 +237,10 @@ class FewPicturesSettings(Checked):
     augment: Literal["none", "diffaugment", "ada"] = "none"
     lecam_weight: Annotated[float, at_least(0)] = 0.0
 
+    def rules(self):
+        enough = self.augment != "ada" or self.batch_size > 1
+        yield "batch_size", enough, "at least 2 with --augment ada, which counts how many of a batch look real"
+
 
 @dataclass(frozen=True)
 class GameSettings(Checked):
