@@ -17,6 +17,7 @@ def rows(capsys, flags, features, shards):
     return {cells[0]: cells[1:] for cells in lines}
 
 
+@pytest.mark.slow
 def test_extraction_is_compared_with_predict(capsys, features, shards, monkeypatch):
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
     for network in (features, "tagger"):

@@ -193,7 +193,7 @@ def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monke
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     monkeypatch.setattr(tf.train.CheckpointManager, "save", full)
-    with pytest.raises(OSError, match=r"cannot be written into .*No space left on device.* good one is .*ckpt-3; make"):
+    with pytest.raises(OSError, match=r"cannot be written into .*No space left on device.* good one is .*ckpt-3; free"):
         saved_at(callback, 4)
     assert not list(tmp_path.glob("*_temp")) and attached(tmp_path).restore() == 3
 

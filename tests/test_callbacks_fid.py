@@ -132,6 +132,7 @@ def test_recipes_log_it_and_keep_the_best_by_it(shards, features, in_tmp, capsys
     assert values[6] == pytest.approx(expected(gan, data.load(shards, 16), network, 70), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_real_inception_graph_in_a_training(shards, in_tmp):
     """It runs in a session of its own, beside the training's graphs."""
     path = inception_graph.write(in_tmp / "graph.pb")

@@ -9,7 +9,7 @@ from tfanime.latent_space.directions import moved, read_directions
 
 
 def test_directions_from_the_command_line_change_avatars(styled, styled_folder, in_tmp, capsys):
-    flags = "--sefa=2 --pca=1 --pictures=256 --seeds=1,2,3 --steps=[-1,2] --out=found"
+    flags = "--sefa=2 --pca=1 --pictures=256 --avatars=1,2,3 --steps=[-1,2] --out=found"
     directions.main([str(styled_folder), *flags.split()])
     printed = capsys.readouterr().out
     assert re.search(r"^sefa1 +[0-9.]+%$", printed, re.MULTILINE)
@@ -22,6 +22,13 @@ def test_directions_from_the_command_line_change_avatars(styled, styled_folder, 
     expected = styled.images(moved(styled.from_seeds([1, 2, 3]), found["sefa1"].step, 2))
     assert np.abs(sheet[20:36, -18:-2].astype(int) - expected[2]).max() <= 1
 
+    flags = ["--show=sefa1", "--directions=found/directions.npz", "--avatars=1-3", "--steps=[-1,2]", "--out=shown"]
+    directions.main([str(styled_folder), *flags])
+    assert [path.name for path in (in_tmp / "shown").iterdir()] == ["sefa1.png"]
+    np.testing.assert_array_equal(np.asarray(Image.open("shown/sefa1.png")), sheet)
+    with pytest.raises(ValueError, match=r"show must be names of sefa1, .* Received: 'wings'"):
+        directions.main([str(styled_folder), "--show=sefa1, wings", "--directions=found/directions.npz"])
+
     flags = ["--seeds=1-3", "--direction=sefa1=2", "--directions=found/directions.npz", "--out=changed"]
     generate.main([str(styled_folder), *flags])
     changed = np.asarray(Image.open("changed/seed-00000003.png"))
@@ -29,7 +36,7 @@ def test_directions_from_the_command_line_change_avatars(styled, styled_folder, 
 
 
 def test_latents_have_no_main_axes(run_folder, in_tmp, capsys):
-    directions.main([str(run_folder), "--sefa=2", "--pictures=0", "--seeds=1", "--steps=[1]"])
+    directions.main([str(run_folder), "--sefa=2", "--pictures=0", "--avatars=1", "--steps=[1]"])
     printed = capsys.readouterr().out
     assert "no pca: no axis of latents is longer than another" in printed and "wrote 2 directions" in printed
 
@@ -39,7 +46,9 @@ def test_latents_have_no_main_axes(run_folder, in_tmp, capsys):
     [
         (["--pictures=10"], 2, "--pictures must be 0, or at least 256"),
         (["--pictures=0", "--sefa=0", "--pca=0"], 2, "--pictures must be above 0 where"),
-        (["--seeds=a"], 2, "seeds must be whole numbers"),
+        (["--avatars=a"], 2, "avatars, where no file of points"),
+        (["--directions=a.npz"], 2, "--directions must be left out without --show"),
+        (["--show=a"], 1, "--directions must name a file"),
         (["--steps=[]"], 2, "--steps must be at least one number"),
         (["--tagger=nowhere"], 1, "a tagger must have the files"),
     ],

@@ -8,7 +8,6 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 import tiny_networks
-import tiny_stylegan2
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -18,7 +17,7 @@ from tfanime.export import onnx as export_onnx
 from tfanime.export import saved_model
 from tfanime.generator import Generator
 from tfanime.images import to_uint8
-from tfanime.latents import Latents
+from tfanime.latent_space.mixing import mix
 from tfanime.tag_sampling import TagSampler
 
 SEEDS = np.array([3, 0, 12, 2**40, 7, 5])
@@ -85,19 +84,58 @@ def test_signatures_with_tags(tagged_export, tagged):
     assert difference(given, to_uint8(tagged.network([latents, tf.constant(wanted)]))) <= 1
 
 
-def test_a_stylegan2_is_exported_with_its_noise(tmp_path):
-    generator = Generator(None, tiny_networks.VOCABULARY, tiny_stylegan2.generator(), Latents(tiny_stylegan2.Z))
-    folder = export.export_generator(generator, tmp_path / "exports", tmp_path / "a.onnx")
-    signatures = (model := tf.saved_model.load(str(folder))).signatures
-    assert model
-    inputs = generator.inputs.from_seeds(SEEDS)
-    expected = to_uint8(generator.network(inputs, training=False))
-    assert difference(signatures["images"](seed=tf.constant(SEEDS))["images"], expected) <= 1
+@pytest.fixture(scope="module")
+def styled_export(styled_folder, tmp_path_factory):
+    """The export of a StyleGAN2, with an ONNX file beside it."""
+    folder = tmp_path_factory.mktemp("exports")
+    return export.export(styled_folder, folder / "out", onnx=folder / "a.onnx"), folder / "a.onnx"
+
+
+def test_a_stylegan2_is_exported_with_its_noise(styled_export, styled):
+    signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
+    inputs = styled.inputs.from_seeds(SEEDS)
+    expected = to_uint8(styled.network(inputs, training=False))
+    assert model and difference(signatures["images"](seed=tf.constant(SEEDS))["images"], expected) <= 1
     given = {"latents": inputs[0], "tags": inputs[1], "noise": inputs[3]}
     assert difference(signatures["synthesize"](**given)["images"], expected) <= 1
-    session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"), providers=["CPUExecutionProvider"])
-    (images,) = session.run(["images"], {name: part.numpy() for name, part in given.items()})
-    assert difference(to_uint8(images), expected) <= 1
+
+
+def test_onnx_of_a_stylegan2_has_batch_and_psi_free(styled_export, styled):
+    session = onnxruntime.InferenceSession(str(styled_export[1]), providers=["CPUExecutionProvider"])
+    assert [each.name for each in session.get_inputs()] == ["latents", "tags", "noise", "psi"]
+    for count in (1, 6):
+        inputs = styled.inputs.from_seeds(SEEDS[:count])
+        given = {name: inputs[place].numpy() for name, place in (("latents", 0), ("tags", 1), ("noise", 3))}
+        for psi in (1.0, 0.3):
+            (images,) = session.run(["images"], given | {"psi": np.full(count, psi, np.float32)})
+            points = styled.truncated(styled.from_seeds(SEEDS[:count]), psi)
+            assert difference(to_uint8(images), styled.images(points)) <= 1
+
+
+def test_signatures_of_styles(styled_export, styled):
+    signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
+    seeds, wanted = tf.constant(SEEDS), np.tile(styled.vocabulary.wanted("green, no hat"), (6, 1)).astype(np.float32)
+    psi = tf.constant([0, 0.3, 0.7, 1, 2, float("nan")], tf.float32)
+    for suffix, tags, more in (("", "", {}), ("_with_tags", "green, no hat", {"tags": tf.constant(wanted)})):
+        pngs = signatures[f"generate_truncated{suffix}"](seed=seeds, psi=psi, **more)["image_bytes"]
+        points = styled.from_seeds(SEEDS, tags)
+        clipped = zip(range(6), (0.0, 0.3, 0.7, 1, 1, 0.0), strict=True)
+        expected = [styled.images(styled.truncated(points[row : row + 1], each))[0] for row, each in clipped]
+        assert difference(decoded(pngs), np.stack(expected)) <= 1
+        w = signatures[f"styles{suffix}"](seed=seeds, **more)["w"]
+        np.testing.assert_allclose(w, points.codes, atol=1e-5)
+        images = signatures["synthesize_styles"](w=w, noise=points.others["noise"])["images"]
+        assert model and difference(images, styled.images(points)) <= 1
+
+
+def test_layers_of_one_seed_in_another(styled_export, styled):
+    signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
+    first, second = tf.constant([3] * 5, tf.int64), tf.constant([7] * 5, tf.int64)
+    layers = tf.constant([6, 0, 2, -1, 9], tf.int64)
+    pngs = signatures["mix"](seed_a=first, seed_b=second, layers=layers)["image_bytes"]
+    a, b = styled.from_seeds([3]), styled.from_seeds([7])
+    expected = [styled.images(mix(styled, a, b, range(count, 6)))[0] for count in (6, 0, 2, 0, 6)]
+    assert model and difference(decoded(pngs), np.stack(expected)) <= 1
 
 
 @pytest.mark.parametrize("tags", [False, True])
@@ -215,7 +253,7 @@ def test_a_network_that_onnx_cannot_express(tmp_path, here):
 
 def test_onnx_without_its_packages(run_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(export_onnx, "PACKAGES", ("onnx", "missing_here"))
-    with pytest.raises(ImportError, match=r"missing_here is not installed: pip install 'tfanime\[onnx\]'"):
+    with pytest.raises(ImportError, match=r"Not installed: missing_here. Run pip install 'tfanime\[onnx\]'"):
         export.export(run_folder, tmp_path / "out", onnx=tmp_path / "a.onnx")
     with pytest.raises(SystemExit) as end:
         command.main([str(run_folder), str(tmp_path / "out"), "--onnx=a.onnx"])

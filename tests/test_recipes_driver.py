@@ -46,7 +46,7 @@ def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
     assert "wgan: 48 pictures at 16 px, float32, 1 CPU, new -> whole" in text
     pace = RunFolder("whole").read_metrics()[-1]["images_per_second"]  # as the curve has it
     of_losses = r"D -?\d\.\d{3}, G -?\d\.\d{3}"
-    summary = rf"^step 5 after \d+\.\d minutes of training, at last {pace:.0f} images/s, {of_losses} -> whole$"
+    summary = rf"^step 5 after \d+\.\d minutes of training, {pace:.0f} images/s at the end, {of_losses} -> whole$"
     assert re.search(summary, text, re.MULTILINE), text
     assert wgan.main([*common, "--run=parts", "--steps=3"]) == 0
     assert wgan.main(["--run=parts", "--steps=5"]) == 0  # the rest is the run's own

@@ -152,6 +152,7 @@ def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
         (["--crit_steps=3"], r"Received: --crit_steps=3. Did you mean .*--critic_steps"),
         (["--critic_steps=0"], r"--critic_steps must be at least 1. Received: 0"),
         (["--batch_size=-1"], r"--batch_size must be at least 1. Received: -1"),
+        (["--augment=ada", "--batch_size=1"], r"--batch_size must be at least 2 with --augment ada"),
         (["--steps=many"], r"--steps must be int. Received: many"),
         (["--minutes=0"], r"--minutes must be above 0. Received: 0"),
         (["--image_size=48"], r"--image_size must be a power of two from 16. Received: 48"),

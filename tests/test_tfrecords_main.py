@@ -24,7 +24,7 @@ def test_the_account_is_printed(tmp_path, capfd):
         and "1 rows without a picture (such as 'missing.png'), 1 pictures without tags" in text
     )
     assert "hair_colour 75.0%" in text
-    assert f"python -m tfanime.recipes.wgan --data {tmp_path / 'out'}" in text
+    assert f"python -m tfanime.recipes.dcgan --image_size 16 --data {tmp_path / 'out'}" in text
     assert ended(arguments) == 0
     assert "already complete: 4 records" in capfd.readouterr().out
 

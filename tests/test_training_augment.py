@@ -267,3 +267,44 @@ def test_parts_and_devices_make_the_updates_of_one(kind, two_devices):
         np.testing.assert_allclose(logs_of_two[name], logs[name], rtol=1e-4, atol=1e-6, err_msg=name)
     weights = zip(one.discriminator.weights, plain.discriminator.weights, strict=True)
     assert max(np.abs(weight.numpy() - other.numpy()).max() for weight, other in weights) > 1e-3
+
+
+def embedded(image, p, augmentation, count, seed):
+    """The mean of many features of many augmented copies of a picture: what tells distributions of them apart."""
+    random = np.random.default_rng(99)
+    copies = augmentation(tf.repeat(image[None], count, axis=0), drawn(count, seed), probability=p).numpy()
+    projected = copies.reshape(count, -1) @ random.normal(size=(image.size, 600)) / np.sqrt(image.size)
+    return np.cos(3 * projected + random.uniform(0, 2 * np.pi, 600)).mean(axis=0)
+
+
+def shares_that_look_the_same(candidates, augmentation, p, count=4096):
+    """A generator of only so many pictures: how often it draws each, once all that it draws looks, augmented, as the
+    augmented first picture does."""
+    wanted = embedded(candidates[0], p, augmentation, count, 1000)
+    seen = np.array([embedded(each, p, augmentation, count, place) for place, each in enumerate(candidates)])
+    shares, products, aims = np.full(len(candidates), 1 / len(candidates)), seen @ seen.T, seen @ wanted
+    for _ in range(50_000):  # exponentiated gradient descent on the squared distance, which is convex
+        shares *= np.exp(-0.1 * (products @ shares - aims))
+        shares /= shares.sum()
+    return shares
+
+
+def toy():
+    """A picture, and what ADA's operations make of it: mirrored, moved, of another colour, brighter, with a hole."""
+    image = np.full((8, 8, 3), -0.4, np.float32)
+    image[1:4, 1:3] = (0.8, -0.2, -0.6)
+    hole = image.copy()
+    hole[:4, :4] = 0
+    return [image, image[:, ::-1], np.roll(image, 1, axis=1), image[..., [2, 0, 1]], image + 0.3, hole]
+
+
+@pytest.mark.parametrize(
+    ("p", "count"), [(0.4, 4096), pytest.param(Augmentation.LIMIT, 16_384, marks=pytest.mark.slow)]
+)
+def test_nothing_leaks_up_to_the_limit(p, count):
+    assert shares_that_look_the_same(toy(), Augmentation("ada"), p, count)[0] > 0.9
+
+
+def test_a_mirrored_picture_leaks_beyond_it():
+    shares = shares_that_look_the_same(toy()[:2], Augmentation("ada"), 1.0)
+    assert 0.3 < shares[0] < 0.7  # nobody can tell

@@ -1,5 +1,6 @@
 """Finds directions of a latent space. Run as `python -m tfanime.directions MODEL --out directions`."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,8 +8,8 @@ from typing import Annotated
 from tfanime import command_line
 from tfanime.files import require_writable_folder
 from tfanime.generator import open_generator
+from tfanime.latent_space.text import parse_points
 from tfanime.limits import Checked, at_least, between
-from tfanime.seeds import parse_seeds
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,16 @@ class Config(Checked):
     Args:
         model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator.
         out: The folder for directions.npz and a sheet NAME.png a direction.
+        show: Names of directions that are known already, such as "blue eyes, pca3": their sheets are drawn, and nothing
+            is looked for.
+        directions: The directions.npz of those. Default: that in the generator's own folder; avatars64 has one.
         sefa: How many directions that the first weights enlarge most.
         pca: How many main axes of w, of a StyleGAN2.
         pictures: How many avatars are drawn and tagged to find a direction for each tag; 0 for none.
         tagger: The tagger: the path of its files without their endings, such as runs/tagger/tagger. Default: the
             network that tfanime carries.
-        seeds: The avatars on the sheets, such as 0-7.
+        avatars: Whom the sheets show: seeds such as 0-7, and files that `python -m tfanime.project` wrote, such as
+            me.npz, separated by commas.
         steps: How far they are moved on the sheets, in standard deviations.
         psi: Truncation of the avatars on the sheets, of a StyleGAN2.
         checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
@@ -31,17 +36,20 @@ class Config(Checked):
 
     model: str
     out: str = "directions"
+    show: str = ""
+    directions: str | None = None
     sefa: Annotated[int, at_least(0)] = 10
     pca: Annotated[int, at_least(0)] = 10
     pictures: Annotated[int, at_least(0)] = 2048
     tagger: str | None = None
-    seeds: str = "0-7"
+    avatars: str = "0-7"
     steps: tuple[float, ...] = (-4.0, -2.0, 0.0, 2.0, 4.0)
     psi: Annotated[float, between(0, 1)] = 1.0
     checkpoint: str = "newest"
 
     def rules(self):
-        parse_seeds(self.seeds)  # which says itself what is wrong
+        parse_points(self.avatars)  # which says itself what is wrong
+        yield "directions", self.directions is None or bool(self.show), "left out without --show"
         yield "pictures", self.pictures == 0 or self.pictures >= 256, "0, or at least 256"
         yield "pictures", self.sefa + self.pca + self.pictures > 0, "above 0 where --sefa and --pca are 0"
         yield "steps", len(self.steps) > 0, "at least one number"
@@ -56,6 +64,7 @@ def main(arguments=None):
         epilog="""examples:
   python -m tfanime.directions avatars64 --psi 0.7
   python -m tfanime.directions runs/faces --out directions --pictures 8192
+  python -m tfanime.directions avatars64 --show "blue eyes, pca3" --avatars projected/me.npz --out edited
   python -m tfanime.generate runs/faces --directions directions/directions.npz --direction "blue eyes=4, pca1@0-3=-2"
 """,
         positional=("model",),
@@ -63,11 +72,17 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     from tfanime.latent_space import directions
+    from tfanime.latent_space.points import points_of
     from tfanime.latent_space.space import LatentSpace
 
     out = require_writable_folder(config.out, "out")
     space = LatentSpace(open_generator(config.model, config.checkpoint))
-    points = space.truncated(space.from_seeds(parse_seeds(config.seeds)), config.psi)
+    points = space.truncated(points_of(space, parse_points(config.avatars)), config.psi)
+    if config.show:
+        found = _known(space, config)
+        _write_sheets(space, points, found, config)
+        print(f"wrote sheets of {len(found)} directions to {out}")
+        return
     found, left_out = _find(space, config)
     directions.write_directions(out / directions.FILE, space, found)
     _write_sheets(space, points, found, config)
@@ -77,6 +92,18 @@ def main(arguments=None):
     if left_out:
         print(f"left out, because too few avatars show them or do not: {', '.join(left_out)}")
     print(f"wrote {len(found)} directions to {out / directions.FILE}, and a sheet of each beside it")
+
+
+def _known(space, config):
+    from tfanime.latent_space.directions import read_directions
+    from tfanime.latent_space.edits import own_file
+
+    known = read_directions(config.directions or own_file(config.model), space)
+    names = [re.sub(r"[ -]+", "_", name.strip()).lower() for name in config.show.split(",")]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"show must be names of {', '.join(known)}. Received: {name!r}")
+    return [known[name] for name in names]
 
 
 def _find(space, config):

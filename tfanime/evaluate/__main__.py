@@ -79,8 +79,9 @@ class Config(Checked):
     progress: bool = True
 
     def rules(self):
-        from tfanime.metrics.features import parse_networks
-        from tfanime.metrics.registry import parse_metric
+        with command_line.quiet():  # they load TensorFlow
+            from tfanime.metrics.features import parse_networks
+            from tfanime.metrics.registry import parse_metric
 
         unused = self.cascade and self.detector in ("none", "animeface")
         yield "cascade", not unused, f"left out with --detector {self.detector}"

@@ -1,4 +1,4 @@
-"""Stage 5: a trained generator to a SavedModel that TensorFlow Serving loads.
+"""Exports a trained generator as a SavedModel that TensorFlow Serving loads.
 
 Run as `python -m tfanime.export RUN OUT_DIR`; every call writes the next version, `OUT_DIR/1`, `OUT_DIR/2` ...
 `saved_model` writes it, with the endpoints of `signatures` and the requests of `warmup`; `onnx` the network alone.

@@ -16,10 +16,10 @@ class Config:
         model: A run folder with a checkpoint, a generator's folder (with card.json), or the name of a pretrained
             generator.
         out_dir: Base path of the model; the next version is written below it.
-        checkpoint: Which state of a run: newest, best (of a run trained with --best_by), or one of the steps whose
-            checkpoints are there.
-        onnx: A file to write the network to as ONNX too, latents (and tags) to pictures; it is checked against
-            TensorFlow, and needs the extra onnx.
+        checkpoint: Checkpoint of a run: newest, best (of a run trained with --best_by), or the step of one that is
+            there.
+        onnx: A file for the network as ONNX, latents (and tags) -> pictures; it is checked against TensorFlow, and
+            needs the extra onnx.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""A network as ONNX, for whatever runs without TensorFlow: latents, tags and noise, or pictures, to pictures."""
+"""Writes networks as ONNX, for use without TensorFlow: latents, tags and noise, or pictures, to pictures."""
 
 import importlib.util
 import json
@@ -35,13 +35,13 @@ def require_packages():
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         raise ImportError(
-            f"--onnx needs the packages {', '.join(PACKAGES)}, of which {', '.join(missing)} is not installed: "
-            "pip install 'tfanime[onnx]'"
+            f"ONNX needs the packages {', '.join(PACKAGES)}. Not installed: {', '.join(missing)}. "
+            "Run pip install 'tfanime[onnx]'"
         )
 
 
 def require_onnx(path):
-    """Checks what can be checked before any work.
+    """Checks the arguments before any work.
 
     Args:
         path: Where the file shall be.
@@ -61,8 +61,9 @@ def write_onnx(path, generator, card):
     that nothing can load.
 
     Inputs `latents`, float32 `[batch, size]`, and of a generator with tags `tags`, float32 `[batch, len(vocabulary)]`
-    of +1 and -1, of one with noise `noise`, float32 `[batch, size]`; output `images`, float32 `[batch, height, width,
-    3]` in [-1, 1]. The file's metadata have the model card, as JSON under `model_card`.
+    of +1 and -1, of one with noise `noise`, float32 `[batch, size]`, of one with styles `psi`, float32 `[batch]`, the
+    truncation, 1 for none; output `images`, float32 `[batch, height, width, 3]` in [-1, 1]. The file's metadata have
+    the model card, as JSON under `model_card`.
 
     A network from pictures to pictures has the input `pictures`, float32 `[batch, height, width, 3]` in [-1, 1] of any
     size (multiples of the card's `multiple`).
@@ -85,14 +86,10 @@ def write_onnx(path, generator, card):
     import onnxruntime
 
     of_seeds = generator.kind == "seeds"
-    join = generator.inputs.of if of_seeds else lambda pictures: pictures
     samples = _inputs(generator) if of_seeds else _pictures(generator.form)
-    if of_seeds:
-        inputs = [keras.Input(spec.shape[1:], name=spec.name) for spec in generator.inputs.specs]
-    else:
-        inputs = [keras.Input((None, None, 3), name="pictures")]
+    draw, inputs = _function(generator)
     names = [each.name for each in inputs]
-    network = keras.Model(inputs, {"images": generator.network(join(*inputs))})
+    network = keras.Model(inputs, {"images": draw(*inputs)})
     network(samples[0])  # Keras exports only what was called
     with replacing(path) as temporary:
         try:
@@ -104,7 +101,7 @@ def write_onnx(path, generator, card):
             onnx.helper.set_model_props(model, properties)
             onnx.save(model, str(temporary))
             session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
-            difference = max(_difference(session, generator.network, join, names, values) for values in samples)
+            difference = max(_difference(session, draw, names, values) for values in samples)
         except OSError:
             raise
         except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
@@ -117,14 +114,44 @@ def write_onnx(path, generator, card):
     return difference * 127.5
 
 
+def _function(generator):
+    """What draws, of Keras' symbolic tensors and of others, and its inputs, a list of `keras.Input`."""
+    import keras
+
+    from tfanime.models.stylegan2 import draw_truncated, has_styles
+
+    if generator.kind != "seeds":
+        return generator.network, [keras.Input((None, None, 3), name="pictures")]
+    join, network = generator.inputs.of, generator.network
+    inputs = [keras.Input(spec.shape[1:], name=spec.name) for spec in generator.inputs.specs]
+    if not has_styles(network):
+        return lambda *given: network(join(*given)), inputs
+
+    class Truncated(keras.layers.Layer):  # a layer, since a mean over tags needs the number of rows
+        def __init__(self):
+            super().__init__(dtype="float32", name="truncated")
+            self.network = network
+
+        def call(self, given):
+            *parts, psi = given
+            return draw_truncated(self.network, join(*parts), psi[:, None, None])
+
+    truncated = Truncated()
+    return lambda *given: truncated(list(given)), [*inputs, keras.Input((), name="psi")]
+
+
 def _inputs(generator):
     """Inputs of a generator to try, of each batch a list."""
+    from tfanime.models.stylegan2 import has_styles
+
     samples = []
     for batch in BATCHES:
         random = np.random.default_rng(batch)
         values = [random.normal(size=(batch, spec.shape[1])).astype(np.float32) for spec in generator.inputs.specs]
         if generator.vocabulary:
             values[1] = np.where(values[1] > 0, 1, -1).astype(np.float32)
+        if has_styles(generator.network):
+            values.append(random.uniform(size=batch).astype(np.float32))
         samples.append(values)
     return samples
 
@@ -147,12 +174,12 @@ def difference_of_pictures(content, generator):
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     samples = _pictures(generator.form)
-    return max(_difference(session, generator.network, lambda each: each, ["pictures"], values) for values in samples)
+    return max(_difference(session, generator.network, ["pictures"], values) for values in samples)
 
 
-def _difference(session, network, join, names, values):
+def _difference(session, draw, names, values):
     import keras
 
     (images,) = session.run(["images"], dict(zip(names, values, strict=True)))
-    expected = np.asarray(network(join(*map(keras.ops.convert_to_tensor, values)), training=False))
+    expected = np.asarray(draw(*map(keras.ops.convert_to_tensor, values)))
     return float(np.abs(images - expected).max())

@@ -38,6 +38,16 @@ def export(model, out_dir, checkpoint="newest", onnx=None):
       string `[batch]`, a PNG each, without alpha
     - `model_card`
 
+    A StyleGAN2, whose layers see one w each, also has
+
+    - `generate_truncated`: `seed` and `psi`, float32 `[batch]`, 0 (the mean of the seed's tags) to 1 and clipped there
+      -> `image_bytes`
+    - `mix`: `seed_a`, `seed_b` int64 `[batch]`, `layers` int64 `[batch]` -> `image_bytes`, the avatar of `seed_b`
+      with the first so many layers, and the noise, of `seed_a`
+    - `styles`: `seed` -> `w`, float32 `[batch, layers, size]`
+    - `synthesize_styles`: `w` and `noise`, float32 `[batch, size]` -> `images`
+    - and, with tags, `generate_truncated_with_tags` and `styles_with_tags`
+
     `assets/model_card.json` says where the model comes from, and lists its signatures and tags. Requests for a server
     to warm up with are where TF Serving looks for them (`assets.extra`).
 

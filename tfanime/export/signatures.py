@@ -1,4 +1,4 @@
-"""What an exported model can be asked: its signatures, and their functions to pictures."""
+"""The signatures of an exported model, and their functions."""
 
 import json
 from collections.abc import Callable
@@ -43,7 +43,9 @@ def endpoints(generator):
 def _of_seeds(generator):
     import tensorflow as tf
 
+    from tfanime.export.styles import style_endpoints
     from tfanime.images import to_uint8
+    from tfanime.models.stylegan2 import has_styles
 
     network, inputs = generator.network, generator.inputs
     height, width = network.output_shape[1:3]
@@ -84,6 +86,8 @@ def _of_seeds(generator):
     if wanted:
         found["generate_with_tags"] = pngs(draw_seeds, seed, *wanted)
         found["images_with_tags"] = pixels(draw_seeds, seed, *wanted)
+    if has_styles(network):
+        found |= style_endpoints(generator, pngs, pixels, Endpoint)
     return found
 
 

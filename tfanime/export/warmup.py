@@ -1,5 +1,5 @@
-"""Warm-up requests: what a server answers for itself before it answers anybody, so that no caller waits for the first
-call of a signature (TF Serving's SavedModel warm-up, a TFRecord of `PredictionLog`)."""
+"""Warm-up requests, which a server runs before it serves a version, so that no caller waits for the first call of a
+signature (TF Serving's SavedModel warm-up, a TFRecord of `PredictionLog`)."""
 
 import io
 from pathlib import Path

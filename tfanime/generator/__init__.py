@@ -1,14 +1,14 @@
-"""A trained network as a thing of its own: a folder that works without the recipe that made it.
+"""Trained networks: a folder that works without the recipe that made it.
 
-    card.json               what it is: kind, origin, licence note; and of its network's file
-    generator-HASH.keras    the name and the SHA-256
-    discriminator-HASH.keras    where there is one, for `--begin_with`
+    card.json                   kind, origin, licence note; name and SHA-256 of the network's file
+    generator-HASH.keras        the network
+    discriminator-HASH.keras    the discriminator, if there is one, for `--begin_with`
 
-Of kind `seeds` it draws avatars from latents and tags, which a seed names (`Generator`). Of kind `upscale` or `stylise`
-it makes a picture of a picture (`PictureNetwork`): a larger one, or one in another style.
+Kind `seeds` draws avatars from seeds, and tags if it has them (`Generator`). Kinds `upscale` and `stylise` take a
+picture (`PictureNetwork`) and return a larger one, or one in another style.
 
-`folder` writes and reads the folder, `drawing` and `pictures` use what is in it, `opening` finds it, in a run folder,
-in a SavedModel and by name, and `tiles` takes large pictures apart.
+`folder` writes and reads the folder, `drawing` and `pictures` use the network, `opening` finds it in a run folder, in a
+SavedModel or by name, and `tiles` splits large pictures.
 """
 
 from tfanime.generator.drawing import Generator

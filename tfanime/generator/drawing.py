@@ -24,9 +24,9 @@ class Generator:
         network: The `keras.Model` behind it, the inputs of `tfanime.inputs.Inputs` -> pictures in [-1, 1]; None for a
             SavedModel.
         latents: The `tfanime.latents.Latents` that it draws from; None for a SavedModel.
-        card: What is known of its origin, a dictionary.
-        variables: What the network has learned, in its order; default: the weights of `network`.
-        licence: What is known of what may be done with it.
+        card: Its origin, a dictionary.
+        variables: The network's variables, in order; default: the weights of `network`.
+        licence: A note on its permitted use.
 
     Attributes:
         signatures: Of a SavedModel its functions by name; else None.
@@ -67,9 +67,9 @@ class Generator:
 
         Args:
             seeds: Sequence of ints; a seed is the same avatar at any place and in any batch, within one grey level.
-            tags: What they are to show, such as `"blonde hair, smile, no hat"`; the seed decides about all other tags.
+            tags: Tags to draw, such as `"blonde hair, smile, no hat"`; the seed decides about all other tags.
             batch: Pictures drawn at once.
-            allow_untrained_tags: Whether they may be tags that no training face had.
+            allow_untrained_tags: Whether to allow tags that no training face had.
 
         Returns:
             uint8 array `[len(seeds), height, width, 3]`.

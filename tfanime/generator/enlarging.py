@@ -1,4 +1,4 @@
-"""Enlarging with all that a network alone does not do: any power of its scale, any strength, several ways, tiles."""
+"""Enlarges pictures by a network, with options: powers of its scale, strength, flips, tiles."""
 
 import numpy as np
 from PIL import Image
@@ -12,9 +12,9 @@ class Enlarger:
     Args:
         network: A `tfanime.generator.PictureNetwork` of kind `upscale`.
         scale: How many times larger pictures become: the network's scale or a power of it; default: that.
-        strength: How much of the network's picture is taken, 0 to 1; the rest is a bicubic enlargement.
-        flips: Whether it is the mean of all 8 ways to mirror and turn a picture.
-        tile: Side of the parts in which large pictures are computed, in pixels.
+        strength: Share of the network's picture in the result, 0 to 1; the rest is a bicubic enlargement.
+        flips: Whether to take the mean over all 8 ways to mirror and turn a picture.
+        tile: Side of the tiles of large pictures, in pixels.
 
     Raises:
         ValueError: `scale` is no power of the network's.

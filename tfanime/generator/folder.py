@@ -1,9 +1,8 @@
 """The folder of a trained network on disk.
 
-A training replaces card and network with every checkpoint. The network's name holds its hash, so that a new one never
-takes an old one's place: whichever card a reader finds, at any moment, names a file that is that card's or, for the
-blink of an eye in which a newer card has replaced it, none. (A folder that is swapped as a whole would need a link,
-which copies lose.)
+A training replaces card and network with every checkpoint. The network's file name holds its hash, so a new network
+never overwrites an old one: the card that a reader finds names its own network, or, for a moment after a newer card
+replaced it, a file that is gone. (Swapping the whole folder would need a symbolic link, which copies lose.)
 """
 
 import hashlib
@@ -29,7 +28,7 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load
 
 FORMAT = 1
 KINDS = ("seeds", *PICTURE_KINDS)
-"""What a network works from: `"seeds"` is latents and tags that a seed names, all others are pictures."""
+"""Kinds of networks by their input: `"seeds"` take latents and tags made from a seed, all others take pictures."""
 LICENCE = "The pictures that a generator was trained on bound what may be done with it and with its avatars."
 
 
@@ -150,7 +149,7 @@ def _halve(path):
 
 
 def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """What is in a generator's card.json, checked for what this version knows.
+    """Reads a generator's card.json and checks that this version can read it.
 
     Raises:
         OSError: There is none.

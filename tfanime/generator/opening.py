@@ -1,4 +1,4 @@
-"""Where trained networks are found: in their own folders, in runs, in SavedModels, and by name."""
+"""Opens trained networks: from their own folders, from runs, from SavedModels, and by name."""
 
 import importlib
 import json
@@ -92,7 +92,7 @@ def _opened(path, checkpoint):
 
 
 def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model, dict[str, Any]]":
-    """The game of a run as one of its checkpoints has it, built by the run's recipe in float32.
+    """The game of a run with the weights of a checkpoint, built by the run's recipe in float32.
 
     Args:
         run: A `RunFolder`.
@@ -136,7 +136,7 @@ FOLDERS = ("data", "photos", "run", "begin_with")  # settings that are places of
 
 
 def origin(details, step):
-    """Where a generator comes from, for its card: nothing of the machine's folders but the data set's name.
+    """The origin of a generator, for its card, without paths of this machine.
 
     Args:
         details: What is in the run's run.json.

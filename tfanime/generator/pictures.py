@@ -1,4 +1,4 @@
-"""Pictures of pictures: networks that enlarge, or that draw in another style."""
+"""Networks from pictures to pictures: they enlarge, or draw in another style."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,14 +17,14 @@ that mirror what they see."""
 
 @dataclass(frozen=True)
 class Form:
-    """What a network from pictures to pictures takes and gives.
+    """The form of a network from pictures to pictures.
 
     Args:
-        kind: `"upscale"` or `"stylise"`, which names its signature, too.
-        scale: How many times height and width grow.
-        multiple: What height and width must be multiples of; other pictures are continued at their edges and cut.
-        reach: How many pixels around it, at most, a pixel depends on; with these around them, tiles have no seams.
-            None where it depends on the whole picture.
+        kind: `"upscale"` or `"stylise"`, which is also the name of its signature.
+        scale: Factor by which height and width grow.
+        multiple: Height and width must be multiples of it; other pictures are padded at their edges and cut.
+        reach: Radius of the receptive field in pixels; tiles with such a margin have no seams. None if a pixel depends
+            on the whole picture.
 
     Raises:
         ValueError: A value is out of its range.
@@ -64,7 +64,7 @@ class Form:
         return cls(**{name: values[name] for name in cls.FIELDS})
 
     def through(self, network: "keras.Model", images: "tf.Tensor") -> "tf.Tensor":
-        """What a network makes of pictures.
+        """Applies a network to pictures.
 
         Args:
             network: The `keras.Model` of this form.
@@ -92,9 +92,9 @@ class PictureNetwork:
         function: uint8 `[batch, height, width, 3]` -> uint8 `[batch, scale * height, scale * width, 3]`.
         form: Its `Form`.
         network: The `keras.Model` behind it, from and to [-1, 1]; None for a SavedModel.
-        card: What is known of its origin, a dictionary.
-        variables: What the network has learned; default: the weights of `network`.
-        licence: What is known of what may be done with it.
+        card: Its origin, a dictionary.
+        variables: The network's variables; default: the weights of `network`.
+        licence: A note on its permitted use.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class PictureNetwork:
         return self.form.kind
 
     def images(self, images: "np.ndarray") -> "np.ndarray":
-        """What it makes of pictures of one size; see `tfanime.generator.tiles` for large ones.
+        """Applies the network to pictures of one size; see `tfanime.generator.tiles` for large ones.
 
         Args:
             images: uint8 array `[batch, height, width, 3]`, all at least 1.

@@ -1,4 +1,4 @@
-"""Large pictures through a network that has no memory for all of one, in tiles without seams."""
+"""Applies networks to large pictures in tiles without seams, to save memory."""
 
 import numpy as np
 from PIL import Image
@@ -11,10 +11,10 @@ SIDE = 256
 
 
 def in_tiles(function, image, form, side=SIDE, progress=None):
-    """One picture of any size through a network.
+    """Applies a network to one picture of any size.
 
-    A tile is given with `form.reach` pixels of its surroundings, on which its own depend, so that no seam comes about.
-    A network whose pixels depend on the whole picture is given all of it.
+    A tile has a margin of `form.reach` pixels, on which its pixels depend, so that there are no seams. A network whose
+    pixels depend on the whole picture is given all of it.
 
     Args:
         function: uint8 array `[1, height, width, 3]` -> uint8 array `[1, scale * height, scale * width, 3]`, such as
@@ -51,7 +51,7 @@ def in_tiles(function, image, form, side=SIDE, progress=None):
 
 
 def through(function, picture, form, side=SIDE, progress=None):
-    """A picture with all that belongs to it through a network; its alpha is resized.
+    """Applies a network to a picture; its alpha is resized.
 
     Args:
         function, form, side, progress: See `in_tiles`.

@@ -53,7 +53,7 @@ def edited_generator(model, generator, edits, file=None, psi=1.0):
         ValueError: See `LatentSpace`, `read_directions`, `edited` and `LatentSpace.truncated`.
     """
     space = LatentSpace(generator)
-    directions = read_directions(file or _own_file(model), space)
+    directions = read_directions(file or own_file(model), space)
     edited(space, space.from_seeds([0]), directions, edits)  # before any avatar is drawn
     space.truncated(space.from_seeds([0]), psi)
 
@@ -65,7 +65,12 @@ def edited_generator(model, generator, edits, file=None, psi=1.0):
     return Generator(draw, generator.vocabulary, card=generator.card, licence=generator.licence)
 
 
-def _own_file(model):
+def own_file(model):
+    """The file of directions in a generator's own folder; `model` is what `open_generator` was given.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     folder = Path(model)
     if not folder.exists() and str(model) in pretrained.names():
         folder = pretrained.folder_of(model)

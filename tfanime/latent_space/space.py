@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfanime.images import to_uint8
 from tfanime.metrics.feature_network import hash_of_weights
-from tfanime.models.stylegan2 import centre_styles
+from tfanime.models.stylegan2 import centre_styles, has_styles
 from tfanime.models.stylegan2_mapping import truncate
 
 BATCH = 64
@@ -78,10 +78,9 @@ class LatentSpace:
                 "network whose latents can be reached. Received: a SavedModel"
             )
         self.network, self.inputs, self.vocabulary = generator.network, generator.inputs, generator.vocabulary
-        parts = {layer.name: layer for layer in self.network.layers}
-        self.has_styles = {"mapping", "synthesis"} <= set(parts)
+        self.has_styles = has_styles(self.network)
         if self.has_styles:
-            self.mapping, self.synthesis = parts["mapping"], parts["synthesis"]
+            self.mapping, self.synthesis = (self.network.get_layer(name) for name in ("mapping", "synthesis"))
             self.layers, self.size = self.synthesis.inputs[0].shape[1:]
         else:
             self.layers, self.size = 1, self.inputs.latents.size

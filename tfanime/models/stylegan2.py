@@ -146,6 +146,11 @@ def generator(
     return keras.Model([*inputs, noise], picture_network([styles, noise]), name="stylegan2_generator")
 
 
+def has_styles(network):
+    """Whether a `keras.Model` is a `generator`, of a mapping to w and a synthesis that sees a w in each layer."""
+    return {"mapping", "synthesis"} <= {layer.name for layer in network.layers}
+
+
 CENTRE_LATENTS = 256  # of which the mean w is the centre of truncation
 
 
@@ -162,7 +167,8 @@ def centre_styles(mapping_network, inputs):
         float32 `[batch, w_size]`; without tags, one row for all, `[1, w_size]`.
     """
     latents, *others = inputs
-    many = tf.random.stateless_normal([CENTRE_LATENTS, latents.shape[-1]], [0, 0], alg="philox")
+    with tf.init_scope():  # in a graph a constant, since other runtimes have no such random numbers
+        many = tf.random.stateless_normal([CENTRE_LATENTS, latents.shape[-1]], [0, 0], alg="philox").numpy()
     # of each row's tags: all latents under each of them
     repeated = [ops.repeat(each, CENTRE_LATENTS, axis=0) for each in others]
     many = ops.tile(many, (ops.shape(latents)[0], 1)) if repeated else many

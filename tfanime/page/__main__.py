@@ -1,4 +1,4 @@
-"""`python -m tfanime.page RUN ...`: a page that draws avatars in a browser, from generators of one's own."""
+"""`python -m tfanime.page RUN ...`: a page that draws avatars of your generators in a browser."""
 
 import json
 import shlex
@@ -20,8 +20,8 @@ class Config(Checked):
             enlarge the avatars or redraw pictures that are dropped on the page.
         out: A folder for any static host; default: the page is served on this machine, until Ctrl-C.
         single_file: Instead, one HTML file, which a browser opens from a disk too.
-        bits: Of the networks' weights. 16 draws the same pictures within one grey level; 8 is half as large, and what
-            it changes is printed.
+        bits: Bits of the networks' weights. 16 draws the same pictures within one grey level; 8 is half as large, and
+            the difference is printed.
         checkpoint: Of run folders: newest, best, or a step.
         obeyed: The tags.json that python -m tfanime.evaluate.tags wrote of these models: tags that a model disobeys
             are marked.

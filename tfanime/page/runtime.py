@@ -1,4 +1,4 @@
-"""What the page needs of others, fetched once: ONNX Runtime for browsers, and lit-html for the view.
+"""The page's dependencies, fetched once: ONNX Runtime for browsers, and lit-html for the view.
 
 `runtime.lock.json` pins packages of npm by version and integrity, and of PyPI by version and the SHA-256 of each file.
 The build of the wheel fetches them into `vendor/` beside this file, which git ignores, with their licences; where that

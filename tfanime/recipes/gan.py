@@ -170,8 +170,8 @@ def _report(session):
     last = run.read_metrics()[-1]
     parts = [
         f"step {step:,} after {minutes:.1f} minutes of training"
-        f"{f' ({step - session.start:,} steps of them now)' if session.start else ''}",
-        f"at last {last['images_per_second']:.0f} images/s",
+        f"{f' ({step - session.start:,} steps since it was resumed)' if session.start else ''}",
+        f"{last['images_per_second']:.0f} images/s at the end",
         ", ".join(f"{short} {last[name]:.3f}" for name, short in LOSSES.items() if name in last),
         *([f"best {best.by} {best.value:.4g} at step {best.step:,}"] if best and best.value is not None else []),
     ]

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from tfanime.command_line import quiet
 from tfanime.devices import parse_devices
 from tfanime.limits import BELOW_1, SEED, Checked, Limit, above, at_least, marks
 from tfanime.metrics.names import is_frechet
@@ -236,6 +237,10 @@ class FewPicturesSettings(Checked):
     augment: Literal["none", "diffaugment", "ada"] = "none"
     lecam_weight: Annotated[float, at_least(0)] = 0.0
 
+    def rules(self):
+        enough = self.augment != "ada" or self.batch_size > 1
+        yield "batch_size", enough, "at least 2 with --augment ada, which counts how many of a batch look real"
+
 
 @dataclass(frozen=True)
 class GameSettings(Checked):
@@ -296,7 +301,8 @@ class JudgingSettings(Checked):
 
     def rules(self):
         if self.fid_every:
-            from tfanime.metrics.features import parse_network  # here, because NumPy takes the time of --help
+            with quiet():  # it loads TensorFlow
+                from tfanime.metrics.features import parse_network
 
             parse_network(self.fid_features)  # which says itself what is wrong
         yield from ()

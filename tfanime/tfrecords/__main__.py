@@ -94,9 +94,11 @@ def summary(manifest, settings):
         lines.append("tags     none: SOURCE has no tags.csv, no files beside its pictures, and --tags names no file")
     shards = [*manifest.shards, *(manifest.holdout["shards"] if manifest.holdout else ())]
     size = sum(shard["bytes"] for shard in shards) / 1e6
-    lines.append(f"written  {len(shards)} shards, {size:,.1f} MB, in {out}")
+    lines.append(f"written  {len(shards)} shard{'s' if len(shards) > 1 else ''}, {size:,.1f} MB, in {out}")
     lines.append(f"look at  {out / 'report.html'}")
-    lines.append(f"next     python -m tfanime.recipes.wgan --data {shlex.quote(str(out))}")
+    size = next((size for size in (64, 32) if size <= manifest.image_size), None)
+    how = f"--config dcgan_r1_{size}" if size else "--image_size 16"
+    lines.append(f"next     python -m tfanime.recipes.dcgan {how} --data {shlex.quote(str(out))}")
     return "\n".join(lines)
 
 
