@@ -10,7 +10,8 @@ Columns:
 - drawn face: share in which the cascade for drawings finds a face; photo face: that for photos.
 - content: mean absolute difference to the photo in conv4_3 of `hed_vgg16`, before the ReLU.
 - colour: the loss of `tfanime.training.cartoon_terms.colour` to the photo.
-- retrieval: share of pictures that are nearer to their own photo than to every other, in features of `tagger`.
+- retrieval: share of pictures that are nearer to their own photo than to every other, in features of `tagger`, each
+  less the mean of its set.
 
 The row "another photo" takes for each photo the next one: what content, colour and retrieval are by chance.
 """
@@ -72,7 +73,9 @@ def rows_of(networks):
 
 
 def retrieval(first, second):
-    """Share of rows of `first` whose nearest of `second`, by cosine, is the row of the same number."""
+    """Share of rows of `first` whose nearest of `second`, by the cosine of their differences from their set's mean, is
+    the row of the same number. The means take out what all drawings have and no photo has."""
+    first, second = (rows - rows.mean(axis=0) for rows in (first, second))
     units = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (first, second)]
     return float(np.mean(np.argmax(units[0] @ units[1].T, axis=1) == np.arange(len(first))))
 

@@ -15,7 +15,7 @@ from tfanime.tfrecords.settings import Settings
 def test_retrieval():
     random = np.random.default_rng(0)
     rows = random.normal(size=(20, 6))
-    assert stylising.retrieval(3 * rows, rows) == 1.0
+    assert stylising.retrieval(3 * rows + 7, rows) == 1.0
     assert stylising.retrieval(np.roll(rows, 1, axis=0), rows) == 0.0
 
 

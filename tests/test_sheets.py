@@ -85,3 +85,12 @@ def test_pictures_what_is_made_of_them_and_the_truth():
         enlarged(pictures, truth)["samples"].draw(network), grid(np.concatenate([given, made, truth]), 3)
     )
     np.testing.assert_array_equal(PictureSheet(pictures).draw(network), grid(np.concatenate([given, made]), 3))
+
+
+def test_many_pictures_are_in_several_rows():
+    pictures = tiny_pictures.pictures(6, 8, 8)
+    rows = [pictures[:4], 255 - pictures[:4], pictures[4:], 255 - pictures[4:]]
+    sheet = PictureSheet(pictures, columns=4).draw(lambda images: -images)
+    np.testing.assert_array_equal(sheet, grid(np.concatenate(rows), 4))
+    few = PictureSheet(pictures, columns=9).draw(lambda images: -images)
+    np.testing.assert_array_equal(few, grid(np.concatenate([pictures, 255 - pictures]), 6))

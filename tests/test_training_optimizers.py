@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfanime.training.optimizers import DECAYS, OPTIMIZERS, Falling, schedule
+from tfanime.training.optimizers import DECAYS, OPTIMIZERS, After, Falling, Rising, schedule
 
 
 def rates(decay, begin, steps=100):
@@ -42,6 +42,20 @@ def updates(name, gradients, beta_1, beta_2):
         optimizer.apply([keras.ops.convert_to_tensor([gradient], "float32")], [variable])
         places.append(float(variable.numpy()[0]))
     return places
+
+
+def test_a_rate_of_two_phases():
+    rate = After(0.3, 0.1, 5)
+    assert [float(rate(step)) for step in (0, 4, 5, 9)] == pytest.approx([0.3, 0.3, 0.1, 0.1])
+    falling = After(0.3, Falling(0.1, "linear", 0, 10), 5)
+    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(After(0.3, 0.1, 5)))
+    assert [float(falling(step)) for step in (4, 5, 10)] == pytest.approx([0.3, 0.05, 0.0])
+    assert [float(again(step)) for step in (4, 5)] == pytest.approx([0.3, 0.1])
+
+
+def test_a_weight_that_rises():
+    weight = Rising(0.8, 10, 4)
+    assert [float(weight(step)) for step in (0, 10, 11, 14, 99)] == pytest.approx([0.0, 0.0, 0.2, 0.8, 0.8])
 
 
 def test_optimizers_follow_their_formulas():

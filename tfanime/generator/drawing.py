@@ -93,8 +93,9 @@ class Generator:
         Raises:
             ValueError: The network has no styles: it is no StyleGAN2, or a SavedModel.
         """
-        names = {layer.name for layer in self.network.layers} if self.network else set()
-        if not {"mapping", "synthesis"} <= names:
+        from tfanime.models.stylegan2 import has_styles
+
+        if not self.network or not has_styles(self.network):
             raise ValueError(f"psi must be 1 for a generator without styles, which StyleGAN2 has. Received: {psi}")
         return drawing(self.network, self.inputs, self.card, self.licence, psi)
 

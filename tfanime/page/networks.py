@@ -112,17 +112,17 @@ def _parts(generator):
     """By the part's name its function and the `tf.TensorSpec`s that it takes; and what `Networks.w` says."""
     import tensorflow as tf
 
+    from tfanime.models.stylegan2 import CENTRE_LATENTS, has_styles
+
     network, inputs = generator.network, generator.inputs
     if network is None:  # exported: one function, whose pictures are uint8 already
         return {"network": (generator.synthesize, inputs.specs)}, None
-    if "mapping" not in {layer.name for layer in network.layers}:
+    if not has_styles(network):
 
         def draw(*values):
             return {"images": network(inputs.of(*values), training=False)}
 
         return {"network": (draw, inputs.specs)}, None
-    from tfanime.models.stylegan2 import CENTRE_LATENTS
-
     mapping, synthesis = network.get_layer("mapping"), network.get_layer("synthesis")
     taken = {spec.name: spec for spec in inputs.specs}
     specs = [taken[each.name] for each in mapping.inputs if each.name in taken]
