@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from tfanime import pretrained
-from tfanime.generator import open_discriminator, open_generator, read_card
+from tfanime.generator import open_discriminator, open_generator, open_network, read_card
+from tfanime.generator.enlarging import bicubic
+from tfanime.training.degradation import shrunk
 
 DIGEST = "0" * 64
 
@@ -56,6 +58,21 @@ def test_avatars64_draws_what_tags_say():
     assert red[0] - red[1:].max() > 20 and green[1] - max(green[0], green[2]) > 10 and blue[2] - blue[0] > 20
     assert generator.images(seeds, "black hair").mean() < generator.images(seeds, "blonde hair").mean() - 40
     np.testing.assert_array_equal(generator.images([5]), open_generator("avatars64").images([5]))
+
+
+def test_avatars64_x2_enlarges_what_avatars64_draws():
+    enlarger, avatars = open_network("avatars64_x2", kinds=["upscale"]), open_generator("avatars64").images(range(4))
+    folder = pretrained.folder_of("avatars64_x2")
+    assert (folder / read_card(folder)["file"]).stat().st_size <= 4 * 2**20 and enlarger.form.scale == 2
+    large = enlarger.images(avatars)
+    small = np.stack([shrunk(image, 2) for image in large])
+    assert np.abs(small.astype(int) - avatars).mean() < 3
+    plain = np.stack([bicubic(image, 2) for image in avatars])
+
+    def edges(images):
+        return np.abs(np.diff(images.astype(int), axis=1)).mean()
+
+    assert edges(large) > 1.05 * edges(plain)
 
 
 def test_names_and_folders_beside_them(folder):

@@ -79,7 +79,7 @@ def write_picture_network(
         folder: Where it shall be.
         network: The `keras.Model`, pictures in [-1, 1] of any height and width -> pictures in [-1, 1].
         form: Its `Form`.
-        provenance, licence, half, discriminator: See `write_generator`.
+        provenance: See `write_generator`, as for all that follow.
 
     Raises:
         OSError: The folder cannot be written; what was in it stays.

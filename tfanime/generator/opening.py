@@ -44,7 +44,8 @@ def open_network(
     """Opens a trained network of any kind.
 
     Args:
-        path, checkpoint: See `open_generator`.
+        path: See `open_generator`.
+        checkpoint: See `open_generator`.
         kinds: Those that it may be of: `"seeds"`, `"upscale"`, `"stylise"`.
 
     Returns:

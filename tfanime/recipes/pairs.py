@@ -1,11 +1,13 @@
 """Small pictures and their large ones as the data of a recipe, see `tfanime.training.degradation`."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfanime.data import FaceData
 from tfanime.recipes.faces import open_faces
-from tfanime.training.degradation import Degradation
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load
+    from tfanime.data import FaceData
+    from tfanime.training.degradation import Degradation
 
 DRAWN = 2048
 """Pictures of a generator whose artefacts are shown."""
@@ -21,8 +23,8 @@ class PairData:
         artefacts: The card's SHA-256 of the generator whose pictures the degradation has; None without one.
     """
 
-    faces: FaceData
-    degradation: Degradation
+    faces: "FaceData"
+    degradation: "Degradation"
     artefacts: str | None = None
     vocabulary = None
 
@@ -81,6 +83,8 @@ def open_pairs(config, run, warn):
         OSError, ValueError: See `open_faces`; the generator of `--artefacts` cannot be opened, or draws pictures that
             are too small.
     """
+    from tfanime.training.degradation import Degradation
+
     faces = open_faces(run, config.data, config.image_size)
     if faces.stored_size == config.image_size:
         warn(
