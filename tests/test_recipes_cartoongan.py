@@ -182,6 +182,7 @@ def test_bad_settings(options, message):
         cartoongan.Config(**{"photos": "x"} | options)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_as_if_it_had_not_been_broken_off(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, *PHASES, f"--photos={photos}", f"--data={shards}", "--epoch_steps=2", "--sample_steps=2"]
     assert cartoongan.main([*common, "--run=whole", "--steps=5"]) == 0

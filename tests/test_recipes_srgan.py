@@ -136,6 +136,7 @@ def test_bad_settings(options, message):
         srgan.Config(**TINY | options)
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_bit_for_bit_and_opened(shards, in_tmp, capsys):
     flags = [*FLAGS, f"--data={shards}", "--precision=float32", "--epoch_steps=1", "--degradation=blind"]
     flags += ["--horizontal_flip", "--drop=1"]
@@ -172,7 +173,7 @@ def test_a_run_begins_with_another(shards, in_tmp, capsys):
             np.testing.assert_allclose(first, second, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["residual", "shown"])
+@pytest.mark.parametrize("way", [pytest.param("residual", marks=pytest.mark.slow), "shown"])
 def test_artefacts_of_a_generator(shards, run_folder, in_tmp, way, monkeypatch):
     monkeypatch.setattr(pairs, "DRAWN", 6)
     flags = [*FLAGS, f"--data={shards}", f"--artefacts={run_folder}", f"--artefact_way={way}"]
