@@ -50,7 +50,7 @@ def assert_same(first, second, without=()):
         pytest.param(
             {"loss": "wasserstein", "terms": [Term(gradient_penalty, "discriminator", 10.0)]}, marks=pytest.mark.slow
         ),
-        {"tags": True, "rules": {"adversarial_weight": 2.0}},
+        pytest.param({"tags": True, "rules": {"adversarial_weight": 2.0}}, marks=pytest.mark.slow),
     ],
     ids=["spectral norm, clipped gradients", "lazy R1, clipped weights", "interpolated penalty", "tags"],
 )
