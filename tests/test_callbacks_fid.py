@@ -110,6 +110,7 @@ def features(tmp_path):
     return tmp_path / "pool.keras"
 
 
+@pytest.mark.slow
 def test_recipes_log_it_and_keep_the_best_by_it(shards, features, in_tmp, capsys, two_devices):
     network = open_network(str(features))
     flags = [*TINY.split(), f"--data={shards}", "--epoch_steps=1", "--learning_rate=0.01", "--devices=cpu:2"]

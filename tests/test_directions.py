@@ -8,6 +8,7 @@ from tfanime import command_line, directions, generate
 from tfanime.latent_space.directions import moved, read_directions
 
 
+@pytest.mark.slow
 def test_directions_from_the_command_line_change_avatars(styled, styled_folder, in_tmp, capsys):
     flags = "--sefa=2 --pca=1 --pictures=256 --avatars=1,2,3 --steps=[-1,2] --out=found"
     directions.main([str(styled_folder), *flags.split()])

@@ -91,6 +91,7 @@ def styled_export(styled_folder, tmp_path_factory):
     return export.export(styled_folder, folder / "out", onnx=folder / "a.onnx"), folder / "a.onnx"
 
 
+@pytest.mark.slow
 def test_a_stylegan2_is_exported_with_its_noise(styled_export, styled):
     signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
     inputs = styled.inputs.from_seeds(SEEDS)

@@ -105,6 +105,7 @@ def test_best_of_several_needs_a_tag_that_the_tagger_sees():
         next(generate.best_of_several(seeds_as_pictures(None), [0], "red hair", count=4, tagger=Reader()))
 
 
+@pytest.mark.slow
 def test_kept_seeds_draw_the_same_avatars_without_best_of(tmp_path, capsys):
     flags = ["avatars64", "--tags=red hair", "--seeds=0-1"]
     generate.main([*flags, "--best_of=3", f"--out={tmp_path / 'best.png'}"])

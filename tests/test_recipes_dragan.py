@@ -100,6 +100,7 @@ def test_bad_settings(options, message):
         dragan.Config(**options)
 
 
+@pytest.mark.slow
 def test_from_shards_to_avatars_by_tags(shards, in_tmp, capsys):
     flags = [f"--{name}={value}" for name, value in TINY.items()]
     flags += ["--precision=float32", "--learning_rate=0.05", "--steps=3", f"--data={shards}", "--run=a"]

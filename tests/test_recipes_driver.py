@@ -153,6 +153,7 @@ def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp
         assert same(tensors("parts", folder), tensors("whole", folder))
 
 
+@pytest.mark.slow
 def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, capsys):
     flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--epoch_steps=1", "--checkpoint_minutes=1e-9"]
     assert wgan.main([*flags, "--run=a", "--steps=3", "--best_by=generator_loss", "--best_mode=max"]) == 0
@@ -238,6 +239,7 @@ def test_a_run_that_became_infinite_needs_other_settings_and_so_another_run(shar
     assert RunFolder("b").load()["config"]["optimizer"] == "sgd" and RunFolder("b").read_metrics()[-1]["step"] == 4
 
 
+@pytest.mark.slow
 def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
     flags = [f"--data={shards}", *WGAN, "--run=a", "--epoch_steps=1"]
     assert wgan.main([*flags, "--steps=3", "--profile=2,3"]) == 0

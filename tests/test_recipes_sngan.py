@@ -43,7 +43,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("flag", READ)
+@pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))

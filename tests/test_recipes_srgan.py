@@ -162,6 +162,7 @@ def test_a_run_is_resumed_bit_for_bit_and_opened(shards, in_tmp, capsys):
     assert np.abs(there.images(pictures).astype(int) - here.images(pictures)).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_another(shards, in_tmp, capsys):
     flags = [*FLAGS, f"--data={shards}", "--precision=float32"]
     assert srgan.main([*flags, "--run=a", "--steps=2"]) == 0

@@ -88,7 +88,7 @@ def test_a_runs_name_is_one_folder(read):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"sngan"', '"gan"', "recipe must be one of dcgan, .*wgan_gp. Received: 'gan'"),
+        ('"sngan"', '"gan"', "recipe must be one of cartoongan, dcgan, .*wgan_gp. Received: 'gan'"),
         ('recipe = "sngan"', "", "recipe must be one of .* Received: None"),
         ("[grid]", "[gird]", "keys must be recipe, settings, grid or combinations. Received: 'gird'"),
         ("[settings]", "[[settings]]", r"settings must be a table. Received: \[\{"),

@@ -43,9 +43,14 @@ def assert_same(first, second, without=()):
     "game",
     [
         {"loss": "hinge", "spectral": True, "rules": {"gradient_clip": 0.05}},
-        {"terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
-        {"loss": "wasserstein", "terms": [Term(gradient_penalty, "discriminator", 10.0)]},
-        {"tags": True, "rules": {"adversarial_weight": 2.0}},
+        pytest.param(
+            {"terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"loss": "wasserstein", "terms": [Term(gradient_penalty, "discriminator", 10.0)]}, marks=pytest.mark.slow
+        ),
+        pytest.param({"tags": True, "rules": {"adversarial_weight": 2.0}}, marks=pytest.mark.slow),
     ],
     ids=["spectral norm, clipped gradients", "lazy R1, clipped weights", "interpolated penalty", "tags"],
 )
@@ -61,7 +66,10 @@ def test_parts_make_the_whole_batchs_updates(game, two_devices):
 
 @pytest.mark.parametrize(
     "game",
-    [{"norm": True}, {"terms": [Term(dragan, "discriminator", 10.0, measure=deviation)]}],
+    [
+        {"norm": True},
+        pytest.param({"terms": [Term(dragan, "discriminator", 10.0, measure=deviation)]}, marks=pytest.mark.slow),
+    ],
     ids=["batch norm", "DRAGAN's deviation"],
 )
 def test_statistics_of_the_batch_are_of_a_part_which_devices_share(game, two_devices):

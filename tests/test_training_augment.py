@@ -243,7 +243,8 @@ def test_p_follows_the_sign_of_the_reals(tmp_path):
     assert float(full["probability"]) == pytest.approx(0.8) and float(full["sign"]) == 0
 
 
-@pytest.mark.parametrize("kind", [pytest.param("diffaugment", marks=pytest.mark.slow), "ada"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", AUGMENTATIONS[1:])
 def test_parts_and_devices_make_the_updates_of_one(kind, two_devices):
     images = tiny_networks.pictures(2, 8)
 

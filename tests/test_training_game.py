@@ -78,7 +78,7 @@ TERMS = {
 }
 
 
-SLOW = {"path lengths", "content", "lazy content"}  # the others have what is in them
+SLOW = {"lazy path lengths", "path lengths", "content", "lazy content"}  # tests/test_training_terms.py is quicker
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_parts_and_devices_make_the_updates_of_one(terms, two_devices):
     assert_same(trained(terms, two_devices, accumulate=2), whole)
 
 
+@pytest.mark.slow
 def test_a_lazy_dragan_of_parts_is_the_same_on_two_devices(two_devices):
     terms = [Term(dragan, "discriminator", 10.0, every=2, measure=deviation)]
     one = trained(terms, accumulate=2, critic_steps=2)

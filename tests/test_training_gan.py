@@ -199,7 +199,7 @@ def test_a_counter_is_copied_instead_of_averaged():
     "rules",
     [
         {"norm": False, "terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
-        {"norm": True, "loss": "wasserstein"},
+        pytest.param({"norm": True, "loss": "wasserstein"}, marks=pytest.mark.slow),
         {"spectral": True, "loss": "hinge", "rules": {"gradient_clip": 0.05}},
     ],
     ids=["penalty and clipping", "batch norm", "spectral norm and clipped gradients"],

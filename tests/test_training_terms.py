@@ -297,7 +297,13 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("penalties", RULES.values(), ids=RULES)
+@pytest.mark.parametrize(
+    "penalties",
+    [
+        pytest.param(terms, id=name, marks=() if name == "lazy dragan" else pytest.mark.slow)
+        for name, terms in RULES.items()
+    ],
+)
 def test_two_devices_are_one(penalties, two_devices):
     # The second device's pictures vary more than the first's.
     images = tiny_networks.pictures(2, 8, 2) * np.linspace(0.1, 1, 8, dtype=np.float32).reshape(8, 1, 1, 1, 1)
