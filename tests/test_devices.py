@@ -33,7 +33,8 @@ def assert_same_but_for_rounding(one, other):
         np.testing.assert_allclose(other[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("game", ["dcgan", pytest.param("wgan_gp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("game", ["dcgan", "wgan_gp"])
 def test_two_devices_train_what_one_does(game, shards, in_tmp, capsys, monkeypatch):
     recipe, flags = GAMES[game]
     for count in (1, 2):

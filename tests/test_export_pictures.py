@@ -15,7 +15,7 @@ from tfanime.images import png_of, to_float, to_uint8
 SIZES = ((1, 16, 16), (3, 24, 40), (2, 20, 64))
 
 
-@pytest.fixture(scope="module", params=["upscale", "stylise"])
+@pytest.fixture(scope="module", params=["upscale", pytest.param("stylise", marks=pytest.mark.slow)])
 def kind(request):
     return request.param
 

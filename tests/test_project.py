@@ -36,6 +36,7 @@ def test_pictures_become_points_that_other_commands_take(faces, styled, styled_f
     assert (in_tmp / "mixed.png").is_file()
 
 
+@pytest.mark.slow
 def test_without_tags_the_tagger_is_asked_and_latents_are_searched(faces, run_folder, styled_folder, in_tmp, capsys):
     project.main(["faces/a.png", str(styled_folder), "--no_crop", "--film=false", "--space=w", *FAST])
     assert capsys.readouterr().out.startswith("tags seen: ")

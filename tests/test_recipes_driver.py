@@ -421,6 +421,7 @@ def test_a_recipe_with_other_data_and_another_thing_to_keep(in_tmp, capsys):
         means.main([*flags, "--run=b", "--batch_size=7"])
 
 
+@pytest.mark.slow
 def test_groups_that_no_face_has_are_left_out(shards, in_tmp, monkeypatch, capsys):
     load = data.load
 

@@ -4,6 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import recipe_flags
 import recipe_runs
 import tiny_pictures
 import tiny_vgg
@@ -96,7 +97,7 @@ READ = {
 OF_DATA = {"degradation", "jitter", "artefacts", "artefact_way"}
 
 
-@pytest.mark.parametrize("flag", READ)
+@pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
 def test_each_flag_is_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{"image_size": 32, flag: value} if flag == "crop" else {flag: value}))
@@ -174,7 +175,8 @@ def test_a_run_begins_with_another(shards, in_tmp, capsys):
             np.testing.assert_allclose(first, second, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", [pytest.param("residual", marks=pytest.mark.slow), "shown"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["residual", "shown"])
 def test_artefacts_of_a_generator(shards, run_folder, in_tmp, way, monkeypatch):
     monkeypatch.setattr(pairs, "DRAWN", 6)
     flags = [*FLAGS, f"--data={shards}", f"--artefacts={run_folder}", f"--artefact_way={way}"]

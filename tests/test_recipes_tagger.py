@@ -127,6 +127,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
         tagger.main(["--run=parts"])
 
 
+@pytest.mark.slow
 def test_minutes_end_a_run_which_is_judged_all_the_same(tagged, in_tmp, capsys):
     flags = [f"--data={tagged}", *TINY, "--run=short", "--steps=100000", "--minutes=0.005"]
     assert tagger.main(flags) == 0

@@ -64,6 +64,7 @@ def test_parts_make_the_whole_batchs_updates(game, two_devices):
     assert_same(train(2, two_devices, **game), whole, accuracies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "game",
     [

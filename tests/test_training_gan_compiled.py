@@ -36,7 +36,7 @@ def one_device():
 @pytest.mark.parametrize(
     "game",
     [
-        {"norm": True, "rules": {"accumulate": 2, "gradient_clip": 0.5}},
+        pytest.param({"norm": True, "rules": {"accumulate": 2, "gradient_clip": 0.5}}, marks=pytest.mark.slow),
         {"spectral": True, "terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
     ],
     ids=["batch norm, parts, clipped gradients", "spectral norm, lazy R1, clipped weights"],

@@ -101,6 +101,7 @@ def test_a_mixed_pass_counts_once_in_the_average():
             StyleMixing(wrong)
 
 
+@pytest.mark.slow
 def test_devices_make_the_updates_of_one(two_devices):
     one = game()
     logs = train(one)
