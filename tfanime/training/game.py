@@ -307,3 +307,11 @@ class Game(keras.Model):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built. Keras would take the mean of a first batch, which several workers cannot with tags."""
+
+
+def copy_for_average(network: keras.Model) -> keras.Model:
+    """A copy of a network that holds the average of its weights, see `Game.average`; no optimizer moves it."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy

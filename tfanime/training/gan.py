@@ -12,8 +12,8 @@ from tfanime.models.spectral import power_iterations
 from tfanime.tag_sampling import TagSampler
 from tfanime.tags import TagVocabulary
 from tfanime.training.accumulation import Parts
-from tfanime.training.game import Game
-from tfanime.training.losses import LOSSES, Loss
+from tfanime.training.game import Game, copy_for_average
+from tfanime.training.losses import Loss, as_loss
 from tfanime.training.players import require_players, sees_tags, tells_tags
 from tfanime.training.replicas import mean_over_replicas, own_part
 from tfanime.training.tag_losses import FORMS, SIDES, shown, tag_accuracy, tag_loss
@@ -71,9 +71,7 @@ class GAN(Game):
         self.sees_tags = bool(vocabulary) and sees_tags(discriminator)
         self.tells_tags = bool(vocabulary) and tells_tags(discriminator)
         self.ema_half_life = ema_half_life
-        self.ema_generator = keras.models.clone_model(generator)
-        self.ema_generator.set_weights(generator.get_weights())
-        self.ema_generator.trainable = False
+        self.ema_generator = copy_for_average(generator)
 
     def compile(
         self,
@@ -122,10 +120,7 @@ class GAN(Game):
         Raises:
             ValueError: `loss` is not known, or see `Game.set_players`.
         """
-        if not isinstance(loss, Loss):
-            if loss not in LOSSES:
-                raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
-            loss = LOSSES[loss]
+        loss = as_loss(loss)
         if exclusive_tags not in FORMS:
             raise ValueError(f"exclusive_tags must be one of {', '.join(FORMS)}. Received: {exclusive_tags!r}")
         if tag_loss_on not in SIDES:

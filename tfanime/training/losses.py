@@ -113,3 +113,16 @@ LOSSES = {
     "relativistic": Loss(relativistic_discriminator, relativistic_generator, paired=True),
     "relativistic_average": Loss(relativistic_average_discriminator, relativistic_average_generator, paired=True),
 }
+
+
+def as_loss(loss: str | Loss) -> Loss:
+    """The `Loss` of a name in `LOSSES`; one that is a `Loss` already stays.
+
+    Raises:
+        ValueError: There is no loss of this name.
+    """
+    if isinstance(loss, Loss):
+        return loss
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
+    return LOSSES[loss]

@@ -10,8 +10,8 @@ from tfanime.generator import Form
 from tfanime.models.spectral import power_iterations
 from tfanime.training.accumulation import Parts
 from tfanime.training.content import Content
-from tfanime.training.game import Game
-from tfanime.training.losses import LOSSES, Loss
+from tfanime.training.game import Game, copy_for_average
+from tfanime.training.losses import Loss, as_loss
 from tfanime.training.terms import Term
 from tfanime.training.weighing import Weighing, size
 
@@ -69,9 +69,7 @@ class Stylising(Game):
         self.generator = generator
         self.discriminator = discriminator
         self.ema_half_life = ema_half_life
-        self.ema_generator = keras.models.clone_model(generator)
-        self.ema_generator.set_weights(generator.get_weights())
-        self.ema_generator.trainable = False
+        self.ema_generator = copy_for_average(generator)
 
     def compile(
         self,
@@ -105,10 +103,7 @@ class Stylising(Game):
             ValueError: `loss` is not known, there is no content to learn in `content_steps`, the weighing has other
                 parts than the generator's loss, two of these have one name, or see `Game.set_players`.
         """
-        if not isinstance(loss, Loss):
-            if loss not in LOSSES:
-                raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
-            loss = LOSSES[loss]
+        loss = as_loss(loss)
         terms = tuple(terms)
         players = {
             "generator": (self.generator, generator_optimizer),

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tfanime.generator import Form
 from tfanime.models.spectral import power_iterations
 from tfanime.training.accumulation import Parts
-from tfanime.training.game import Game
-from tfanime.training.losses import LOSSES, Loss
+from tfanime.training.game import Game, copy_for_average
+from tfanime.training.losses import Loss, as_loss
 from tfanime.training.terms import Sight, Term
 
 
@@ -79,9 +79,7 @@ class Upscaling(Game):
         self.discriminator = discriminator
         self.form = form
         self.ema_half_life = ema_half_life
-        self.ema_generator = keras.models.clone_model(generator)
-        self.ema_generator.set_weights(generator.get_weights())
-        self.ema_generator.trainable = False
+        self.ema_generator = copy_for_average(generator)
 
     def compile(
         self,
@@ -110,10 +108,7 @@ class Upscaling(Game):
         Raises:
             ValueError: `loss` is not known, or see `Game.set_players`.
         """
-        if not isinstance(loss, Loss):
-            if loss not in LOSSES:
-                raise ValueError(f"loss must be a Loss or one of {', '.join(LOSSES)}. Received: {loss!r}")
-            loss = LOSSES[loss]
+        loss = as_loss(loss)
         players = {
             "generator": (self.generator, generator_optimizer),
             "discriminator": (self.discriminator, discriminator_optimizer),
