@@ -99,7 +99,7 @@ def test_best_of_several_keeps_the_likeliest_of_each_seeds_own():
 
 
 def test_best_of_several_needs_a_tag_that_the_tagger_sees():
-    with pytest.raises(ValueError, match=r"tags must name one that reader1 can see, for best_of. Received"):
+    with pytest.raises(ValueError, match=r"tags must include one that reader1 predicts, for best_of. Received"):
         next(generate.best_of_several(seeds_as_pictures(), [0], "no red hair", count=4, tagger=Reader()))
     with pytest.raises(ValueError, match="tags must be left out for a generator that was trained without"):
         next(generate.best_of_several(seeds_as_pictures(None), [0], "red hair", count=4, tagger=Reader()))

@@ -70,12 +70,14 @@ def best_of_several(generator, seeds, tags, count, tagger, batch=64, allow_untra
         seeds: Sequence of ints. Seed s stands for the seeds count * s to count * s + count - 1.
         tags: See `Generator.images`; at least one that the tagger knows.
         count: How many are drawn for each.
-        tagger: A `tfanime.tagger.files.TaggerNetwork`. Kept is the avatar of which it finds the tags likeliest.
+        tagger: A `tfanime.tagger.files.TaggerNetwork`. The avatar for which it predicts the tags with the highest
+            probability is kept.
         batch: Pictures drawn at once.
         allow_untrained_tags: See `Generator.images`.
 
     Yields:
-        `(kept, images)`: the seeds that were kept and their avatars, for some of the seeds at a time.
+        `(kept, images)`, for some of the seeds at a time: the seeds that were kept, a list of ints, and their avatars,
+        uint8 `[len(kept), height, width, 3]`.
 
     Raises:
         ValueError: The generator has no tags, or the tagger knows none of these.
@@ -88,8 +90,8 @@ def best_of_several(generator, seeds, tags, count, tagger, batch=64, allow_untra
     wanted = np.sign(generator.vocabulary.wanted(tags, allow_untrained_tags))[None]
     asked = in_words_of(tagger.vocabulary, generator.vocabulary, wanted)
     exclusive = np.concatenate([np.repeat(group.exclusive, len(group.tags)) for group in tagger.vocabulary.groups])
-    if not ((asked > 0) | (asked < 0) & ~exclusive).any():  # that a face's hair is not red tells too little
-        raise ValueError(f"tags must name one that {tagger.name} can see, for best_of. Received: {tags!r}")
+    if not ((asked > 0) | (asked < 0) & ~exclusive).any():  # one excluded colour is not enough to choose by
+        raise ValueError(f"tags must include one that {tagger.name} predicts, for best_of. Received: {tags!r}")
     together = max(1, batch // count)
     for begin in range(0, len(seeds), together):
         part = seeds[begin : begin + together]
@@ -135,7 +137,7 @@ def main(arguments=None):
         from tfanime.tagger.files import open_tagger
 
         tagger = open_tagger()
-        print(f"of {config.best_of} avatars each, the one is kept that shows the tags best to {tagger.name}")
+        print(f"{tagger.name} keeps one of {config.best_of} avatars each, the one that shows the tags best")
         drawn = best_of_several(
             generator, seeds, config.tags, config.best_of, tagger, config.batch, config.allow_untrained_tags
         )
