@@ -121,6 +121,7 @@ class Judges:
             sight = SimpleNamespace(
                 inputs=to_float(tf.constant(self.photos[i : i + BATCH])),
                 fakes=to_float(tf.constant(images[i : i + BATCH])),
+                shared={},
             )
             distances.append(np.array([float(self.content(sight)), float(colour(sight))]) * len(sight.fakes))
         content, colours = np.sum(distances, axis=0) / len(images)
