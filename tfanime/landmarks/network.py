@@ -10,8 +10,8 @@ from keras import layers
 from tfanime.landmarks.points import NAMES
 from tfanime.models.layers import BatchNormalization
 
-CHANNELS = (24, 48, 96, 128)
-HIDDEN = 128
+CHANNELS = (16, 32, 64, 96)
+HIDDEN = 96
 
 
 def landmark_network(image_size=64, channels=CHANNELS, hidden=HIDDEN):
