@@ -242,6 +242,7 @@ def test_two_devices_are_one(few_layers, photos, shards, in_tmp):
             np.testing.assert_allclose(one[name], two[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_content_of_another(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, f"--photos={photos}", f"--data={shards}", "--epoch_steps=1"]
     assert cartoongan.main([*common, "--run=first", "--steps=1", "--content_steps=1"]) == 0

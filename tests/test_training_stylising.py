@@ -130,6 +130,7 @@ def test_two_devices_are_one(name, two_devices):
         np.testing.assert_allclose(logs[name], others[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_parts_are_the_whole():
     whole, parts = game(terms=terms(), content_steps=1), game(terms=terms(), content_steps=1, accumulate=2)
     for model in (whole, parts):
@@ -137,6 +138,7 @@ def test_parts_are_the_whole():
     assert_same(whole, parts, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     shares = {"adversarial": 2.0, "Content": 1.0}
 
