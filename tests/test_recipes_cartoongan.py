@@ -95,6 +95,10 @@ def layer(game, name):
     return getattr(next(term.function for term in game.terms if isinstance(term.function, Content)), name)
 
 
+def colours(game):
+    return next(term.function for term in game.terms if term.name == "colour")
+
+
 def points(game):
     return next(term.function for term in game.terms if term.name == "Landmarks")
 
@@ -139,6 +143,7 @@ READ = {
     "colour": (4.0, lambda game: weights(game)["colour"] == 4.0),
     "total_variation": (0.5, lambda game: weights(game)["total_variation"] == 0.5),
     "landmarks": (0.75, lambda game: weights(game)["Landmarks"] == 0.75),
+    "colour_square": (4, lambda game: colours(game).keywords == {"square": 4}),
     "slack": (0.25, lambda game: points(game).slack == 0.25),
     "eye_scale": (1.5, lambda game: points(game).eye_scale == 1.5),
     "smooth": (0.5, lambda game: negatives(game)["smooth"] == 0.5),
