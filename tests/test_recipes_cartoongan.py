@@ -263,6 +263,8 @@ def test_data_that_do_not_do(few_layers, photos, shards, in_tmp, capsys):
         cartoongan.main([*common, f"--photos={shards}", f"--data={shards}"])
     with pytest.raises(ValueError, match=r"--photos must be a folder of shards of photos. Received: None"):
         cartoongan.main([*common, f"--data={shards}"])
+    with pytest.raises(FileNotFoundError, match=r"a landmark network must have the files none.npz and none.json"):
+        cartoongan.main([*common, f"--photos={photos}", f"--data={shards}", "--landmark_network=none"])
     with pytest.raises(FileNotFoundError, match=r"--photos: .*absent"):
         cartoongan.main([*common, "--photos=absent", f"--data={shards}"])
     other = tiny_photos.shards_of(tiny_photos.folder_of(in_tmp / "pictures", 6), in_tmp / "other", holdout=0.0)
