@@ -45,7 +45,7 @@ def test_a_step_is_an_update_of_each_player(loss):
     logs = train(model, batches(1))
 
     class Seen:
-        inputs, targets = photos, smooth
+        inputs, targets, shared = photos, smooth, {}
         judge = staticmethod(critic)
 
     Seen.reals = reals
@@ -98,6 +98,16 @@ def test_weights_by_measured_gradients():
         value = logs["weight_colour"][0] * colour(type("", (), {"inputs": photos, "fakes": fakes}))
     slope = 8 * tape.gradient(value, fakes)
     assert float(tf.sqrt(tf.reduce_mean(slope**2))) == pytest.approx(SHARES["colour"], rel=1e-4)
+    # Once they are measured, one backward pass of the weighted sum gives the update of one pass for each.
+    one, other = (game(terms=unweighted(), weighing=Weighing(SHARES, steps=steps)) for steps in (1, 2))
+    for model in (one, other):
+        train(model, batches(1))
+    other.term_weighing_steps.assign(2.0)
+    for model in (one, other):
+        train(model, batches(2), 1)
+    assert one.step == other.step == 2
+    for found, expected in ((one.generator, other.generator), (one.discriminator, other.discriminator)):
+        assert_same(found, expected, rtol=1e-4, atol=1e-6)
     fixed = game(terms=terms()).weights_of_losses()
     assert fixed == {"adversarial": 1.0, "Content": 0.02, "Style": 0.01, "colour": 3.0, "total_variation": 0.5}
 
