@@ -110,6 +110,7 @@ def page_model(generator, name, source, bits=16, obeyed=None, directions=(), ser
         "inputs": [_input(spec) for spec in generator.inputs.specs],
         "vocabulary": vocabulary and replace(vocabulary, priors=vocabulary.probabilities).to_json() | {"aliases": {}},
         "w": drawn and drawn.w,
+        "variety": generator.network is not None or not generator.has_styles,
         "difference": drawn and round(drawn.difference, 3),
         "obeyed": obeyed,
         "directions": [_direction(each) for each in directions],
