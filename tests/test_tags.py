@@ -132,7 +132,8 @@ def test_pickling_keeps_the_vocabulary():
 
 
 def test_the_documentation_lists_every_tag_and_alias():
-    text = (Path(__file__).parents[1] / "docs" / "tags.md").read_text(encoding="utf-8")
+    pages = [Path(__file__).parents[1] / "docs" / name for name in ("tags.md", "tag_words.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     for vocabulary in (JIN34, KONACHAN26):
         for alias, tag in vocabulary.aliases.items():
             assert re.search(rf"^\| `{tag}` \|.*`{re.escape(alias)}`", text, re.MULTILINE), (tag, alias)

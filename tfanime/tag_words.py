@@ -1,6 +1,6 @@
 """Words of boards, networks and artists for the tags that both built-in vocabularies have."""
 
-# Words of Danbooru and boards like it, and of networks trained on them; docs/tags.md says where they are from. An alias
+# Words of Danbooru and boards like it, and of networks trained on them; docs/tag_words.md says where they are from. An alias
 # means that the tag is true: sunglasses are no glasses, an unworn hat is no hat, hazel eyes may be yellow or brown.
 HAIR_COLOURS = {
     "aqua_hair": "cyan_hair teal_hair turquoise_hair",
