@@ -138,7 +138,7 @@ def test_the_discriminators_loss_and_gradients_are_those_of_the_recipe(networks,
 def test_r1_is_the_terms(networks):
     _, discriminator, _, twin = networks
     labels = tf.constant(np.sign(TAGS + 0.5))
-    sight = Sight(reals=tf.constant(IMAGES), judge=lambda images: discriminator([images, labels], training=True)[0])
+    sight = Sight(reals=tf.constant(IMAGES), logits_of=lambda images: discriminator([images, labels], training=True)[0])
     with tf.GradientTape() as tape:
         expected = r1(sight)
     slopes = tape.gradient(expected, discriminator.get_layer("from_rgb").kernel)

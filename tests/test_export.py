@@ -166,7 +166,7 @@ def test_the_model_card(exported, run_folder):
     details = json.loads((run_folder / "run.json").read_text())
     assert card["tfanime"] == __version__ and card["image_size"] == [16, 16]
     assert card["latents"] == {"size": 5, "distribution": "uniform"}
-    assert card["vocabulary"] is None and "bound what may be done" in card["licence"]
+    assert card["vocabulary"] is None and "licences of the pictures" in card["licence"]
     training = card["training"]
     assert training["recipe"] == "dcgan" and training["step"] == 2 and training["data"] == details["data"]
     assert training["config"]["precision"] == "mixed_bfloat16"

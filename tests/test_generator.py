@@ -248,7 +248,7 @@ def test_a_card_says_what_a_generator_is(tmp_path, run_folder):
     assert card["file"] == file.name and card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (card["format"], card["kind"], card["image_size"]) == (1, "seeds", [4, 4])
     assert card["latents"] == {"size": 3, "distribution": "uniform"} and card["vocabulary"]["name"] == "tiny"
-    assert "bound what may be done" in card["licence"]
+    assert "licences of the pictures" in card["licence"]
     of_run = read_card(run_folder / "generator")
     details = json.loads((run_folder / "run.json").read_text())
     assert of_run["vocabulary"] is None and of_run["provenance"]["step"] == 2

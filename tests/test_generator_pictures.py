@@ -23,7 +23,7 @@ def test_an_enlarger_is_opened_as_it_was_written(tmp_path):
         tiny_pictures.ENLARGER,
         {"recipe": "upscale", "step": 1},
     )
-    assert "bound what may be done" in opened.licence and len(opened.variables) == len(network.weights)
+    assert "licences of the pictures" in opened.licence and len(opened.variables) == len(network.weights)
     for batch, height, width in SIZES:
         pictures = tiny_pictures.pictures(batch, height, width)
         images = opened.images(pictures)

@@ -46,8 +46,8 @@ def test_pca_finds_the_longest_axes(styled):
     assert [each.name for each in found[:2]] == ["pca1", "pca2"] and len(found) == 10
     steps = np.array([each.step for each in found], float)
     np.testing.assert_allclose(steps.T @ steps, covariance, atol=1e-5)  # axes with standard deviations as lengths
-    np.testing.assert_allclose(sum(each.worth for each in found), 1)
-    assert [each.worth for each in found] == sorted((each.worth for each in found), reverse=True)
+    np.testing.assert_allclose(sum(each.strength for each in found), 1)
+    assert [each.strength for each in found] == sorted((each.strength for each in found), reverse=True)
     with pytest.raises(ValueError, match="pca needs a network with styles"):
         directions.pca(of_latents(), 3, np.eye(3))
 
@@ -63,7 +63,7 @@ def test_sefa_finds_what_the_affine_layers_enlarge_most(styled):
         length = np.linalg.norm(each.step)
         np.testing.assert_allclose(np.abs(each.step @ axis), length, rtol=1e-4)
         np.testing.assert_allclose(length**2, axis @ covariance @ axis, rtol=1e-4)
-        np.testing.assert_allclose(each.worth, strength**2 / np.sum(strengths**2), rtol=1e-4)
+        np.testing.assert_allclose(each.strength, strength**2 / np.sum(strengths**2), rtol=1e-4)
 
 
 def test_sefa_of_latents_takes_the_first_dense_layer():
@@ -95,7 +95,7 @@ def test_directions_of_tags_raise_their_answers(kind, styled):
     assert [each.name for each in found] == ["red", "smile"] and left_out == ["green", "blue", "hat"]
     points = space.sample(64)
     for each, place, deviation in zip(found, (0, 4), many.std(axis=0), strict=True):
-        assert 0.2 < each.worth <= 1
+        assert 0.2 < each.strength <= 1
         answers = [
             tagger.predict(space.images(directions.moved(points, each.step, amount)))[1][:, place].mean()
             for amount in (-1, 0, 1)
@@ -117,7 +117,7 @@ def test_written_directions_are_read(styled, tagged, tmp_path):
     path = tmp_path / "directions.npz"
     directions.write_directions(path, styled, written)
     found = directions.read_directions(path, styled)
-    assert list(found) == ["a", "b"] and found["b"].worth == 0.25
+    assert list(found) == ["a", "b"] and found["b"].strength == 0.25
     np.testing.assert_array_equal(found["b"].step, np.full(10, 2))
     with pytest.raises(ValueError, match="must have been made with the same network"):
         directions.read_directions(path, LatentSpace(tagged))

@@ -369,7 +369,7 @@ class Mean(Game):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((self.network(tf.zeros([1, 1])) - tf.reduce_mean(images, (0, 1, 2))) ** 2)
         gradients = tape.gradient(loss, self.network.trainable_variables)
-        return self.told({"loss": loss, "norm": self.update(self.network, self.mean_optimizer, gradients)})
+        return self.as_logs({"loss": loss, "norm": self.update(self.network, self.mean_optimizer, gradients)})
 
 
 @dataclasses.dataclass(frozen=True)

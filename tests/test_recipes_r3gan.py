@@ -39,7 +39,7 @@ def test_the_papers_numbers():
         (r1, "discriminator", 1),
         (r2, "discriminator", 1),
     ]
-    assert gan.game is LOSSES["relativistic"] and gan.shared_tags and gan.sees_tags and not gan.tells_tags
+    assert gan.game is LOSSES["relativistic"] and gan.shared_tags and gan.sees_tags and not gan.predicts_tags
     assert not built(None).sees_tags
 
 

@@ -37,7 +37,7 @@ def test_the_papers_numbers():
         Term(r1, "discriminator", 0.0002 * 16**2 / 8, 16),
         Term(PathLength(0.9), "generator", 2.0, 4, {"mean": 0.0}),
     )
-    assert gan.draw_images == StyleMixing(0.9) and not gan.sees_tags and not gan.tells_tags
+    assert gan.draw_images == StyleMixing(0.9) and not gan.sees_tags and not gan.predicts_tags
     of_paper = built(None, lazy_rates=False)
     assert float(of_paper.generator_optimizer.learning_rate) == np.float32(0.0025)
 
