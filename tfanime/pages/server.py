@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.post(self.path, values)
 
     def _is_local(self):
-        """Refuses requests with another host name, sent by a page of another site whose name resolves to this machine."""
+        """Refuses requests with another host name, from a site whose name resolves to this machine."""
         name, _, port = self.headers.get("Host", "").rpartition(":")
         if name in ("127.0.0.1", "localhost") and port == str(self.server.server_address[1]):
             return True
