@@ -136,7 +136,7 @@ def test_sources_that_would_give_themselves_away(tmp_path):
         Rating(tmp_path / "a.jsonl", twice)
     sizes = [sources(2)[0], sources(1, 2, size=4)[1]]
     with pytest.raises(
-        ValueError, match=r"one size, by which no model is known. Received: a \(2, 2, 3\), b \(4, 4, 3\)"
+        ValueError, match=r"one size, so that none can be recognised by it. Received: a \(2, 2, 3\), b \(4, 4, 3\)"
     ):
         Rating(tmp_path / "a.jsonl", sizes)
     assert not (tmp_path / "a.jsonl").exists()

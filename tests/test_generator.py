@@ -173,7 +173,7 @@ def test_a_run_draws_the_same_without_its_recipe_and_with_it(generator, run_fold
     monkeypatch.setattr(opening, "load_game", None)
     folder = shutil.copytree(run_folder / "generator", tmp_path / "elsewhere")
     np.testing.assert_array_equal(open_generator(folder).images(SEEDS), generator.images(SEEDS))
-    with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
+    with pytest.raises(ValueError, match=r"checkpoint must be left out unless model is a run folder. Received: 'best'"):
         open_generator(folder, "best")
 
 
@@ -350,7 +350,7 @@ def unsafe(folder):
         (lambda folder: changed(folder, latents={"size": 9}), r"must describe its network, .*Received: .*9"),
         (
             lambda folder: changed(folder, latents={"size": 0}),
-            "must describe what its network draws from: size must be",
+            "must describe the inputs of its network: size must be",
         ),
         (unsafe, "must be a network of layers that tfanime .* knows: .*[Ll]ambda"),
     ],

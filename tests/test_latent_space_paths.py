@@ -57,5 +57,5 @@ def test_uniform_latents_stay_in_their_range(tagged):
 
 
 def test_one_avatar_is_no_way(styled):
-    with pytest.raises(ValueError, match=r"a way must lead through at least 2 avatars. Received: 1"):
+    with pytest.raises(ValueError, match=r"a film must show at least 2 avatars. Received: 1"):
         closed_path(styled, styled.from_seeds([1]), 8)

@@ -180,7 +180,7 @@ def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, c
     assert "wrote 2 avatars to five" in capsys.readouterr().out
     export.main(["a", "exports", "--checkpoint=5"])
     assert generate.open_generator("exports").card["training"]["step"] == 5
-    with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
+    with pytest.raises(ValueError, match=r"checkpoint must be left out unless model is a run folder. Received: 'best'"):
         generate.open_generator("exports", "best")
 
     before = {path: path.read_bytes() for path in Path("a").rglob("*.*") if "checkpoints" not in path.parts}
