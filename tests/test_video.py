@@ -56,7 +56,7 @@ def test_a_network_without_styles(run_folder, in_tmp):
     ("arguments", "status", "message"),
     [
         (["--avatars=3"], 2, "--avatars must be at least 2, or one with several sets of tags"),
-        (["--avatars=1-3", "--tags=red; green"], 2, "--tags must be one set for all avatars, or as many sets as there are"),
+        (["--avatars=1-3", "--tags=red; green"], 2, "--tags must be one set for all avatars, or as many sets"),
         (["--out=film.avi"], 2, "--out must be a file that ends in .mp4 or .gif"),
         (["--tags=wings"], 1, "tags must be in vocabulary 'tiny'"),
         (["--frames=0"], 2, "--frames must be at least 1"),
