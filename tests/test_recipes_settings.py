@@ -25,12 +25,12 @@ EXERCISED = {
         "test_the_best_state_is_kept_over_restarts_and_can_be_drawn": ("checkpoint_minutes", "best_by", "best_mode"),
         "test_a_profile_is_of_one_start": ("profile",),
     },
-    "test_devices": {"test_two_devices_train_what_one_does": ("devices",)},
+    "test_devices": {"test_two_devices_train_as_one": ("devices",)},
     "test_recipes_begin": {"test_a_run_begins_once": ("begin_with",)},
     "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
     "test_recipes_settings": {"test_when_rates_begin_to_fall": ("decay_begin",)},
     "test_callbacks_fid": {
-        "test_recipes_log_it_and_keep_the_best_by_it": ("fid_every", "fid_samples", "fid_features"),
+        "test_fid_in_a_recipe_is_logged_and_decides_the_best": ("fid_every", "fid_samples", "fid_features"),
     },
 }
 

@@ -56,7 +56,7 @@ def test_nothing_is_asked_with_bad_arguments():
     for arguments, message in (
         (([], ""), "seeds must hold at least one"),
         ((["1"], "red"), "seeds must be a list of whole numbers"),
-        (([1], [[0, 0, 1]]), r"tags must be words, or what wanted\(\) made of them. Received: shape \(1, 3\)"),
+        (([1], [[0, 0, 1]]), r"tags must be words, or the result of wanted\(\). Received: shape \(1, 3\)"),
     ):
         with pytest.raises(ValueError, match=message):
             client.generate(*arguments)

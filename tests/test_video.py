@@ -20,7 +20,7 @@ def test_a_film_through_seeds(styled, styled_folder, tmp_path, capsys):
     out = tmp_path / "new" / "film.mp4"
     arguments = ["--avatars=1,2,3", "--tags=hat", "--frames=4", "--fps=10", "--scale=2", f"--out={out}"]
     video.main([str(styled_folder), *arguments])
-    assert capsys.readouterr().out == f"wrote 12 pictures, 1.2 s, to {out}\n"
+    assert capsys.readouterr().out == f"wrote 12 frames, 1.2 s, to {out}\n"
     film = shown(out)
     assert film.shape == (12, 32, 32, 3)
     keys = styled.from_seeds([1, 2], "hat")

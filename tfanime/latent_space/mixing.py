@@ -13,7 +13,7 @@ def require_styles(space, what):
     """Refuses a network without styles, with a `ValueError` that says why."""
     if not space.has_styles:
         raise ValueError(
-            f"{what} needs a network with a style for each layer, such as StyleGAN2. Received: one whose "
+            f"{what} needs a network with styles, such as a StyleGAN2. Received: one whose "
             "first layer alone takes the latents"
         )
 
