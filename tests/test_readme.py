@@ -14,7 +14,7 @@ GUIDE = (ROOT / "docs" / "guide" / "library.md").read_text(encoding="utf-8")
 ELSEWHERE = {"tfanime.recipes.tagger", "tfanime.evaluate.tags", "tfanime.evaluate.rate", "tfanime.serving.load"}
 
 
-def test_readme_names_every_stage_and_recipe():
+def test_readme_names_every_stage_and_recipe_of_the_package():
     assert [name for name, _ in STAGES if f"python -m {name}" not in README and name not in ELSEWHERE] == []
 
 
