@@ -215,6 +215,7 @@ def test_generator_folder_is_restored_from_the_newest_checkpoint(shards, in_tmp,
     assert (images == generate.open_generator("a", "3").images([1, 2])).all() and (images != by_recipe).any()
 
 
+@pytest.mark.slow
 def test_best_by_refuses_an_unknown_metric(shards, in_tmp):
     flags = [f"--data={shards}", *WGAN, "--run=a", "--steps=4", "--epoch_steps=2"]
     with pytest.raises(ValueError, match=r"best_by must be one of the metrics discriminator_gradient_norm, .*'kid'"):
@@ -224,6 +225,7 @@ def test_best_by_refuses_an_unknown_metric(shards, in_tmp):
         generate.open_generator("a", "best")
 
 
+@pytest.mark.slow
 def test_infinite_losses_end_the_run_and_advise_another(shards, in_tmp):
     flags = [f"--data={shards}", *TINY, "--critic_steps=1", "--clip=1e30", "--optimizer=sgd", "--learning_rate=1e3"]
     ends = set()

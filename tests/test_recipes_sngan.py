@@ -70,6 +70,7 @@ def test_flags_are_all_tested():
     )  # which is the data's, see test_recipes_wgan.py
 
 
+@pytest.mark.slow
 def test_training_step_updates_the_spectral_vectors():
     gan = built()
     before = [layer.u.numpy() for layer in spectral_layers(gan.discriminator)]

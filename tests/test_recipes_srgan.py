@@ -112,6 +112,7 @@ def test_no_flag_is_left_out():
     assert {field.name for field in dataclasses.fields(srgan.Config)} - shared <= set(READ) | OF_DATA
 
 
+@pytest.mark.slow
 def test_no_content_is_opened_that_does_not_count(monkeypatch):
     monkeypatch.setitem(vgg.VGGS, "vgg19", None)
     assert built(content="vgg19", content_weight=0.0).terms == built(content="vgg19", pixel_steps=4).terms == ()

@@ -62,6 +62,7 @@ def test_tags_make_a_conditional_game():
     assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
+@pytest.mark.slow
 def test_critic_steps_update_the_discriminator_several_times(shards, tmp_path):
     options = {**TINY, "critic_steps": 3, "steps": 2, "epoch_steps": 1, "precision": "float32"}
     config = wgan.Config(**options, data=str(shards), run=str(tmp_path / "run"))

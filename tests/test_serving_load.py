@@ -112,6 +112,7 @@ def test_load_measures_rest(tagged_export):
     assert all(b"generate_with_tags" in body for body in bodies[1:])
 
 
+@pytest.mark.slow
 def test_load_measures_grpc(tagged_export, capsys):
     with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
         main(["--server", server.address, "--clients", "4", "--processes", "1", "--seconds", "1"])
