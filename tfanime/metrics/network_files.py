@@ -81,7 +81,7 @@ class Form:
         images = images[..., ::-1] if self.channels == "bgr" else images
         return (images - tf.constant(self.mean)) / self.scale
 
-    def told(self, size):
+    def as_text(self, size):
         """The input scaling as text, for the protocol."""
         mean = " ".join(f"{value:g}" for value in self.mean)
         scaled = f"(x - {mean if len(self.mean) == 1 else f'[{mean}]'}) / {self.scale:g}"
@@ -126,9 +126,9 @@ def from_file(path, options):
     digest = hash_of_files(path)
     name = re.sub(r"\W+", "_", path.stem)
     # One file is several networks: by its layers, and by how pictures are scaled for it.
-    tail = hashlib.sha256(f"{digest} {form.told(size)}".encode()).hexdigest()[:8]
+    tail = hashlib.sha256(f"{digest} {form.as_text(size)}".encode()).hexdigest()[:8]
     return FeatureNetwork(
-        name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute, takes_floats=load is _keras
+        name, f"fd_{name}_{tail}", digest, form.as_text(size), size, dimensions, compute, takes_floats=load is _keras
     )
 
 
