@@ -113,16 +113,16 @@ def test_landmarks_are_those_of_the_own_photo():
     ("pictures", "expected"), [("smooth", SMOOTH), ("grey", in_grey(REALS)), ("grey_smooth", in_grey(SMOOTH))]
 )
 def test_negatives(pictures, expected, loss):
-    def judge(images):
+    def logits_of(images):
         return tf.reduce_mean(images * tf.constant([3.0, -2.0, 1.0]), axis=-1)  # a logit for each place
 
-    logits = np.asarray(judge(expected))
+    logits = np.asarray(logits_of(expected))
     number = {
         "least_squares": np.mean(logits**2) / 2,
         "non_saturating": np.mean(np.log1p(np.exp(logits))),
         "hinge": np.mean(np.maximum(0, 1 + logits)),
     }[loss]
-    sight = Sight(reals=REALS, targets=SMOOTH, judge=judge)
+    sight = Sight(reals=REALS, targets=SMOOTH, logits_of=logits_of)
     np.testing.assert_allclose(Negative(pictures, loss)(sight), number, rtol=1e-4)
     # The loss itself says the same of fakes: beside reals that cost nothing it is all there is.
     costless = {"least_squares": 1.0, "non_saturating": 1e9, "hinge": 2.0}[loss]

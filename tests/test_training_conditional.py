@@ -86,11 +86,13 @@ def test_a_wrong_tag_is_another_of_its_group():
 def test_the_penalty_on_fakes_is_judged_with_their_tags():
     asked = {}
 
-    def judge(images, tags="those of the reals"):
+    def logits_of(images, tags="those of the reals"):
         asked[float(images[0, 0, 0, 0])] = tags
         return tf.reduce_sum(images, axis=(1, 2, 3))
 
-    sight = Sight(reals=tf.ones((1, 2, 2, 3)), fakes=tf.zeros((1, 2, 2, 3)), judge=judge, fake_tags="those of fakes")
+    sight = Sight(
+        reals=tf.ones((1, 2, 2, 3)), fakes=tf.zeros((1, 2, 2, 3)), logits_of=logits_of, fake_tags="those of fakes"
+    )
     r1(sight), r2(sight)
     assert asked == {1.0: "those of the reals", 0.0: "those of fakes"}
 
@@ -103,7 +105,7 @@ def test_updates_are_those_of_a_plain_transcription(head, shared):
     player, opponent = tiny_networks.generator(tags=5), discriminator(head)
     sampler = TagSampler(VOCABULARY)
 
-    def judge(images, tags):
+    def logits_of(images, tags):
         outputs = opponent([images, tf.convert_to_tensor(tags)])
         return outputs if head else (outputs, None)
 
@@ -132,18 +134,18 @@ def test_updates_are_those_of_a_plain_transcription(head, shared):
                 new = (wrong[row, :3].argmax() + 1 + int(uniform[row, 1] * 2)) % 3
                 wrong[row, :3] = np.where(np.arange(3) == new, 1, -1)
         with tf.GradientTape() as tape:
-            real_logits, real_tag_logits = judge(real, mask * known)
-            fake_logits, _ = judge(player([latents, fake_tags]), mask * fake_tags)
+            real_logits, real_tag_logits = logits_of(real, mask * known)
+            fake_logits, _ = logits_of(player([latents, fake_tags]), mask * fake_tags)
             loss = tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
             loss += tag_loss(known, real_tag_logits)
-            loss += WRONG * tf.reduce_mean(mask[:, 0] * tf.nn.softplus(judge(real, wrong)[0]))
+            loss += WRONG * tf.reduce_mean(mask[:, 0] * tf.nn.softplus(logits_of(real, wrong)[0]))
             with tf.GradientTape() as inner:
                 inner.watch(real)
-                logits = tf.reduce_sum(judge(real, mask * known)[0])
+                logits = tf.reduce_sum(logits_of(real, mask * known)[0])
             loss += GAMMA / 2 * tf.reduce_mean(tf.reduce_sum(inner.gradient(logits, real) ** 2, axis=(1, 2, 3)))
         descend(tape, loss, opponent.trainable_weights)
         with tf.GradientTape() as tape:
-            fake_logits, fake_tag_logits = judge(player([latents, fake_tags]), mask * fake_tags)
+            fake_logits, fake_tag_logits = logits_of(player([latents, fake_tags]), mask * fake_tags)
             loss = tf.reduce_mean(tf.nn.softplus(-fake_logits)) + tag_loss(fake_tags.numpy(), fake_tag_logits)
         descend(tape, loss, player.trainable_weights)
         if shared:

@@ -116,7 +116,9 @@ def test_each_critic_step_sees_pictures_of_its_own():
 
 def test_a_lazy_penalty_runs_at_its_steps_and_weighs_more_there():
     def distance(sight):
-        assert sight.reals.shape == sight.fakes.shape == (4, SIZE, SIZE, 3) and sight.judge(sight.reals).shape == (4,)
+        assert sight.reals.shape == sight.fakes.shape == (4, SIZE, SIZE, 3) and sight.logits_of(sight.reals).shape == (
+            4,
+        )
         return tf.reduce_mean(sight.reals)
 
     images = np.ones((5, 4, SIZE, SIZE, 3), np.float32) * np.float32([1, 2, 3, 4, 5]).reshape(5, 1, 1, 1, 1)

@@ -29,7 +29,7 @@ def draw(name, shape=()):
 
 
 def value_of(name, critic, reals, fakes, draw=draw):
-    value, state = PENALTIES[name](Sight(reals=reals, fakes=fakes, judge=critic, draw=draw), 0)
+    value, state = PENALTIES[name](Sight(reals=reals, fakes=fakes, logits_of=critic, draw=draw), 0)
     assert state == {}
     return value
 

@@ -20,7 +20,7 @@ def test_a_film_through_seeds(styled, styled_folder, tmp_path, capsys):
     out = tmp_path / "new" / "film.mp4"
     arguments = ["--avatars=1,2,3", "--tags=hat", "--frames=4", "--fps=10", "--scale=2", f"--out={out}"]
     video.main([str(styled_folder), *arguments])
-    assert capsys.readouterr().out == f"wrote 12 pictures, 1.2 s, to {out}\n"
+    assert capsys.readouterr().out == f"wrote 12 frames, 1.2 s, to {out}\n"
     film = shown(out)
     assert film.shape == (12, 32, 32, 3)
     keys = styled.from_seeds([1, 2], "hat")
@@ -55,8 +55,8 @@ def test_a_network_without_styles(run_folder, in_tmp):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--avatars=3"], 2, "--avatars must be at least 2, or one with several tags"),
-        (["--avatars=1-3", "--tags=red; green"], 2, "--tags must be those of all avatars, or as many as there are"),
+        (["--avatars=3"], 2, "--avatars must be at least 2, or one with several sets of tags"),
+        (["--avatars=1-3", "--tags=red; green"], 2, "--tags must be one set for all avatars, or as many sets"),
         (["--out=film.avi"], 2, "--out must be a file that ends in .mp4 or .gif"),
         (["--tags=wings"], 1, "tags must be in vocabulary 'tiny'"),
         (["--frames=0"], 2, "--frames must be at least 1"),
