@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from tfanime.generator.tiles import SIDE, through
+from tfanime.picture_files import MAX_PIXELS
 
 
 class Enlarger:
@@ -42,7 +43,16 @@ class Enlarger:
 
         Returns:
             A `Picture`.
+
+        Raises:
+            ValueError: It would have more than four times `tfanime.picture_files.MAX_PIXELS`.
         """
+        height, width, _ = picture.pixels.shape
+        if height * width * self.scale**2 > 4 * MAX_PIXELS:
+            raise ValueError(
+                f"an enlarged picture must have at most {4 * MAX_PIXELS:,} pixels. Received: {width} x {height} with "
+                f"scale {self.scale}"
+            )
         for _ in range(self.passes):
             picture = through(self._once, picture, self.network.form, self.tile, progress)
         return picture
