@@ -39,7 +39,7 @@ SGD = {"optimizer": "sgd", "learning_rate": 1e-2, "beta_1": 0.0}
 def content(monkeypatch):
     """A network of content that takes no time."""
     monkeypatch.setitem(vgg.VGGS, "hed_vgg16", tiny_vgg.tiny_vgg)
-    monkeypatch.setattr(srgan, "LAYERS", {"hed_vgg16": "conv2_2"})
+    monkeypatch.setattr(srgan, "LAYERS", {"hed_vgg16": ("conv2_2", 12.75)})
 
 
 def both(**options):
