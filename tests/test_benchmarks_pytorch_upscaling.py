@@ -8,7 +8,6 @@ import tiny_vgg
 
 torch = pytest.importorskip("torch")
 
-import pytorch_networks  # noqa: E402
 import pytorch_upscaling  # noqa: E402
 
 from tfanime.models import vgg  # noqa: E402
@@ -120,9 +119,8 @@ def test_the_recipes_own_updates_and_average_are_pytorchs():
     for key in before:
         if before[key].dim() > 1:  # Adam makes steps of the noise where the gradient is zero, at some biases
             assert float((found[key] - expected[key]).norm()) <= 5e-2 * float((before[key] - expected[key]).norm()), key
-    mean = pytorch_upscaling.SmallGenerator(2, 4, 2)
-    pytorch_networks.load_weights(mean, game.ema_generator)
-    for ours, theirs in zip(mean.state_dict().values(), twin.average, strict=True):
+    game.generator.set_weights(game.ema_generator.get_weights())
+    for ours, theirs in zip(in_pytorch(game, twin.config).average, twin.average, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
