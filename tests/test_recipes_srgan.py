@@ -118,8 +118,6 @@ def test_content_of_two_networks():
     assert (first.weight, second.weight) == (1.5, 1.5)
     assert (first.function.network.name, second.function.network.name) == ("tiny", "tagger1")
     assert (second.function.layer, second.function.of, second.function.distance) == ("block_1_0", "reals", "squared")
-    (alone,) = built(content="tagger1").terms
-    assert (alone.weight, alone.function.network.name) == (1.0, "tagger1")
 
 
 def test_no_content_is_opened_that_does_not_count(monkeypatch):

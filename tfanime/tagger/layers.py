@@ -57,7 +57,8 @@ class TaggerLayers:
             self.require_layer(layer)
         ending = "relu_2" if rectified else "add"
         outputs = [self.model.get_layer(f"{layer}_{ending}").output for layer in layers]
-        return keras.Model(self.model.inputs, outputs)(tf.cast(pixels, tf.float32) / 127.5 - 1.0, training=False)
+        answers = keras.Model(self.model.inputs, outputs)(tf.cast(pixels, tf.float32) / 127.5 - 1.0, training=False)
+        return tf.nest.flatten(answers)  # one alone is no list
 
 
 def tagger_layers() -> TaggerLayers:
