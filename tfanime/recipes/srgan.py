@@ -26,7 +26,7 @@ from tfanime.recipes.settings import (
     multiple_of,
 )
 
-LAYERS = {"vgg19": ("conv5_4", 12.75), "hed_vgg16": ("conv4_3", 12.75), "tagger1": ("block_1_0", 1.0)}
+LAYERS = {"vgg19": ("conv5_4", 12.75), "hed_vgg16": ("conv4_3", 12.75), "tagger1": ("block_1_0", 2.0)}
 """Of each network of `--content` the layer in which content is compared, after the ReLU, and by what it is divided.
 
 Ledig et al. divide what VGG19 answers by 12.75. What tagger1 answers is so divided that its term is about as large as
