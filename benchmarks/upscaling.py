@@ -43,7 +43,7 @@ from tfanime.training.degradation import shrunk
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
 LARGEST, MIDDLE = 96, 64
-HED = 128  # avatars of a block that hed_vgg16 looks at: it takes the longest
+SLOW = 160  # avatars of a block that what takes the longest looks at, the detectors and hed_vgg16
 BATCH = 64
 SHOWN = 8
 COLUMNS = {  # how each is written
@@ -120,25 +120,28 @@ class Pairs:
         self.truth, self.tagger = truth, tagger
         self.small = np.stack([shrunk(image, 2) for image in truth])
         self.network = hed_vgg16()
+        self.features = units(tagger.predict(truth)[0])
+        self.answers = [self._answers(truth[i : i + BATCH]) for i in range(0, len(truth), BATCH)]
 
     def numbers(self, enlarge):
         """By name the numbers of an enlarger, and what it made."""
         made = in_batches(enlarge, self.small)
-        features = [units(self.tagger.predict(images)[0]) for images in (made, self.truth)]
+        features = units(self.tagger.predict(made)[0])
         return {
             "PSNR": float(psnr(made, self.truth).mean()),
             "SSIM": float(ssim(made, self.truth).mean()),
             "hed_vgg16 distance": self._distance(made),
-            "tagger1 distance": float(np.mean(np.sum((features[0] - features[1]) ** 2, -1))),
+            "tagger1 distance": float(np.mean(np.sum((features - self.features) ** 2, -1))),
         }, made
+
+    def _answers(self, images):
+        return [units(each.numpy()) for each in self.network(images, LAYERS, True)]
 
     def _distance(self, made):
         total = 0.0
-        for i in range(0, len(made), BATCH):
-            answers = [self.network(images[i : i + BATCH], LAYERS, True) for images in (made, self.truth)]
-            for first, second in zip(*answers, strict=True):
-                squares = (units(first.numpy()) - units(second.numpy())) ** 2
-                total += float(squares.sum(-1).mean((1, 2)).sum())
+        for i, wanted in enumerate(self.answers):
+            for first, second in zip(self._answers(made[i * BATCH : (i + 1) * BATCH]), wanted, strict=True):
+                total += float(((first - second) ** 2).sum(-1).mean((1, 2)).sum())
         return total / len(made)
 
 
@@ -164,6 +167,7 @@ class Judges:
         except ImportError as error:
             print(f"without animeface: {error}")
         self.tagger = tagger
+        self.tags = [tagger.predict(images)[1] > 0 for images in self.avatars]
 
     def _features(self, name, images):
         edge = max(0, (self.side - MIDDLE) // 2)
@@ -174,27 +178,26 @@ class Judges:
     def numbers(self, enlarge):
         """By name the numbers of an enlarger, a dictionary for each block, and what it made of the first."""
         found, shown = [], None
-        for avatars in self.avatars:
+        for avatars, tags in zip(self.avatars, self.tags, strict=True):
             begin = time.process_time()
             large = in_batches(enlarge, avatars)
             seconds = time.process_time() - begin
             shown = large if shown is None else shown
-            found.append(self._block(avatars, large) | {"ms of a core": 1000 * seconds / len(avatars)})
+            found.append(self._block(avatars, tags, large) | {"ms of a core": 1000 * seconds / len(avatars)})
         return found, shown
 
-    def _block(self, avatars, large):
+    def _block(self, avatars, tags, large):
         sized = resized(large, self.side)
-        hed, tagger = self._features("hed_vgg16", sized[:HED]), self._features("tagger", sized)
+        hed, tagger = self._features("hed_vgg16", sized[:SLOW]), self._features("tagger", sized)
         real = self.real["tagger"]
         small = np.stack([shrunk(image, 2) for image in large])
-        tags = [self.tagger.predict(images)[1] > 0 for images in (small, avatars)]
         return {
             "KID x1000, hed_vgg16": 1000 * kernel_distance(self.real["hed_vgg16"].astype(float), hed.astype(float))[0],
             "Frechet, tagger1": float(gaussian_of(real).distance(gaussian_of(tagger))),
             "recall, tagger1": precision_recall(real[: len(tagger)], tagger)[1],
-            **{f"faces, {finder.name}": float(finder(large).mean()) for finder in self.finders},
+            **{f"faces, {finder.name}": float(finder(large[:SLOW]).mean()) for finder in self.finders},
             "change when small": float(np.abs(small.astype(float) - avatars).mean()),
-            "tags unchanged": float((tags[0] == tags[1]).mean()),
+            "tags unchanged": float(((self.tagger.predict(small)[1] > 0) == tags).mean()),
         }
 
 
@@ -255,8 +258,8 @@ def main():
     parser.add_argument("--generator", default="avatars64", help="what draws avatars")
     parser.add_argument("--cascade", required=True, help="XML file of the cascade")
     parser.add_argument("--size", type=int, default=80, help="side of the real large faces in px")
-    parser.add_argument("--faces", type=int, default=256, help="how many of them")
-    parser.add_argument("--avatars", type=int, default=384, help="of a block; above 256")
+    parser.add_argument("--faces", type=int, default=64, help="how many of them")
+    parser.add_argument("--avatars", type=int, default=320, help="of a block; above 256")
     parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--real", type=int, default=2048, help="faces that avatars are compared with")
     parser.add_argument("--peers", action="store_true", help="networks of others too, see upscaling_peers.py")
