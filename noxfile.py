@@ -76,6 +76,7 @@ def torch(session):
     tests = [
         "tests/test_benchmarks_pytorch.py",
         "tests/test_benchmarks_pytorch_stylegan2.py",
+        "tests/test_benchmarks_pytorch_stylising.py",
         "tests/test_benchmarks_pytorch_upscaling.py",
         "tests/test_training_terms.py",
     ]

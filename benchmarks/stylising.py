@@ -1,7 +1,7 @@
 """What networks that turn photos into drawings make of photos they have not seen: a table in Markdown, and a sheet.
 
     python benchmarks/stylising.py --photos tfrecords/photos --data tfrecords/anime-portraits \
-        --cascade lbpcascade_animeface.xml --out /tmp/stylising ours=runs/cartoon
+        --cascade lbpcascade_animeface.xml --mesh face_landmark.tflite --out /tmp/stylising ours=runs/cartoon
 
 Columns:
 
@@ -10,10 +10,15 @@ Columns:
 - drawn face: share in which the cascade for drawings finds a face; photo face: that for photos.
 - content: mean absolute difference to the photo in conv4_3 of `hed_vgg16`, before the ReLU.
 - colour: the loss of `tfanime.training.cartoon_terms.colour` to the photo.
+- mesh: share in which MediaPipe's face mesh sees a face (`landmark_labels.py` says where it comes from; the landmark
+  loss has another network).
+- landmarks: mean distance of the mesh's points of the picture to those of the photo, in distances between the eyes, of
+  pictures that have some; landmarks turned: the same of photos that were turned, scaled and shifted before they were
+  drawn. Photos of a set are aligned: only turned ones show whether points follow the photo.
 - retrieval: share of pictures that are nearer to their own photo than to every other, in features of `tagger`, each
   less the mean of its set.
 
-The row "another photo" takes for each photo the next one: what content, colour and retrieval are by chance.
+The row "another photo" takes for each photo the next one: what content, colour, landmarks and retrieval are by chance.
 """
 
 import argparse
@@ -23,13 +28,15 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import tensorflow as tf
+from landmark_labels import Mesh
 from PIL import Image
 from upscaling import table
 
 from tfanime import data
 from tfanime.files import write_text
 from tfanime.generator import open_network
-from tfanime.images import grid, to_float, write_png
+from tfanime.images import grid, to_float, to_uint8, write_png
+from tfanime.landmarks.points import NAMES, eye_distance
 from tfanime.metrics.faces import cascade_finder, prepared
 from tfanime.metrics.features import extract
 from tfanime.metrics.features import open_network as open_features
@@ -39,7 +46,9 @@ from tfanime.stylise import LEAST_SCORE
 from tfanime.tfrecords.detectors.portraits import haarcascade
 from tfanime.training.cartoon_terms import colour
 from tfanime.training.content import Content
+from tfanime.training.point_regression import moved
 
+PRESENT = 0.5  # likelihood of a face from which on the mesh counts one
 BATCH = 64
 LEVELS = 8  # of each colour
 COLUMNS = 16
@@ -87,10 +96,15 @@ class Judges:
         photos: uint8 `[count, size, size, 3]`.
         drawings: Real ones, likewise.
         cascade: The file of the cascade for drawings.
+        mesh: That of the face mesh; None to leave its columns out.
     """
 
-    def __init__(self, photos, drawings, cascade):
+    def __init__(self, photos, drawings, cascade, mesh=None):
         self.photos = photos
+        none = tf.zeros((len(photos), len(NAMES), 2))  # no points of their own to move
+        self.turned = to_uint8(moved(to_float(tf.constant(photos)), none, 0, 0, mirror=0.0)[0]).numpy()
+        self.mesh = mesh and Mesh(mesh)
+        self.points = [self._points(images) for images in (photos, self.turned)] if mesh else []
         self.networks = {name: open_features(name) for name in ("hed_vgg16", "tagger")}
         self.drawings = {name: self._features(name, drawings) for name in self.networks}
         self.of_photos = self._features("tagger", photos)
@@ -105,8 +119,27 @@ class Judges:
     def _has_photo_face(self, image):
         return any(face.score >= LEAST_SCORE for face in self.find(Image.fromarray(prepared(image))))
 
-    def numbers(self, images, against_photos=True):
-        """By name the numbers of pictures; those that compare with photos are left out where none belong to them."""
+    def _points(self, images):
+        """The mesh's points of pictures, NaN where it sees no face, `[count, points, 2]`."""
+        found = [self.mesh(image) for image in images]
+        return np.stack([points if presence >= PRESENT else np.nan * points for points, presence in found])
+
+    def _landmarks(self, images, turned):
+        """The mesh's columns."""
+        points = [self._points(each) for each in (images, turned)]
+        found = {"mesh": f"{100 * np.isfinite(points[0][:, 0, 0]).mean():.0f} %"}
+        for name, there, own in zip(("landmarks", "landmarks turned"), points, self.points, strict=True):
+            errors = np.linalg.norm(there - own, axis=-1).mean(axis=-1) / eye_distance(own)
+            found[name] = f"{np.nanmean(errors):.3f}"
+        return found
+
+    def numbers(self, images, turned=None):
+        """By name the numbers of pictures.
+
+        Args:
+            images: Made of the photos, uint8 of their shape.
+            turned: Made of the turned photos; None for pictures that were made of none, and are not compared with any.
+        """
         features = {name: self._features(name, images) for name in self.networks}
         found = {}
         for name, rows in features.items():
@@ -114,13 +147,17 @@ class Judges:
             found[f"KID x1000 {name}"] = f"{1000 * value:.1f} ± {1000 * deviation:.1f}"
         found["drawn face"] = f"{100 * self.drawn_faces(images).mean():.0f} %"
         found["photo face"] = f"{100 * np.mean([self._has_photo_face(image) for image in images]):.0f} %"
-        if not against_photos:
-            return found | dict.fromkeys(("content", "colour", "retrieval"), "")
+        if turned is None:
+            columns = ("mesh", "landmarks", "landmarks turned") if self.mesh else ()
+            return found | dict.fromkeys((*columns, "content", "colour", "retrieval"), "")
+        if self.mesh:
+            found |= self._landmarks(images, turned)
         distances = []
         for i in range(0, len(images), BATCH):
             sight = SimpleNamespace(
                 inputs=to_float(tf.constant(self.photos[i : i + BATCH])),
                 fakes=to_float(tf.constant(images[i : i + BATCH])),
+                shared={},
             )
             distances.append(np.array([float(self.content(sight)), float(colour(sight))]) * len(sight.fakes))
         content, colours = np.sum(distances, axis=0) / len(images)
@@ -134,21 +171,22 @@ def main(arguments=None):
     parser.add_argument("--photos", required=True, help="shards of photos with held-out ones")
     parser.add_argument("--data", required=True, help="shards of drawings with held-out ones")
     parser.add_argument("--cascade", required=True, help="XML file of the cascade for drawings")
+    parser.add_argument("--mesh", help="face_landmark.tflite, for the columns of landmarks")
     parser.add_argument("--size", type=int, default=64, help="side of all pictures in px")
     parser.add_argument("--count", type=int, default=1024, help="how many of either, at most")
     parser.add_argument("--out", required=True, help="folder for table.md and sheet.png")
     arguments = parser.parse_args(arguments)
     sets = [data.load(shards, arguments.size, split="holdout") for shards in (arguments.photos, arguments.data)]
     photos, drawings = (faces.images(range(min(arguments.count, faces.count))) for faces in sets)
-    judges = Judges(photos, drawings, arguments.cascade)
+    judges = Judges(photos, drawings, arguments.cascade, arguments.mesh)
     # Half of the drawings against the other half would be fewer: those of the training are of the same kind.
     others = data.load(arguments.data, arguments.size)
     count = min(len(photos), others.count)
-    rows = {"drawings of the training": judges.numbers(others.images(range(count)), against_photos=False)}
+    rows = {"drawings of the training": judges.numbers(others.images(range(count)))}
     shown = []
     for name, function in rows_of(arguments.networks).items():
         made = function(photos)
-        rows[name] = judges.numbers(made)
+        rows[name] = judges.numbers(made, function(judges.turned))
         shown.append(made[:COLUMNS])
         print(f"{name}: {rows[name]}", flush=True)
     out = Path(arguments.out)

@@ -75,6 +75,20 @@ def write(folder, name, vocabulary=None, distribution="normal", seed=0):
     return folder / name
 
 
+def write_two_directions(folder):
+    """Writes the directions `smile` and `pca1`, which are none, into a generator's folder."""
+    import numpy as np
+
+    from tfanime.generator import open_generator
+    from tfanime.latent_space.directions import FILE, Direction, write_directions
+    from tfanime.latent_space.space import LatentSpace
+
+    space = LatentSpace(open_generator(folder))
+    steps = np.random.default_rng(0).normal(size=(2, space.size)).astype(np.float32)
+    directions = [Direction(name, step, 0.5) for name, step in zip(("smile", "pca1"), steps, strict=True)]
+    write_directions(folder / FILE, space, directions)
+
+
 def write_styles(folder, name, vocabulary):
     """Likewise a StyleGAN2 with w and noise, of 16 px; returns its path."""
     import keras

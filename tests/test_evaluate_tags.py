@@ -64,6 +64,7 @@ def models(monkeypatch):
     monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: known[path])
 
 
+@pytest.mark.slow
 def test_models_are_compared(network, models, in_tmp, capsys):
     assert tags.main(["good", "bad", f"--network={network}", "--count=25", "--seed=7", "--out=here"]) == 0
     values = json.loads((in_tmp / "here" / "tags.json").read_text())

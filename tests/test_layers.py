@@ -18,6 +18,7 @@ FLOORS = (
     ("inputs", "precision", "sheets"),
     ("models",),
     ("drawn", "generator", "tagger"),
+    ("landmarks",),
     ("tfrecords",),
     ("data",),
     ("training",),

@@ -160,7 +160,7 @@ def test_inputs_and_outputs():
     assert [each.name for each in networks()[0].inputs] == ["latents", "tags"]
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_saved_and_loaded(tmp_path, precision):
     with precision_policy(precision):
         pair = networks()
@@ -169,7 +169,7 @@ def test_saved_and_loaded(tmp_path, precision):
         np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(inputs), network(inputs))
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_second_order_gradients(precision):
     with precision_policy(precision):
         d = redrawn(networks()[1])

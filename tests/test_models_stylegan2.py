@@ -217,7 +217,7 @@ def test_average_style():
         average_style(g.get_layer("synthesis"))
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_saved_and_loaded(tmp_path, precision):
     with precision_policy(precision):
         networks = generator(), discriminator(tag_count=TAGS, projection=True, tag_head=True)
@@ -245,7 +245,7 @@ def penalty_gradients(network, inputs):
     )
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_second_order_gradients_of_the_discriminator(precision):
     with precision_policy(precision):
         d = discriminator(tag_count=TAGS, projection=True)
@@ -279,7 +279,7 @@ def test_r1_gradient_is_its_difference_quotient():
     np.testing.assert_allclose(found, expected, rtol=2e-2)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_path_length_has_gradients(precision):
     with precision_policy(precision):
         network = generator().get_layer("synthesis")

@@ -15,6 +15,7 @@ from page_sites import drawn, running, until
 from PIL import Image
 
 from tfanime.generator import open_generator
+from tfanime.latent_space.edits import edited_generator, own_directions
 from tfanime.latents import Latents
 from tfanime.page.build import page_model, single_file, site, write_folder
 from tfanime.page.server import SiteServer
@@ -26,27 +27,34 @@ pytestmark = pytest.mark.browser
 SEEDS = (0, 1, 12, 2**32, 2**63 - 1)
 MODES = ("all", "near", "tags", "faces", "each", "cross", "way", "kept")
 PIXELS = """async (avatar) => Array.from((await tfanime.queue.image(avatar)).data)"""
-PLAIN = {"look": None, "wanted": {}, "psi": 1, "fine": None, "way": None}
+PLAIN = {"look": None, "wanted": {}, "psi": 1, "fine": None, "edits": {}, "way": None}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators")
-    return {
+    found = {
         "faces": page_sites.write(folder, "faces", JIN34, "uniform"),
         "other": page_sites.write(folder, "other", KONACHAN26, seed=1),
         "untagged": page_sites.write(folder, "untagged", seed=2),
         "styles": page_sites.write_styles(folder, "styles", KONACHAN26),
     }
+    for name in ("faces", "styles"):
+        page_sites.write_two_directions(found[name])
+    return found
 
 
 @pytest.fixture(scope="module")
 def models(folders):
     obeyed = {"hat": 0.2, "smile": 0.9}
-    return [
-        page_model(open_generator(path), name, name, obeyed=obeyed if name == "faces" else None)
-        for name, path in folders.items()
-    ]
+    found = []
+    for name, path in folders.items():
+        generator = open_generator(path)
+        directions = own_directions(path, generator)
+        found.append(
+            page_model(generator, name, name, obeyed=obeyed if name == "faces" else None, directions=directions)
+        )
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +184,32 @@ def test_truncation_and_mixing_of_styles(shared, folders):
     assert (mixed != coarse).any() and (mixed != fine).any()
     same = page.evaluate(PIXELS, PLAIN | {"at": "4", "look": "4", "fine": "4"})
     np.testing.assert_array_equal(same, coarse)
+
+
+@pytest.mark.parametrize(("name", "psi"), [("faces", 1), ("styles", 0.5)])
+def test_directions_move_avatars_as_generate_does(shared, folders, name, psi):
+    page = shared
+    follow(page, f"#m={name}&seed=4&psi={psi}&edits=smile:2,pca1:-1.5")
+    generator = open_generator(folders[name])
+    edits = [("smile", None, 2.0), ("pca1", None, -1.5)]
+    expected = edited_generator(folders[name], generator, edits, psi=psi).images([4])[0].astype(int)
+    found = np.array(page.evaluate("[...tfanime.state.image.data]")).reshape(16, 16, 4)[..., :3]
+    assert np.abs(found - expected).max() <= 1
+    unmoved = generator if psi == 1 else generator.truncated(psi)
+    assert np.abs(expected - unmoved.images([4])[0]).max() > 3
+
+
+def test_a_slider_moves_an_avatar_and_the_link_says_so(visit):
+    page = visit("#m=faces&seed=4&edits=smile:2")
+    page.locator("summary", has_text="Directions").click()
+    page.focus("[name=direction-pca1]")
+    before = page.evaluate("[...tfanime.state.image.data]")
+    page.keyboard.press("ArrowLeft")
+    drawn(page)
+    assert page.evaluate("location.hash") == "#m=faces&seed=4&edits=smile:2,pca1:-0.5"
+    assert page.evaluate("[...tfanime.state.image.data]") != before
+    page.click("text=Leave all to chance")
+    assert page.evaluate("location.hash") == "#m=faces&seed=4"
 
 
 def test_a_way_is_that_of_interpolate(shared, folders):
@@ -368,6 +402,8 @@ HOSTILE = {
     "#seed=(1~2~7)": "a seed that is none",
     "#tags=dragon,__proto__,constructor": "does not know: __proto__",
     "#tags=hat:9e99": "outside its range: hat:9e99",
+    "#edits=dragon:1,__proto__:2": "does not have: __proto__",
+    "#edits=smile:1e9": "outside its range: smile:1e9",
     "#psi=NaN": "outside its range: NaN",
     "#view=<img src=x onerror=alert(1)>": "a view that there is not: <img src=x onerror=alert(1)>",
     "#seed=1&to=seed%3D2&share=x": "outside its range: x",

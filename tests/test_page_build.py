@@ -84,12 +84,13 @@ def test_names_cannot_end_a_block_of_data(generator):
 
 def test_the_command_writes_a_folder_and_a_file(tmp_path, capsys):
     folder = page_sites.write(tmp_path, "faces", KONACHAN26)
+    page_sites.write_two_directions(folder)
     rows = [{"tag": "red_hair", "shown": {"judge": {"yes": 1, "count": 4}}, "unasked": {}}]
     report = tmp_path / "tags.json"
     report.write_text(json.dumps({"models": {str(folder): rows}}))
     assert not page.main([str(folder), "--out", str(tmp_path / "site"), "--obeyed", str(report)])
     html = (tmp_path / "site" / "index.html").read_text()
-    assert '"obeyed": {"red_hair": 0.25}' in html
+    assert '"obeyed": {"red_hair": 0.25}, "directions": [{"name": "smile", "step": "' in html
     assert str(tmp_path) not in html  # nothing of this machine's folders
     assert not page.main([str(folder), str(folder), "--single_file", str(tmp_path / "one.html"), "--bits", "8"])
     assert "faces-2" in (tmp_path / "one.html").read_text()

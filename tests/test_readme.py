@@ -11,7 +11,13 @@ from tfanime.tfrecords.settings import Settings
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide" / "library.md").read_text(encoding="utf-8")
-ELSEWHERE = {"tfanime.recipes.tagger", "tfanime.evaluate.tags", "tfanime.evaluate.rate", "tfanime.serving.load"}
+ELSEWHERE = {
+    "tfanime.recipes.landmarks",
+    "tfanime.recipes.tagger",
+    "tfanime.evaluate.tags",
+    "tfanime.evaluate.rate",
+    "tfanime.serving.load",
+}
 
 
 def test_readme_names_every_stage_and_recipe():

@@ -68,7 +68,8 @@ def rate(game, player, step):
 def test_the_networks_and_losses():
     game = built(channels=None, discriminator_channels=32)
     assert (game.generator.name, game.generator.count_params()) == ("small_cartoon_generator", 2_143_552)
-    assert [term.name for term in game.terms] == ["Content", "Style", "colour", "total_variation", *["Negative"] * 2]
+    names = ["Content", "Style", "Landmarks", "colour", "total_variation", *["Negative"] * 2]
+    assert [term.name for term in game.terms] == names
     assert game.terms[0].function.layer == "conv4_2" and game.weighing.shares["Style"] == 0.3
     assert rate(game, "generator", 999) == pytest.approx(2e-4) and rate(game, "generator", 1000) == pytest.approx(1e-4)
     assert game.form.kind == "stylise" and game.form.multiple == 4
@@ -92,6 +93,10 @@ def weights(game):
 
 def layer(game, name):
     return getattr(next(term.function for term in game.terms if isinstance(term.function, Content)), name)
+
+
+def points(game):
+    return next(term.function for term in game.terms if term.name == "Landmarks")
 
 
 def negatives(game):
@@ -133,6 +138,9 @@ READ = {
     "style": (0.75, lambda game: weights(game)["Style"] == 0.75),
     "colour": (4.0, lambda game: weights(game)["colour"] == 4.0),
     "total_variation": (0.5, lambda game: weights(game)["total_variation"] == 0.5),
+    "landmarks": (0.75, lambda game: weights(game)["Landmarks"] == 0.75),
+    "slack": (0.25, lambda game: points(game).slack == 0.25),
+    "eye_scale": (1.5, lambda game: points(game).eye_scale == 1.5),
     "smooth": (0.5, lambda game: negatives(game)["smooth"] == 0.5),
     "grey": (0.75, lambda game: negatives(game)["grey"] == 0.75),
     "grey_smooth": (0.25, lambda game: negatives(game)["grey_smooth"] == 0.25),
@@ -159,9 +167,8 @@ def test_each_flag_is_read(flags):
 def test_no_flag_is_left_out():
     groups = (GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunSettings)
     shared = {field.name for group in groups for field in dataclasses.fields(group)}
-    assert {field.name for field in dataclasses.fields(cartoongan.Config)} - shared - {"photos"} <= set(READ) | set(
-        OTHERS
-    )
+    own = {field.name for field in dataclasses.fields(cartoongan.Config)} - shared
+    assert own - {"photos", "landmark_network"} <= set(READ) | set(OTHERS)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +242,7 @@ def test_two_devices_are_one(few_layers, photos, shards, in_tmp):
             np.testing.assert_allclose(one[name], two[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_content_of_another(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, f"--photos={photos}", f"--data={shards}", "--epoch_steps=1"]
     assert cartoongan.main([*common, "--run=first", "--steps=1", "--content_steps=1"]) == 0

@@ -215,6 +215,7 @@ def test_the_generator_of_the_newest_checkpoint_comes_back(shards, in_tmp, monke
     assert (images == generate.open_generator("a", "3").images([1, 2])).all() and (images != by_recipe).any()
 
 
+@pytest.mark.slow
 def test_a_best_metric_that_is_none(shards, in_tmp):
     flags = [f"--data={shards}", *WGAN, "--run=a", "--steps=4", "--epoch_steps=2"]
     with pytest.raises(ValueError, match=r"best_by must be one of the metrics discriminator_gradient_norm, .*'kid'"):
@@ -224,6 +225,7 @@ def test_a_best_metric_that_is_none(shards, in_tmp):
         generate.open_generator("a", "best")
 
 
+@pytest.mark.slow
 def test_a_run_that_became_infinite_needs_other_settings_and_so_another_run(shards, in_tmp):
     flags = [f"--data={shards}", *TINY, "--critic_steps=1", "--clip=1e30", "--optimizer=sgd", "--learning_rate=1e3"]
     ends = set()

@@ -70,6 +70,7 @@ def test_no_flag_is_left_out():
     )  # which is the data's, see test_recipes_wgan.py
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_spectral_vectors():
     gan = built()
     before = [layer.u.numpy() for layer in spectral_layers(gan.discriminator)]

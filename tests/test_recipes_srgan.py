@@ -113,6 +113,7 @@ def test_no_flag_is_left_out():
     assert {field.name for field in dataclasses.fields(srgan.Config)} - shared <= set(READ) | OF_DATA
 
 
+@pytest.mark.slow
 def test_content_of_two_networks():
     first, second = built(content="hed_vgg16+tagger1", content_weight=3.0).terms
     assert (first.weight, second.weight) == (1.5, 1.5)
@@ -120,6 +121,7 @@ def test_content_of_two_networks():
     assert (second.function.layer, second.function.of, second.function.distance) == ("block_1_0", "reals", "squared")
 
 
+@pytest.mark.slow
 def test_no_content_is_opened_that_does_not_count(monkeypatch):
     monkeypatch.setitem(vgg.VGGS, "vgg19", None)
     assert built(content="vgg19", content_weight=0.0).terms == built(content="vgg19", pixel_steps=4).terms == ()

@@ -62,6 +62,7 @@ def test_a_game_with_tags():
     assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
+@pytest.mark.slow
 def test_critic_steps_are_the_datas(shards, tmp_path):
     options = {**TINY, "critic_steps": 3, "steps": 2, "epoch_steps": 1, "precision": "float32"}
     config = wgan.Config(**options, data=str(shards), run=str(tmp_path / "run"))

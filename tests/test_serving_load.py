@@ -112,6 +112,7 @@ def test_rest_under_load(tagged_export):
     assert all(b"generate_with_tags" in body for body in bodies[1:])
 
 
+@pytest.mark.slow
 def test_grpc_under_load(tagged_export, capsys):
     with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
         main(["--server", server.address, "--clients", "4", "--processes", "1", "--seconds", "1"])

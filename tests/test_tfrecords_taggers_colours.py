@@ -208,6 +208,7 @@ def test_drawn_avatars_without_a_detector():
     assert all(value > 0.55 for value in scores["eye_colour"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("animeface") is None, reason="needs tfanime[faces]")
 def test_drawn_avatars_that_animeface_finds():
     find = DETECTORS["animeface"](DetectSettings(detector="animeface")).find

@@ -7,8 +7,9 @@ import tiny_stylising
 import tiny_vgg
 from test_training_content import FAKES, PHOTOS, REALS, features
 
+from tfanime.landmarks.points import EYES, NAMES
 from tfanime.training import Sight, Term
-from tfanime.training.cartoon_terms import SIDES, Negative, Style, colour, grey, total_variation
+from tfanime.training.cartoon_terms import SIDES, Landmarks, Negative, Style, colour, grey, total_variation
 from tfanime.training.content import Content
 from tfanime.training.losses import LOSSES
 
@@ -64,6 +65,49 @@ def test_total_variation():
     assert float(total_variation(Sight(fakes=np.ones((1, 4, 4, 3))))) == 0.0
 
 
+LINEAR = np.random.default_rng(2).normal(0, 0.01, (int(np.prod(PHOTOS.shape[1:])), 2 * len(NAMES))).astype(np.float32)
+OFFSETS = np.random.default_rng(3).uniform(0.3, 0.7, 2 * len(NAMES)).astype(np.float32)
+
+
+def points_of(images):
+    """Points that are linear in a picture, in place of a network's."""
+    flat = tf.reshape(images, [-1, LINEAR.shape[0]])
+    return tf.reshape(tf.matmul(flat, LINEAR) + OFFSETS, [-1, len(NAMES), 2])
+
+
+def landmarks(**options):
+    return Landmarks(points_of, **options)
+
+
+@pytest.mark.parametrize("eye_scale", [1.0, 1.5])
+def test_landmarks(eye_scale):
+    points, found = points_of(PHOTOS).numpy(), points_of(FAKES).numpy()
+    centres = [points[:, eye].mean(axis=1, keepdims=True) for eye in EYES]
+    unit = np.linalg.norm(centres[0] - centres[1], axis=-1)
+    for eye, centre in zip(EYES, centres, strict=True):
+        points[:, eye] = centre + eye_scale * (points[:, eye] - centre)
+    distances = np.linalg.norm(found - points, axis=-1) / unit
+    expected = np.mean(np.sqrt(distances**2 + 0.1**2) - 0.1)
+    np.testing.assert_allclose(landmarks(slack=0.1, eye_scale=eye_scale)(SIGHT), expected, rtol=1e-4)
+    same = landmarks()(Sight(inputs=PHOTOS, fakes=PHOTOS))
+    assert float(same) == pytest.approx(0, abs=1e-6)
+
+
+def test_landmarks_are_those_of_the_own_photo():
+    wanted, _ = landmarks().targets(tf.constant(PHOTOS))
+    assert float(tf.reduce_max(tf.abs(wanted[0] - wanted[1]))) > 0.01
+    turned = landmarks()(Sight(inputs=PHOTOS[::-1], fakes=FAKES))
+    assert abs(float(turned) - float(landmarks()(SIGHT))) > 1e-4
+    # Nothing is learned by moving the photo's points, and eyes that lie on one another give no endless number.
+    photos = tf.constant(PHOTOS)
+    with tf.GradientTape() as tape:
+        tape.watch(photos)
+        value = landmarks()(Sight(inputs=photos, fakes=tf.constant(FAKES)))
+    assert tape.gradient(value, photos) is None
+    together = Landmarks(lambda images: 0.5 + 0 * points_of(images))
+    assert np.isfinite(together(SIGHT))
+
+
 @pytest.mark.parametrize("loss", SIDES)
 @pytest.mark.parametrize(
     ("pictures", "expected"), [("smooth", SMOOTH), ("grey", in_grey(REALS)), ("grey_smooth", in_grey(SMOOTH))]
@@ -86,9 +130,10 @@ def test_negatives(pictures, expected, loss):
     np.testing.assert_allclose(whole, number, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["style", "colour", "total_variation"])
+@pytest.mark.parametrize("name", ["style", "colour", "total_variation", "landmarks"])
 def test_gradients_reach_every_weight_of_the_generator(name):
-    function = {"style": style(), "colour": colour, "total_variation": total_variation}[name]
+    functions = {"style": style(), "colour": colour, "total_variation": total_variation, "landmarks": landmarks()}
+    function = functions[name]
     generator = tiny_stylising.generator()
     photos = tf.constant(PHOTOS)
     with tf.GradientTape() as tape:
@@ -99,6 +144,9 @@ def test_gradients_reach_every_weight_of_the_generator(name):
 
 
 def test_bad_arguments():
+    for name in ("slack", "eye_scale"):
+        with pytest.raises(ValueError, match=f"{name} must be above 0. Received: 0"):
+            landmarks(**{name: 0})
     with pytest.raises(ValueError, match=r"pictures must be one of smooth, grey, grey_smooth. Received: 'blurred'"):
         Negative("blurred", "hinge")
     with pytest.raises(ValueError, match=r"loss must be one of least_squares, non_saturating, hinge. Received: 'wa"):

@@ -175,6 +175,7 @@ def test_states_are_in_the_checkpoint_and_a_resumed_game_goes_on(tmp_path):
         np.testing.assert_array_equal(weight.numpy(), expected.numpy(), err_msg=weight.path)
 
 
+@pytest.mark.slow
 def test_another_compile_begins_new_states():
     gan = tiny_networks.gan(seed=5, terms=TERMS["path lengths"])
     train(gan, images()[:1])
@@ -185,7 +186,7 @@ def test_another_compile_begins_new_states():
     assert gan.state_of(gan.terms[0])["mean"].numpy() > 0
 
 
-@pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
+@pytest.mark.parametrize("loss", ["relativistic", pytest.param("relativistic_average", marks=pytest.mark.slow)])
 def test_a_paired_loss_is_a_plain_transcription(loss, two_devices):
     gan, logs = trained([], loss=loss)
     generator, discriminator, sides = tiny_networks.generator(), tiny_networks.discriminator(), LOSSES[loss]

@@ -45,7 +45,7 @@ def test_a_step_is_an_update_of_each_player(loss):
     logs = train(model, batches(1))
 
     class Seen:
-        inputs, targets = photos, smooth
+        inputs, targets, shared = photos, smooth, {}
         judge = staticmethod(critic)
 
     Seen.reals = reals
@@ -98,6 +98,16 @@ def test_weights_by_measured_gradients():
         value = logs["weight_colour"][0] * colour(type("", (), {"inputs": photos, "fakes": fakes}))
     slope = 8 * tape.gradient(value, fakes)
     assert float(tf.sqrt(tf.reduce_mean(slope**2))) == pytest.approx(SHARES["colour"], rel=1e-4)
+    # Once they are measured, one backward pass of the weighted sum gives the update of one pass for each.
+    one, other = (game(terms=unweighted(), weighing=Weighing(SHARES, steps=steps)) for steps in (1, 2))
+    for model in (one, other):
+        train(model, batches(1))
+    other.term_weighing_steps.assign(2.0)
+    for model in (one, other):
+        train(model, batches(2), 1)
+    assert one.step == other.step == 2
+    for found, expected in ((one.generator, other.generator), (one.discriminator, other.discriminator)):
+        assert_same(found, expected, rtol=1e-4, atol=1e-6)
     fixed = game(terms=terms()).weights_of_losses()
     assert fixed == {"adversarial": 1.0, "Content": 0.02, "Style": 0.01, "colour": 3.0, "total_variation": 0.5}
 
@@ -120,6 +130,7 @@ def test_two_devices_are_one(name, two_devices):
         np.testing.assert_allclose(logs[name], others[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_parts_are_the_whole():
     whole, parts = game(terms=terms(), content_steps=1), game(terms=terms(), content_steps=1, accumulate=2)
     for model in (whole, parts):
@@ -127,6 +138,7 @@ def test_parts_are_the_whole():
     assert_same(whole, parts, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     shares = {"adversarial": 2.0, "Content": 1.0}
 

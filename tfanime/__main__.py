@@ -9,6 +9,7 @@ STAGES = (
     ("tfanime.tfrecords", "pictures to shards: find, crop and tag the faces; or draw avatars"),
     *((f"tfanime.recipes.{name}", f"train: {text}") for name, text in RECIPES.items()),
     ("tfanime.recipes.tagger", "train the network that predicts tags, and whose features evaluate generators"),
+    ("tfanime.recipes.landmarks", "train the network that finds points of faces, for the landmark loss of cartoongan"),
     ("tfanime.recipes.study", "train one recipe with a grid of settings, and compare"),
     ("tfanime.evaluate", "what trained generators are worth, by one protocol, as a table and a page"),
     ("tfanime.evaluate.tags", "which tags generators obey, as a table and a page"),

@@ -71,12 +71,34 @@ def own_file(model):
     Raises:
         FileNotFoundError: There is none.
     """
+    path = _place(model)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"--directions must name a file that `python -m tfanime.directions {model}` wrote, because "
+            f"{path.parent} has no {FILE} of its own. Received: none"
+        )
+    return path
+
+
+def own_directions(model, generator):
+    """The directions that lie in a generator's own folder.
+
+    Args:
+        model: What `open_generator` was given.
+        generator: What it returned.
+
+    Returns:
+        A list of `Direction`s; empty where there is no such file.
+
+    Raises:
+        ValueError: See `LatentSpace` and `read_directions`.
+    """
+    path = _place(model)
+    return list(read_directions(path, LatentSpace(generator)).values()) if path.is_file() else []
+
+
+def _place(model):
     folder = Path(model)
     if not folder.exists() and str(model) in pretrained.names():
         folder = pretrained.folder_of(model)
-    if not (folder / FILE).is_file():
-        raise FileNotFoundError(
-            f"--directions must name a file that `python -m tfanime.directions {model}` wrote, because {folder} has no "
-            f"{FILE} of its own. Received: none"
-        )
     return folder / FILE

@@ -67,6 +67,7 @@ def main(arguments=None):
     runtime.folder()  # before TensorFlow, which takes longer
     command_line.load_tensorflow()
     from tfanime.generator import open_network
+    from tfanime.latent_space.edits import own_directions
     from tfanime.page.build import page_model, page_tool, single_file, site, write_folder
     from tfanime.page.exported import Exported
 
@@ -78,10 +79,11 @@ def main(arguments=None):
             tools.append(tool := page_tool(generator, name, config.bits))
             _print_size(name, [tool.network], tool.description["difference"])
             continue
+        directions = own_directions(path, generator)
         if generator.network is None:
             generator = Exported(generator.signatures, generator)
         source = Path(path).name if Path(path).is_absolute() else path  # nothing of this machine's folders
-        model = page_model(generator, name, source, config.bits, obeyed.get(path))
+        model = page_model(generator, name, source, config.bits, obeyed.get(path), directions)
         _print_size(name, model.networks.values(), model.description["difference"])
         models.append(model)
     if not models:

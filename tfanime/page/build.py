@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from markupsafe import Markup
 
 from tfanime import __version__
@@ -67,7 +68,7 @@ class PageModel:
     icon: bytes
 
 
-def page_model(generator, name, source, bits=16, obeyed=None, server=False):
+def page_model(generator, name, source, bits=16, obeyed=None, directions=(), server=False):
     """Makes what the page needs of a generator.
 
     Args:
@@ -76,6 +77,7 @@ def page_model(generator, name, source, bits=16, obeyed=None, server=False):
         source: What names it on the command line.
         bits: Of its weights, 16 or 8; None for no network: a server draws then.
         obeyed: By tag the share of pictures that show it when asked for it, in [0, 1].
+        directions: The `tfanime.latent_space.directions.Direction`s that its avatars can be moved along.
         server: Whether a server that shows the page draws it too.
 
     Returns:
@@ -110,6 +112,7 @@ def page_model(generator, name, source, bits=16, obeyed=None, server=False):
         "w": drawn and drawn.w,
         "difference": drawn and round(drawn.difference, 3),
         "obeyed": obeyed,
+        "directions": [_direction(each) for each in directions],
         "licence": generator.licence,
         "origin": _origin(generator.card),
         "server": server,
@@ -332,6 +335,11 @@ def _input(spec):
     from tfanime.inputs import stream_of
 
     return {"name": spec.name, "size": spec.shape[1], "stream": stream_of(spec.name)}
+
+
+def _direction(direction):
+    step = np.asarray(direction.step, "<f4").tobytes()
+    return {"name": direction.name, "step": base64.b64encode(step).decode()}
 
 
 def _origin(card):

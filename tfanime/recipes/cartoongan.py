@@ -1,5 +1,6 @@
 """CartoonGAN: Chen et al. 2018, "CartoonGAN: Generative Adversarial Networks for Photo Cartoonization" (CVPR), with the
-losses of AnimeGANv2 (Chen et al. 2020, ISICA, and the authors' code): photos of faces become drawn faces.
+losses of AnimeGANv2 (Chen et al. 2020, ISICA, and the authors' code) and one of landmarks: photos of faces become
+drawn faces.
 
 The content of the photo is kept by a network that knows photos, its colours by a loss of their own, and what makes a
 drawing is learned from drawings, of which none belongs to a photo. First the generator learns to give photos back.
@@ -31,6 +32,7 @@ LOSSES = {  # by name: the share of the pull on pictures with --weights auto, an
     "content": (1.0, 1.5),
     "style": (0.3, 2.5),
     "colour": (0.5, 15.0),
+    "landmarks": (0.3, 0.0),
     "total_variation": (0.05, 1.0),
 }
 WEIGHT = Limit("at least 0", lambda value: 0 <= value < float("inf"))
@@ -63,6 +65,10 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         content: Of the content, the photo's features kept. Default: 1, 1.5.
         style: Of the style, Gram matrices of features of grey drawings. Default: 0.3, 2.5.
         colour: Of the colours, those of the photo kept. Default: 0.5, 15.
+        landmarks: Of the landmarks, the points of the photo's face kept. Default: 0.3, 0.
+        landmark_network: The path of another network of landmarks than the one that tfanime carries, without endings.
+        slack: How far points may move almost freely, in distances between the eyes.
+        eye_scale: How large eyes are to become, relative to the photo's, for the landmark loss.
         total_variation: Of the total variation. Default: 0.05, 1.
         smooth: Weight of drawings with smoothed edges as fakes, in the discriminator's loss; 1 in CartoonGAN.
         grey: Of grey drawings as fakes.
@@ -92,6 +98,10 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     content: Annotated[float | None, WEIGHT] = None
     style: Annotated[float | None, WEIGHT] = None
     colour: Annotated[float | None, WEIGHT] = None
+    landmarks: Annotated[float | None, WEIGHT] = None
+    landmark_network: str | None = None
+    slack: Annotated[float, above(0)] = 0.02
+    eye_scale: Annotated[float, above(0)] = 1.0
     total_variation: Annotated[float | None, WEIGHT] = None
     smooth: Annotated[float, WEIGHT] = 0.0
     grey: Annotated[float, WEIGHT] = 1.0
@@ -185,6 +195,11 @@ def _generator_terms(config):
         dtype = "bfloat16" if config.precision == "mixed_bfloat16" else "float32"
         content = Content(open_vgg(config.content_network), config.content_layer, dtype=dtype)
         functions = {"content": content, "style": cartoon_terms.Style(content)}
+    if "landmarks" in wanted:
+        from tfanime.landmarks.files import open_landmarks
+
+        network = open_landmarks(config.landmark_network)
+        functions["landmarks"] = cartoon_terms.Landmarks(network, config.slack, config.eye_scale)
     functions |= {name: getattr(cartoon_terms, name) for name in ("colour", "total_variation")}
     return {name: function for name, function in functions.items() if name in wanted}
 

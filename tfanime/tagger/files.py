@@ -152,6 +152,21 @@ def from_arrays(network, vocabulary, arrays):
     with precision_policy("float32"):
         model = tagger(len(vocabulary), **network)
     model.trainable = False
+    assign_arrays(model, arrays, network)
+    return model
+
+
+def assign_arrays(model, arrays, network):
+    """Sets the weights of a model.
+
+    Args:
+        model: The `keras.Model`.
+        arrays: From `to_arrays`.
+        network: What the model was made of, for messages.
+
+    Raises:
+        ValueError: The arrays are those of another network.
+    """
     missing = {weight.path for weight in model.weights} ^ set(arrays)
     if missing:
         raise ValueError(f"the weights must be those of the network {network}. Received: not in both {sorted(missing)}")
@@ -161,7 +176,6 @@ def from_arrays(network, vocabulary, arrays):
                 f"the weight {weight.path} must have shape {tuple(weight.shape)}. Received: {arrays[weight.path].shape}"
             )
         weight.assign(arrays[weight.path].astype(np.float32))
-    return model
 
 
 def to_arrays(model):

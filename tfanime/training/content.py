@@ -71,6 +71,12 @@ class Content:
         (answers,) = self.network(pixels, (self.layer,), self.rectified, self.dtype)
         return answers / self.scale
 
+    def of_fakes(self, sight: Sight) -> tf.Tensor:
+        """The features of a sight's fakes, computed once for all terms that ask for them."""
+        if self not in sight.shared:
+            sight.shared[self] = self.features(sight.fakes)
+        return sight.shared[self]
+
     def __call__(self, sight: Sight) -> tf.Tensor:
         wanted = tf.stop_gradient(self.features(getattr(sight, self.of)))
-        return DISTANCES[self.distance](wanted, self.features(sight.fakes))
+        return DISTANCES[self.distance](wanted, self.of_fakes(sight))

@@ -1,5 +1,6 @@
 """The game of a generator that turns photos into drawings, and a discriminator that knows drawings."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -151,15 +152,18 @@ class Stylising(Game):
         own = {name: float(weight(self.step) if callable(weight) else weight) for name, weight in own.items()}
         if not self.weighing:
             return own
-        state = {name: tf.convert_to_tensor(value) for name, value in self.state_of(self.weighing).items()}
-        return {name: own[name] * float(weight) for name, weight in self.weighing.weights(state).items()}
+        return {name: own[name] * float(weight) for name, weight in self._present_weights().items()}
 
     def make_train_function(self, force: bool = False) -> Callable[..., Any]:
         """What `fit` calls: a step of the phase that the game is in."""
         if self.train_function is None or force:
-            # Two graphs: a `tf.cond` would compute neither faster nor, on several devices, at all.
-            first, later = self._make_function(self.content_step), self._make_function(self.train_step)
-            self.train_function = lambda data: (first if self.step < self.content_steps else later)(data)
+            # A graph for each: a `tf.cond` would compute neither faster nor, on several devices, at all.
+            steps = [self.content_step, self.train_step, functools.partial(self.train_step, weighed=True)]
+            first, then, last = (self._make_function(each) for each in steps)
+            weighed = self.content_steps + self.weighing.steps if self.weighing else float("inf")
+            self.train_function = lambda data: (
+                first if self.step < self.content_steps else then if self.step < weighed else last
+            )(data)
         return self.train_function
 
     def content_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -190,12 +194,13 @@ class Stylising(Game):
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
         return self.told(logs | {"generator_gradient_norm": norm})
 
-    def train_step(self, data):
+    def train_step(self, data, weighed=False):
         """A step of the second phase, one update of each player.
 
         Args:
             data: `(photos, drawings, smoothed drawings)`, or a pair without the last, all float32
                 `[batch, height, width, 3]` in [-1, 1].
+            weighed: Whether the weighing's steps are over: one backward pass for all losses is enough then.
 
         Returns:
             Scalars by name: both losses, the terms' weighted values, the mean logits, and the norms of the gradients
@@ -217,7 +222,7 @@ class Stylising(Game):
                 with keras.StatelessScope(initialize_variables=False):
                     fakes, generator_tape = self._fakes(part[0])
             draw = self.draws(count, step, rows, "generator")
-            parts.add(self._generator_gradients(*part, fakes, generator_tape, step, draw))
+            parts.add(self._generator_gradients(*part, fakes, generator_tape, step, draw, weighed))
         gradients, further, states = parts.mean()
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
@@ -244,6 +249,7 @@ class Stylising(Game):
             "fakes": fakes,
             "judge": lambda images, tags=None: self._judge(images, draw, "reals"),
             "draw": draw,
+            "shared": {},
         }
 
     def _discriminator_gradients(self, photos, reals, smooth, fakes, step, draw):
@@ -262,7 +268,7 @@ class Stylising(Game):
             logs["penalty"] = tf.add_n(terms)
         return tape.gradient(total, self.discriminator.trainable_variables), logs, states
 
-    def _generator_gradients(self, photos, reals, smooth, fakes, generator_tape, step, draw):
+    def _generator_gradients(self, photos, reals, smooth, fakes, generator_tape, step, draw, weighed):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(fakes)
             logits = self._judge(fakes, draw, "fakes")
@@ -272,16 +278,20 @@ class Stylising(Game):
             terms, states = self.add_terms("generator", step, **sight, real_logits=real_logits, fake_logits=logits)
             names = [term.name for term in self.terms if term.player == "generator"]
             values |= dict(zip(names, terms, strict=True))
+            if weighed:
+                weights = self._present_weights()
+                values = {name: weights[name] * value for name, value in values.items()}
             total = tf.add_n(list(values.values()))
         logs = {}
-        if self.weighing:
+        if self.weighing and not weighed:
             slopes = {name: tape.gradient(value, fakes) for name, value in values.items()}
             weights = self._weigh({name: size(slope) for name, slope in slopes.items()})
             values = {name: weights[name] * value for name, value in values.items()}
             slope = tf.add_n([weights[name] * slope for name, slope in slopes.items()])
-            logs |= {f"weight_{name.lower()}": weight for name, weight in weights.items()}
         else:
             slope = tape.gradient(total, fakes)
+        if self.weighing:
+            logs |= {f"weight_{name.lower()}": weight for name, weight in weights.items()}
         logs["generator_loss"] = values.pop(ADVERSARIAL)
         logs |= {f"generator_{name.lower()}": value for name, value in values.items()}
         # The chain rule by hand: from the losses to the pictures, then through the pass that drew them.
@@ -295,4 +305,9 @@ class Stylising(Game):
         state = self.weighing.next_state(state, sizes)
         for name, value in state.items():
             variables[name].assign(value)
+        return self.weighing.weights(state)
+
+    def _present_weights(self):
+        """The weighing's weights by name."""
+        state = {name: tf.convert_to_tensor(value) for name, value in self.state_of(self.weighing).items()}
         return self.weighing.weights(state)

@@ -37,6 +37,7 @@ class Sight:
         fake_logits: Its logits of the fakes, likewise.
         measured: What `Term.measure` returned.
         state: The current values of `Term.state`, by name.
+        shared: What terms of one update have computed and others can use, by a key of theirs.
     """
 
     reals: Any = None
@@ -52,6 +53,7 @@ class Sight:
     fake_logits: Any = None
     measured: Any = None
     state: dict[str, tf.Tensor] = field(default_factory=dict)
+    shared: dict[Any, tf.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

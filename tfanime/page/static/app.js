@@ -1,7 +1,7 @@
 // The page: one state, drawn by lit-html; the gallery and the pictures beside it.
 
 import { html, nothing, render } from "./lit-html.js";
-import { firstSeed, format, inputsOf, isPlain, lookOf, parse, plain, seedOf, tagsShown } from "./avatar.js";
+import { FARTHEST, editsBetween, firstSeed, format, inputsOf, isPlain, lookOf, parse, plain, seedOf, tagsShown } from "./avatar.js";
 import { Queue, ServerEngine, WorkerEngine } from "./engine.js";
 import { gif } from "./gif.js";
 import { linkOf, png, save, sheet, toCanvas, zip } from "./files.js";
@@ -10,7 +10,7 @@ import { icons } from "./icons.js";
 import { Photo } from "./photo.js";
 import { uniform, LARGEST_SEED } from "./seeds.js";
 import { Store } from "./store.js";
-import { LANGUAGES, chooseLanguage, colourOf, groupName, language, say, shortName, tagName } from "./words.js";
+import { LANGUAGES, chooseLanguage, colourOf, directionName, groupName, language, say, shortName, tagName } from "./words.js";
 
 const MODES = ["all", "near", "tags", "faces", "each", "cross", "way", "kept"];
 const NEEDS_TAGS = ["tags", "faces", "each"];
@@ -36,6 +36,7 @@ const state = {
   shown: {},
   sheetOpen: false, // the tags on a phone
   strengths: false,
+  directions: false,
   online: navigator.onLine,
   onServer: false,
   enlarged: false, // the avatar beside the grid
@@ -157,7 +158,7 @@ const partner = () => favourites().reverse().find((avatar) => linkOfAvatar(avata
 
 // What the cells of a mode are: { avatarAt, caption, depends }, depends a text that says when they are others.
 const MODES_OF = {
-  all: () => ({ avatarAt: seeds((at) => ({ ...plain(at), wanted: state.avatar.wanted, psi: state.avatar.psi })), depends: [state.start.toString(), state.avatar.wanted, state.avatar.psi] }),
+  all: () => ({ avatarAt: seeds((at) => ({ ...plain(at), ...settings() })), depends: [state.start.toString(), settings()] }),
   tags: () => ({ avatarAt: seeds((look) => ({ ...state.avatar, look, way: null }), 0n), depends: { ...state.avatar, look: null } }),
   faces: () => ({ avatarAt: seeds((at) => ({ ...state.avatar, at, look: lookOf(state.avatar), way: null }), 0n), depends: [lookOf(state.avatar), { ...state.avatar, at: null, look: null }] }),
   near: () => {
@@ -174,7 +175,7 @@ const MODES_OF = {
     return {
       avatarAt: (index) => index < tags.length ? withTag(tags[index].tag, tags[index].group, 1) : null,
       caption: (index) => tagName(tags[index].tag),
-      depends: [state.avatar.at, lookOf(state.avatar), state.avatar.psi],
+      depends: { ...state.avatar, look: lookOf(state.avatar), wanted: null },
     };
   },
   cross: () => {
@@ -196,6 +197,8 @@ const MODES_OF = {
     };
   },
 };
+
+const settings = ({ wanted, psi, edits } = state.avatar) => ({ wanted, psi, edits }); // what all seeds of a grid share
 
 const seeds = (make, start = state.start) => (index) => {
   const seed = start + BigInt(index);
@@ -223,7 +226,7 @@ function child(mother, father, index) { // noise between the two; each group of 
       });
     });
   }
-  return { ...plain(0), at: [mother.at, father.at, share], wanted, psi: mother.psi };
+  return { ...plain(0), at: [mother.at, father.at, share], wanted, psi: mother.psi, edits: editsBetween(mother.edits, father.edits, share) };
 }
 
 function framesOfWay() {
@@ -240,12 +243,14 @@ function showGallery() {
   const key = JSON.stringify([state.model.name, state.mode, depends, state.onServer, language.now]);
   if (key !== galleryOf) {
     galleryOf = key;
-    const untouched = state.mode === "all" && !state.start && !Object.keys(state.avatar.wanted).length && state.avatar.psi === 1;
+    const untouched = state.mode === "all" && !state.start && !isSet() && state.avatar.psi === 1;
     const label = (avatar, index) => caption?.(index) ?? describe(avatar);
     gallery.show(avatarAt, label, caption && ((_, index) => caption(index)), untouched && firstOf(state.model));
   }
   mark();
 }
+
+const isSet = ({ wanted, edits } = state.avatar) => Object.keys({ ...wanted, ...edits }).length > 0;
 
 const mark = () => {
   const now = linkOfAvatar(state.avatar);
@@ -328,8 +333,9 @@ function command() { // the same avatar from a terminal
   const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const weight = (value) => (Math.abs(value) === 1 ? "" : `:${Math.abs(value)}`);
   const tags = Object.entries(state.avatar.wanted).map(([tag, value]) => (value > 0 ? "" : "no ") + tag.replaceAll("_", " ") + weight(value));
+  const edits = Object.entries(state.avatar.edits).map(([name, amount]) => `${name}=${amount}`);
   return `python -m tfanime.generate ${quoted(state.model.source)} --seeds ${state.avatar.at}` + (tags.length ? ` --tags "${tags.join(", ")}"` : "") +
-    (state.avatar.psi === 1 ? "" : ` --psi ${state.avatar.psi}`) + " --out avatar.png";
+    (edits.length ? ` --direction "${edits.join(", ")}"` : "") + (state.avatar.psi === 1 ? "" : ` --psi ${state.avatar.psi}`) + " --out avatar.png";
 }
 
 const stem = () => `${state.model.name}-${firstSeed(state.avatar.at)}`.replace(/[^\w.-]+/g, "_");
@@ -404,7 +410,7 @@ const button = (word, action, icon = null, more = {}) => html`<button type="butt
 const view = () => html`
   <header class="top">
     <h1>${site.models.length > 1 ? html`<label><span class="unseen">${say("models")}</span>
-      <select id="model" .value=${state.model.name} @change=${(event) => change({ model: site.models.find(({ name }) => name === event.target.value), avatar: { ...state.avatar, wanted: {} } })}>
+      <select id="model" .value=${state.model.name} @change=${(event) => change({ model: site.models.find(({ name }) => name === event.target.value), avatar: { ...state.avatar, wanted: {}, edits: {} } })}>
         ${site.models.map(({ name, title }) => html`<option value=${name} ?selected=${name === state.model.name}>${title}</option>`)}
       </select></label>` : state.model.title}</h1>
     <span class="motto">${state.online ? say(state.onServer ? "onServer" : "private") : say("offline")}</span>
@@ -479,13 +485,15 @@ function tools() {
 
 const controlsName = () => (state.model.vocabulary ? "controls" : "settings");
 const controls = () => html`<aside id="controls" class=${state.sheetOpen ? "controls open" : "controls"} aria-label=${say(controlsName())}>
-  <div class="head"><h2>${say(controlsName())}</h2>${button("reset", () => change({ avatar: { ...state.avatar, wanted: {}, way: null } }), null, { disabled: !Object.keys(state.avatar.wanted).length })}
+  <div class="head"><h2>${say(controlsName())}</h2>${button("reset", () => change({ avatar: { ...state.avatar, wanted: {}, edits: {}, way: null } }), null, { disabled: !isSet() })}
     <span class="closer">${button("close", () => sheetOpen(false), icons.close)}</span></div>
   ${(state.model.vocabulary?.groups ?? []).map((group) => html`<fieldset><legend>${groupName(group)}</legend>
     <div class="chips">${group.tags.map((tag) => chip(tag, group))}</div></fieldset>`)}
   ${slider("variety", "psi", 0, 1.2, 0.05, state.avatar.psi, (psi) => change({ avatar: { ...state.avatar, psi } }))}
   ${state.model.vocabulary ? html`<details ?open=${state.strengths} @toggle=${(event) => (state.strengths = event.target.open)}>
     <summary>${say("fineTuning")}</summary>${strengths()}</details>` : nothing}
+  ${state.model.directions.length ? html`<details ?open=${state.directions} @toggle=${(event) => (state.directions = event.target.open)}>
+    <summary>${say("directions")}</summary><p class="help">${say("directionsHelp")}</p>${state.model.directions.map(direction)}</details>` : nothing}
   ${state.model.w ? html`<label class="seed">${say("mix")} <input name="fine" inputmode="numeric" maxlength="19" .value=${state.avatar.fine ?? ""}
     @change=${(event) => change({ avatar: { ...state.avatar, fine: seedOf(event.target.value.trim()) } })}></label>` : nothing}
   ${enlarger ? html`<label class="switch"><input type="checkbox" name="enlarged" .checked=${state.enlarged} @change=${(event) => { state.enlarged = event.target.checked; refresh(); }}> ${say("enlarged", enlarger.title)}</label>` : nothing}
@@ -511,6 +519,16 @@ function strengths() {
   if (!chosen.length) return html`<p class="help">${say("fineTuningHelp")}</p>`;
   return chosen.map(({ tag, group }) => html`<label class="slider">${tagName(tag)} <output>${wantedOf(tag)}</output>
     <input type="range" min="-1.5" max="1.5" step="0.1" .value=${String(wantedOf(tag))} @input=${(event) => change({ avatar: withTag(tag, group, Number(event.target.value)) })}></label>`);
+}
+
+function direction({ name }) {
+  const amount = state.avatar.edits[name] ?? 0;
+  const edited = (steps) => {
+    const { [name]: _, ...others } = state.avatar.edits;
+    change({ avatar: { ...state.avatar, edits: steps ? { ...others, [name]: steps } : others, way: null } });
+  };
+  return html`<label class="slider">${directionName(name)} <output>${amount || nothing}</output>
+    <input type="range" name=${`direction-${name}`} min=${-FARTHEST} max=${FARTHEST} step="0.5" .value=${String(amount)} @input=${(event) => edited(Number(event.target.value))}></label>`;
 }
 
 function about() {

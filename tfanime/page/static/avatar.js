@@ -5,13 +5,15 @@
 //   wanted  tags that were chosen, by name a number: 1 must hold, -1 must not, others more or less
 //   psi     1 is what was learned, 0 the average
 //   fine    of networks with w: the seed of the fine styles, or null
+//   edits   by the name of a direction how many steps the avatar is moved along it
 //   way     null, or [avatar, avatar, share]: on the way between two, as the signature `interpolate` draws it
 
 import { LARGEST_SEED, interpolate, latents, normal, sampleTags } from "./seeds.js";
 
 const DEEPEST = 40;
+export const FARTHEST = 5; // steps along a direction
 export const FINE_FROM = 0.5; // of the styles, those of this share and above are fine
-export const plain = (seed) => ({ at: String(seed), look: null, wanted: {}, psi: 1, fine: null, way: null });
+export const plain = (seed) => ({ at: String(seed), look: null, wanted: {}, psi: 1, fine: null, edits: {}, way: null });
 export const firstSeed = (at) => (typeof at === "string" ? at : firstSeed(at[0]));
 export const lookOf = (avatar) => avatar.look ?? firstSeed(avatar.at);
 export const isPlain = (avatar, model) => // whether `python -m tfanime.generate` draws it
@@ -49,8 +51,25 @@ export function inputsOf(avatar, model) {
     }
   }
   if (found.latents && avatar.psi !== 1 && !model.w) found.latents = found.latents.map((number) => number * avatar.psi);
+  if (found.latents && !model.w) found.latents = moved(found.latents, avatar.edits, model);
   return found;
 }
+
+// A code, of latents or of w, moved along directions.
+export function moved(code, edits, model) {
+  for (const [name, amount] of Object.entries(edits)) {
+    const step = stepOf(model.directions.find((direction) => direction.name === name));
+    code = code.map((number, index) => number + amount * step[index]);
+  }
+  return code;
+}
+
+const stepOf = ({ step }) => new Float32Array(Uint8Array.from(atob(step), (character) => character.charCodeAt(0)).buffer);
+
+// The edits of an avatar, those of one on the way between two as well.
+export const editsOf = ({ edits, way }) => (way ? editsBetween(editsOf(way[0]), editsOf(way[1]), way[2]) : edits);
+export const editsBetween = (one, other, share) =>
+  Object.fromEntries(Object.keys({ ...one, ...other }).map((name) => [name, (1 - share) * (one[name] ?? 0) + share * (other[name] ?? 0)]));
 
 function between(model, name, one, other, share) {
   if (name === "tags") return one.map((number, index) => number + share * (other[index] - number));
@@ -75,6 +94,8 @@ export function format(model, avatar, mode = "all") {
   if (tags.length) parts.push(["tags", tags.join(",")]);
   if (avatar.psi !== 1) parts.push(["psi", number(avatar.psi)]);
   if (avatar.fine !== null) parts.push(["fine", avatar.fine]);
+  const edits = Object.entries(avatar.edits).map(([name, amount]) => `${name}:${number(amount)}`);
+  if (edits.length) parts.push(["edits", edits.join(",")]);
   if (avatar.way) parts.push(["to", format(model, avatar.way[1]).slice(1)], ["share", number(avatar.way[2])]);
   if (mode !== "all") parts.push(["view", mode]);
   const escaped = (text) => encodeURIComponent(text).replace(/%(2C|3A|7E|28|29)/g, (code) => decodeURIComponent(code));
@@ -114,6 +135,12 @@ export function parse(hash, models, modes, nested = true) {
     if (!known.has(tag)) complain("linkTag", tag);
     else if (!(Math.abs(value) <= 1.5) || value === 0) complain("linkNumber", part);
     else avatar.wanted[tag] = minus ? -value : value;
+  }
+  for (const part of (values.get("edits") ?? "").split(",").filter(Boolean)) {
+    const [direction, amount] = part.split(":");
+    if (!model.directions.some((each) => each.name === direction)) complain("linkDirection", direction);
+    else if (!(Math.abs(Number(amount)) <= FARTHEST)) complain("linkNumber", part);
+    else if (Number(amount)) avatar.edits[direction] = Number(amount);
   }
   if (values.has("to") && nested) {
     const end = parse(values.get("to"), [model], modes, false);

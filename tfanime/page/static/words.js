@@ -70,6 +70,8 @@ const WORDS = {
   reset: ["Leave all to chance", "すべておまかせ", "全部随机", "Всё случайно"],
   fineTuning: ["Strengths", "強さ", "强度", "Сила"],
   fineTuningHelp: ["Choose tags above; their strengths appear here.", "上でタグを選ぶと、ここで強さを変えられます。", "先在上面选择标签，再在此调节强度。", "Выберите теги выше — здесь появится их сила."],
+  directions: ["Directions", "方向", "方向", "Направления"],
+  directionsHelp: ["Each slider changes one thing and keeps the rest, as far as the model can.", "スライダーごとにひとつの特徴だけを変えます。", "每个滑块尽量只改变一个特征。", "Каждый ползунок меняет что-то одно, насколько модель это умеет."],
   variety: ["Variety", "多様さ", "多样性", "Разнообразие"],
   spread: ["How different", "違いの大きさ", "差异程度", "Насколько разные"],
   position: ["Position", "位置", "位置", "Положение"],
@@ -104,6 +106,7 @@ const WORDS = {
   linkModel: ["The link names a model that is not here: {}", "リンクのモデルはありません: {}", "链接中的模型不存在：{}", "Такой модели здесь нет: {}"],
   linkSeed: ["The link has a seed that is none, so 0 is shown: {}", "リンクのシードが正しくありません: {}", "链接中的种子无效：{}", "В ссылке неверное зерно: {}"],
   linkTag: ["The link has a tag that this model does not know: {}", "このモデルにないタグです: {}", "此模型没有该标签：{}", "Модель не знает тега: {}"],
+  linkDirection: ["The link has a direction that this model does not have: {}", "このモデルにない方向です: {}", "此模型没有该方向：{}", "У модели нет такого направления: {}"],
   linkNumber: ["The link has a number outside its range: {}", "リンクの数値が範囲外です: {}", "链接中的数值超出范围：{}", "Число в ссылке вне диапазона: {}"],
   linkView: ["The link asks for a view that there is not: {}", "リンクの表示がありません: {}", "链接中的视图不存在：{}", "Такого вида нет: {}"],
   badSeed: ["A seed is a whole number from 0 to 9223372036854775807.", "シードは 0 から 9223372036854775807 の整数です。", "种子是 0 到 9223372036854775807 的整数。", "Зерно — целое число от 0 до 9223372036854775807."],
@@ -140,3 +143,4 @@ export function shortName(tag, group) { // "blonde", below "Hair colour"
 }
 export const colourOf = (tag, group) => (/colour/.test(group.name) ? (split(tag)?.[1] ?? null) : null);
 export const groupName = (group) => (group.name in WORDS ? say(group.name) : group.name.replaceAll("_", " "));
+export const directionName = (name) => tagName(name.replace(/^sefa(?=\d)/, "SeFa ").replace(/^pca(?=\d)/, "PCA "));

@@ -1,6 +1,6 @@
 // Draws avatars beside the page, so that the page never waits. One thread, WebAssembly alone.
 
-import { FINE_FROM, inputsOf, lookOf } from "./avatar.js";
+import { FINE_FROM, editsOf, inputsOf, lookOf, moved } from "./avatar.js";
 import { normal } from "./seeds.js";
 
 // The runtime reserves as much shared memory as it may, up to 4 GiB: more than phones give.
@@ -123,8 +123,9 @@ async function centreOf(tags) {
 
 async function withStyles(avatar) {
   const { count } = model.w;
-  const coarse = await styleOf(avatar);
-  const fine = avatar.fine === null ? coarse : await styleOf({ ...avatar, at: avatar.fine, look: lookOf(avatar) });
+  const edits = editsOf(avatar);
+  const coarse = moved(await styleOf(avatar), edits, model);
+  const fine = avatar.fine === null ? coarse : moved(await styleOf({ ...avatar, at: avatar.fine, look: lookOf(avatar) }), edits, model);
   const styles = new Float32Array(count * coarse.length);
   for (let index = 0; index < count; index++) {
     styles.set(index < count * FINE_FROM ? coarse : fine, index * coarse.length);
