@@ -126,6 +126,11 @@ def test_upscale_enlarges_avatars_of_seeds(folder, network, run_folder, in_tmp, 
     [
         (["a.png", "--with={folder}", "--out=b"], "--out must end in one of .png"),
         (["a.png", "--with={folder}", "--out=b.png", "--scale=3"], "scale must be 2 or a power of it"),
+        (
+            ["a.png", "--with={folder}", "--out=b.png", "--scale=1024"],
+            "an enlarged picture must have at most 200,000,000 pixels. Received: 30 x 20, to become 1024 times larger",
+        ),
+        (["huge.png", "--with={folder}", "--out=b.png"], "it has 10000 x 10000 pixels, more than 50,000,000"),
         (["a.png", "--with={folder}", "--out=b.png", "--scale=1"], "scale must be 2 or a power of it"),
         (
             ["a.png", "--with={folder}", "--out=b.png", "--strength=1.5"],
@@ -146,6 +151,8 @@ def test_upscale_errors_are_one_line(folder, in_tmp, arguments, message, capsys)
     write(in_tmp / "in" / "a.png")
     (in_tmp / "empty").mkdir()
     (in_tmp / "bad.png").write_bytes(b"no picture")
+    if "huge.png" in arguments:
+        Image.new("1", (10_000, 10_000)).save(in_tmp / "huge.png")
     with pytest.raises(SystemExit) as end:
         command_line.run(lambda: upscale.main([argument.format(folder=folder) for argument in arguments]))
     error = capsys.readouterr().err

@@ -4,6 +4,10 @@ import numpy as np
 from PIL import Image
 
 from tfanime.generator.tiles import SIDE, through
+from tfanime.picture_files import MAX_PIXELS
+
+MAX_MADE = 4 * MAX_PIXELS
+"""Pixels of the largest picture that is made: the largest one that is read, of twice the size."""
 
 
 class Enlarger:
@@ -42,7 +46,16 @@ class Enlarger:
 
         Returns:
             A `Picture`.
+
+        Raises:
+            ValueError: It would have more than `MAX_MADE` pixels.
         """
+        height, width, _ = picture.pixels.shape
+        if self.scale**2 * height * width > MAX_MADE:
+            raise ValueError(
+                f"an enlarged picture must have at most {MAX_MADE:,} pixels. "
+                f"Received: {width} x {height}, to become {self.scale} times larger"
+            )
         for _ in range(self.passes):
             picture = through(self._once, picture, self.network.form, self.tile, progress)
         return picture
