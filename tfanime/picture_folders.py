@@ -18,12 +18,12 @@ def read_or_check(path, out):
         The `Picture` in the file; None for a folder.
 
     Raises:
-        OSError: There is no such file, or `out` cannot be written.
-        ValueError: It is no picture, there is none in the folder, or `out` does not fit.
+        OSError: The file does not exist, or `out` cannot be written.
+        ValueError: It is not a picture, the folder has no picture, or `out` does not fit.
     """
     path, out = Path(path), Path(out)
     if path.is_dir():
-        picture_paths(path)  # which says what is wrong
+        picture_paths(path)  # raises its own error
         if out.resolve() == path.resolve():
             raise ValueError(f"--out must be another folder than that of the pictures. Received: {str(out)!r}")
         require_writable_folder(out, "out")
@@ -38,7 +38,7 @@ def picture_paths(folder):
     """The pictures in a folder and below it, by suffix, relative to it, sorted.
 
     Raises:
-        ValueError: There are none.
+        ValueError: The folder has no pictures.
     """
     found = sorted(
         path.relative_to(folder)
@@ -51,7 +51,8 @@ def picture_paths(folder):
 
 
 def change_folder(change, folder, out):
-    """Changes all pictures of a folder tree; those that are there already stay, so that a job that was killed goes on.
+    """Processes all pictures of a folder tree. Results that are already there stay, so that a killed job can be
+    resumed.
 
     Args:
         change: A `Picture` -> the new one. A ValueError leaves this picture out.
@@ -60,7 +61,8 @@ def change_folder(change, folder, out):
             same name, such as a.jpg and a.png, it has the suffix of the file too: a.jpg.png.
 
     Returns:
-        `(written, there, failed)`: how many were written and were there, and by path what is wrong with others.
+        `(written, there, failed)`: the numbers of pictures that were written and that were already there, and the
+            errors of the others by path.
 
     Raises:
         OSError: `out` cannot be written.

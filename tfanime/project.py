@@ -9,7 +9,7 @@ from tfanime.generator import open_generator
 from tfanime.limits import SHARE, Checked, above, at_least, between
 from tfanime.tfrecords.detectors.registry import DetectSettings
 
-ZOOM = {"lbpcascade": 1.17}  # whose box holds the hair too
+ZOOM = {"lbpcascade": 1.17}  # its box includes the hair
 FRAMES = 120  # of a film, at most
 
 
@@ -18,29 +18,28 @@ class Config(Checked):
     """Project a picture.
 
     Args:
-        picture: A picture, or a folder of some; the best face of each is taken.
+        picture: A picture, or a folder of pictures; the best face of each is used.
         model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator.
-        out: The folder for NAME.npz, the point, which `tfanime.mix` and `tfanime.video` take in the place of a seed;
-            NAME.png, the picture and its avatar; and NAME.mp4, the way to it.
-        space: w+ (a w for each layer, nearer to the picture) or w (the same for all, which changes more as avatars
-            do), of a StyleGAN2; z of all other networks. Default: w+, or z.
-        distance: The network whose maps are to be alike: tagger, which tfanime carries (what tags are about), or
-            hed_vgg16 (lines and colours; needs the extra judge, and more time).
+        out: The folder for NAME.npz, the point, which `tfanime.mix` and `tfanime.video` take in place of a seed;
+            NAME.png, the picture and its avatar; and NAME.mp4, a film of the search.
+        space: For a StyleGAN2 w+ (a w for each layer, nearer to the picture) or w (one for all layers, which edits
+            change as they change other avatars). For all other networks z. Default: w+, or z.
+        distance: The network that compares picture and avatar: tagger, which tfanime carries (sensitive to what tags
+            describe), or hed_vgg16 (lines and colours; needs the extra judge, and more time).
         steps: Steps of the search.
         tags: What the picture shows, such as "blonde hair, blue eyes", if the generator was trained with tags.
-            Default: what the tagger sees.
-        no_crop: Take the square in the middle of each picture, for faces that are cropped already.
-        detector: What finds the face: animeface (needs the extra faces), lbpcascade (needs --cascade) or onnx (needs
+            Default: those that the tagger predicts.
+        no_crop: Use the square in the middle of each picture, for faces that are already cropped.
+        detector: The face detector: animeface (needs the extra faces), lbpcascade (needs --cascade) or onnx (needs
             --detector_model).
-        cascade: For lbpcascade: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
+        cascade: The file of lbpcascade: nagadomi's lbpcascade_animeface.xml. Default: the environment variable
             TFANIME_CASCADE.
-        detector_model: For onnx: a face detector of YOLO's form, as an ONNX file.
-        threshold: Least likelihood of a face, on the detector's own scale.
-        zoom: Side of the square that is cut out, relative to the face that was found. Default: 1.5, with lbpcascade
-            1.17.
+        detector_model: The file of onnx: a face detector of YOLO's form, as an ONNX file.
+        threshold: Smallest score of a face, on the detector's own scale.
+        zoom: Side of the crop, relative to the detector's box. Default: 1.5, with lbpcascade 1.17.
         film: Whether to write NAME.mp4.
-        scale: By how much its pictures are enlarged.
-        checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
+        scale: Factor by which the film's frames are enlarged.
+        checkpoint: Checkpoint of a run: newest, best, or the step of one that is there.
     """
 
     picture: str

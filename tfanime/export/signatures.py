@@ -60,7 +60,7 @@ def _of_seeds(generator):
         return {"image_bytes": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)}
 
     def between(seed_a, seed_b, t):
-        t = tf.where(t > 0.0, tf.minimum(t, 1.0), 0.0)  # what is no number counts as 0
+        t = tf.where(t > 0.0, tf.minimum(t, 1.0), 0.0)  # NaN counts as 0
         way = inputs.between(inputs.from_seeds(seed_a), inputs.from_seeds(seed_b), t)
         return to_uint8(network(way, training=False))
 

@@ -15,13 +15,13 @@ class Enlarger:
 
     Args:
         network: A `tfanime.generator.PictureNetwork` of kind `upscale`.
-        scale: How many times larger pictures become: the network's scale or a power of it; default: that.
+        scale: How many times larger pictures become: the network's scale (the default) or a power of it.
         strength: Share of the network's picture in the result, 0 to 1; the rest is a bicubic enlargement.
         flips: Whether to take the mean over all 8 ways to mirror and turn a picture.
         tile: Side of the tiles of large pictures, in pixels.
 
     Raises:
-        ValueError: `scale` is no power of the network's.
+        ValueError: `scale` is not a power of the network's.
     """
 
     def __init__(self, network, scale=None, strength=1.0, flips=False, tile=SIDE):
@@ -61,7 +61,7 @@ class Enlarger:
         return picture
 
     def images(self, images):
-        """Enlarges pictures of one size that are small.
+        """Enlarges small pictures of one size.
 
         Args:
             images: uint8 array `[batch, height, width, 3]`.
@@ -74,7 +74,7 @@ class Enlarger:
         return images
 
     def _once(self, images):
-        """uint8 `[batch, height, width, 3]` -> the larger ones."""
+        """Applies the network once: uint8 `[batch, height, width, 3]` -> uint8, enlarged by the network's scale."""
         made = self._in_all_ways(images) if self.flips else self.network.images(images)
         if self.strength < 1:
             plain = np.stack([bicubic(image, self.network.form.scale) for image in images])

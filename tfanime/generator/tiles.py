@@ -13,8 +13,8 @@ SIDE = 256
 def in_tiles(function, image, form, side=SIDE, progress=None):
     """Applies a network to one picture of any size.
 
-    A tile has a margin of `form.reach` pixels, on which its pixels depend, so that there are no seams. A network whose
-    pixels depend on the whole picture is given all of it.
+    A tile has a margin of `form.reach` pixels, the radius of the receptive field, so that there are no seams. A network
+    whose pixels depend on the whole picture gets all of it.
 
     Args:
         function: uint8 array `[1, height, width, 3]` -> uint8 array `[1, scale * height, scale * width, 3]`, such as
@@ -22,7 +22,7 @@ def in_tiles(function, image, form, side=SIDE, progress=None):
         image: uint8 array `[height, width, 3]`.
         form: The `tfanime.generator.Form`.
         side: Side of a tile, in pixels.
-        progress: Called after each tile with how many there are in all; default: nothing.
+        progress: Called after each tile with the number of all tiles; None for no calls.
 
     Returns:
         uint8 array `[scale * height, scale * width, 3]`.
@@ -30,7 +30,7 @@ def in_tiles(function, image, form, side=SIDE, progress=None):
     height, width, _ = image.shape
     if form.reach is None or (height <= side and width <= side):
         return function(image[None])[0]
-    # Whole multiples, because a network that halves a picture sees another one if it is moved by less.
+    # Whole multiples: a network that halves a picture gives other pixels if the picture is moved by less.
     reach = max(form.reach, LEAST * form.multiple)  # so that no tile is continued at its edges
     side, reach = (-(-length // form.multiple) * form.multiple for length in (side, reach))
     scale = form.scale

@@ -50,7 +50,7 @@ class Obeyed:
         group: The name of its group.
         shown: By the judge's name, the `Share` of the pictures drawn for this tag in which the judge sees it. Pictures
             without an opinion do not count. Judges that do not know the tag are left out.
-        unasked: Likewise, of the pictures drawn without this tag.
+        unasked: The same for the pictures drawn without this tag.
     """
 
     tag: str
@@ -113,10 +113,10 @@ class ColourJudge:
         self._unsaid = np.array([tag not in said for tag in vocabulary.tags])  # eyes of two colours, for instance
 
     def __call__(self, images):
-        """Likewise, and 0 for what is not certain."""
+        """uint8 pictures -> +1, -1 and 0, as for `TaggerJudge`; 0 for colours that are not certain."""
         rows = [self._look(image) for image in images]
         values = np.array(rows, np.int8).reshape(len(images), len(self.vocabulary))
-        values[:, self._unsaid] = 0  # of what it never says it has no opinion
+        values[:, self._unsaid] = 0  # no opinion on tags that the measurement cannot give
         return values
 
     def _look(self, image):

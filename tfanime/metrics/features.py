@@ -174,7 +174,7 @@ def open_network(text: str = DEFAULT) -> FeatureNetwork:
         A `FeatureNetwork`.
 
     Raises:
-        ValueError: There is no such network, or its file or options are wrong.
+        ValueError: The network is unknown, or its file or options are wrong.
         OSError: A file does not exist or cannot be downloaded.
         ImportError: A package is not installed.
     """
@@ -191,7 +191,7 @@ def extract(
         network: A `FeatureNetwork`.
         batches: Iterable of uint8 arrays `[batch, height, width, 3]`.
         total: How many pictures there are, for the progress bar.
-        progress: What the bar says; None for none.
+        progress: Text of the progress bar; None for no bar.
 
     Yields:
         float32 array `[batch, dimensions]` for each batch.

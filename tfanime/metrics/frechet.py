@@ -122,8 +122,8 @@ def frechet_distance(
     Args:
         mean_1: Array `[dimensions]`.
         covariance_1: Array `[dimensions, dimensions]`, symmetric and positive semidefinite.
-        mean_2: Likewise.
-        covariance_2: Likewise.
+        mean_2: The mean of the second set.
+        covariance_2: The covariance of the second set.
 
     Returns:
         A float, at least 0. To judge several generators against the same pictures, `Gaussian.distance` of the pictures'
@@ -162,7 +162,7 @@ def frechet_infinity(features: np.ndarray, reference: Gaussian, points: int = 15
     generated samples; one by that of the reference's stays.
 
     Args:
-        features: Array `[count, dimensions]`, count at least 4 times dimensions: with fewer it is no line.
+        features: Array `[count, dimensions]`, count at least 4 times dimensions: with fewer the line does not fit.
         reference: The `Gaussian` of the real features.
         points: How many distances the line is fitted to, of samples in regular steps from half of them to all.
         seed: Seed of the choice of the samples.

@@ -29,12 +29,12 @@ def inception(file=None, url=None, sha256=None):
 
     Args:
         file: The frozen graph. Default: the environment variable TFANIME_INCEPTION.
-        url: Instead of it where to download it from at first use, as it is or in a .tgz.
-        sha256: Of the file, or of what is downloaded (hex), for which it must be known: what a number is worth should
-            not depend on a network.
+        url: Address from which to download it at first use, plain or in a .tgz, in place of `file`.
+        sha256: SHA-256 (hex) of the file or of the download. It is required for a download, so that values do not
+            depend on what the address serves.
 
     Raises:
-        ValueError: No file is named, it is another graph, or the file has another hash.
+        ValueError: No file is given, it is another graph, or it has another hash.
         OSError: It does not exist, or cannot be downloaded.
     """
     return _network(
@@ -89,7 +89,7 @@ def _network(name, value, path, entry, resize, prepare):
 def _graph_path(file, url, sha256):
     if url and (file or not sha256):
         raise ValueError(
-            "inception must be told either its file or both its url and the sha256 of what lies there. "
+            "inception must have either a file or both a url and the sha256 of the download. "
             f"Received: file={file}, url={url}, sha256={sha256}"
         )
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
@@ -99,7 +99,7 @@ def _graph_path(file, url, sha256):
     value = file or os.environ.get(VARIABLE)
     if not value:
         raise ValueError(
-            f"the network inception must be told its file, inception:file=PATH, or by the environment variable "
+            f"the network inception must have a file, by inception:file=PATH or by the environment variable "
             f"{VARIABLE}. Received: neither; it is {SOURCE}"
         )
     if not Path(value).is_file():

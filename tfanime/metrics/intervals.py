@@ -18,7 +18,7 @@ def wilson(successes, count):
         `(low, high)`, floats in [0, 1]; (0, 1) where nothing was counted.
 
     Raises:
-        ValueError: The numbers are no such counts.
+        ValueError: A count is negative, or larger than the total.
     """
     if not 0 <= successes <= count:
         raise ValueError(f"successes must be from 0 to count, {count}. Received: {successes}")

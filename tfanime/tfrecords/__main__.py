@@ -76,7 +76,7 @@ def summary(manifest, settings):
     other = pictures["passed_over"]
     if other:
         kinds = ", ".join(f"{suffix or 'no suffix'} {count:,}" for suffix, count in list(other.items())[:6])
-        lines.append(f"other    {sum(other.values()):,} files that are no pictures by their names ({kinds})")
+        lines.append(f"other    {sum(other.values()):,} files that are not pictures by their names ({kinds})")
     for reason, count in pictures["dropped_faces"].items():
         lines.append(f"dropped  {count:,} {reason}: {REASONS[reason]}")
     if 2 * pictures["dropped"].get("no_face", 0) >= pictures["found"]:

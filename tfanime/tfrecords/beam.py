@@ -36,7 +36,7 @@ def run(name, conversion, folder, plan, progress):
 
     Raises:
         ValueError: A path is not absolute, and the workers are elsewhere.
-        OSError: Beam could not finish the work; what it said.
+        OSError: Beam could not finish the work; the message is Beam's.
     """
     settings = conversion.settings
     _require_absolute(name, settings)
@@ -124,7 +124,7 @@ class _Convert(beam.DoFn):
 
 
 class _Count(beam.DoFn):
-    """Counts what is kept and, by reason, what is not, for the runner's own pages."""
+    """Counts kept faces, and dropped ones by reason, for the runner's own pages."""
 
     def process(self, item):
         outcome = item[1][1]

@@ -20,7 +20,7 @@ def default_shards(size=64, count=10_000, progress=True):
     Args:
         size: Height and width of the avatars, in pixels.
         count: How many avatars.
-        progress: Whether to say what is done, with a progress bar, on stderr.
+        progress: Whether to show messages and a progress bar on stderr.
 
     Returns:
         The folder of shards as a `pathlib.Path`.

@@ -34,7 +34,7 @@ class Drop:
 
     @classmethod
     def of(cls, id, dropped):
-        """What a raised `Dropped` says of the picture or face `id`."""
+        """The `Drop` of the picture or face `id`, from a raised `Dropped`."""
         image = None if dropped.image is None else thumbnail(dropped.image)
         return cls(id, dropped.reason, str(dropped.value), image or b"")
 
@@ -47,9 +47,9 @@ class Outcome:
         id: Its id.
         faces: The `Face`s that are kept.
         drops: The `Drop` of each face that is not, or of the picture itself.
-        filed: `(id, perceptual hash)` of each face, in order, that the search for duplicates looks at: those that are
-            kept, and those on the exclude list, whose twins shall not come back in their place.
-        unknown_words: The words of the file beside it that are no tag.
+        filed: `(id, perceptual hash)` of each face that takes part in the search for duplicates, in order: kept faces,
+            and those on the exclude list, so that their twins do not come back.
+        unknown_words: The words of the file beside it that are not tags.
         not_understood: Whether people gave it words, and none of them is a tag.
         unread: Of each file beside it that cannot be read, its name and why.
     """
@@ -125,7 +125,7 @@ class PictureConverter:
         return Outcome(id, tuple(faces), tuple(drops), tuple(filed), unknown, none, picture.unread)
 
     def _unknown_words(self, picture):
-        """Which words of the file beside a picture are no tag, and whether none of all its words is one."""
+        """The words of the file beside a picture that are not tags, and whether no word is a tag."""
         if not picture.words or not any(tagger.name == "sidecar" for tagger in self.tagger.taggers):
             return (), False
         words = sorted(set(split(picture.words)))

@@ -22,7 +22,7 @@ DRAWN = "drawn"
 # Beam knows its own, but is slow to import.
 BEAM_RUNNERS = ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner", "PrismRunner", "PortableRunner")
 RUNNERS = ("local", *BEAM_RUNNERS)
-MOST_NAME_BYTES = 190  # of the 255 that file systems allow; shards, and what is written beside them, add to it
+MOST_NAME_BYTES = 190  # of the 255 that file systems allow; names of shards and other files add to it
 NAME = Limit(
     f"a file name of at most {MOST_NAME_BYTES} bytes that does not begin with a dot", lambda value: _is_name(value)
 )
@@ -107,7 +107,7 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
         """Checks what a command line checks by itself, so that `Settings` in Python is as strict.
 
         Raises:
-            ValueError: A value is none of its field's type.
+            ValueError: A value is not of its field's type.
         """
         for name, hint in typing.get_type_hints(type(self)).items():
             value = getattr(self, name)

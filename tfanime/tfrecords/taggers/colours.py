@@ -266,7 +266,7 @@ def _samples(detection):
 
 
 def _lightness(lab):
-    """L* of grey hair: the median over what is nearly grey in the fringe."""
+    """L* of grey hair: the median over nearly grey pixels of the fringe."""
     fringe = lab[REGIONS["fringe"]]
     pale = fringe[np.hypot(fringe[:, 1], fringe[:, 2]) < 25]
     return np.median(pale[:, 0]) if len(pale) else np.median(fringe[:, 0])

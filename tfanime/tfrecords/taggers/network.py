@@ -1,4 +1,4 @@
-"""The tagger `tfanime`: the network that tfanime carries, for faces that nobody tagged (docs/tagger.md)."""
+"""The tagger `tfanime`: the network that tfanime carries, for untagged faces (docs/tagger.md)."""
 
 import contextlib
 
@@ -35,7 +35,7 @@ class NetworkTagger:
         from tfanime.tagger import files as tagger_files
 
         self.vocabulary = vocabulary
-        network = tagger_files.open_tagger()  # what is wrong is told before the work
+        network = tagger_files.open_tagger()  # finds errors before the work begins
         self.version = str(tagger_files.VERSION)
         places = {tag: place for place, tag in enumerate(vocabulary.tags)}
         pairs = [

@@ -62,7 +62,7 @@ class OnnxTaggerSettings:
 class OnnxTagger:
     """Predicts tags of the face by a network, at the picture's own resolution.
 
-    Several of its tags may stand for one of the vocabulary (aliases): the likeliest counts. In an exclusive group the
+    Several of its tags may mean one of the vocabulary (aliases): the likeliest counts. In an exclusive group the
     likeliest tag holds if its probability reaches the threshold, and the group is unknown otherwise (Jin et al. 2017
     took the likeliest even below it). An independent tag holds from the threshold on and does not below it; one that
     the network does not have is unknown.
@@ -97,7 +97,7 @@ class OnnxTagger:
             )
         self._outputs, self._places = np.array(pairs).T
         self._network = _Network(settings, self._count)
-        self._probabilities(Image.new("RGB", (32, 32), (128, 128, 128)))  # what is wrong is told before the work
+        self._probabilities(Image.new("RGB", (32, 32), (128, 128, 128)))  # finds errors before the work begins
         self._network = None
 
     def __getstate__(self):
@@ -220,7 +220,7 @@ def read_tag_list(path):
         The names in order.
 
     Raises:
-        ValueError: It is no such file.
+        ValueError: It is not such a file.
     """
     path = Path(path)
     try:
