@@ -23,6 +23,9 @@ def texts():
     for path in paths:
         if path.suffix in SUFFIXES and "vendor" not in path.parts and path != GLOSSARY:
             yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "tests").glob("test_*.py")):  # names of tests as sentences, on their own lines
+        lines = path.read_text(encoding="utf-8").splitlines()
+        yield path.relative_to(ROOT), "\n".join(line.replace("_", " ") if "def test_" in line else "" for line in lines)
 
 
 def test_glossary_lists_replaced_words_once():

@@ -16,7 +16,7 @@ def shown(path):
     return np.array(found)
 
 
-def test_a_film_through_seeds(styled, styled_folder, tmp_path, capsys):
+def test_video_films_seeds(styled, styled_folder, tmp_path, capsys):
     out = tmp_path / "new" / "film.mp4"
     arguments = ["--avatars=1,2,3", "--tags=hat", "--frames=4", "--fps=10", "--scale=2", f"--out={out}"]
     video.main([str(styled_folder), *arguments])
@@ -29,7 +29,7 @@ def test_a_film_through_seeds(styled, styled_folder, tmp_path, capsys):
     assert np.corrcoef(small.ravel(), expected.ravel())[0, 1] > 0.9  # a film loses colours of so small pictures
 
 
-def test_one_avatar_through_tags(styled, styled_folder, in_tmp):
+def test_video_films_one_avatar_with_several_tags(styled, styled_folder, in_tmp):
     tags = ["red, no hat, smile", "green, hat", "blue, hat"]
     video.main([str(styled_folder), "--avatars=4", f"--tags={'; '.join(tags)}", "--frames=1", "--out=film.gif"])
     with Image.open("film.gif") as film:
@@ -47,7 +47,7 @@ def _with_noise(points, noise):
     return type(points)(points.codes, points.others | {"noise": noise})
 
 
-def test_a_network_without_styles(run_folder, in_tmp):
+def test_video_films_a_network_without_styles(run_folder, in_tmp):
     video.main([str(run_folder), "--avatars=1-2", "--frames=2", "--out=film.mp4", "--scale=1"])
     assert shown("film.mp4").shape == (4, 16, 16, 3)
 
@@ -62,7 +62,7 @@ def test_a_network_without_styles(run_folder, in_tmp):
         (["--frames=0"], 2, "--frames must be at least 1"),
     ],
 )
-def test_errors_are_one_line_and_a_status(arguments, status, message, styled_folder, in_tmp, capsys):
+def test_video_errors_are_one_line_and_a_status(arguments, status, message, styled_folder, in_tmp, capsys):
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: video.main([str(styled_folder), *arguments]))
     assert raised.value.code == status

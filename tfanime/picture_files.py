@@ -48,8 +48,8 @@ def read_picture(path):
     """
     path = Path(path)
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")  # odd EXIF, many pixels: the picture is read or it is not
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            # Warnings are of odd EXIF or many pixels: the picture is read or it is not.
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
             note = "the first frame of an animation" if getattr(image, "is_animated", False) else ""

@@ -131,7 +131,7 @@ def evaluate(
     if failed:
         causes = "; ".join(f"{name}: {error}" for name, error in failed.items())
         raise ValueError(
-            f"models must be such that they can be evaluated; the rows of the others are in {out}. Received: {causes}"
+            f"models must be ones that can be evaluated; the others' rows are in {out}. Received: {causes}"
         )
     return evaluation, warnings
 

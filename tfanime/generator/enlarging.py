@@ -6,6 +6,9 @@ from PIL import Image
 from tfanime.generator.tiles import SIDE, through
 from tfanime.picture_files import MAX_PIXELS
 
+MAX_MADE = 4 * MAX_PIXELS
+"""Pixels of the largest picture that is made: the largest one that is read, of twice the size."""
+
 
 class Enlarger:
     """Enlarges pictures of any size by a network.
@@ -45,13 +48,13 @@ class Enlarger:
             A `Picture`.
 
         Raises:
-            ValueError: It would have more than four times `tfanime.picture_files.MAX_PIXELS`.
+            ValueError: It would have more than `MAX_MADE` pixels.
         """
         height, width, _ = picture.pixels.shape
-        if height * width * self.scale**2 > 4 * MAX_PIXELS:
+        if self.scale**2 * height * width > MAX_MADE:
             raise ValueError(
-                f"an enlarged picture must have at most {4 * MAX_PIXELS:,} pixels. Received: {width} x {height} with "
-                f"scale {self.scale}"
+                f"an enlarged picture must have at most {MAX_MADE:,} pixels. "
+                f"Received: {width} x {height}, to become {self.scale} times larger"
             )
         for _ in range(self.passes):
             picture = through(self._once, picture, self.network.form, self.tile, progress)

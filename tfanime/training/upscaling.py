@@ -235,7 +235,8 @@ class Upscaling(Game):
             seen = {"real_logits": real_logits, "fake_logits": logits}
             terms, states = self._terms("generator", step, part, fakes, draw, **seen)
             names = [term.name for term in self.terms if term.player == "generator"]
-            logs |= {f"generator_{name.lower()}": value for name, value in zip(names, terms, strict=True)}
+            for name, value in zip((f"generator_{name.lower()}" for name in names), terms, strict=True):
+                logs[name] = logs[name] + value if name in logs else value
             if drawn is not None:
                 logs["inconsistency"] = inconsistency(drawn, fakes[tf.shape(small)[0] :])
                 losses.append(self.consistency_weight * logs["inconsistency"])
