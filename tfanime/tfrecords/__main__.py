@@ -108,8 +108,8 @@ def _tags(manifest, faces):
     if pictures["rows_without_picture"] or pictures["pictures_without_row"]:
         such = f" (such as {pictures['row_without_picture']!r})" if pictures["rows_without_picture"] else ""
         yield (
-            f"tags     {pictures['rows_without_picture']:,} rows without a picture{such}, "
-            f"{pictures['pictures_without_row']:,} pictures without tags of their own"
+            f"tags     rows without a picture: {pictures['rows_without_picture']:,}{such}; "
+            f"pictures without tags of their own: {pictures['pictures_without_row']:,}"
         )
     if pictures.get("pictures_not_understood"):
         yield _wrapped(
