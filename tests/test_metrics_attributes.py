@@ -13,8 +13,8 @@ from tfanime.metrics.attributes import (
     count_obeyed,
     in_words_of,
     overall,
+    predictions_of,
     tags_obeyed,
-    tell,
 )
 from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
@@ -89,7 +89,7 @@ def test_tags_obeyed_equals_hand_counts():
 
 def test_tell():
     logits = np.array([[-3.0, -1.0, 0.5], [4.0, 2.0, 0.0]])
-    assert tell(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
+    assert predictions_of(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
 
 
 def test_in_words_of_maps_tags_by_aliases():
