@@ -111,7 +111,7 @@ def test_losses_and_gradients_are_pytorchs(options, drawn, pixels):
             assert float((found[key] - expected[key]).norm()) <= bound, key
 
 
-def test_the_recipes_own_updates_and_average_are_pytorchs():
+def test_recipe_updates_and_average_equal_pytorch():
     game, twin = both(network="small", learning_rate=1e-3)
     before = states(twin)
     list(play(game, twin, drawn=True))
@@ -124,7 +124,7 @@ def test_the_recipes_own_updates_and_average_are_pytorchs():
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-def test_both_can_be_timed():
+def test_timing_covers_both_frameworks():
     functions = pytorch_upscaling.bare_steps(srgan.Config(**TINY | {"network": "small"}))
     assert [name.split(",")[0] for name in functions] == ["PyTorch", "tfanime"] * 2
     assert all(

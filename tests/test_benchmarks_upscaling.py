@@ -29,7 +29,7 @@ def test_rows_are_the_filters_and_the_networks(tmp_path):
     assert all((made[name](flat) == 90).all() for name in ("bicubic", "Lanczos", "bicubic + unsharp"))
 
 
-def test_what_was_measured_is_kept(tmp_path, capsys):
+def test_results_are_kept_between_calls(tmp_path, capsys):
     folder, images = upscaling.Folder(tmp_path), tiny_pictures.pictures(8, 8, 8)
     for row, values in (("a", [1.0]), ("b: 2", [2.0, 4.0])):
         folder.add(row, {"PSNR": values, "tags unchanged": [1.0]}, faces=images, avatars=images)

@@ -13,8 +13,8 @@ from tfanime.metrics.attributes import (
     count_obeyed,
     in_words_of,
     overall,
+    predictions_of,
     tags_obeyed,
-    tell,
 )
 from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
@@ -87,9 +87,9 @@ def test_tags_obeyed_equals_hand_counts():
     assert overall([hat], "a") is None
 
 
-def test_tell():
+def test_predictions_of_takes_the_largest_logit_of_a_group():
     logits = np.array([[-3.0, -1.0, 0.5], [4.0, 2.0, 0.0]])
-    assert tell(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
+    assert predictions_of(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
 
 
 def test_in_words_of_maps_tags_by_aliases():
@@ -167,7 +167,7 @@ def test_colour_judge_abstains_on_tags_that_it_cannot_give(monkeypatch):
     assert unknown == {"long_hair", "short_hair", "bicolored_eyes"}
 
 
-def test_bad_arguments_are_named():
+def test_tags_obeyed_refuses_bad_arguments():
     with pytest.raises(ValueError, match="generator must be one that was trained with tags"):
         tags_obeyed(Generator(None), [Reader()])
     with pytest.raises(ValueError, match=r"count must be at least 20 pictures a tag. Received: 19"):

@@ -19,14 +19,14 @@ def tiny():
     return layers.TaggerLayers("tiny", network.tagger(3, image_size=None, channels=(4, 8), blocks=2))
 
 
-def test_the_last_layers_mean_is_the_taggers_features():
+def test_last_layers_mean_equals_the_taggers_features():
     seen = layers.tagger_layers()
     assert (seen.name, seen.layers) == ("tagger1", ["block_0_0", "block_1_0", "block_2_0"])
     (maps,) = seen(PIXELS, ("block_2_0",), rectified=True)
     np.testing.assert_allclose(tf.reduce_mean(maps, (1, 2)), open_tagger().predict(PIXELS)[0], rtol=1e-4, atol=1e-5)
 
 
-def test_layers_of_pictures_of_any_size(tiny):
+def test_layers_take_pictures_of_any_size(tiny):
     assert tiny.layers == ["block_0_0", "block_0_1", "block_1_0", "block_1_1"]
     before, last = tiny(PIXELS[:, :16, :24], ("block_0_1", "block_1_1"))
     after = tiny(PIXELS[:, :16, :24], ("block_0_1",), rectified=True, dtype="bfloat16")[0]
@@ -36,7 +36,7 @@ def test_layers_of_pictures_of_any_size(tiny):
         tiny(PIXELS, ("conv1_1",))
 
 
-def test_content_of_it_reaches_the_pictures(tiny):
+def test_content_loss_of_the_tagger_has_gradients(tiny):
     content = Content(tiny, "block_0_0", rectified=True, distance="squared", scale=0.5, of="reals")
     images = tf.constant(PIXELS[:, :16, :16] / 127.5 - 1, tf.float32)
     with tf.GradientTape() as tape:

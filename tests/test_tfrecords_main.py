@@ -21,7 +21,7 @@ def test_command_prints_the_account(tmp_path, capfd):
     text = capfd.readouterr().out
     assert (
         "found    4 pictures" in text
-        and "1 rows without a picture (such as 'missing.png'), 1 pictures without tags" in text
+        and "rows without a picture: 1 (such as 'missing.png'); pictures without tags of their own: 1" in text
     )
     assert "hair_colour 75.0%" in text
     assert f"python -m tfanime.recipes.dcgan --image_size 16 --data {tmp_path / 'out'}" in text

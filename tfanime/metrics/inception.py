@@ -1,4 +1,4 @@
-"""The Inception network of 2015, whose features alone make a Frechet distance a FID.
+"""The Inception network of 2015; a Frechet distance is called FID only in its features.
 
 Heusel et al. 2017 (arXiv 1706.08500) feed pictures of 0 to 255 into a frozen graph that resizes them itself, by
 TensorFlow 1's bilinear rule: without antialiasing, and with the corners of pixels where others have their centres.
@@ -74,7 +74,7 @@ def clean_resize(images, side=SIDE):
 def _network(name, value, path, entry, resize, prepare):
     run = _load(path, entry)
     dimensions = run(np.zeros((1, SIDE, SIDE, 3), np.float32)).shape[1]
-    if dimensions != DIMENSIONS:  # only that network's values may be called fid
+    if dimensions != DIMENSIONS:  # values of other networks must not be called fid
         raise ValueError(
             f"the file of inception must be the graph of 2015, whose {POOL} has {DIMENSIONS:,} components. "
             f"Received: {str(path)!r} with {dimensions:,}; it is {SOURCE}"
@@ -115,7 +115,7 @@ def _downloaded(url, sha256):
     """The path of the graph in the cache folder; it is downloaded at first use."""
     folder = downloaded(f"inception/{sha256}", url, sha256)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    found = [path for path in files if path.suffix == ".pb"] or files  # an archive holds others beside it
+    found = [path for path in files if path.suffix == ".pb"] or files  # an archive has other files too
     if len(found) != 1:
         raise ValueError(f"url must hold one frozen graph, a .pb. Received: {url!r} with {len(found)}")
     return found[0]
@@ -132,9 +132,9 @@ def _load(path, entry):
     except DecodeError as error:
         raise ValueError(f"the file of inception must be a frozen graph. Received: {str(path)!r}: {error}") from error
     for node in graph_def.node:
-        node.attr.pop("_output_shapes", None)  # which say that a batch is one picture
-    # A session and not a function: its graph keeps the version of the file's, without which the batch norm of 2015 is
-    # an operation that TensorFlow no longer knows.
+        node.attr.pop("_output_shapes", None)  # they would fix the batch at one picture
+    # A session, not a function: its graph keeps the version of the file, without which TensorFlow does not know the
+    # batch norm of 2015.
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
         try:

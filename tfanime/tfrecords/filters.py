@@ -30,7 +30,7 @@ MEASURED_SIZE = 96  # pixels; measures at one size do not depend on --size
 
 @dataclass(frozen=True, kw_only=True)
 class FilterSettings:
-    """Which faces are left out
+    """Filters of faces
 
     Args:
         sharpness: Smallest variance of the Laplacian, on the grey crop at 96 px with values 0 to 255; 0 keeps blurred
@@ -45,7 +45,7 @@ class FilterSettings:
     duplicates: Annotated[int, between(-1, 7)] = 4
 
     def idle(self):
-        """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""
+        """Yields the fields that have no effect: all avatars that tfanime draws are kept."""
         if self.source == "drawn":
             yield from ("sharpness", "chroma", "duplicates")
 
@@ -55,7 +55,7 @@ class Dropped(Exception):
 
     Args:
         reason: A key of `REASONS`.
-        value: What was measured, for the account: a side in pixels, a decoder's message.
+        value: The measured value, for the account: a side in pixels, a decoder's message.
         image: RGB `PIL.Image` of the dropped face or picture, for the report; or None.
     """
 
@@ -91,7 +91,7 @@ def measure(region, hashed):
         hashed: Whether to compute the perceptual hash.
 
     Returns:
-        The `Measures`; rounded, so that they are equal wherever they are written.
+        The `Measures`; rounded, so that they are equal on all machines.
     """
     shrunk = region.width > MEASURED_SIZE
     pixels = cv2.resize(
@@ -125,7 +125,7 @@ def require_quality(measures, settings, image):
         image: The face, for the report.
 
     Raises:
-        Dropped: `grey` or `blurred`, with what was measured.
+        Dropped: `grey` or `blurred`, with the measured value.
     """
     if measures.chroma < settings.chroma:
         raise Dropped("grey", measures.chroma, image)

@@ -29,9 +29,9 @@ class OnnxTaggerSettings:
         tagger_model: For `onnx`: the network's ONNX file, with one input for one picture.
         tagger_tags: For `onnx`: its outputs' names in order: a text file with one a line, a CSV with a column `name`,
             or a JSON list.
-        tagger_size: For `onnx`: side of the network's input in pixels. Default: what the file says.
-        tagger_layout: For `onnx`: whether the channels are the input's last axis or its second. Default: what the file
-            says.
+        tagger_size: For `onnx`: side of the network's input in pixels. Default: read from the file.
+        tagger_layout: For `onnx`: whether the channels are the input's last axis or its second. Default: read from the
+            file.
         tagger_channels: For `onnx`: order of the channels.
         tagger_mean: For `onnx`: subtracted from the pixels 0 to 255; one number, or three separated by commas in the
             order of --tagger_channels.
@@ -67,17 +67,17 @@ class OnnxTagger:
     took the likeliest even below it). An independent tag holds from the threshold on and does not below it; one that
     the network does not have is unknown.
 
-    It can be pickled: the path is, and the network is loaded where it is first asked, with one thread, because the
-    workers are the threads and a crop's tags must not depend on their number.
+    It can be pickled: the network is loaded from its path at its first use, with one thread, because workers run in
+    parallel and a crop's tags must not depend on their number.
 
     Args:
         vocabulary: The `TagVocabulary`.
         settings: Anything with the fields of `OnnxTaggerSettings`.
-        used_words: Not needed; there because all taggers are made alike.
+        used_words: Not used; all taggers take the same arguments.
 
     Raises:
         ImportError: onnxruntime is not installed.
-        ValueError: The network or its tag list has another form, or the two do not fit each other.
+        ValueError: The network or its tag list has another form, or the two do not fit together.
     """
 
     name = "onnx"
@@ -140,7 +140,7 @@ class _Network:
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the package's own classes, one for each way of failing
+        except Exception as error:  # the package has many exception classes
             raise ValueError(f"--tagger_model must be an ONNX file. Received: {self.path!r}: {error}") from error
         inputs = self.session.get_inputs()
         shape = inputs[0].shape if inputs else []

@@ -33,8 +33,8 @@ class Sight:
             no detector ran.
         square: The face's square at the picture's own resolution, for networks that want more pixels than the crop has;
             None if it is not at hand.
-        origin: Where the words are from: `row` of the tags file, `board` whose tagging is complete, or `file`, any
-            other file beside the picture.
+        origin: Source of the words: `row` of the tags file, `board` whose tagging is complete, or `file`, any other
+            file beside the picture.
     """
 
     crop: Image.Image
@@ -93,7 +93,7 @@ class SidecarTagger:
         return np.where(missing & ~self._looked_for(sight.origin), np.int8(0), values)
 
     def _looked_for(self, origin):
-        """Which tags would have been named if they held, bool `[len(vocabulary)]`."""
+        """The tags that would have been named if they held, bool `[len(vocabulary)]`."""
         if self._absence == "auto" and origin == "row":
             return self._in_rows
         return np.full(len(self.vocabulary), self._absence == "always" or (self._absence, origin) == ("auto", "board"))
@@ -151,7 +151,7 @@ class Chain:
                 new[where] = _newly_known(values[where], said[where])
             values[new], givers[new] = said[new], index
             if values.all():
-                break  # nothing is left to ask; the next tagger may be a large network
+                break  # all is known, so the next tagger, perhaps a large network, is not asked
         return values, givers
 
 
@@ -189,7 +189,7 @@ def tagger_names(text):
 
 @dataclass(frozen=True, kw_only=True)
 class TaggingSettings(OnnxTaggerSettings):
-    """How faces get their tags
+    """Tags of faces
 
     Args:
         tagger: Where tags come from, separated by commas; the first that knows a tag decides, docs/tags.md has the
