@@ -77,6 +77,7 @@ def torch(session):
         "tests/test_benchmarks_pytorch.py",
         "tests/test_benchmarks_pytorch_stylegan2.py",
         "tests/test_benchmarks_pytorch_stylising.py",
+        "tests/test_benchmarks_pytorch_upscaling.py",
         "tests/test_training_terms.py",
     ]
     session.install(".[test]", "torch==2.13.0")

@@ -95,55 +95,37 @@ def around_real(real, fake, draws):
     return real + scale[:, None, None, None] * draws.noise(real)
 
 
-class Game:
-    """A generator and a discriminator in turns.
+class Players:
+    """A generator and a discriminator with their optimizers, and the generator's moving average.
 
     Args:
-        recipe: Name of the recipe.
-        config: Its config.
-        vocabulary: The `TagVocabulary` of a game with tags.
+        config: The config of a recipe.
+        generator: A module.
+        discriminator: A module.
+        updates: For each of both its updates a step.
         bfloat16: Whether layers compute in bfloat16 (autocast), instead of float32.
         channels_last: Whether maps lie in memory as `[batch, height, width, channels]`.
     """
 
-    def __init__(self, recipe, config, vocabulary=None, bfloat16=False, channels_last=True):
+    def __init__(self, config, generator, discriminator, updates=(1, 1), bfloat16=False, channels_last=True):
         self.config = config
-        self.vocabulary = vocabulary
         self.bfloat16 = bfloat16
-        self.critic_steps = config.critic_steps
-        self.losses = LOSSES[recipe]
-        self.points = {"wgan_gp": between_real_and_fake, "dragan": around_real}.get(recipe)
-        self.clip = getattr(config, "clip", None)
-        self.draws = Draws(config.latent_size, vocabulary)
-        tag_count = len(vocabulary or ())
-        if recipe == "dragan":
-            self.generator = networks.srresnet_generator(
-                config.image_size, config.latent_size, config.generator_channels, config.generator_blocks, tag_count
-            )
-            self.discriminator = networks.srresnet_discriminator(
-                config.image_size, config.discriminator_channels, config.discriminator_blocks, tag_count
-            )
-            self.penalty_weight = config.penalty or (0.5 if vocabulary else 10.0)
-        else:
-            norm = {"sngan": "spectral", "wgan_gp": "none"}.get(recipe, "batch")
-            self.generator = networks.dcgan_generator(config.image_size, config.latent_size, config.channels)
-            self.discriminator = networks.dcgan_discriminator(config.image_size, config.channels, norm)
-            self.penalty_weight = getattr(config, "penalty", None)
+        self.generator, self.discriminator = generator, discriminator
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         for network in (self.generator, self.discriminator):
             network.to(memory_format=self.memory_format)
-        self.generator_optimizer, self.generator_decay = self._optimizer(self.generator, 1)
-        self.discriminator_optimizer, self.discriminator_decay = self._optimizer(self.discriminator, self.critic_steps)
+        self.generator_optimizer, self.generator_decay = self._optimizer(self.generator, updates[0])
+        self.discriminator_optimizer, self.discriminator_decay = self._optimizer(self.discriminator, updates[1])
         self.steps = 0
 
-    def start_from(self, gan):
-        """Takes over the weights of a `tfanime.training.GAN`.
+    def start_from(self, game):
+        """Takes over the weights of a game in Keras, a `tfanime.training.GAN` or another of these two players.
 
         Raises:
             ValueError: Its networks are others.
         """
-        networks.load_weights(self.generator, gan.generator)
-        networks.load_weights(self.discriminator, gan.discriminator)
+        networks.load_weights(self.generator, game.generator)
+        networks.load_weights(self.discriminator, game.discriminator)
         self.average = [each.detach().clone() for each in self._averaged()]
 
     @contextlib.contextmanager
@@ -157,6 +139,73 @@ class Game:
             finally:
                 torch._foreach_copy_(self._averaged(), present)
                 self.generator.train()
+
+    def _autocast(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)
+
+    def _averaged(self):
+        return [each for each in self.generator.state_dict(keep_vars=True).values() if each.is_floating_point()]
+
+    @torch.no_grad()
+    def _average_generator(self, count):
+        half_life = min(self.config.ema_half_life, 0.05 * self.steps * count)
+        torch._foreach_lerp_(self.average, self._averaged(), 1 - 0.5 ** (count / half_life))
+
+    def _optimizer(self, network, updates):
+        config, parameters = self.config, list(network.parameters())
+        if config.optimizer == "adam":
+            optimizer = torch.optim.Adam(
+                parameters, config.learning_rate, betas=(config.beta_1, config.beta_2), eps=1e-8, fused=True
+            )
+        elif config.optimizer == "rmsprop":
+            optimizer = torch.optim.RMSprop(
+                parameters, config.learning_rate, alpha=config.beta_2, momentum=config.beta_1, foreach=True
+            )
+        else:
+            optimizer = torch.optim.SGD(parameters, config.learning_rate, momentum=config.beta_1, fused=True)
+        begin = int(config.decay_begin * config.steps * updates)
+        end = config.steps * updates
+
+        def share(update):
+            done = min(max((update - begin) / max(1, end - begin), 0.0), 1.0)
+            return {"none": 1.0, "linear": 1.0 - done, "exponential": 0.1**done}[config.decay]
+
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+
+
+class Game(Players):
+    """A generator and a discriminator in turns.
+
+    Args:
+        recipe: Name of the recipe.
+        config: Its config.
+        vocabulary: The `TagVocabulary` of a game with tags.
+        bfloat16: Whether layers compute in bfloat16 (autocast), instead of float32.
+        channels_last: Whether maps lie in memory as `[batch, height, width, channels]`.
+    """
+
+    def __init__(self, recipe, config, vocabulary=None, bfloat16=False, channels_last=True):
+        self.vocabulary = vocabulary
+        self.critic_steps = config.critic_steps
+        self.losses = LOSSES[recipe]
+        self.points = {"wgan_gp": between_real_and_fake, "dragan": around_real}.get(recipe)
+        self.clip = getattr(config, "clip", None)
+        self.draws = Draws(config.latent_size, vocabulary)
+        tag_count = len(vocabulary or ())
+        if recipe == "dragan":
+            generator = networks.srresnet_generator(
+                config.image_size, config.latent_size, config.generator_channels, config.generator_blocks, tag_count
+            )
+            discriminator = networks.srresnet_discriminator(
+                config.image_size, config.discriminator_channels, config.discriminator_blocks, tag_count
+            )
+            self.penalty_weight = config.penalty or (0.5 if vocabulary else 10.0)
+        else:
+            norm = {"sngan": "spectral", "wgan_gp": "none"}.get(recipe, "batch")
+            generator = networks.dcgan_generator(config.image_size, config.latent_size, config.channels)
+            discriminator = networks.dcgan_discriminator(config.image_size, config.channels, norm)
+            self.penalty_weight = getattr(config, "penalty", None)
+        super().__init__(config, generator, discriminator, (1, self.critic_steps), bfloat16, channels_last)
 
     def bare_step(self, batch_size):
         """A function that makes one step, on one batch that is there already."""
@@ -247,35 +296,3 @@ class Game:
     def _weighted(self, adversarial, tags):
         weights = self.config.loss_weights(self.vocabulary)
         return weights["adversarial_weight"] * adversarial + weights["tag_weight"] * tags
-
-    def _autocast(self):
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)
-
-    def _averaged(self):
-        return [each for each in self.generator.state_dict(keep_vars=True).values() if each.is_floating_point()]
-
-    @torch.no_grad()
-    def _average_generator(self, count):
-        half_life = min(self.config.ema_half_life, 0.05 * self.steps * count)
-        torch._foreach_lerp_(self.average, self._averaged(), 1 - 0.5 ** (count / half_life))
-
-    def _optimizer(self, network, updates):
-        config, parameters = self.config, list(network.parameters())
-        if config.optimizer == "adam":
-            optimizer = torch.optim.Adam(
-                parameters, config.learning_rate, betas=(config.beta_1, config.beta_2), eps=1e-8, fused=True
-            )
-        elif config.optimizer == "rmsprop":
-            optimizer = torch.optim.RMSprop(
-                parameters, config.learning_rate, alpha=config.beta_2, momentum=config.beta_1, foreach=True
-            )
-        else:
-            optimizer = torch.optim.SGD(parameters, config.learning_rate, momentum=config.beta_1, fused=True)
-        begin = int(config.decay_begin * config.steps * updates)
-        end = config.steps * updates
-
-        def share(update):
-            done = min(max((update - begin) / max(1, end - begin), 0.0), 1.0)
-            return {"none": 1.0, "linear": 1.0 - done, "exponential": 0.1**done}[config.decay]
-
-        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, share)

@@ -195,7 +195,7 @@ def load_weights(module, network):
     Raises:
         ValueError: They are not the same network.
     """
-    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
+    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.PReLU)
     modules = [each for each in module.modules() if isinstance(each, (*kinds, nn.PixelShuffle))]
     followers = dict(itertools.pairwise(modules))
     modules = [each for each in modules if isinstance(each, kinds)]
@@ -215,6 +215,9 @@ def load_weights(module, network):
             for ours, theirs in names.items():
                 _copy(getattr(target, ours), getattr(layer, theirs).numpy())
             target.momentum, target.eps = 1 - layer.momentum, layer.epsilon
+            continue
+        if isinstance(target, nn.PReLU):
+            _copy(target.weight, layer.alpha.numpy().ravel())
             continue
         weight = target.weight
         if parametrize.is_parametrized(target):

@@ -15,12 +15,12 @@ def images():
 
 
 @pytest.mark.parametrize("distortion", judges.DISTORTIONS, ids=lambda distortion: distortion.name)
-def test_every_distortion_changes_pictures_and_keeps_their_form(distortion, images):
+def test_distortions_change_pictures_and_keep_shape_and_type(distortion, images):
     found = distortion(images)
     assert (found.dtype, found.shape) == (np.uint8, images.shape) and (found != images).any()
 
 
-def test_distortions_do_what_they_say(images):
+def test_distortions_have_their_named_effect(images):
     pictures = np.float32(images)
     np.testing.assert_array_equal(judges.shift(1)(pictures)[:, :, 1:], pictures[:, :, :-1])
     np.testing.assert_array_equal(judges.average(2)(pictures)[3], (pictures[3] + pictures[2]) / 2)
@@ -33,7 +33,7 @@ def test_distortions_do_what_they_say(images):
     np.testing.assert_allclose(judges.bleeding(2)(pictures) @ luma, pictures @ luma, atol=1e-2)
 
 
-def test_pairs_in_order():
+def test_pairs_in_order_counts_correctly_ranked_pairs():
     grades = ("none", "weak", "strong", "strong")
     distortions = [judges.Distortion(str(place), grade, None) for place, grade in enumerate(grades)]
     pairs = judges.graded(distortions)
@@ -42,7 +42,7 @@ def test_pairs_in_order():
     assert judges.in_order([1, 2, 1.5, 2], pairs) == (2, [(2, 1), (3, 1)])
 
 
-def test_tables(capsys, shards, run_folder, tmp_path):
+def test_tables_have_all_values(capsys, shards, run_folder, tmp_path):
     network = tiny_features.write(tmp_path / "tiny.keras")
     flags = ["--data", str(shards), "--image_size=16", "--samples=20", f"--features={network}"]
     judges.main(flags)
@@ -55,7 +55,7 @@ def test_tables(capsys, shards, run_folder, tmp_path):
     assert rows["tiny"][0].endswith(f" of {pairs}")
 
 
-def test_models_in_the_expected_order(capsys, shards, run_folder, tmp_path, monkeypatch):
+def test_models_are_ranked_as_expected(capsys, shards, run_folder, tmp_path, monkeypatch):
     """Real faces, and averages of few and of many, stand for models."""
     network = tiny_features.write(tmp_path / "tiny.keras")
     faces = data.load(shards, 16).images(np.arange(20))
@@ -78,7 +78,7 @@ def test_models_in_the_expected_order(capsys, shards, run_folder, tmp_path, monk
     assert rows["tiny"][0] == "2 of 3" and rows["tiny"][-1] == "best before middle"
 
 
-def test_pictures_of_a_checkpoint_averaged_and_raw(run_folder):
+def test_checkpoint_pictures_are_averaged_or_raw(run_folder):
     drawn = open_generator(run_folder).images(range(70))
     np.testing.assert_array_equal(judges.pictures_of(str(run_folder), 70), drawn)
     np.testing.assert_array_equal(judges.pictures_of(f"{run_folder}@2", 70), drawn)
@@ -87,7 +87,7 @@ def test_pictures_of_a_checkpoint_averaged_and_raw(run_folder):
     np.testing.assert_array_equal(raw, judges.pictures_of(f"{run_folder}@2:raw", 70))
 
 
-def test_what_it_refuses(capsys):
+def test_bad_flags_are_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         judges.main(["--data=a", "--samples=3"])
     assert stop.value.code == 2 and "--samples must be at least 8. Received: 3" in capsys.readouterr().err

@@ -25,27 +25,27 @@ def test_extraction_is_compared_with_predict(capsys, features, shards, monkeypat
         assert float(found["extract"][0]) > 0 and found["predict"][1] == "1.00 (1.00-1.00)"
 
 
-def test_extraction_of_a_network_that_is_none_of_keras(capsys, shards, monkeypatch):
+def test_extraction_works_for_networks_outside_keras(capsys, shards, monkeypatch):
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
     monkeypatch.setattr("tfanime.metrics.features.open_network", lambda text: tiny_features.network())
     found = rows(capsys, "--parts=extraction", "hed_vgg16", shards)
     assert "predict" not in found and min(float(found["extract"][place]) for place in (0, 2)) > 0
 
 
-def test_the_distance_is_compared_with_the_root_of_a_matrix(capsys, features, shards, monkeypatch):
+def test_frechet_distance_is_compared_with_sqrtm(capsys, features, shards, monkeypatch):
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
     found = rows(capsys, "--parts=frechet --dimensions=32", features, shards)
     assert {"sqrtm", "frechet_distance", "root cached"} < set(found)  # the head is there too
     assert float(found["frechet_distance"][2]) < 1e-6 > float(found["root cached"][2])
 
 
-def test_the_callback_is_timed(capsys, features, shards):
+def test_callback_is_timed(capsys, features, shards):
     found = rows(capsys, "--parts=callback --samples=70", features, shards)
     assert found["real ones, at first use"][0] == "48" and found["a value"][0] == "70"
     assert float(found["a value"][1]) >= 0
 
 
-def test_numbers_move(capsys, features, shards):
+def test_moves_lists_all_numbers(capsys, features, shards):
     found = rows(capsys, "--parts=moves --samples=24", features, shards)
     distances = {name: float(cells[0]) for name, cells in found.items() if name in metrics.DISTORTIONS}
     assert list(distances) == list(metrics.DISTORTIONS)

@@ -93,7 +93,7 @@ def states(game):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_losses_penalties_and_gradients_are_pytorchs(name):
+def test_losses_penalties_and_gradients_equal_pytorch(name):
     # One unit of plain SGD: what the weights move by is the gradients of all updates.
     game, twin = both(name, optimizer="sgd", learning_rate=1e-3, beta_1=0.0, decay="linear")
     before = states(twin)
@@ -113,7 +113,7 @@ def test_losses_penalties_and_gradients_are_pytorchs(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_recipes_own_updates_are_pytorchs(name):
+def test_recipe_updates_equal_pytorch(name):
     game, twin = both(name)
     before = states(twin)
     play(game, twin)
@@ -131,7 +131,7 @@ def test_the_recipes_own_updates_are_pytorchs(name):
             assert (theirs["betas"], theirs["eps"]) == ((ours.beta_1, ours.beta_2), ours.epsilon)
 
 
-def test_the_average_is_pytorchs():
+def test_average_equals_pytorch():
     game, twin = both("dcgan", ema_half_life=12.0)
     generator = game.gan.generator
     generator.set_weights([3 * weight for weight in generator.get_weights()])
@@ -146,7 +146,7 @@ def test_the_average_is_pytorchs():
         torch.testing.assert_close(ours, theirs)
 
 
-def test_other_networks_are_refused():
+def test_different_networks_are_refused():
     game, _ = both("dcgan")
     other = pytorch_games.Game("wgan_gp", GAMES["wgan_gp"].config(**{**GAMES["wgan_gp"].small, "image_size": 64}))
     with pytest.raises(ValueError, match="network must have"):
@@ -154,7 +154,7 @@ def test_other_networks_are_refused():
 
 
 @pytest.mark.parametrize("flags", ["--recipe=wgan", "--recipe=dragan"])
-def test_both_are_trained_and_judged(flags, shards, tmp_path, capsys):
+def test_both_frameworks_are_trained_and_evaluated(flags, shards, tmp_path, capsys):
     common = "--image_size=32 --batch_size=8 --steps=2 --every=1 --samples=24 --precision=float32"
     pytorch_training.main(f"{flags} {common} --data={shards} --out={tmp_path}".split())
     found = [line.split(" | ")[:4] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
@@ -164,7 +164,7 @@ def test_both_are_trained_and_judged(flags, shards, tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"PyTorch.png", "tfanime.png"}
 
 
-def test_averaged_weights_are_used_and_put_back():
+def test_averaged_weights_are_used_and_restored():
     _, twin = both("dragan")
     present = {name: value.clone() for name, value in twin.generator.state_dict().items()}
     twin.average = [value + 1 for value in twin.average]

@@ -65,7 +65,7 @@ def tags():
     return pytorch_avatars.Tags(GROUPS, TAGS.astype(np.int8), "cpu")
 
 
-def test_networks_compute_the_same(networks):
+def test_networks_equal_keras(networks):
     generator, discriminator, twin, other = networks
     inputs = Inputs.of_network(generator, Latents(tiny_stylegan2.Z), VOCABULARY)
     latents, labels, _, noise = inputs.batch(BATCH, 1, 2)
@@ -79,7 +79,7 @@ def test_networks_compute_the_same(networks):
     near(tags_found, tag_logits, 1e-4)
 
 
-def test_weights_go_both_ways(networks):
+def test_weights_convert_in_both_directions(networks):
     generator, discriminator, twin, other = networks
     for make, network, module in (
         (pytorch_carry.generator_of, generator, twin),
@@ -92,7 +92,7 @@ def test_weights_go_both_ways(networks):
             np.testing.assert_array_equal(one, other_weight)
 
 
-def test_tags_are_hidden_and_their_losses_are_the_same(tags):
+def test_hidden_tags_and_tag_losses_equal_keras(tags):
     hidden = tags.hidden(in_torch(TAGS))
     near(hidden, (TAGS * shown(VOCABULARY, TAGS)).numpy())
     logits = RANDOM.standard_normal(TAGS.shape).astype(np.float32)
@@ -109,7 +109,7 @@ def test_wrong_tags_differ_in_one_known_group(tags):
         assert ((held > 0).sum(1) == 1).all()
 
 
-def test_the_discriminators_loss_and_gradients_are_those_of_the_recipe(networks, tags):
+def test_discriminator_loss_and_gradients_equal_the_recipe(networks, tags):
     _, discriminator, _, twin = networks
     settings = pytorch_avatars.Settings(tag_weight=0.3, wrong_tags_weight=0.25)
     real_tags = tags.hidden(in_torch(TAGS))
@@ -135,10 +135,10 @@ def test_the_discriminators_loss_and_gradients_are_those_of_the_recipe(networks,
     near(found.permute(2, 3, 1, 0), slopes, 1e-3)
 
 
-def test_r1_is_the_terms(networks):
+def test_r1_equals_the_term(networks):
     _, discriminator, _, twin = networks
     labels = tf.constant(np.sign(TAGS + 0.5))
-    sight = Sight(reals=tf.constant(IMAGES), judge=lambda images: discriminator([images, labels], training=True)[0])
+    sight = Sight(reals=tf.constant(IMAGES), logits_of=lambda images: discriminator([images, labels], training=True)[0])
     with tf.GradientTape() as tape:
         expected = r1(sight)
     slopes = tape.gradient(expected, discriminator.get_layer("from_rgb").kernel)
@@ -148,7 +148,7 @@ def test_r1_is_the_terms(networks):
     near(found.permute(2, 3, 1, 0), slopes, 1e-3)
 
 
-def test_a_training_on_a_processor_makes_a_step(tags):
+def test_training_on_a_cpu_makes_a_step(tags):
     settings = pytorch_avatars.Settings(batch_size=4, channel_base=64, discriminator_channel_base=64)
     settings = replace(settings, channel_max=8, discriminator_channel_max=8)
     images = RANDOM.integers(0, 256, (8, 3, 16, 16), dtype=np.uint8)
@@ -162,7 +162,7 @@ def test_a_training_on_a_processor_makes_a_step(tags):
     assert training.ema.mapping.average.abs().sum() > 0
 
 
-def test_a_training_goes_on_from_players_that_were_saved(tmp_path):
+def test_training_resumes_from_saved_players(tmp_path):
     settings = pytorch_avatars.Settings(batch_size=4, channel_base=64, discriminator_channel_base=64)
     settings = replace(settings, channel_max=8, discriminator_channel_max=8)
     data = RANDOM.integers(0, 256, (8, 3, 16, 16), dtype=np.uint8), TAGS.astype(np.int8), GROUPS
@@ -178,7 +178,7 @@ def test_a_training_goes_on_from_players_that_were_saved(tmp_path):
     assert all(np.isfinite(float(value)) for value in again.logs.values())
 
 
-def test_the_players_of_the_package_are_read(tmp_path):
+def test_packaged_players_are_read(tmp_path):
     pytorch_carry.begin("avatars64", tmp_path / "players.npz")
     players = pytorch_avatars.read_players(tmp_path / "players.npz")
     network = pytorch_carry.generator_of(players["generator"], 26)

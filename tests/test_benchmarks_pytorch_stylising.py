@@ -55,7 +55,7 @@ def weights(network):
     return dict(module.named_parameters())
 
 
-def test_losses_and_gradients_are_pytorchs(monkeypatch):
+def test_losses_and_gradients_equal_pytorch(monkeypatch):
     small = pytorch_stylising.small_generator
     monkeypatch.setattr(pytorch_stylising, "small_generator", lambda channels, blocks=2: small(channels, blocks))
     game = small_game()
@@ -83,7 +83,7 @@ def test_losses_and_gradients_are_pytorchs(monkeypatch):
             assert float((found[key] - expected[key]).detach().norm()) <= bound, key
 
 
-def test_other_networks_are_refused():
+def test_different_networks_are_refused():
     with pytest.raises(ValueError, match="network must have"):
         pytorch_stylising.load_weights(pytorch_stylising.small_generator(2, 1), cartoon.small_generator(2, 2))
     with pytest.raises(ValueError, match="network must have weights of shape"):

@@ -13,7 +13,7 @@ from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
 
 
-def test_retrieval():
+def test_retrieval_counts_nearest_photos():
     random = np.random.default_rng(0)
     rows = random.normal(size=(20, 6))
     assert stylising.retrieval(3 * rows + 7, rows) == 1.0
@@ -56,7 +56,7 @@ def test_landmarks_of_pictures(monkeypatch):
 @needs_cascades
 @tiny_vgg.installed
 @pytest.mark.slow
-def test_the_table(in_tmp, capsys):
+def test_table_has_all_rows(in_tmp, capsys):
     (in_tmp / "cascade.xml").write_text(BRIGHT_MIDDLE)
     photos = tiny_photos.shards_of(tiny_photos.folder_of(in_tmp / "pictures", 24), in_tmp / "photos", holdout=0.4)
     convert(Settings("drawn", "drawings", count=24, size=32, holdout=0.4, workers=1), progress=False)

@@ -28,7 +28,7 @@ def run(capsys, flags):
     return rows(capsys.readouterr().out)
 
 
-def test_ratios_are_of_pairs():
+def test_ratios_are_taken_within_pairs():
     # The machine was ten times as slow for one round; the one before and the one after it know nothing of that.
     times = rounds.Rounds({"old": [2.0, 20.0, 2.0, 2.0], "new": [1.0, 10.0, 1.0, 0.5]}, calls=2)
     assert format(times.speedup("new", "old"), ".1f") == "2.0 (2.0-2.5)"
@@ -36,7 +36,7 @@ def test_ratios_are_of_pairs():
     assert len(times) == 4
 
 
-def test_functions_take_turns_for_the_time_given(monkeypatch):
+def test_functions_alternate_for_the_given_time(monkeypatch):
     order = []
     result = rounds.compare({name: lambda name=name: order.append(name) for name in "ab"}, 0.0, least=3, multiple=1)
     assert len(result) == 3
@@ -63,7 +63,7 @@ def test_fit_is_compared_with_the_bare_step(capsys, shards):
 
 
 @pytest.mark.slow
-def test_cost_has_a_cell_for_each_size(capsys):
+def test_cost_table_has_a_cell_for_each_size(capsys):
     cells = run(capsys, "--parts cost --recipes dcgan --image_sizes [16,32] --batch_sizes [2,4]")
     assert [row[:2] for row in cells] == [["dcgan", "16"], ["dcgan", "32"]]
     assert all(float(pace) > 0 for row in cells for pace in row[2:])
@@ -95,14 +95,14 @@ def test_layers_are_compared_with_keras(capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_memory_is_read_twice(shards):
+def test_memory_is_measured_twice(shards):
     config = training.Config(data=str(shards), memory_steps=4)
     first, last = training.memory_of("dcgan", config)
     assert 100 < first <= last + 100
 
 
 @pytest.mark.slow
-def test_a_start_has_all_parts(shards, tmp_path):
+def test_start_up_is_measured_in_parts(shards, tmp_path):
     flags = f"--data={shards} --run={tmp_path / 'run'} --image_size=16 --channels=4 --batch_size=4 --seed=7".split()
     seconds = startup.measure("dcgan", flags)
     assert tuple(seconds) == startup.PARTS

@@ -31,7 +31,7 @@ def saved(folder):
 
 
 @pytest.mark.parametrize(("mode", "sign"), [("min", 1), ("max", -1)])
-def test_the_best_state_is_kept(tmp_path, mode, sign):
+def test_best_keeps_the_best_state(tmp_path, mode, sign):
     callback = begun(tmp_path, mode=mode)
     assert callback.value is None and callback.step is None
     for step, value in ((10, 5.0), (20, 3.0), (30, 4.0), (40, float("nan")), (50, 3.0)):
@@ -40,13 +40,13 @@ def test_the_best_state_is_kept(tmp_path, mode, sign):
     assert saved(tmp_path) == ([20], 20)
 
 
-def test_a_nan_is_never_best(tmp_path):
+def test_best_ignores_nan(tmp_path):
     callback = begun(tmp_path)
     at(callback, 10, fid=float("nan"))
     assert callback.value is None and not list(tmp_path.iterdir())
 
 
-def test_a_restart_overwrites_only_what_is_worse(tmp_path):
+def test_best_after_a_restart_replaces_only_worse_values(tmp_path):
     at(begun(tmp_path), 20, fid=3.0)
     resumed = begun(tmp_path)
     assert (resumed.value, resumed.step) == (3.0, 20)
@@ -56,7 +56,7 @@ def test_a_restart_overwrites_only_what_is_worse(tmp_path):
     assert saved(tmp_path) == ([30], 30) and begun(tmp_path).value == 2.5
 
 
-def test_values_of_another_protocol_are_not_compared(tmp_path):
+def test_best_starts_over_with_another_protocol(tmp_path):
     few = {"samples": 100, "network": {"value": "fd_a"}}
     at(begun(tmp_path, protocol=few), 20, fid=3.0)
     assert begun(tmp_path, protocol=dict(few)).value == 3.0
@@ -66,14 +66,14 @@ def test_values_of_another_protocol_are_not_compared(tmp_path):
     assert saved(tmp_path) == ([30], 30) and begun(tmp_path, protocol=few).value is None
 
 
-def test_the_best_of_a_version_that_knew_no_protocol_counts(tmp_path, monkeypatch):
+def test_best_of_an_older_version_without_protocol_counts(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Best, "_key", {"by": "fid", "mode": "min"})
         at(begun(tmp_path), 20, fid=3.0)
     assert begun(tmp_path, protocol={"samples": 100}).value == 3.0
 
 
-def test_a_kill_while_it_is_written_leaves_the_one_before(tmp_path):
+def test_best_keeps_the_previous_state_after_a_kill(tmp_path):
     at(begun(tmp_path), 20, fid=3.0)
     for suffix in (".data-00000-of-00001", ".index"):  # whole files, but not yet the name of the newest
         (tmp_path / f"ckpt-30{suffix}").write_bytes((tmp_path / f"ckpt-20{suffix}").read_bytes())
@@ -83,7 +83,7 @@ def test_a_kill_while_it_is_written_leaves_the_one_before(tmp_path):
     assert not list(tmp_path.glob("*_temp"))
 
 
-def test_another_metric_begins_anew(tmp_path):
+def test_best_starts_over_with_another_metric(tmp_path):
     at(begun(tmp_path), 20, fid=3.0)
     for options in ({"by": "kid"}, {"mode": "max"}):
         assert begun(tmp_path, **options).value is None
@@ -92,7 +92,7 @@ def test_another_metric_begins_anew(tmp_path):
     assert begun(tmp_path, by="kid").value == 9.0 and saved(tmp_path) == ([30], 30)
 
 
-def test_a_metric_that_never_shows_up(tmp_path):
+def test_best_refuses_a_metric_that_never_appears(tmp_path):
     with pytest.raises(ValueError, match=r"best_by must be one of the metrics generator_loss. Received: 'fid'"):
         at(begun(tmp_path), 10)
     patient = begun(tmp_path, within=3)
@@ -107,6 +107,6 @@ def test_a_metric_that_never_shows_up(tmp_path):
     at(begun(tmp_path), 100)  # it has shown up before the restart
 
 
-def test_bad_arguments(tmp_path):
+def test_best_refuses_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match=r"mode must be one of min, max. Received: 'least'"):
         Best(tmp_path, "fid", "least")

@@ -32,12 +32,12 @@ def run(callback, clock, steps, seconds_each):
     return steps
 
 
-def test_steps_are_a_total(clock):
+def test_budget_steps_include_restarts(clock):
     assert run(attached(steps=5), clock, 100, 1) == 5
     assert run(attached(steps=5, step=3), clock, 100, 1) == 2
 
 
-def test_minutes_are_a_total_over_restarts(clock):
+def test_budget_minutes_include_restarts(clock):
     first = attached(steps=1000, minutes=1)
     assert run(first, clock, 4, 10) == 4
     clock.now += 10_000  # between two sessions nothing is trained
@@ -47,18 +47,18 @@ def test_minutes_are_a_total_over_restarts(clock):
     assert float(resumed.seconds) == 60 and resumed.spent()
 
 
-def test_whichever_comes_first(clock):
+def test_budget_ends_at_the_first_limit(clock):
     assert run(attached(steps=3, minutes=1), clock, 100, 1) == 3
     assert run(attached(steps=300, minutes=1), clock, 100, 30) == 2
 
 
-def test_spent():
+def test_budget_spent_is_true_at_the_end():
     assert not attached(steps=5, step=4).spent() and attached(steps=5, step=5).spent()
     assert not attached(steps=5, minutes=1, seconds=tf.Variable(59.9, dtype=tf.float64)).spent()
     assert attached(steps=5, minutes=1, seconds=tf.Variable(60.0, dtype=tf.float64)).spent()
 
 
-def test_workers_stop_together_by_the_first_ones_time(clock):
+def test_budget_stops_workers_by_the_time_of_the_first(clock):
     said = []
 
     def gather(*numbers):
@@ -75,7 +75,7 @@ def test_workers_stop_together_by_the_first_ones_time(clock):
     assert run(late, clock, 100, 20) == 6 and late.interrupted == 0
 
 
-def test_a_signal_ends_the_training_after_the_step_in_progress(clock):
+def test_budget_interrupt_ends_after_the_step_in_progress(clock):
     callback = attached(steps=100)
     callback.interrupt(2)
     assert run(callback, clock, 100, 1) == 1 and callback.interrupted == 2 and callback.broken_off
@@ -84,7 +84,7 @@ def test_a_signal_ends_the_training_after_the_step_in_progress(clock):
     assert run(last, clock, 100, 1) == 1 and last.interrupted == 2 and not last.broken_off  # nothing is left to be done
 
 
-def test_expected_steps():
+def test_budget_expected_steps_follow_the_pace():
     assert attached(steps=500, step=7).expected_steps(3.0) == 500
     timed = attached(steps=500, step=7, minutes=2, seconds=tf.Variable(20.0, dtype=tf.float64))
     assert timed.expected_steps(2.0) == 7 + 100 * 2
@@ -100,6 +100,6 @@ def test_expected_steps():
         ({"steps": 1, "minutes": float("nan")}, r"minutes must be above 0. Received: nan"),
     ],
 )
-def test_bad_arguments(options, message):
+def test_budget_refuses_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         Budget(**options)

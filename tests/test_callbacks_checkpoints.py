@@ -52,7 +52,7 @@ def saved_at(callback, *steps):
         callback.save()
 
 
-def test_steps_and_more_after_a_restart_are_the_steps_at_once(tmp_path):
+def test_checkpoints_resume_exactly(tmp_path):
     undisturbed = new_gan()
     train(undisturbed, 0, Checkpoints(tmp_path, every_minutes=1e-9, keep=9))  # after every step
     resumed = new_gan()
@@ -67,11 +67,11 @@ def test_steps_and_more_after_a_restart_are_the_steps_at_once(tmp_path):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_new_training_starts_at_nothing(tmp_path):
+def test_checkpoints_restore_returns_0_for_a_new_training(tmp_path):
     assert attached(tmp_path).restore() == 0
 
 
-def test_other_objects_are_saved_too(tmp_path):
+def test_checkpoints_save_further_objects(tmp_path):
     seconds = tf.Variable(12.5, dtype=tf.float64)
     saved_at(attached(tmp_path, seconds=seconds), 3)
     restored = Budget(steps=10)
@@ -79,13 +79,13 @@ def test_other_objects_are_saved_too(tmp_path):
     assert callback.restore() == 3 and float(restored.seconds) == 12.5
 
 
-def test_a_moved_folder_can_be_resumed(tmp_path):
+def test_checkpoints_in_a_moved_folder_are_restored(tmp_path):
     saved_at(attached(tmp_path / "here"), 3)
     (tmp_path / "here").rename(tmp_path / "there")
     assert attached(tmp_path / "there").restore() == 3
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
+def test_checkpoints_name_a_damaged_checkpoint(tmp_path):
     saved_at(attached(tmp_path), 3)
     path = tmp_path / "ckpt-3.data-00000-of-00001"
     path.write_bytes(path.read_bytes()[:-2000])
@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         attached(tmp_path).restore()
 
 
-def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
+def test_checkpoints_of_other_networks_are_refused(tmp_path):
     saved_at(attached(tmp_path), 3)
     callback = Checkpoints(tmp_path)
     callback.set_model(tiny_networks.gan(norm=True))
@@ -101,7 +101,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
         callback.restore()
 
 
-def test_the_newest_are_kept(tmp_path):
+def test_checkpoints_keep_the_newest(tmp_path):
     saved_at(attached(tmp_path, keep=2), 1, 2, 3)
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-2.index", "ckpt-3.index"]
     resumed = attached(tmp_path, keep=2)
@@ -110,7 +110,7 @@ def test_the_newest_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-3.index", "ckpt-4.index"]
 
 
-def test_a_checkpoint_cut_short_is_ignored(tmp_path):
+def test_checkpoints_ignore_an_incomplete_checkpoint(tmp_path):
     saved_at(attached(tmp_path), 3)
     # A kill while the next one is written: its files, whole or not, but not yet the name of the newest.
     for suffix in (".data-00000-of-00001", ".index"):
@@ -123,7 +123,7 @@ def test_a_checkpoint_cut_short_is_ignored(tmp_path):
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator", "ema_generator"])
-def test_weights_that_are_not_finite_are_not_saved(tmp_path, network):
+def test_checkpoints_refuse_weights_that_are_not_finite(tmp_path, network):
     callback = attached(tmp_path)
     saved_at(callback, 3)
     weight = getattr(callback.model, network).weights[0]
@@ -133,7 +133,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, network):
     assert attached(tmp_path).restore() == 3
 
 
-def test_what_is_restored_may_lie_elsewhere(tmp_path):
+def test_checkpoints_restore_from_another_folder(tmp_path):
     saved_at(attached(tmp_path / "here"), 3)
     callback = attached(tmp_path / "there")
     assert callback.restore(tmp_path / "here") == 3
@@ -152,7 +152,7 @@ def noting(folder, ticking, **options):
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_when_it_saves(tmp_path, monkeypatch, given):
+def test_checkpoints_save_every_minutes(tmp_path, monkeypatch, given):
     clock = SimpleNamespace(now=0.0)
     if given:
         options = {"clock": lambda: clock.now}
@@ -170,7 +170,7 @@ def test_when_it_saves(tmp_path, monkeypatch, given):
     assert saves == [3, 6, 7]
 
 
-def test_a_signal_saves_at_once_and_a_spent_budget_at_the_end(tmp_path):
+def test_checkpoints_save_at_once_after_a_signal_and_last_after_a_spent_budget(tmp_path):
     clock = SimpleNamespace(now=0.0)
     for now, spent, at_once in ((1.0, False, [5]), (99.0, True, [])):
         budget = SimpleNamespace(broken_off=False, spent=lambda spent=spent: spent)
@@ -184,7 +184,7 @@ def test_a_signal_saves_at_once_and_a_spent_budget_at_the_end(tmp_path):
         assert saves == [5]
 
 
-def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monkeypatch):
+def test_checkpoints_on_a_full_disk_raise_an_os_error_with_the_last_good_one(tmp_path, monkeypatch):
     callback = attached(tmp_path)
     saved_at(callback, 3)
 
@@ -198,7 +198,7 @@ def test_a_full_disk_is_an_os_error_that_names_the_last_good_one(tmp_path, monke
     assert not list(tmp_path.glob("*_temp")) and attached(tmp_path).restore() == 3
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
+def test_checkpoints_remove_leftovers_of_a_killed_process(tmp_path):
     callback = attached(tmp_path, keep=2)
     saved_at(callback, 1, 2, 3)
     (tmp_path / "ckpt-7_temp").mkdir()
@@ -211,7 +211,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == names | {"checkpoint", "notes.txt"}
 
 
-def test_without_their_list_checkpoints_are_left_alone(tmp_path):
+def test_checkpoints_without_a_list_are_not_removed(tmp_path):
     saved_at(attached(tmp_path), 3)
     (tmp_path / "checkpoint").unlink()
     before = {path.name for path in tmp_path.iterdir()}
@@ -220,7 +220,7 @@ def test_without_their_list_checkpoints_are_left_alone(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_plain_values_are_saved_and_may_be_missing(tmp_path):
+def test_state_is_saved_and_may_be_missing(tmp_path):
     state = checkpoints.State({"steps": 2, "sums": {"loss": 0.1 + 0.2}})
     saved_at(attached(tmp_path, log=state), 3)
     restored = checkpoints.State(None)
@@ -231,7 +231,7 @@ def test_plain_values_are_saved_and_may_be_missing(tmp_path):
     assert attached(tmp_path / "old", log=untouched).restore() == 4 and untouched.value == "as it was"
 
 
-def test_an_optimizer_that_is_not_finite_is_not_saved(tmp_path):
+def test_checkpoints_refuse_optimizers_that_are_not_finite(tmp_path):
     gan = tiny_networks.gan(optimizer=keras.optimizers.Adam)
     callback = Checkpoints(tmp_path)
     callback.set_model(gan)
@@ -242,7 +242,7 @@ def test_an_optimizer_that_is_not_finite_is_not_saved(tmp_path):
         saved_at(callback, 4)
 
 
-def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path):
+def test_require_kept_refuses_a_run_without_its_checkpoints(tmp_path):
     run = RunFolder(tmp_path)
     write_text(run.details, '{"format": 1, "config": {"checkpoint_minutes": 2}}')
     checkpoints.require_kept(run)
@@ -262,7 +262,7 @@ def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["[Group] faces", "a*", "what?", "back\\slash", "new\nline "])
-def test_folders_whose_names_are_patterns(tmp_path, name, monkeypatch):
+def test_checkpoints_work_in_folders_named_like_patterns(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path(name, "..", name, "checkpoints")
     saved_at(attached(folder, keep=2), 1, 2, 3)

@@ -55,7 +55,7 @@ def fit(start, steps, every, signal_at=None, **options):
     return events
 
 
-def test_epochs_end_at_multiples_wherever_a_training_starts():
+def test_epochs_end_at_multiples_of_their_steps():
     events = fit(start=3, steps=7, every=4)
     of_a = [event[1:] for event in events if event[0] == "a" and event[1] != "step"]
     assert of_a == [
@@ -72,7 +72,7 @@ def test_epochs_end_at_multiples_wherever_a_training_starts():
     assert [event[4] for event in events if event[:2] == ("b", "ends")] == [["a", "b"]] * 3  # one epoch's logs for both
 
 
-def test_a_training_that_ends_with_an_epoch_ends_it_once():
+def test_epochs_end_once_at_the_end_of_the_training():
     ends = [event[2:4] for event in fit(start=0, steps=4, every=2) if event[:2] == ("a", "ends")]
     assert ends == [(0, 2), (1, 4)]
 
@@ -82,18 +82,18 @@ def ends(events):
 
 
 @pytest.mark.parametrize("at", [12, 13])
-def test_a_signal_puts_the_epochs_end_off(at):
+def test_epochs_postpone_their_end_after_a_signal(at):
     events = fit(start=8, steps=9, every=4, signal_at=at)
     before, after = events[: events.index(("saves", at))], events[events.index(("saves", at)) :]
     assert ends(before) == ([] if at == 12 else [("a", 12), ("b", 12)]) and ends(after) == [("b", at)]
 
 
-def test_a_resumed_training_begins_with_the_end_that_was_put_off():
+def test_epochs_begin_with_a_postponed_end():
     events = fit(start=DUE, steps=5, every=4, due=True)
     assert ends(events) == [(name, step) for step in (12, 16, 17) for name in "ab"]
     assert ends(events[: events.index(("a", "step"))]) == [("a", 12), ("b", 12)]
 
 
-def test_bad_arguments():
+def test_epochs_refuse_bad_arguments():
     with pytest.raises(ValueError, match=r"steps must be at least 1. Received: 0"):
         Epochs(0, [])

@@ -26,7 +26,7 @@ def expected(gan, faces, network, samples):
 
 
 @pytest.mark.parametrize("vocabulary", [None, tiny_networks.VOCABULARY])
-def test_the_distance_of_the_averaged_generators_pictures(tmp_path, vocabulary):
+def test_fid_is_the_distance_of_the_averaged_generator(tmp_path, vocabulary):
     faces, network, gan = (
         tiny_features.faces(tmp_path),
         tiny_features.network(),
@@ -50,7 +50,7 @@ def test_the_distance_of_the_averaged_generators_pictures(tmp_path, vocabulary):
     assert logs == {}
 
 
-def test_a_trained_game_logs_it(tmp_path):
+def test_fid_is_logged_by_a_trained_game(tmp_path):
     faces, gan = tiny_features.faces(tmp_path), tiny_networks.gan()
     callback = FID(faces, every=2, samples=20, features=tiny_features.network())
     dataset = tf.data.Dataset.from_tensor_slices(tiny_networks.pictures(6, 4)).repeat()
@@ -59,7 +59,7 @@ def test_a_trained_game_logs_it(tmp_path):
     assert history["fd_tiny0"][-1] == pytest.approx(expected(gan, faces, callback.network, 20), rel=1e-4)
 
 
-def test_few_samples_are_told(tmp_path, capsys):
+def test_fid_warns_of_few_samples(tmp_path, capsys):
     def said(samples):
         callback = FID(tiny_features.faces(tmp_path), every=1, samples=samples, features=tiny_features.network())
         callback.set_model(tiny_networks.gan())
@@ -72,7 +72,7 @@ def test_few_samples_are_told(tmp_path, capsys):
     )
 
 
-def test_all_workers_have_the_value_of_the_first(tmp_path):
+def test_fid_has_the_first_workers_value_on_all_workers(tmp_path):
     said = []
     gather = lambda *numbers: said.append(numbers) or np.array([[7.0], [8.0]])  # noqa: E731
     callback = FID(tiny_features.faces(tmp_path), every=1, samples=9, features=tiny_features.network(), gather=gather)
@@ -81,7 +81,7 @@ def test_all_workers_have_the_value_of_the_first(tmp_path):
     assert callback.compute() == 7.0 and len(said) == 1
 
 
-def test_errors(tmp_path):
+def test_fid_refuses_bad_arguments(tmp_path):
     faces, network = tiny_features.faces(tmp_path), tiny_features.network()
     for options, message in (
         ({"every": 0}, r"every must be at least 1. Received: 0"),
@@ -111,7 +111,7 @@ def features(tmp_path):
 
 
 @pytest.mark.slow
-def test_recipes_log_it_and_keep_the_best_by_it(shards, features, in_tmp, capsys, two_devices):
+def test_fid_in_a_recipe_is_logged_and_decides_the_best(shards, features, in_tmp, capsys, two_devices):
     network = open_network(str(features))
     flags = [*TINY.split(), f"--data={shards}", "--epoch_steps=1", "--learning_rate=0.01", "--devices=cpu:2"]
     flags += ["--fid_every=2", "--fid_samples=70", f"--fid_features={features}", f"--best_by={network.value}"]
@@ -134,7 +134,7 @@ def test_recipes_log_it_and_keep_the_best_by_it(shards, features, in_tmp, capsys
 
 
 @pytest.mark.slow
-def test_the_real_inception_graph_in_a_training(shards, in_tmp):
+def test_fid_with_the_real_inception_graph_is_logged(shards, in_tmp):
     """It runs in a session of its own, beside the training's graphs."""
     path = inception_graph.write(in_tmp / "graph.pb")
     flags = [*TINY.split(), f"--data={shards}", "--run=a", "--epoch_steps=1", "--steps=1", "--devices=cpu:1"]
@@ -146,7 +146,7 @@ def test_the_real_inception_graph_in_a_training(shards, in_tmp):
     assert metrics("a")[-1]["fid"] == pytest.approx(expected(gan, data.load(shards, 16), network, 20), rel=1e-3)
 
 
-def test_what_cannot_be_best(shards, features, in_tmp):
+def test_best_by_refuses_distances_that_are_never_computed(shards, features, in_tmp):
     flags = [*TINY.split(), f"--data={shards}", "--run=a", "--devices=cpu:1"]
     with pytest.raises(ValueError, match=r"--fid_every must be above 0 with --best_by fd_tagger1. Received: 0"):
         wgan.main([*flags, "--best_by=fd_tagger1"])

@@ -43,7 +43,7 @@ def points(run, tag="loss/generator"):
     return [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events.Tensors(tag)]
 
 
-def test_means_over_an_epoch(tmp_path, clock):
+def test_run_log_writes_means_over_an_epoch(tmp_path, clock):
     run = RunFolder(tmp_path)
     seen = train(run, clock, 0, [[1.0, 2.0, 6.0], [5.0, 7.0]])
     assert seen[0] == {"generator_loss": 3.0, "discriminator_loss": -3.0, "images_per_second": 5.0}
@@ -60,7 +60,7 @@ def test_means_over_an_epoch(tmp_path, clock):
     assert points(run, "speed/images_per_second") == [(3, 5.0), (5, 5.0)]
 
 
-def test_what_is_done_at_the_end_of_an_epoch_is_no_training(tmp_path, clock):
+def test_run_log_does_not_count_time_at_the_end_of_epochs(tmp_path, clock):
     run = RunFolder(tmp_path)
     callback = RunLog(run, images_per_step=10, seconds=tf.Variable(0.0))
     callback.set_model(SimpleNamespace(step=1))
@@ -78,7 +78,7 @@ def test_what_is_done_at_the_end_of_an_epoch_is_no_training(tmp_path, clock):
 
 
 @pytest.mark.parametrize(("resumed_at", "kept"), [(4, [(2, 1.0), (4, 2.0)]), (5, [(2, 1.0), (4, 2.0)]), (0, [])])
-def test_tensorboard_forgets_what_is_made_again(tmp_path, clock, resumed_at, kept):
+def test_run_log_removes_points_after_the_checkpoint(tmp_path, clock, resumed_at, kept):
     run = RunFolder(tmp_path)
     train(run, clock, 0, [[1.0] * 2, [2.0] * 2, [3.0] * 2])  # points at 2, 4 and 6
     for path in run.tensorboard.iterdir():  # TensorBoard reads files in the order of the seconds in their names
@@ -89,7 +89,7 @@ def test_tensorboard_forgets_what_is_made_again(tmp_path, clock, resumed_at, kep
     assert points(run) == [*kept, (resumed_at + 2, 9.0)]
 
 
-def test_an_epoch_cut_in_two_by_a_restart_keeps_its_mean(tmp_path, clock):
+def test_run_log_keeps_the_mean_of_an_epoch_with_a_restart(tmp_path, clock):
     run = RunFolder(tmp_path)
 
     def steps(callback, *losses):
@@ -122,7 +122,7 @@ def test_an_epoch_cut_in_two_by_a_restart_keeps_its_mean(tmp_path, clock):
     assert lines[0]["images_per_second"] == 5.0  # of the time since the restart
 
 
-def test_an_epoch_without_steps_leaves_nothing(tmp_path, clock):
+def test_run_log_writes_nothing_for_an_epoch_without_steps(tmp_path, clock):
     run = RunFolder(tmp_path)
     callback = RunLog(run, 10, tf.Variable(0.0))
     callback.set_model(SimpleNamespace(step=0))
@@ -133,7 +133,7 @@ def test_an_epoch_without_steps_leaves_nothing(tmp_path, clock):
     assert not run.metrics.exists()
 
 
-def test_the_numbers_of_fit_are_plain(tmp_path):
+def test_run_log_replaces_logs_by_floats(tmp_path):
     import tiny_networks
 
     run, gan = RunFolder(tmp_path), tiny_networks.gan()

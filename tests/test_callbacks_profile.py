@@ -36,7 +36,7 @@ def traced(folder):
     return traces
 
 
-def test_a_trace_holds_the_steps_asked_for(tmp_path):
+def test_profile_traces_the_given_steps(tmp_path):
     fit(tmp_path, 2, 3)
     assert traced(tmp_path) == [[102, 103]]  # the second and the third after the hundredth
     fit(tmp_path / "none", 5, 6)
@@ -45,7 +45,7 @@ def test_a_trace_holds_the_steps_asked_for(tmp_path):
     assert traced(tmp_path / "short") == [[104]]
 
 
-def test_a_training_that_breaks_off_leaves_its_trace(tmp_path):
+def test_profile_of_an_interrupted_training_is_written(tmp_path):
     class Break(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
@@ -59,6 +59,6 @@ def test_a_training_that_breaks_off_leaves_its_trace(tmp_path):
 
 
 @pytest.mark.parametrize("steps", [(0, 3), (4, 3)])
-def test_bad_arguments(steps, tmp_path):
+def test_profile_refuses_bad_arguments(steps, tmp_path):
     with pytest.raises(ValueError, match=rf"first and last must be steps from 1, in order. Received: {steps[0]} and"):
         Profile(tmp_path, *steps)

@@ -25,7 +25,7 @@ def train(monkeypatch, count, *, start=0, seconds_each=1.0, logs=GAME, **budget)
     return callback
 
 
-def test_what_the_bar_says(monkeypatch, capsys):
+def test_progress_shows_steps_pace_and_losses(monkeypatch, capsys):
     callback = train(monkeypatch, 5, start=10, steps=100)
     assert callback.bar.n == 15 and callback.bar.total == 100 and callback.bar.initial == 10
     assert callback.bar.postfix == "32 images/s, D 0.500, G 2.250"
@@ -33,14 +33,14 @@ def test_what_the_bar_says(monkeypatch, capsys):
     assert "15/15" in capsys.readouterr().err.splitlines()[-1].rsplit("\r", 1)[-1]
 
 
-def test_a_classifier_shows_its_own_loss(monkeypatch, capsys):
+def test_progress_of_a_classifier_shows_its_loss(monkeypatch, capsys):
     logs = {"loss": 1.5, "accuracy": 0.25, "gradient_norm": 3.0}
     callback = train(monkeypatch, 3, steps=100, logs=logs)
     assert callback.bar.postfix == "32 images/s, loss 1.500, accuracy 0.250"
     callback.on_train_end()
 
 
-def test_the_total_follows_the_minutes(monkeypatch, capsys):
+def test_progress_total_follows_the_minutes(monkeypatch, capsys):
     callback = train(monkeypatch, 5, steps=100, minutes=1, seconds_each=2.0)
     assert callback.bar.total == 30
     callback.on_train_end()
@@ -48,7 +48,7 @@ def test_the_total_follows_the_minutes(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("steps", [0, 1])
-def test_a_training_of_hardly_a_step(monkeypatch, capsys, steps):
+def test_progress_of_a_training_of_one_step_is_shown(monkeypatch, capsys, steps):
     callback = train(monkeypatch, steps, steps=3)
     assert (callback.bar.n, callback.bar.total) == (steps, 3)
     callback.on_train_end()
@@ -56,7 +56,7 @@ def test_a_training_of_hardly_a_step(monkeypatch, capsys, steps):
     assert f" {steps}/1 " in capsys.readouterr().err
 
 
-def test_the_pace_leaves_out_the_first_step(monkeypatch, capsys):
+def test_progress_pace_excludes_the_first_step(monkeypatch, capsys):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
     callback = train(monkeypatch, 1, steps=100, seconds_each=60.0)

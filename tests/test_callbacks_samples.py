@@ -16,7 +16,7 @@ def sheets(run, kind=""):
     return {int(path.stem.split("-")[1]): np.asarray(Image.open(path)) for path in paths}
 
 
-def test_the_same_seeds_again_and_again(tmp_path):
+def test_samples_draw_the_same_seeds_each_time(tmp_path):
     run, gan = RunFolder(tmp_path), tiny_networks.gan()
     callback = Samples(run, every=4, seeds=[5, 3, 9])
     dataset = tf.data.Dataset.from_tensor_slices(tiny_networks.pictures(9, 4)).repeat()
@@ -32,7 +32,7 @@ def test_the_same_seeds_again_and_again(tmp_path):
     assert sorted(sheets(run, "-interpolation")) == [6, 9]
 
 
-def test_a_game_with_tags_has_sheets_of_them(tmp_path):
+def test_samples_of_a_game_with_tags_include_tag_sheets(tmp_path):
     run, gan = RunFolder(tmp_path), tiny_networks.gan(vocabulary=tiny_networks.VOCABULARY)
     callback = Samples(run, every=1, seeds=[5, 3, 9])
     callback.set_model(gan)
@@ -47,7 +47,7 @@ def test_a_game_with_tags_has_sheets_of_them(tmp_path):
     assert "samples/tags" in events.Tags()["tensors"] and "samples/latents" in events.Tags()["tensors"]
 
 
-def test_a_last_sheet_is_always_drawn_and_none_twice(tmp_path):
+def test_samples_draw_a_last_sheet_and_none_twice(tmp_path):
     run, gan = RunFolder(tmp_path), tiny_networks.gan()
     callback = Samples(run, every=100, seeds=range(2))
     callback.set_model(gan)
@@ -68,6 +68,6 @@ def test_a_last_sheet_is_always_drawn_and_none_twice(tmp_path):
     assert sorted(sheets(run)) == [203]
 
 
-def test_bad_arguments(tmp_path):
+def test_samples_refuse_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match=r"every must be at least 1. Received: 0"):
         Samples(RunFolder(tmp_path), every=0)

@@ -9,7 +9,7 @@ import tiny_networks
 from tfanime.callbacks import Checkpoints, StopOnNonFinite
 
 
-def test_a_training_ends_at_the_first_step_that_is_not_finite(tmp_path):
+def test_stop_on_non_finite_ends_at_the_first_such_step(tmp_path):
     images = tiny_networks.pictures(6, 4)
     images[3, 2, 0, 0, 0] = np.nan
     gan = tiny_networks.gan()
@@ -31,7 +31,7 @@ def test_a_training_ends_at_the_first_step_that_is_not_finite(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
-def test_any_value_counts(value):
+def test_stop_on_non_finite_checks_every_value(value):
     callback = StopOnNonFinite()
     callback.set_model(SimpleNamespace(step=7))
     callback.on_train_batch_end(0, {"generator_loss": 1e30})

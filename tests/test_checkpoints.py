@@ -11,7 +11,7 @@ def saved_at(folder, *steps):
         manager.save(checkpoint_number=step)
 
 
-def test_finding_checkpoints(tmp_path):
+def test_find_returns_newest_best_or_a_step(tmp_path):
     run = RunFolder(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"a run must have a checkpoint. Received: .*, which has none yet"):
         checkpoints.find(run)

@@ -40,12 +40,12 @@ def parsed(*arguments):
     )
 
 
-def test_defaults_and_types():
+def test_parse_gives_defaults_and_types():
     assert parsed("faces") == Config("faces")
     assert parsed("faces", "--steps", "3", "--rate", "1", "--mode=fast") == Config("faces", 3, 1.0, "fast")
 
 
-def test_a_list_by_position():
+def test_parse_reads_a_positional_list():
     @dataclass(frozen=True)
     class Several:
         """Do things
@@ -68,11 +68,11 @@ def test_a_list_by_position():
 
 
 @pytest.mark.parametrize(("words", "value"), [((), False), (("--overwrite",), True), (("--overwrite", "false"), False)])
-def test_a_bool_is_a_switch(words, value):
+def test_parse_takes_a_bool_as_a_switch(words, value):
     assert parsed("faces", *words).overwrite is value
 
 
-def test_flags_override_the_file_before_them(tmp_path):
+def test_parse_lets_later_flags_override_a_file(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text('steps = 7\nrate = 1e-3\nmode = "fast"\n')
     assert parsed("faces", "--card", str(path), "--steps", "9") == Config("faces", 9, 1e-3, "fast")
@@ -95,7 +95,7 @@ def test_flags_override_the_file_before_them(tmp_path):
         ([], "required: data"),
     ],
 )
-def test_usage_errors_are_one_line_and_status_2(arguments, message, capsys):
+def test_parse_prints_usage_errors_in_one_line_with_status_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as end:
         parsed(*arguments)
     lines = capsys.readouterr().err.splitlines()
@@ -106,7 +106,7 @@ def test_usage_errors_are_one_line_and_status_2(arguments, message, capsys):
 @pytest.mark.parametrize(
     ("text", "message"), [("stepz = 3", "'stepz'. Did you mean steps?"), ("steps =", "must be a file in TOML")]
 )
-def test_bad_files_are_refused(text, message, tmp_path, capsys):
+def test_parse_refuses_bad_files(text, message, tmp_path, capsys):
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(SystemExit) as end:
         parsed("faces", "--card", str(tmp_path / "a.toml"))
@@ -114,7 +114,7 @@ def test_bad_files_are_refused(text, message, tmp_path, capsys):
     assert end.value.code == 2 and len(lines) == 1 and message in lines[0]
 
 
-def test_values_of_another_file():
+def test_from_values_reads_a_dictionary():
     assert from_values(Config, {"data": "a", "rate": 1}, program="python -m thing") == Config("a", rate=1.0)
 
 
@@ -127,20 +127,20 @@ def test_values_of_another_file():
         ({"rate": -1.0}, "--rate must be above 0. Received: -1.0"),
     ],
 )
-def test_wrong_values_of_another_file(values, message):
+def test_from_values_refuses_wrong_values(values, message):
     with pytest.raises(UsageError) as error:
         from_values(Config, {"data": "a", **values}, program="python -m thing")
     assert str(error.value) == message
 
 
-def test_help_teaches(capsys):
+def test_help_shows_docstring_types_and_defaults(capsys):
     with pytest.raises(SystemExit) as end:
         parsed("--help")
     text = capsys.readouterr().out
     assert end.value.code == 0 and "Total number of steps: all of them." in text and "default: 5e-05" in text
 
 
-def test_help_has_limits_and_no_marks(capsys):
+def test_help_shows_limits_and_no_marks(capsys):
     @dataclass(frozen=True)
     class Limited(Checked):
         """Do things
@@ -171,7 +171,7 @@ def test_help_has_limits_and_no_marks(capsys):
     assert "--mode {a,b} How. (type: Literal['a', 'b'], default: a)" in text
 
 
-def test_a_flag_may_be_a_keyword_of_python(capsys):
+def test_flag_may_be_a_python_keyword(capsys):
     @dataclass(frozen=True)
     class Within:
         """Does it
@@ -196,14 +196,14 @@ def test_a_flag_may_be_a_keyword_of_python(capsys):
     assert "--with {hand,foot}" in capsys.readouterr().out
 
 
-def test_print_config_can_be_read_again(tmp_path, capsys):
+def test_print_config_output_can_be_read(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parsed("faces", "--steps", "3", "--print_config")
     (tmp_path / "a.toml").write_text(capsys.readouterr().out)
     assert parsed("faces", "--card", str(tmp_path / "a.toml")) == Config("faces", 3)
 
 
-def test_published_files_are_found_by_name():
+def test_published_file_is_found_by_name():
     assert "anime_faces" in published_names(CARDS)
     assert published_path("anime_faces", CARDS, "--card") == published_path("anime_faces.toml", CARDS, "--card")
     with pytest.raises(UsageError, match=r"--card must be .*anime_faces.*'nothing'"):
@@ -220,7 +220,7 @@ def test_published_files_are_found_by_name():
         (ImportError("pip install x"), 1, "error: pip install x"),
     ],
 )
-def test_foreseen_errors_become_one_line(error, status, line, capsys, monkeypatch):
+def test_run_prints_expected_errors_in_one_line(error, status, line, capsys, monkeypatch):
     monkeypatch.delenv("TFANIME_DEBUG", raising=False)
 
     def main():
@@ -231,7 +231,7 @@ def test_foreseen_errors_become_one_line(error, status, line, capsys, monkeypatc
     assert end.value.code == status and capsys.readouterr().err == line + "\n"
 
 
-def test_bugs_and_debugging_keep_the_traceback(monkeypatch):
+def test_run_keeps_the_traceback_of_bugs_and_with_debugging(monkeypatch):
     with pytest.raises(KeyError):
         run(lambda: {}["missing"])
     monkeypatch.setenv("TFANIME_DEBUG", "1")
@@ -239,7 +239,7 @@ def test_bugs_and_debugging_keep_the_traceback(monkeypatch):
         run(lambda: int("x"))
 
 
-def test_quiet_hides_greetings_and_shows_failures(capfd, monkeypatch):
+def test_quiet_hides_messages_and_shows_failures(capfd, monkeypatch):
     monkeypatch.delenv("TFANIME_DEBUG", raising=False)
     with quiet():
         os.write(2, b"greeting")

@@ -199,13 +199,13 @@ def sections():
     }
 
 
-def test_each_takes_five_steps():
+def test_contributing_sections_have_five_steps():
     assert len(sections()) == 5 and {tuple(steps) for steps in sections().values()} == {
         tuple(f"{i}. " for i in range(1, 6))
     }
 
 
-def test_what_the_steps_name_exists():
+def test_contributing_names_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = [path for path in re.findall(r"`([a-z_]+/[\w/.]*)`", text) if "NAME" not in path]
     assert len(named) > 8 and [path for path in named if not (ROOT / path).exists()] == []
@@ -214,7 +214,7 @@ def test_what_the_steps_name_exists():
 
 
 @pytest.mark.slow
-def test_one_of_each_is_added_and_used(tmp_path):
+def test_contributing_steps_are_enough_to_add_and_use_one(tmp_path):
     package = tmp_path / "tfanime"
     shutil.copytree(ROOT / "tfanime", package, ignore=shutil.ignore_patterns("__pycache__"))
     for path, addition in FILES.items():

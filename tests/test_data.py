@@ -44,7 +44,7 @@ def decoded_folders(cache):
     return sorted(path.name for path in (cache / "decoded").iterdir())
 
 
-def test_faces_without_their_tags(faces):
+def test_described_by_none_drops_tags(faces):
     plain = faces.described_by(None)
     assert plain.vocabulary is None and plain.tags.shape == (48, 0)
     images, labelled = next(iter(plain.batches(4, seed=1))), next(iter(faces.batches(4, seed=1)))
@@ -52,7 +52,7 @@ def test_faces_without_their_tags(faces):
     assert plain.identity == faces.identity == {"fingerprint": faces.fingerprint, "count": 48, "stored_size": 32}
 
 
-def test_half_of_the_pictures_are_mirrored(shards):
+def test_batches_mirror_half_of_the_pictures(shards):
     faces = data.load(shards, progress=False)
     plain, flipped = (
         [batch[0].numpy() for batch in faces.batches(6, critic_steps=2, seed=3, horizontal_flip=flip).take(8)]
@@ -66,7 +66,7 @@ def test_half_of_the_pictures_are_mirrored(shards):
     np.testing.assert_array_equal(late, flipped[-6:])
 
 
-def test_pictures_and_tags_are_those_of_the_shards(faces, records):
+def test_load_gives_pictures_and_tags_of_the_shards(faces, records):
     images, tags = records
     assert faces.count == 48 and faces.image_size == 32
     np.testing.assert_array_equal(faces.images(np.arange(48)), images)
@@ -76,7 +76,7 @@ def test_pictures_and_tags_are_those_of_the_shards(faces, records):
     assert faces.vocabulary.name == "jin34" and tags.shape[1] == len(faces.vocabulary)
 
 
-def test_a_smaller_size_is_resized_with_antialiasing(shards, records):
+def test_load_resizes_with_antialiasing(shards, records):
     small = data.load(shards, 16, progress=False).images(np.arange(48))
     assert small.shape == (48, 16, 16, 3) and small.dtype == np.uint8
     # Bicubic with the kernel stretched to the scale, here by Pillow, which rounds between its two passes.
@@ -86,21 +86,21 @@ def test_a_smaller_size_is_resized_with_antialiasing(shards, records):
     assert np.abs(small - picked.numpy().clip(0, 255)).mean() > 2
 
 
-def test_the_decoded_pictures_are_kept(shards, faces, cache, monkeypatch):
+def test_load_keeps_decoded_pictures(shards, faces, cache, monkeypatch):
     monkeypatch.setattr(data, "_decode", None)
     again = data.load(shards, progress=False)
     assert again.path == faces.path and again.path.is_relative_to(cache)
     np.testing.assert_array_equal(again.tags, faces.tags)
 
 
-def test_every_epoch_is_a_permutation_and_no_two_are_alike(faces):
+def test_indices_of_each_epoch_are_another_permutation(faces):
     order = faces.indices(seed=5, step=0, batch_size=48 * 20).reshape(20, 48)  # 20 epochs
     np.testing.assert_array_equal(np.sort(order), np.tile(np.arange(48), (20, 1)))
     assert len({tuple(epoch) for epoch in order}) == 20
     assert tuple(order[0]) != tuple(range(48))
 
 
-def test_steps_follow_on_across_epochs(faces):
+def test_indices_continue_across_epochs(faces):
     order = faces.indices(seed=5, step=0, batch_size=48 * 20)
     for size in (1, 7, 32, 100):
         steps = 48 * 20 // size
@@ -108,7 +108,7 @@ def test_steps_follow_on_across_epochs(faces):
         np.testing.assert_array_equal(np.concatenate(parts), order[: steps * size])
 
 
-def test_the_order_is_a_function_of_seed_and_step(faces):
+def test_indices_are_a_function_of_seed_and_step(faces):
     first = faces.indices(5, 3, 16)
     faces.indices(6, 100, 16)  # nothing that was asked for in between matters
     np.testing.assert_array_equal(faces.indices(5, 3, 16), first)
@@ -116,7 +116,7 @@ def test_the_order_is_a_function_of_seed_and_step(faces):
     assert len({tuple(faces.indices(seed, 0, 48)) for seed in seeds}) == len(seeds)
 
 
-def test_batches_hold_the_pictures_of_their_step(faces, records):
+def test_batches_have_the_pictures_of_their_step(faces, records):
     images, tags = records
     elements = list(faces.batches(20, critic_steps=3, seed=4).take(4).as_numpy_iterator())
     order = faces.indices(4, 0, 4 * 3 * 20).reshape(4, 3, 20)  # step, critic step, place in the batch
@@ -130,12 +130,12 @@ def test_batches_hold_the_pictures_of_their_step(faces, records):
     assert elements[0][0].min() >= -1 and elements[0][0].max() <= 1
 
 
-def test_shapes_are_known_before_the_first_batch(faces):
+def test_batches_have_known_shapes(faces):
     images, tags = faces.batches(20, critic_steps=3).element_spec
     assert images.shape == (20, 3, 32, 32, 3) and tags.shape == (20, 3, len(faces.vocabulary))
 
 
-def test_start_goes_on_where_a_run_stopped(faces):
+def test_batches_from_start_continue_a_run(faces):
     undisturbed = list(faces.batches(16, critic_steps=2, seed=1).take(6).as_numpy_iterator())
     resumed = list(faces.batches(16, critic_steps=2, seed=1, start=4).take(2).as_numpy_iterator())
     for (images, tags), (images_again, tags_again) in zip(undisturbed[4:], resumed, strict=True):
@@ -143,7 +143,7 @@ def test_start_goes_on_where_a_run_stopped(faces):
         np.testing.assert_array_equal(tags, tags_again)
 
 
-def test_devices_share_a_batch(faces, two_devices):
+def test_batches_are_shared_by_devices(faces, two_devices):
     whole, tags = next(iter(faces.batches(6, critic_steps=2)))
     halves, halves_of_tags = next(iter(two_devices.experimental_distribute_dataset(faces.batches(6, critic_steps=2))))
     halves = two_devices.experimental_local_results(halves)
@@ -152,7 +152,7 @@ def test_devices_share_a_batch(faces, two_devices):
     np.testing.assert_array_equal(np.concatenate(two_devices.experimental_local_results(halves_of_tags)), tags)
 
 
-def test_parts_of_batches_are_the_batches(faces):
+def test_batches_equal_their_joined_parts(faces):
     options = {"batch_size": 12, "critic_steps": 2, "seed": 1, "start": 3, "horizontal_flip": True}
     whole = list(faces.batches(**options).take(5).as_numpy_iterator())
     # The second of two machines, each with two devices of its own.
@@ -168,24 +168,24 @@ def test_parts_of_batches_are_the_batches(faces):
         faces.batches(12, parts=5)
 
 
-def test_without_a_vocabulary_there_are_no_tags(faces):
+def test_load_without_a_vocabulary_gives_no_tags(faces):
     untagged = dataclasses.replace(faces, vocabulary=None, tags=np.zeros((48, 0), np.int8))
     assert untagged.batches(4).element_spec.shape == (4, 1, 32, 32, 3)
     assert next(iter(untagged.batches(4))).shape == (4, 1, 32, 32, 3)
 
 
-def test_a_batch_larger_than_the_data_is_refused(faces):
+def test_batches_larger_than_the_data_are_refused(faces):
     with pytest.raises(ValueError, match=r"batch_size must be at most the number of pictures, 48. Received: 49"):
         faces.batches(49)
 
 
 @pytest.mark.parametrize("image_size", [33, 0, -1])
-def test_a_size_that_the_shards_do_not_have_is_refused(shards, image_size):
+def test_load_refuses_a_size_above_the_shards(shards, image_size):
     with pytest.raises(ValueError, match=rf"image_size must be from 1 to .* 32\. Received: {image_size}\. .*--size"):
         data.load(shards, image_size)
 
 
-def test_a_missing_folder_manifest_or_shard_is_named(shards, tmp_path):
+def test_load_names_a_missing_folder_manifest_or_shard(shards, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"existing folder. Received: '.*nowhere'"):
         data.load(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"must hold manifest.json"):
@@ -197,14 +197,14 @@ def test_a_missing_folder_manifest_or_shard_is_named(shards, tmp_path):
         data.load(folder)
 
 
-def test_a_truncated_shard_is_refused(shards, tmp_path, cache):
+def test_load_refuses_a_truncated_shard(shards, tmp_path, cache):
     folder = damaged(shards, tmp_path / "truncated", lambda content: content[:-100])
     with pytest.raises(ValueError, match=r"shard .* is damaged: the manifest says .* --overwrite"):
         data.load(folder, progress=False)
     assert not [name for name in decoded_folders(cache) if "truncated" in name]
 
 
-def test_flipped_bits_in_a_shard_are_noticed(shards, tmp_path, cache):
+def test_load_detects_flipped_bits_in_a_shard(shards, tmp_path, cache):
     def flip(content):
         content[len(content) // 2] ^= 1
         return content
@@ -217,7 +217,7 @@ def test_flipped_bits_in_a_shard_are_noticed(shards, tmp_path, cache):
     assert not [name for name in decoded_folders(cache) if "flipped" in name]
 
 
-def test_a_picture_that_cannot_be_decoded_is_noticed(shards, tmp_path):
+def test_load_detects_a_picture_that_cannot_be_decoded(shards, tmp_path):
     folder = tmp_path / "undecodable"
     shutil.copytree(shards, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -233,7 +233,7 @@ def test_a_picture_that_cannot_be_decoded_is_noticed(shards, tmp_path):
         data.load(folder, progress=False)
 
 
-def test_a_killed_decoding_leaves_nothing_that_counts(shards, tmp_path, monkeypatch):
+def test_load_after_a_killed_decoding_decodes_again(shards, tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
 
     class Killed(BaseException):
@@ -256,7 +256,7 @@ def test_a_killed_decoding_leaves_nothing_that_counts(shards, tmp_path, monkeypa
     assert {path.name for path in (tmp_path / "decoded").iterdir()} == {left.name, faces.path.parent.name}
 
 
-def test_a_decoded_file_cut_off_later_is_refused(shards, tmp_path, monkeypatch):
+def test_images_refuse_a_truncated_decoded_file(shards, tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
     faces = data.load(shards, 8, progress=False)
     os.truncate(faces.path, 47 * 8 * 8 * 3 + 5)

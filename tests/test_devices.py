@@ -35,7 +35,7 @@ def assert_same_but_for_rounding(one, other):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("game", ["dcgan", "wgan_gp"])
-def test_two_devices_train_what_one_does(game, shards, in_tmp, capsys, monkeypatch):
+def test_two_devices_train_as_one(game, shards, in_tmp, capsys, monkeypatch):
     recipe, flags = GAMES[game]
     for count in (1, 2):
         arguments = [*flags.split(), *TINY, f"--data={shards}", f"--run=on{count}", f"--devices=cpu:{count}"]
@@ -54,7 +54,7 @@ def test_two_devices_train_what_one_does(game, shards, in_tmp, capsys, monkeypat
         assert ", 1 CPU, resumed at step 3" in capsys.readouterr().out
 
 
-def test_a_batch_that_devices_cannot_share_is_refused(shards, in_tmp):
+def test_batch_that_devices_cannot_share_is_refused(shards, in_tmp):
     flags = GAMES["wgan_gp"][1].split()
     with pytest.raises(ValueError, match=r"--batch_size must be a multiple of the 2 devices. Received: 7"):
         wgan_gp.main([*flags, *TINY, f"--data={shards}", "--run=a", "--devices=cpu:2", "--batch_size=7"])
@@ -62,12 +62,12 @@ def test_a_batch_that_devices_cannot_share_is_refused(shards, in_tmp):
 
 
 @pytest.mark.parametrize("text", ["cpu", "gpu", "cpu:0", "tpu:1", "2", "cpu:2 "])
-def test_what_is_no_device_is_refused(text):
+def test_parse_devices_refuses_other_forms(text):
     with pytest.raises(ValueError, match=rf"--devices must be cpu: or gpu: and how many, .* Received: {text}"):
         dcgan.Config(devices=text)
 
 
-def test_what_this_machine_does_not_have_is_refused(two_devices):
+def test_join_refuses_devices_that_the_machine_lacks(two_devices):
     tf.constant(1.0)  # TensorFlow has begun
     with pytest.raises(ValueError, match=r"--devices must be at most cpu:2 in this process, .* Received: cpu:3"):
         devices.join("cpu:3")
@@ -87,7 +87,7 @@ def test_what_this_machine_does_not_have_is_refused(two_devices):
         ("cpu:2", 3, ("CPU:0", "CPU:1")),
     ],
 )
-def test_which_devices_are_taken(monkeypatch, two_devices, flag, gpus, names):
+def test_join_takes_the_named_devices(monkeypatch, two_devices, flag, gpus, names):
     processors = tf.config.list_physical_devices("CPU")
     found = {"GPU": [object()] * gpus, "CPU": processors}
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: found.get(kind, processors))
@@ -97,7 +97,7 @@ def test_which_devices_are_taken(monkeypatch, two_devices, flag, gpus, names):
     assert (workers.index, workers.count, workers.chief, workers.replicas) == (0, 1, True, 7)
 
 
-def test_the_same_devices_are_the_same_strategy(two_devices):
+def test_join_returns_the_same_strategy_for_the_same_devices(two_devices):
     assert devices.join("cpu:2").strategy is two_devices
     assert devices.join("cpu:1").strategy is devices.join("cpu:1").strategy is not two_devices
 
@@ -121,7 +121,7 @@ TWO = {"worker": ["a:1", "b:1"]}
         (task(TWO | {"chief": ["c:1"]}, "worker", 0), (1, 3)),
     ],
 )
-def test_the_place_among_the_workers(monkeypatch, text, expected):
+def test_task_of_environment_reads_tf_config(monkeypatch, text, expected):
     monkeypatch.setenv("TF_CONFIG", text)
     assert devices.task_of_environment() == expected
 
@@ -137,19 +137,19 @@ def test_the_place_among_the_workers(monkeypatch, text, expected):
         json.dumps({"cluster": TWO}),
     ],
 )
-def test_a_place_that_there_is_not_is_refused(monkeypatch, text):
+def test_task_of_environment_refuses_an_unknown_place(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ValueError, match=rf"TF_CONFIG must be JSON such as .* Received: {re.escape(text)}"):
         devices.join()
 
 
-def test_alone_is_one_device_of_this_machine(monkeypatch):
+def test_join_alone_takes_one_device(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", task(TWO, "worker", 1))
     workers = devices.join(alone=True)
     assert (workers.count, workers.replicas, workers.chief) == (1, 1, True)
 
 
-def test_what_keeps_workers_from_joining(monkeypatch):
+def test_join_reports_why_workers_cannot_join(monkeypatch):
     tf.constant(1.0)  # TensorFlow has begun
     monkeypatch.setenv("TF_CONFIG", task(TWO, "worker", 1))
     with pytest.raises(ValueError, match=r"--devices must be cpu:1 or GPUs with TF_CONFIG. Received: cpu:2"):
@@ -167,7 +167,7 @@ def test_what_keeps_workers_from_joining(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_workers_that_were_told_otherwise_are_refused(monkeypatch):
+def test_require_same_refuses_workers_with_other_settings(monkeypatch):
     rows = []
     monkeypatch.setattr(devices.Workers, "gather", lambda self, *numbers: rows.append(numbers) or np.array(rows[-2:]))
     first, second = (devices.Workers(None, index, 2) for index in range(2))
@@ -179,7 +179,7 @@ def test_workers_that_were_told_otherwise_are_refused(monkeypatch):
         second.require_same({"--steps": 5, "--minutes": 1.0})
 
 
-def test_a_worker_that_is_lost_is_one_clear_error():
+def test_watched_reports_a_lost_worker_in_one_line():
     lost = tf.errors.UnavailableError(None, None, "Graph error:\nCollective ops is aborted by: Socket closed\nMore")
     message = r"all 2 workers .* \(Socket closed\). Run the same command on every"
     with pytest.raises(ConnectionError, match=message), devices.Workers(None, 1, 2).watched():
@@ -190,7 +190,7 @@ def test_a_worker_that_is_lost_is_one_clear_error():
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")
 
 
-def test_alone_there_is_nobody_to_ask():
+def test_gather_of_one_worker_returns_its_numbers():
     np.testing.assert_array_equal(devices.Workers(None).gather(1.5, 2), [[1.5, 2.0]])
 
 
@@ -209,7 +209,7 @@ def start_both(arguments, folder):
 
 
 @pytest.mark.kill
-def test_two_workers_train_what_one_does_and_go_on_after_a_kill(shards, in_tmp, capsys):
+def test_two_workers_train_as_one_and_resume_after_a_kill(shards, in_tmp, capsys):
     run = in_tmp / "both"
     common = ["--image_size=16", "--channels=2", *TINY, "--gradient_clip=0.5", "--epoch_steps=1", f"--data={shards}"]
     common.append("--tags=frequencies")

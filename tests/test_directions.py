@@ -9,7 +9,7 @@ from tfanime.latent_space.directions import moved, read_directions
 
 
 @pytest.mark.slow
-def test_directions_from_the_command_line_change_avatars(styled, styled_folder, in_tmp, capsys):
+def test_directions_of_the_command_change_avatars(styled, styled_folder, in_tmp, capsys):
     flags = "--sefa=2 --pca=1 --pictures=256 --avatars=1,2,3 --steps=[-1,2] --out=found"
     directions.main([str(styled_folder), *flags.split()])
     printed = capsys.readouterr().out
@@ -36,10 +36,10 @@ def test_directions_from_the_command_line_change_avatars(styled, styled_folder, 
     assert np.abs(changed.astype(int) - expected[2]).max() <= 1
 
 
-def test_latents_have_no_main_axes(run_folder, in_tmp, capsys):
+def test_directions_of_latents_have_no_pca(run_folder, in_tmp, capsys):
     directions.main([str(run_folder), "--sefa=2", "--pictures=0", "--avatars=1", "--steps=[1]"])
     printed = capsys.readouterr().out
-    assert "no pca: no axis of latents is longer than another" in printed and "wrote 2 directions" in printed
+    assert "no pca: this network has no w" in printed and "wrote 2 directions" in printed
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_latents_have_no_main_axes(run_folder, in_tmp, capsys):
     [
         (["--pictures=10"], 2, "--pictures must be 0, or at least 256"),
         (["--pictures=0", "--sefa=0", "--pca=0"], 2, "--pictures must be above 0 where"),
-        (["--avatars=a"], 2, "avatars, where no file of points"),
+        (["--avatars=a"], 2, "avatars, if it is not a file of points"),
         (["--directions=a.npz"], 2, "--directions must be left out without --show"),
         (["--show=a"], 1, "--directions must name a file"),
         (["--steps=[]"], 2, "--steps must be at least one number"),
         (["--tagger=nowhere"], 1, "a tagger must have the files"),
     ],
 )
-def test_errors_are_one_line_and_a_status(arguments, status, message, styled_folder, in_tmp, capsys):
+def test_directions_errors_are_one_line_and_a_status(arguments, status, message, styled_folder, in_tmp, capsys):
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: directions.main([str(styled_folder), *arguments]))
     assert raised.value.code == status
@@ -70,7 +70,7 @@ def test_errors_are_one_line_and_a_status(arguments, status, message, styled_fol
         (["--direction=a=1"], 1, "--directions must name a file"),
     ],
 )
-def test_errors_of_generate(arguments, status, message, styled_folder, in_tmp, capsys):
+def test_generate_with_wrong_directions_fails_in_one_line(arguments, status, message, styled_folder, in_tmp, capsys):
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: generate.main([str(styled_folder), *arguments]))
     assert raised.value.code == status

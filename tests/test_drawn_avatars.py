@@ -21,14 +21,14 @@ INDEPENDENT = [tag for group in JIN34.groups if not group.exclusive for tag in g
 PLAIN = ("brown_hair", "blue_eyes")
 
 
-def test_a_picture_is_rgb_of_the_size_asked_for():
+def test_draw_returns_rgb_of_the_given_size():
     for size in (16, 32, 64, 100, 256):
         image = draw(3, size=size)
         assert image.shape == (size, size, 3)
         assert image.dtype == np.uint8
 
 
-def test_a_picture_depends_on_nothing_but_seed_tags_and_size():
+def test_draw_is_a_function_of_seed_tags_and_size():
     first = {seed: draw(seed, size=64) for seed in range(4)}
     draw(9, ["hat", "glasses"], 32)
     np.random.seed(1)
@@ -36,7 +36,7 @@ def test_a_picture_depends_on_nothing_but_seed_tags_and_size():
         np.testing.assert_array_equal(draw(seed, size=64), first[seed])
 
 
-def test_another_process_draws_the_same():
+def test_draw_is_the_same_in_another_process():
     code = (
         "import sys; from tfanime.drawn.avatars import draw; sys.stdout.buffer.write(draw(5).tobytes());"
         "assert 'tensorflow' not in sys.modules, 'workers would start slowly'"
@@ -45,7 +45,7 @@ def test_another_process_draws_the_same():
     assert output == draw(5).tobytes()
 
 
-def test_the_same_avatar_is_drawn_at_every_size():
+def test_draw_gives_the_same_avatar_at_every_size():
     for seed in range(6):
         large = cv2.resize(draw(seed, size=256), (64, 64), interpolation=cv2.INTER_AREA).astype(float)
         same = np.abs(large - draw(seed, size=64)).mean()
@@ -54,7 +54,7 @@ def test_the_same_avatar_is_drawn_at_every_size():
         assert same < other / 3
 
 
-def test_tags_in_any_form_give_the_same_picture():
+def test_draw_takes_tags_in_any_form():
     names = ("blonde_hair", "twin_tails", "smile", "red_eyes")
     image = draw(1, names)
     np.testing.assert_array_equal(draw(1, JIN34.encode(names)), image)
@@ -63,12 +63,12 @@ def test_tags_in_any_form_give_the_same_picture():
     np.testing.assert_array_equal(draw(1, drawn_tags(1)), draw(1))
 
 
-def test_a_colour_that_is_not_given_is_the_seeds_own():
+def test_draw_without_a_colour_takes_the_seeds_colour():
     own = [tag for tag in JIN34.decode(drawn_tags(8)) if tag.endswith(("_hair", "_eyes")) and tag in sum(COLOURS, ())]
     np.testing.assert_array_equal(draw(8, []), draw(8, own))
 
 
-def test_drawn_tags_have_one_colour_each_and_make_sense():
+def test_drawn_tags_have_one_of_each_group_and_make_sense():
     values = np.stack([drawn_tags(seed) for seed in range(1500)])
     assert values.shape == (1500, 34)
     assert values.dtype == np.int8
@@ -85,7 +85,7 @@ def test_drawn_tags_have_one_colour_each_and_make_sense():
 
 
 @pytest.mark.parametrize("tag", INDEPENDENT)
-def test_every_independent_tag_can_be_seen(tag):
+def test_independent_tags_change_the_picture(tag):
     # The mouth is small; what is on or around the head is not.
     least = {"smile": 0.005, "open_mouth": 0.005, "glasses": 0.02, "blush": 0.02}.get(tag, 0.03)
     for seed in range(5):
@@ -104,7 +104,7 @@ def test_every_independent_tag_can_be_seen(tag):
         ("drill_hair", hair, "draw_drills"),
     ],
 )
-def test_what_is_around_the_head_is_drawn_and_not_hidden(tag, module, part, monkeypatch):
+def test_shapes_around_the_head_are_visible(tag, module, part, monkeypatch):
     # These also make the head a little smaller, which alone would pass the test above.
     images = [draw(seed, (*PLAIN, tag)).astype(int) for seed in range(5)]
     monkeypatch.setattr(module, part, lambda canvas, look: None)
@@ -113,7 +113,7 @@ def test_what_is_around_the_head_is_drawn_and_not_hidden(tag, module, part, monk
         assert changed > 0.03, seed
 
 
-def test_tags_change_only_what_they_say():
+def test_tags_change_only_their_part():
     for tag in ("smile", "open_mouth", "blush", "glasses"):
         changed = np.abs(draw(2, (*PLAIN, tag)).astype(int) - draw(2, PLAIN)).max(axis=2) > 0
         assert changed[:20].mean() == 0, "the hair stays as it is"
@@ -146,7 +146,7 @@ def _assert_colours_are_told_apart(part, palette, least):
     assert np.mean(right) >= least
 
 
-def test_no_two_of_many_are_alike():
+def test_seeds_give_different_avatars():
     imagehash = pytest.importorskip("imagehash")
     hashes = {str(imagehash.phash(Image.fromarray(draw(seed)), hash_size=16)) for seed in range(300)}
     assert len(hashes) == 300
@@ -160,7 +160,7 @@ def test_animeface_finds_the_faces():
     assert np.mean(found) >= 0.8
 
 
-def test_the_cascade_finds_the_faces():
+def test_cascade_finds_the_faces():
     default = Path(__file__).resolve().parents[2] / "shared" / "data" / "lbpcascade_animeface.xml"
     path = Path(os.environ.get("TFANIME_CASCADE") or default)
     if not path.exists() or not hasattr(cv2, "CascadeClassifier"):
@@ -191,7 +191,7 @@ def test_the_cascade_finds_the_faces():
         ({"seed": 0, "tags": ["smile", 5]}, r"tags must be .* Received"),
     ],
 )
-def test_unfit_arguments_are_named(arguments, message):
+def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         draw(**arguments)
 

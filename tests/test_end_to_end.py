@@ -64,7 +64,7 @@ def walk(folder):
     return printed
 
 
-def test_every_picture_became_a_record(walk, folder):
+def test_conversion_makes_a_record_of_every_picture(walk, folder):
     manifest = json.loads((folder / "shards" / "manifest.json").read_text())
     assert manifest["count"] == manifest["pictures"]["kept"] == 80
     assert sum(shard["count"] for shard in manifest["shards"]) == 80
@@ -72,7 +72,7 @@ def test_every_picture_became_a_record(walk, folder):
     assert manifest["tag_counts"]["smile"] == tags.count("smile") > 0
 
 
-def test_the_run_went_on_where_it_had_stopped(walk, folder):
+def test_training_resumes_where_it_stopped(walk, folder):
     assert "new -> run" in walk["train"]
     assert "resumed at step 4 -> run" in walk["resume"]
     steps = [json.loads(line)["step"] for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -80,7 +80,7 @@ def test_the_run_went_on_where_it_had_stopped(walk, folder):
     assert (folder / "run" / "samples" / "step-00000006.png").is_file()
 
 
-def test_the_same_avatars_come_from_run_export_and_server(walk, folder):
+def test_run_export_and_server_draw_the_same_avatars(walk, folder):
     drawn = sheet(folder / "from_run.png")
     assert drawn.shape == (3 * (SIZE + 2) + 2, 3 * (SIZE + 2) + 2, 3)
     assert drawn.std() > 1  # not one colour
@@ -91,6 +91,6 @@ def test_the_same_avatars_come_from_run_export_and_server(walk, folder):
     assert np.abs(single - middle).max() <= 1
 
 
-def test_the_server_said_so_and_left_in_peace(walk):
+def test_server_prints_its_address_and_ends_with_status_0(walk):
     assert walk["server"].startswith("serving avatars version 1 on 127.0.0.1:")
     assert walk["status"] == 0

@@ -24,7 +24,7 @@ def evaluation(*models, protocol=NETWORKS):
     return Evaluation(PROTOCOL | protocol, {}, [], rows)
 
 
-def test_two_networks_that_disagree_are_named_with_the_models_and_their_values():
+def test_disagreements_name_networks_models_and_values():
     models = [("x", (12.5, 0.010, 2.02, 0.005), 100), ("y", (14, 0.020, 1.79, 0.006), 100)]
     (sentence,) = disagreements(evaluation(*models))
     assert sentence == (
@@ -34,14 +34,14 @@ def test_two_networks_that_disagree_are_named_with_the_models_and_their_values()
     assert disagreements(evaluation(*models[::-1])) == [sentence]
 
 
-def test_distances_of_one_network_may_disagree_too():
+def test_disagreements_compare_both_distances_of_one_network():
     models = [("x", (2.02, 0.005, None, None), 100), ("y", (1.79, 0.014, None, None), 100)]
     (sentence,) = disagreements(evaluation(*models, protocol={"network": NETWORKS["network"]}))
     assert sentence.startswith("a (fd_a) and a (KID x1000) disagree about the order of y and x (fd_a 1.79 against")
     assert "KID x1000 14.00 ± 1.00 against 5.00 ± 1.00" in sentence
 
 
-def test_what_is_no_disagreement():
+def test_disagreements_ignore_undecided_pairs():
     alike = [("x", (1, 0.010, 1, 0.010), 100), ("y", (2, 0.020, 2, 0.020), 100)]
     assert disagreements(evaluation(*alike)) == []
     noise = [("x", (1, 0.0110, 1, 0.0119), 100), ("y", (2, 0.0100, 2, 0.0100), 100)]  # within the deviations
@@ -51,7 +51,7 @@ def test_what_is_no_disagreement():
         assert disagreements(evaluation(alike[0], other)) == []
 
 
-def test_many_pairs_are_counted():
+def test_disagreements_count_further_pairs():
     models = [(str(place), (place, 0.01, -place, 0.01), 100) for place in range(4)]
     (sentence,) = disagreements(evaluation(*models))
     assert sentence.count(" and ") == 4 and sentence.endswith("; 3 more pairs: look at the sheets.")

@@ -37,7 +37,7 @@ def noise(count=100, seed=9):
     return np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
 
 
-def test_the_numbers_are_those_of_the_metrics(judge, faces):
+def test_row_has_the_numbers_of_the_metrics(judge, faces):
     images = noise()
     values = judge.row(source(images)).values
     real, fake = judge.network(faces.images(np.arange(150))), judge.network(images)
@@ -52,7 +52,7 @@ def test_the_numbers_are_those_of_the_metrics(judge, faces):
     assert values["distance_infinity"] is not None and judge.row(source(noise(23))).values["distance_infinity"] is None
 
 
-def test_neighbours_are_of_equally_many(judge, faces):
+def test_row_compares_neighbours_of_equally_many(judge, faces):
     images = noise(200)  # of which there are 150 real ones
     judge = Judge(judge.network, judge.reference, 200, None, progress=False)
     values = judge.row(source(images)).values
@@ -62,7 +62,7 @@ def test_neighbours_are_of_equally_many(judge, faces):
     assert values["distance"] == pytest.approx(judge.row(source(images[::-1])).values["distance"])  # of all
 
 
-def test_faces_are_the_detectors(judge):
+def test_row_counts_faces_of_the_detector(judge):
     images = np.full((10, SIDE, SIDE, 3), 50, np.uint8)
     images[:3] = 200
     images += np.arange(10, dtype=np.uint8)[:, None, None, None]
@@ -71,7 +71,7 @@ def test_faces_are_the_detectors(judge):
     assert blind.row(source(images)).values["faces"] is None and blind.protocol["detector"] is None
 
 
-def test_copies_of_real_pictures_are_found(judge, faces):
+def test_row_finds_copies_of_real_pictures(judge, faces):
     images = noise()
     images[::4] = faces.images(np.arange(25) * 3)
     row = judge.row(source(images))
@@ -84,7 +84,7 @@ def test_copies_of_real_pictures_are_found(judge, faces):
     assert judge.real_histogram[0] < 0.1 and judge.real_histogram.sum() == pytest.approx(1)
 
 
-def test_copies_are_found_in_data_that_repeats_itself(tmp_path, monkeypatch):
+def test_row_finds_copies_in_repeated_data(tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
     faces = tiny_features.faces(tmp_path / "faces", count=150, size=SIDE)
     pictures = np.memmap(faces.path, np.uint8, "r+", shape=(faces.count, SIDE, SIDE, 3))
@@ -95,21 +95,21 @@ def test_copies_are_found_in_data_that_repeats_itself(tmp_path, monkeypatch):
     assert judge.row(source(noise())).values["memorised"] < 0.1
 
 
-def test_repeated_pictures_are_duplicates(judge):
+def test_row_counts_repeated_pictures_as_duplicates(judge):
     images = noise()
     images[50:] = images[:50]
     assert judge.row(source(images)).values["duplicates"] == 0.5
     assert judge.row(source(noise())).values["duplicates"] == 0.0
 
 
-def test_averages_of_real_pictures_are_no_good(judge, faces):
+def test_row_of_averages_has_low_recall(judge, faces):
     values = judge.row(averages(faces, 100, 0)).values
     real = judge.row(source(noise())).values
     assert values["recall"] < 0.2 < 0.6 < real["recall"]
     assert values["distance"] > 2 * real["distance"]
 
 
-def test_a_new_metric_is_one_object(judge, faces, monkeypatch):
+def test_new_metric_is_one_object(judge, faces, monkeypatch):
     """It sees each picture while they are drawn, and gets what the names of its parameters say."""
 
     def compute(seen, fakes, seed):
@@ -134,24 +134,24 @@ def test_a_new_metric_is_one_object(judge, faces, monkeypatch):
     assert "bright" not in [column.heading for column in columns(blind.protocol)]
 
 
-def test_histogram():
+def test_histogram_counts_shares_in_bins():
     shares = histogram([0.0, 0.049, 0.06, 99.0])
     assert (shares[0], shares[1], shares[-1], len(shares)) == (0.5, 0.25, 0.25, BINS)
 
 
-def test_the_protocol_is_all_that_numbers_depend_on(judge, faces):
+def test_protocol_has_everything_that_numbers_depend_on(judge, faces):
     assert judge.protocol["samples"] == 100 and judge.protocol["detector"] == {"name": "bright", "version": "1"}
     assert judge.protocol["network"] == judge.network.protocol
     expected = {"fingerprint": faces.fingerprint, "stored_size": 8, "decoding": DECODING, "count": 150, "of": 150}
     assert judge.protocol["reference"] == expected
 
 
-def test_a_metric_is_asked_for_once(judge):
+def test_judge_refuses_a_metric_given_twice(judge):
     with pytest.raises(ValueError, match=r"also must name a metric once. Received: ppl, ppl:pairs=9"):
         Judge(judge.network, judge.reference, 100, progress=False, also=["ppl", "ppl:pairs=9"])
 
 
-def test_too_few(judge, faces, tmp_path):
+def test_judge_refuses_too_few_pictures(judge, faces, tmp_path):
     with pytest.raises(ValueError, match=r"samples must be at least 6. Received: 5"):
         Judge(judge.network, judge.reference, 5)
     with pytest.raises(ValueError, match=r"a must have at least 6 pictures. Received: 5"):

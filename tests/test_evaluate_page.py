@@ -43,17 +43,17 @@ def text(tmp_path):
     return path.read_text()
 
 
-def test_it_asks_nothing_of_any_network(text):
+def test_page_loads_nothing_from_a_network(text):
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", text) and "url(" not in text
     assert "default-src 'none'" in text and "<script" not in text
     assert len(re.findall(r'<img src="data:image/jpeg;base64,[\w+/=]{100,}"', text)) == 4
 
 
-def test_names_are_escaped(text):
+def test_page_escapes_names(text):
     assert "<b>first</b>" not in text and "&lt;b&gt;first&lt;/b&gt;" in text
 
 
-def test_it_says_what_was_measured_by_which_protocol(text):
+def test_page_shows_numbers_and_protocol(text):
     for words in (
         "12ab",
         "34cd",
@@ -69,7 +69,7 @@ def test_it_says_what_was_measured_by_which_protocol(text):
     assert '<td class="n best">30.0%</td>' not in text
 
 
-def test_the_chart():
+def test_chart_has_bars_outline_and_ticks():
     drawn = page.chart(shares(0, 10), shares(59))
     width = page.SIZE[0] / BINS
     assert [bar[0] for bar in drawn["bars"]] == [0, 10 * width]

@@ -30,7 +30,7 @@ def numbers(pictures):
     return pictures.images[:, 0, 0, 0].tolist()
 
 
-def test_pictures_of_a_folder_are_chosen_by_the_seed(in_tmp):
+def test_open_pictures_chooses_by_the_seed(in_tmp):
     folder_of(in_tmp / "fakes", 30)
     first = rate.open_pictures("fakes", 10, seed=1)
     assert first.name == "fakes" and first.images.shape == (10, 16, 16, 3)
@@ -43,7 +43,7 @@ def test_pictures_of_a_folder_are_chosen_by_the_seed(in_tmp):
         rate.open_pictures("fakes", 31)
 
 
-def test_pictures_of_generators_are_those_of_their_seeds(run_folder, in_tmp):
+def test_open_pictures_draws_the_seeds_of_a_generator(run_folder, in_tmp):
     from tfanime.generator import open_generator
 
     drawn = rate.open_pictures(run_folder, 3, seed=5)
@@ -56,7 +56,7 @@ def test_pictures_of_generators_are_those_of_their_seeds(run_folder, in_tmp):
         rate.open_pictures("nothing", 2)
 
 
-def test_real_faces_are_held_out_ones_where_there_are_some(shards, in_tmp):
+def test_open_real_prefers_held_out_faces(shards, in_tmp):
     convert(Settings("drawn", "with", count=24, size=32, holdout=0.4, workers=1), progress=False)
     from tfanime import data
 
@@ -68,7 +68,7 @@ def test_real_faces_are_held_out_ones_where_there_are_some(shards, in_tmp):
     assert rate.open_real(shards, 32, 48).images.shape == (48, 32, 32, 3)
 
 
-def test_a_rating_goes_on_with_the_pictures_that_were_seen(in_tmp):
+def test_rating_resumes_with_the_same_pictures(in_tmp):
     folder_of(in_tmp / "fakes", 30)
     config, path = rate.Config(["fakes"], count=5), in_tmp / "pictures.npz"
     assert rate.saved_sources(config, path) is None
@@ -102,7 +102,7 @@ def start(*flags):
     return process, int(match[1]), int(match[2]), match[3]
 
 
-def test_the_command_is_interrupted_goes_on_and_reports(in_tmp):
+def test_rate_command_resumes_and_reports(in_tmp):
     flags = [str(folder_of(in_tmp / name, 3)) for name in ("one", "two")] + ["--count=3", "--out=rated"]
     process, count, rated, address = start(*flags)
     assert (count, rated) == (6, 0)
@@ -132,7 +132,7 @@ def test_the_command_is_interrupted_goes_on_and_reports(in_tmp):
         (["--seed=-1"], "--seed must be from 0 to 2**32 - 1. Received: -1"),
     ],
 )
-def test_bad_flags_are_one_line(flags, message, capsys):
+def test_rate_refuses_bad_flags_in_one_line(flags, message, capsys):
     with pytest.raises(SystemExit) as end:
         rate.main(["a", *flags])
     assert end.value.code == 2 and message in capsys.readouterr().err

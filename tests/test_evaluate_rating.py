@@ -26,7 +26,7 @@ def rate(rating, *answers):
         assert rating.answer(rating.next, answer)
 
 
-def test_every_picture_comes_once_in_an_order_of_the_seed_alone(tmp_path):
+def test_rating_order_is_a_permutation_by_the_seed(tmp_path):
     first, second, other = (
         Rating(tmp_path / f"{name}.jsonl", sources(30, 20), seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
@@ -37,7 +37,7 @@ def test_every_picture_comes_once_in_an_order_of_the_seed_alone(tmp_path):
     assert 5 <= sum(half) <= 15 and order(first) != sorted(order(first))
 
 
-def test_shares_by_hand(tmp_path):
+def test_results_equal_hand_computed_shares(tmp_path):
     rating = Rating(tmp_path / "a.jsonl", sources(4, 3))
     for place in range(7):
         source, number = order(rating)[place]
@@ -52,7 +52,7 @@ def test_shares_by_hand(tmp_path):
     assert lines[2].split()[-3:] == ["to", "100", "%"] and len({line.index("  ") for line in lines[1:]}) == 1
 
 
-def test_answers_are_kept_at_once_and_a_new_process_goes_on(tmp_path):
+def test_answers_are_written_at_once_and_resumed(tmp_path):
     path = tmp_path / "deep" / "answers.jsonl"
     rating = Rating(path, sources(3, 2))
     rate(rating, "good", "poor", "poor")
@@ -74,7 +74,7 @@ def test_answers_are_kept_at_once_and_a_new_process_goes_on(tmp_path):
     assert Rating(path, sources(3, 2)).finished
 
 
-def test_a_line_cut_short_by_a_kill_is_asked_again(tmp_path):
+def test_answer_cut_short_by_a_kill_is_asked_again(tmp_path):
     path = tmp_path / "answers.jsonl"
     rate(Rating(path, sources(3, 2)), "good", "poor")
     whole = path.read_bytes()
@@ -88,7 +88,7 @@ def test_a_line_cut_short_by_a_kill_is_asked_again(tmp_path):
     assert Rating(path, sources(3, 2)).answers == []
 
 
-def test_only_the_picture_that_was_seen_is_rated(tmp_path):
+def test_answer_counts_only_for_the_next_picture(tmp_path):
     rating = Rating(tmp_path / "a.jsonl", sources(2, 1))
     assert rating.answer(0, "good") and not rating.answer(0, "good") and not rating.answer(2, "good")
     assert rating.answers == ["good"]
@@ -97,7 +97,7 @@ def test_only_the_picture_that_was_seen_is_rated(tmp_path):
     assert rating.undo() and not rating.undo()
 
 
-def test_no_answer_is_taken_after_the_end(tmp_path):
+def test_answer_is_refused_after_the_end(tmp_path):
     path = tmp_path / "a.jsonl"
     rating = Rating(path, sources(2, 1))
     rate(rating, "good")
@@ -114,7 +114,7 @@ def test_no_answer_is_taken_after_the_end(tmp_path):
     assert full.finished and not full.undo()
 
 
-def test_other_pictures_are_another_rating(tmp_path):
+def test_rating_of_other_pictures_is_refused(tmp_path):
     path = tmp_path / "answers.jsonl"
     rate(Rating(path, sources(3, 2)), "good")
     changed = sources(3, 2)
@@ -130,13 +130,13 @@ def test_other_pictures_are_another_rating(tmp_path):
             Rating(path, sources(3, 2))
 
 
-def test_sources_that_would_give_themselves_away(tmp_path):
+def test_rating_refuses_sources_that_can_be_recognised(tmp_path):
     twice = [*sources(2), *sources(2)]
     with pytest.raises(ValueError, match=r"models must have different names. Received: a, a"):
         Rating(tmp_path / "a.jsonl", twice)
     sizes = [sources(2)[0], sources(1, 2, size=4)[1]]
     with pytest.raises(
-        ValueError, match=r"one size, by which no model is known. Received: a \(2, 2, 3\), b \(4, 4, 3\)"
+        ValueError, match=r"one size, so that none can be recognised by it. Received: a \(2, 2, 3\), b \(4, 4, 3\)"
     ):
         Rating(tmp_path / "a.jsonl", sizes)
     assert not (tmp_path / "a.jsonl").exists()

@@ -42,7 +42,7 @@ def post(server, path, **values):
     return status, json.loads(body)
 
 
-def test_a_rating_from_the_first_picture_to_the_shares(server):
+def test_rating_server_serves_from_the_first_picture_to_the_results(server):
     assert json.loads(request(server, "GET", "/state")[2]) == {"done": 0, "total": 4, "place": 0, "results": None}
     answers = ["good", "poor", "good", "good"]
     for place, answer in enumerate(answers):
@@ -56,7 +56,7 @@ def test_a_rating_from_the_first_picture_to_the_shares(server):
     assert [json.loads(line)["answer"] for line in lines[1:]] == answers
 
 
-def test_the_page_never_tells_where_a_picture_is_from(server):
+def test_rating_server_hides_the_origin_of_pictures(server):
     said = b""
     for path in ("/", "/rate.js", "/rate.css", "/style.css", "/state", *(f"/picture/{place}" for place in range(4))):
         status, headers, body = request(server, "GET", path)
@@ -69,13 +69,13 @@ def test_the_page_never_tells_where_a_picture_is_from(server):
     assert not server.finished.is_set()
 
 
-def test_pictures_are_whole(server):
+def test_rating_server_sends_complete_pictures(server):
     for place in range(4):
         image = np.asarray(Image.open(io.BytesIO(request(server, "GET", f"/picture/{place}")[2])))
         assert np.array_equal(image, server.rating.image(place))
 
 
-def test_take_back_and_end_early(server):
+def test_rating_server_takes_back_and_ends_early(server):
     post(server, "/answer", place=0, answer="good")
     assert post(server, "/undo")[1]["done"] == 0
     assert post(server, "/undo") == (200, {"done": 0, "total": 4, "place": 0, "results": None})
@@ -98,12 +98,12 @@ def test_take_back_and_end_early(server):
         ("POST", "/answer", [], 400),
     ],
 )
-def test_what_is_no_request_changes_nothing(server, method, path, values, status):
+def test_rating_server_refuses_bad_requests(server, method, path, values, status):
     assert request(server, method, path, values)[0] == status
     assert server.rating.answers == [] and len(server.rating.path.read_text().splitlines()) == 1
 
 
-def test_an_answer_that_cannot_be_kept_is_not_counted(server, monkeypatch):
+def test_rating_server_does_not_count_an_answer_that_cannot_be_written(server, monkeypatch):
     def fail(line):
         raise OSError(28, "No space left on device")
 

@@ -10,19 +10,19 @@ def evaluation(**protocol):
     return Evaluation({"network": network, "samples": 9} | protocol, {"seed": 0}, [1.0], [{"name": "a"}])
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_evaluation_round_trip(tmp_path):
     path = evaluation().save(tmp_path)
     assert path == tmp_path / "evaluation.json" and [each.name for each in tmp_path.iterdir()] == ["evaluation.json"]
     assert Evaluation.load(path) == Evaluation.load(tmp_path) == evaluation()
 
 
-def test_differences():
+def test_differences_lists_nested_values():
     assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == [("a.c", 2, 3), ("d", None, 4)]
     assert differences({"a": None}, {"a": {"b": 1}}) == [("a", None, {"b": 1})]
     assert differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) == []
 
 
-def test_another_protocol_is_refused():
+def test_require_same_protocol_refuses_another_protocol():
     other = evaluation(samples=10, network={"value": "fd_a", "weights": "34"})
     message = r"must have one protocol. Received: x.json, in which network.weights is '34' and not '12', samples is 10"
     with pytest.raises(ValueError, match=message):
@@ -32,7 +32,7 @@ def test_another_protocol_is_refused():
     evaluation().require_same_protocol(other, "x.json")
 
 
-def test_what_is_no_evaluation(tmp_path):
+def test_load_refuses_other_files(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"must be an evaluation.json or its folder. Received: '.*evaluation.json'"
     ):

@@ -54,7 +54,7 @@ def values(out):
     return {row["name"]: row for row in json.loads((out / "evaluation.json").read_text())["rows"]}
 
 
-def test_a_table_a_file_and_a_page(evaluated, run_folder, features, held_out_shards):
+def test_evaluate_prints_a_table_and_writes_file_and_page(evaluated, run_folder, features, held_out_shards):
     out, _, printed = evaluated
     rows, value = values(out), open_network(str(features)).value
     assert list(rows) == ["dcgan", "real, held out", "averages of 16 real"]
@@ -76,7 +76,7 @@ def test_a_table_a_file_and_a_page(evaluated, run_folder, features, held_out_sha
     assert not [path for path in out.iterdir() if path.suffix == ".part"]
 
 
-def test_the_callback_gives_the_same_number(evaluated, run_folder, features, held_out_shards):
+def test_evaluate_gives_the_number_of_the_callback(evaluated, run_folder, features, held_out_shards):
     run = RunFolder(run_folder)
     gan = dcgan.build(dcgan.Config(**run.load()["config"] | {"precision": "float32"}))
     checkpoints.load(checkpoints.find(run), gan=gan)
@@ -86,7 +86,7 @@ def test_the_callback_gives_the_same_number(evaluated, run_folder, features, hel
     assert callback.compute() == pytest.approx(values(evaluated[0])["dcgan"]["values"]["distance"], rel=1e-3)
 
 
-def test_beside_earlier_ones_of_the_same_protocol(evaluated, run_folder, tmp_path, capsys):
+def test_beside_adds_rows_of_the_same_protocol(evaluated, run_folder, tmp_path, capsys):
     before, flags, _ = evaluated
     other = shutil.copytree(run_folder, tmp_path / "other")
     flags = [str(other), *flags[1:-1], f"--out={tmp_path / 'both'}", f"--beside={before}", "--seed=100"]
@@ -108,7 +108,7 @@ def test_beside_earlier_ones_of_the_same_protocol(evaluated, run_folder, tmp_pat
         command.main([*flags, "--samples=20", "--baselines=false"])
 
 
-def test_path_length_where_it_is_asked_for(evaluated, features, tmp_path, capsys):
+def test_also_ppl_computes_the_path_length(evaluated, features, tmp_path, capsys):
     before, flags, _ = evaluated
     flags = [*flags[:-1], "--baselines=false", f"--out={tmp_path}"]
     command.main([*flags, "--also", "ppl:pairs=8"])
@@ -123,7 +123,7 @@ def test_path_length_where_it_is_asked_for(evaluated, features, tmp_path, capsys
         command.main([*flags, "--also=ppl:pairs=8", f"--beside={before}"])
 
 
-def test_two_networks_side_by_side(evaluated, features, tmp_path, monkeypatch, capsys):
+def test_features_of_two_networks_stand_side_by_side(evaluated, features, tmp_path, monkeypatch, capsys):
     before, flags, _ = evaluated
     other = tiny_features.write(tmp_path / "other.keras", seed=2)
     both = f"--features={features},{other}:scale=255,mean=0"
@@ -148,7 +148,7 @@ def test_two_networks_side_by_side(evaluated, features, tmp_path, monkeypatch, c
         command.main([*flags, f"--beside={before}"])
 
 
-def test_what_cannot_be_computed_for_any_model(features, held_out_shards, tmp_path, monkeypatch):
+def test_also_refuses_metrics_that_no_model_allows(features, held_out_shards, tmp_path, monkeypatch):
     """A SavedModel gives bytes, of which there is no path length; nothing is drawn then."""
 
     def draw(seeds):
@@ -161,14 +161,14 @@ def test_what_cannot_be_computed_for_any_model(features, held_out_shards, tmp_pa
         command.main([*flags, "--also=ppl"])
 
 
-def test_one_name_is_one_model(evaluated, run_folder, tmp_path):
+def test_evaluate_refuses_two_models_of_one_name(evaluated, run_folder, tmp_path):
     before, flags, _ = evaluated
     twin = shutil.copytree(run_folder, tmp_path / "elsewhere" / run_folder.name)
     with pytest.raises(ValueError, match=rf"different names. Received: {run_folder.name} of .* and of {twin}"):
         command.main([str(twin), *flags[1:-1], f"--out={tmp_path / 'b'}", f"--beside={before}"])
 
 
-def test_shares_of_faces_never_stand_without_averages(evaluated, tmp_path, monkeypatch):
+def test_faces_are_shown_with_averages_always(evaluated, tmp_path, monkeypatch):
     _, flags, _ = evaluated
     finder = FaceFinder("none", "1", lambda image: False)
     monkeypatch.setattr("tfanime.metrics.faces.animeface_finder", lambda: finder)
@@ -177,7 +177,7 @@ def test_shares_of_faces_never_stand_without_averages(evaluated, tmp_path, monke
     assert list(values(tmp_path))[1] == "averages of 16 real"
 
 
-def test_damaged_held_out_faces_are_no_mere_note(run_folder, held_out_shards, features, tmp_path, monkeypatch):
+def test_damaged_held_out_faces_are_an_error(run_folder, held_out_shards, features, tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
     shards = shutil.copytree(held_out_shards, tmp_path / "shards")
     (held_out,) = shards.glob("*holdout*.tfrecord")
@@ -186,14 +186,14 @@ def test_damaged_held_out_faces_are_no_mere_note(run_folder, held_out_shards, fe
         command.main([str(run_folder), f"--data={shards}", f"--features={features}", f"--out={tmp_path / 'a'}"])
 
 
-def test_without_held_out_faces_it_says_so(shards, run_folder, features, tmp_path, capsys):
+def test_missing_held_out_faces_are_noted(shards, run_folder, features, tmp_path, capsys):
     flags = [str(run_folder), f"--data={shards}", f"--features={features}", "--samples=6", f"--out={tmp_path}"]
     command.main(flags)
     assert list(values(tmp_path)) == ["dcgan", "averages of 16 real"]
     assert re.search(r"note: .* holds no faces out \(--holdout of the conv.*no row of real", capsys.readouterr().out)
 
 
-def test_too_few_held_out_faces_are_a_note(run_folder, features, tmp_path, capsys):
+def test_too_few_held_out_faces_are_noted(run_folder, features, tmp_path, capsys):
     convert(Settings("drawn", str(tmp_path / "shards"), count=60, size=16, holdout=0.05, workers=1), progress=False)
     arguments = [str(run_folder), f"--data={tmp_path / 'shards'}", f"--features={features}", "--samples=6"]
     command.main([*arguments, f"--out={tmp_path / 'out'}"])
@@ -201,7 +201,7 @@ def test_too_few_held_out_faces_are_a_note(run_folder, features, tmp_path, capsy
     assert re.search(r"note: .* holds only [1-5] faces out, and 6 are needed", capsys.readouterr().out)
 
 
-def test_a_model_that_cannot_be_judged_costs_the_others_nothing(features, held_out_shards, tmp_path, monkeypatch):
+def test_failing_model_does_not_stop_the_others(features, held_out_shards, tmp_path, monkeypatch):
     def painter(level):
         def draw(seeds):
             if seeds[0] >= level:
@@ -225,7 +225,7 @@ def test_a_model_that_cannot_be_judged_costs_the_others_nothing(features, held_o
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
+def test_tags_obeyed_are_counted(features, held_out_shards, tmp_path, monkeypatch, capsys):
     """Red and blue pictures by a generator that does what it is told, and by one that does not."""
     hair = TagVocabulary("hair", (TagGroup("hair_colour", ("red_hair", "blue_hair"), exclusive=True),))
 
@@ -309,7 +309,7 @@ def test_tags_obeyed(features, held_out_shards, tmp_path, monkeypatch, capsys):
         (["a", "--data=x"], 1, r"Received: 'a', which does not exist"),
     ],
 )
-def test_errors_are_one_line_and_a_status(arguments, status, message, in_tmp, capsys):
+def test_evaluate_errors_are_one_line_and_a_status(arguments, status, message, in_tmp, capsys):
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: command.main(arguments))
     error = capsys.readouterr().err

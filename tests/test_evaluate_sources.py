@@ -9,7 +9,7 @@ from tfanime import generate
 from tfanime.evaluate import sources
 
 
-def test_a_run_by_its_seeds(run_folder):
+def test_open_models_draws_the_seeds_of_a_run(run_folder):
     (source,) = sources.open_models([run_folder], "newest", samples=9, seed=5)
     assert (source.name, source.count, source.size, source.generated) == ("dcgan", 9, 16, True)
     assert source.origin["recipe"] == "dcgan" and source.origin["step"] == 2 and source.origin["first_seed"] == 5
@@ -17,14 +17,14 @@ def test_a_run_by_its_seeds(run_folder):
     np.testing.assert_array_equal(source.images(np.array([0, 1, 8])), expected)
 
 
-def test_names(run_folder, tmp_path):
+def test_open_models_names_models_by_their_paths(run_folder, tmp_path):
     assert sources._names(["runs/a", "b/", "exports/a/3"]) == ["a", "b", "a/3"]
     assert sources._names(["runs/a", "more/a", "b"]) == ["runs/a", "more/a", "b"]
     with pytest.raises(ValueError, match=r"models must be given once each. Received twice: runs/a"):
         sources._names(["runs/a", "runs/a"])
 
 
-def test_what_cannot_stand_in_one_table(run_folder, tmp_path, monkeypatch):
+def test_open_models_refuses_models_that_cannot_be_compared(run_folder, tmp_path, monkeypatch):
     tiny_generator.save(tmp_path / "tiny")
     with pytest.raises(ValueError, match=r"model must draw square pictures. Received: '.*tiny', 8 x 6"):
         sources.open_models([tmp_path / "tiny"], "newest", 9, 0)
@@ -39,14 +39,14 @@ def test_what_cannot_stand_in_one_table(run_folder, tmp_path, monkeypatch):
         sources.open_models([run_folder], "best", 9, 0)
 
 
-def test_held_out_faces(tmp_path):
+def test_held_out_gives_real_faces(tmp_path):
     faces = tiny_features.faces(tmp_path, count=20)
     source = sources.held_out(faces, 30)
     assert (source.count, source.generated) == (20, False) and sources.held_out(faces, 7).count == 7
     np.testing.assert_array_equal(source.images(np.array([3, 19])), faces.images([3, 19]))
 
 
-def test_averages(tmp_path):
+def test_averages_are_means_of_real_faces(tmp_path):
     faces = tiny_features.faces(tmp_path, count=200)
     source = sources.averages(faces, 40, seed=3)
     images = source.images(np.arange(40))

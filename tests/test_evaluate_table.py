@@ -29,7 +29,7 @@ def rows():
     return [*result, baseline]
 
 
-def test_rows_are_aligned_and_the_best_of_several_models_is_marked():
+def test_table_aligns_rows_and_marks_the_best():
     lines = table(Evaluation(PROTOCOL, {}, [], rows()))
     heads = "pictures  fd_a  fd_a inf  KID x1000  precision  recall  density  coverage  duplicates  nearest  memorised"
     assert lines[0].split() == heads.split()
@@ -42,11 +42,11 @@ def test_rows_are_aligned_and_the_best_of_several_models_is_marked():
     assert len(ends) == 1
 
 
-def test_one_model_is_not_the_best():
+def test_table_does_not_mark_a_single_model():
     assert "*" not in "".join(table(Evaluation(PROTOCOL, {}, [], rows()[1:])))
 
 
-def test_faces_stand_beside_recall_and_duplicates_where_a_detector_was_asked():
+def test_table_has_faces_if_there_was_a_detector():
     detector = {"name": "lbpcascade", "version": "1"}
     headings = [column.heading for column in columns(PROTOCOL | {"detector": detector})]
     assert headings.index("recall") < headings.index("faces") == headings.index("duplicates") - 1
@@ -54,14 +54,14 @@ def test_faces_stand_beside_recall_and_duplicates_where_a_detector_was_asked():
     assert all(column.meaning for column in columns(PROTOCOL))
 
 
-def test_tags_obeyed_stand_there_where_they_were_counted():
+def test_table_has_tags_if_they_were_counted():
     (column,) = [column for column in columns(PROTOCOL | {"tags": {"pictures": 20}}) if column.heading == "tags"]
     assert "Of 20 pictures" in column.meaning
     assert column.text(VALUES | {"tags": 0.25}) == "25.0%" and column.text(VALUES | {"tags": None}) == "–"
     assert "tags" not in [column.heading for column in columns(PROTOCOL | {"tags": None})]
 
 
-def test_an_evaluation_of_version_0_1_reads_as_it_did():
+def test_table_of_version_0_1_is_unchanged():
     """golden/evaluation.json and the table that its version printed: two models with tags, and a detector."""
     golden = Evaluation.load(GOLDEN / "evaluation.json")
     assert "\n".join(table(golden)) + "\n" == (GOLDEN / "evaluation.txt").read_text(encoding="utf-8")

@@ -65,7 +65,7 @@ def models(monkeypatch):
 
 
 @pytest.mark.slow
-def test_models_are_compared(network, models, in_tmp, capsys):
+def test_tags_command_compares_models(network, models, in_tmp, capsys):
     assert tags.main(["good", "bad", f"--network={network}", "--count=25", "--seed=7", "--out=here"]) == 0
     values = json.loads((in_tmp / "here" / "tags.json").read_text())
     shown = {model: {row["tag"]: row["shown"].get("mine1") for row in rows} for model, rows in values["models"].items()}
@@ -92,7 +92,7 @@ def test_models_are_compared(network, models, in_tmp, capsys):
     assert page.count("<svg") > 4 and "Seen by mine1" in page and "http" not in page.replace("http-equiv", "")
 
 
-def test_strips_mark_the_pictures_in_which_the_tag_is_seen():
+def test_strips_mark_pictures_that_show_the_tag():
     strips = tags.Strips()
     strips("hat", np.zeros((12, 24, 24, 3), np.uint8), np.array([1, -1, 0] * 4))
     strips("smile", np.zeros((12, 24, 24, 3), np.uint8), np.zeros(12))  # of which the judge has no opinion
@@ -107,7 +107,7 @@ def test_strips_mark_the_pictures_in_which_the_tag_is_seen():
     )
 
 
-def test_models_that_cannot_be_asked(network, models, in_tmp):
+def test_tags_command_refuses_models_without_tags(network, models, in_tmp):
     with pytest.raises(ValueError, match=r"models must be trained with tags. Received: 'untagged'"):
         tags.main(["good", "untagged", f"--network={network}"])
     with pytest.raises(FileNotFoundError, match="a tagger must have the files"):
@@ -115,14 +115,14 @@ def test_models_that_cannot_be_asked(network, models, in_tmp):
     assert not (in_tmp / "tags" / "tags.json").exists()
 
 
-def test_a_tagger_that_knows_none_of_the_tags_is_refused(network, monkeypatch, in_tmp):
+def test_tags_command_refuses_a_tagger_of_other_tags(network, monkeypatch, in_tmp):
     smiles = TagVocabulary("smiles", (TagGroup("more", ("smile",), exclusive=False),))
     monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: Generator(None, smiles))
     with pytest.raises(ValueError, match=r"--network must know a tag of the models \(smile ...\). Received: mine1"):
         tags.main(["a", f"--network={network}"])
 
 
-def test_models_of_other_tags_are_refused(network, models, monkeypatch, in_tmp):
+def test_tags_command_refuses_models_of_different_tags(network, models, monkeypatch, in_tmp):
     other = {"good": painter(False), "other": Generator(None, KONACHAN26)}
     monkeypatch.setattr("tfanime.generator.open_generator", lambda path, checkpoint: other[path])
     with pytest.raises(ValueError, match=r"models must have the same tags. Received: good, other"):
@@ -136,7 +136,7 @@ def test_models_of_other_tags_are_refused(network, models, monkeypatch, in_tmp):
         ("--seed=-1", "--seed must be from 0 to below 2**62"),
     ],
 )
-def test_bad_flags_are_one_line(flag, message, capsys):
+def test_tags_command_refuses_bad_flags_in_one_line(flag, message, capsys):
     with pytest.raises(SystemExit) as end:
         tags.main(["a", flag])
     assert end.value.code == 2 and message in capsys.readouterr().err
@@ -165,7 +165,7 @@ def texts(element):
     return ["".join(cell.itertext()) for cell in element]
 
 
-def test_the_table_has_every_tag_that_the_judge_knows():
+def test_table_of_has_every_tag_that_the_judge_knows():
     page = parsed(MODELS, "one", {"red_hair": 0.8})
     lines = page.findall(".//tbody/tr")
     assert [texts(line)[0] for line in lines] == ["hair colour", "red hair", "blue hair", "face", "hat"]
@@ -187,7 +187,7 @@ def test_the_table_has_every_tag_that_the_judge_knows():
     assert len(set(spans)) == 1
 
 
-def test_a_plot_shows_shares_intervals_and_what_is_seen_unasked():
+def test_page_plots_shares_intervals_and_unasked_shares():
     models = {"a": [row("red_hair", 15, unasked=10)], "b": [row("red_hair", 0)]}
     svg = parsed(models, "one", {"red_hair": 0.5}).find(".//tbody//svg")
     full = [float(circle.get("cx")) for circle in svg.iter("circle") if circle.get("fill") != "none"]
@@ -201,13 +201,13 @@ def test_a_plot_shows_shares_intervals_and_what_is_seen_unasked():
     assert len({circle.get("cy") for circle in svg.iter("circle")}) == 2
 
 
-def test_a_judge_without_an_opinion():
+def test_table_of_handles_a_judge_without_an_opinion():
     undecided = {"a": [Obeyed("red_hair", "hair", {"one": Share(0, 0)}, {"one": Share(3, 9)}), row("blue_hair", 3)]}
     lines = parsed(undecided, "one").findall(".//tbody/tr")
     assert texts(lines[1])[1:4] == ["0", "–", ""]
     assert "<table" not in tags.page(MODELS, ["nobody"], {}, {})
 
 
-def test_models_of_different_tags_are_refused():
+def test_table_of_refuses_models_of_different_tags():
     with pytest.raises(ValueError, match=r"models in one table must have the same tags. Received: a, b"):
         tags.page({"a": [row("red_hair", 1)], "b": [row("blue_hair", 1)]}, ["one"], {}, {})

@@ -15,9 +15,11 @@ from tfanime import __version__, command_line, export, generate
 from tfanime.export import __main__ as command
 from tfanime.export import onnx as export_onnx
 from tfanime.export import saved_model
-from tfanime.generator import Generator
+from tfanime.generator import Generator, open_network
 from tfanime.images import to_uint8
 from tfanime.latent_space.mixing import mix
+from tfanime.page.build import page_model
+from tfanime.page.exported import Exported
 from tfanime.tag_sampling import TagSampler
 
 SEEDS = np.array([3, 0, 12, 2**40, 7, 5])
@@ -41,14 +43,14 @@ def difference(first, second):
     return np.abs(np.asarray(first).astype(int) - np.asarray(second)).max()
 
 
-def test_a_seed_is_the_same_avatar_here_and_there(exported, here):
+def test_exported_seed_is_the_same_avatar(exported, here):
     expected = here.images(SEEDS)
     there = generate.open_generator(exported.parent)
     for batch in (1, 3, 6):
         assert difference(there.images(SEEDS, batch=batch), expected) <= 1
 
 
-def test_signatures(exported, here):
+def test_export_has_all_signatures(exported, here):
     signatures = tf.saved_model.load(str(exported))
     signatures, _model = signatures.signatures, signatures
     assert set(signatures) == {"generate", "images", "synthesize", "interpolate", "model_card", "serving_default"}
@@ -68,7 +70,7 @@ def test_signatures(exported, here):
         assert size == [None] or spec.shape[1] == size
 
 
-def test_signatures_with_tags(tagged_export, tagged):
+def test_export_of_a_conditional_generator_has_tag_signatures(tagged_export, tagged):
     signatures = (model := tf.saved_model.load(str(tagged_export))).signatures
     assert {"generate_with_tags", "images_with_tags"} < set(signatures) and model
     sampler = TagSampler(tagged.vocabulary)
@@ -92,7 +94,7 @@ def styled_export(styled_folder, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_stylegan2_is_exported_with_its_noise(styled_export, styled):
+def test_export_of_a_stylegan2_draws_with_its_noise(styled_export, styled):
     signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
     inputs = styled.inputs.from_seeds(SEEDS)
     expected = to_uint8(styled.network(inputs, training=False))
@@ -101,7 +103,7 @@ def test_a_stylegan2_is_exported_with_its_noise(styled_export, styled):
     assert difference(signatures["synthesize"](**given)["images"], expected) <= 1
 
 
-def test_onnx_of_a_stylegan2_has_batch_and_psi_free(styled_export, styled):
+def test_onnx_of_a_stylegan2_takes_any_batch_and_psi(styled_export, styled):
     session = onnxruntime.InferenceSession(str(styled_export[1]), providers=["CPUExecutionProvider"])
     assert [each.name for each in session.get_inputs()] == ["latents", "tags", "noise", "psi"]
     for count in (1, 6):
@@ -113,7 +115,14 @@ def test_onnx_of_a_stylegan2_has_batch_and_psi_free(styled_export, styled):
             assert difference(to_uint8(images), styled.images(points)) <= 1
 
 
-def test_signatures_of_styles(styled_export, styled):
+def test_exported_stylegan2_has_no_variety_on_the_page(styled_export):
+    """Latents are normalised in it, so that longer ones are the same avatar."""
+    generator = open_network(styled_export[0])
+    model = page_model(Exported(generator.signatures, generator), "styles", "styles", bits=None)
+    assert model.description["variety"] is False
+
+
+def test_export_of_a_stylegan2_has_style_signatures(styled_export, styled):
     signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
     seeds, wanted = tf.constant(SEEDS), np.tile(styled.vocabulary.wanted("green, no hat"), (6, 1)).astype(np.float32)
     psi = tf.constant([0, 0.3, 0.7, 1, 2, float("nan")], tf.float32)
@@ -129,7 +138,7 @@ def test_signatures_of_styles(styled_export, styled):
         assert model and difference(images, styled.images(points)) <= 1
 
 
-def test_layers_of_one_seed_in_another(styled_export, styled):
+def test_mix_signature_takes_layers_of_another_seed(styled_export, styled):
     signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
     first, second = tf.constant([3] * 5, tf.int64), tf.constant([7] * 5, tf.int64)
     layers = tf.constant([6, 0, 2, -1, 9], tf.int64)
@@ -140,7 +149,7 @@ def test_layers_of_one_seed_in_another(styled_export, styled):
 
 
 @pytest.mark.parametrize("tags", [False, True])
-def test_the_way_from_one_seed_to_another(exported, tagged_export, here, tagged, tags):
+def test_interpolate_signature_goes_from_seed_to_seed(exported, tagged_export, here, tagged, tags):
     generator = tagged if tags else here
     signatures = (model := tf.saved_model.load(str(tagged_export if tags else exported))).signatures
     first, second = tf.constant([3] * 7, tf.int64), tf.constant([7] * 7, tf.int64)
@@ -161,26 +170,26 @@ def test_the_way_from_one_seed_to_another(exported, tagged_export, here, tagged,
     assert difference(images[1], images[0]) > 1 and difference(images[1], images[3]) > 1
 
 
-def test_the_model_card(exported, run_folder):
+def test_model_card_describes_the_generator(exported, run_folder):
     card = json.loads((exported / "assets" / "model_card.json").read_text())
     details = json.loads((run_folder / "run.json").read_text())
     assert card["tfanime"] == __version__ and card["image_size"] == [16, 16]
     assert card["latents"] == {"size": 5, "distribution": "uniform"}
-    assert card["vocabulary"] is None and "bound what may be done" in card["licence"]
+    assert card["vocabulary"] is None and "licences of the pictures" in card["licence"]
     training = card["training"]
     assert training["recipe"] == "dcgan" and training["step"] == 2 and training["data"] == details["data"]
     assert training["config"]["precision"] == "mixed_bfloat16"
     assert str(run_folder.parent) not in json.dumps(card)  # nothing of this machine's folders
 
 
-def test_the_model_card_states_every_prior(tagged_export):
+def test_model_card_states_every_prior(tagged_export):
     card = json.loads((tagged_export / "assets" / "model_card.json").read_text())
     assert [group["name"] for group in card["vocabulary"]["groups"]] == ["colour", "more"]
     assert card["vocabulary"]["priors"] == {"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3, "hat": 0.25, "smile": 0.25}
 
 
 @pytest.mark.parametrize("tags", [False, True])
-def test_the_model_card_lists_the_signatures_as_they_are(exported, tagged_export, tags):
+def test_model_card_lists_the_actual_signatures(exported, tagged_export, tags):
     folder = tagged_export if tags else exported
     card = json.loads((folder / "assets" / "model_card.json").read_text())
     signatures = (model := tf.saved_model.load(str(folder))).signatures
@@ -197,14 +206,14 @@ def test_the_model_card_lists_the_signatures_as_they_are(exported, tagged_export
             assert form.startswith(outputs[alias].dtype.name)
 
 
-def test_a_client_can_ask_for_the_model_card(tagged_export):
+def test_model_card_signature_returns_the_card(tagged_export):
     signatures = (model := tf.saved_model.load(str(tagged_export))).signatures
     texts = signatures["model_card"](seed=tf.constant([5, 6], tf.int64))["model_card"].numpy()
     expected = json.loads((tagged_export / "assets" / "model_card.json").read_text())
     assert model and [json.loads(text) for text in texts] == [expected, expected]
 
 
-def test_every_signature_is_warmed_up(tagged_export):
+def test_warm_up_requests_cover_every_signature(tagged_export):
     signatures = (model := tf.saved_model.load(str(tagged_export))).signatures
     path = tagged_export / "assets.extra" / "tf_serving_warmup_requests"
     batches = {}
@@ -218,7 +227,7 @@ def test_every_signature_is_warmed_up(tagged_export):
     assert model and batches == {name: [1, 8] for name in set(signatures) - {"serving_default"}}
 
 
-def test_onnx_draws_the_same(tagged, tmp_path):
+def test_onnx_draws_the_same_avatars(tagged, tmp_path):
     path = tmp_path / "new" / "tagged.onnx"
     export.export_generator(tagged, tmp_path / "exports", path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -235,14 +244,14 @@ def test_onnx_draws_the_same(tagged, tmp_path):
     assert card["vocabulary"]["name"] == "tiny" and card["training"] is None
 
 
-def test_onnx_that_draws_something_else_is_not_kept(here, tmp_path, monkeypatch):
+def test_onnx_that_differs_is_not_kept(here, tmp_path, monkeypatch):
     monkeypatch.setattr(export_onnx, "_difference", lambda *arguments: 2.1 / 127.5)
     with pytest.raises(ValueError, match=r"within one grey level\. Received: 2\.1 grey levels"):
         export.export_generator(here, tmp_path / "out", tmp_path / "a.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["out"] and not list((tmp_path / "out").iterdir())
 
 
-def test_a_network_that_onnx_cannot_express(tmp_path, here):
+def test_onnx_refuses_a_network_that_it_cannot_express(tmp_path, here):
     inputs = keras.Input((5,))
     random = keras.layers.Lambda(lambda x: x + tf.random.stateless_normal(tf.shape(x), [1, 2], alg="philox"))(inputs)
     network = keras.Model(inputs, keras.layers.Reshape((1, 1, 3))(keras.layers.Dense(3)(random)))
@@ -252,7 +261,7 @@ def test_a_network_that_onnx_cannot_express(tmp_path, here):
     assert not list(tmp_path.iterdir())
 
 
-def test_onnx_without_its_packages(run_folder, tmp_path, monkeypatch, capsys):
+def test_onnx_without_its_packages_names_the_extra(run_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(export_onnx, "PACKAGES", ("onnx", "missing_here"))
     with pytest.raises(ImportError, match=r"Not installed: missing_here. Run pip install 'tfanime\[onnx\]'"):
         export.export(run_folder, tmp_path / "out", onnx=tmp_path / "a.onnx")
@@ -262,7 +271,7 @@ def test_onnx_without_its_packages(run_folder, tmp_path, monkeypatch, capsys):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_versions_count_up(run_folder, tmp_path, monkeypatch):
+def test_export_versions_count_up(run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "_write", lambda network, found, folder: folder.mkdir())
     assert [export.export(run_folder, tmp_path).name for _ in range(2)] == ["1", "2"]
     (tmp_path / "9").mkdir()
@@ -270,7 +279,7 @@ def test_versions_count_up(run_folder, tmp_path, monkeypatch):
     assert export.export(run_folder, str(tmp_path)) == tmp_path / "10"
 
 
-def test_an_export_that_fails_leaves_nothing(run_folder, tmp_path, monkeypatch):
+def test_export_that_fails_leaves_no_files(run_folder, tmp_path, monkeypatch):
     def full(network, found, folder):
         folder.mkdir()
         (folder / "saved_model.pb").write_bytes(b"half")
@@ -282,7 +291,7 @@ def test_an_export_that_fails_leaves_nothing(run_folder, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_line(run_folder, tmp_path, monkeypatch, capsys):
+def test_export_command_writes_a_version(run_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(saved_model, "_write", lambda network, found, folder: folder.mkdir())
     command.main([str(run_folder), str(tmp_path / "out")])
     out = capsys.readouterr().out
@@ -300,7 +309,7 @@ def test_the_command_line(run_folder, tmp_path, monkeypatch, capsys):
         (["{run}", "file"], 1, "out_dir must be a folder that can be written .*Received: 'file'"),
     ],
 )
-def test_errors_are_one_line_and_a_status(
+def test_export_errors_are_one_line_and_a_status(
     run_folder, exported, arguments, status, message, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)

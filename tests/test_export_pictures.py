@@ -35,7 +35,7 @@ def difference(first, second):
     return np.abs(np.asarray(first).astype(int) - np.asarray(second)).max()
 
 
-def test_it_draws_what_keras_draws_at_every_size(kind, folder, exported):
+def test_export_of_a_picture_network_equals_keras_at_every_size(kind, folder, exported):
     here, there = open_network(folder), open_network(exported.parent)
     assert there.form == here.form and there.licence == here.licence and there.network is None
     assert len(there.variables) == len(here.variables)
@@ -47,7 +47,17 @@ def test_it_draws_what_keras_draws_at_every_size(kind, folder, exported):
         assert difference(images, here.images(pictures)) <= 1
 
 
-def test_signatures(kind, folder, exported):
+def test_export_of_a_picture_network_refuses_too_many_pixels(kind, exported):
+    signatures = (model := tf.saved_model.load(str(exported))).signatures
+    refused = pytest.raises(tf.errors.InvalidArgumentError, match="pictures must have at most 4194304 pixels together")
+    with refused:
+        signatures[kind](pictures=tf.zeros([2, 1500, 1500, 3], tf.uint8))
+    with refused:
+        signatures[f"{kind}_png"](picture_bytes=tf.constant([png_of(np.zeros((2100, 2100, 3), np.uint8))]))
+    assert model
+
+
+def test_export_of_a_picture_network_has_its_signatures(kind, folder, exported):
     signatures = (model := tf.saved_model.load(str(exported))).signatures
     assert model and set(signatures) == {kind, f"{kind}_png", "model_card", "serving_default"}
     pictures = tiny_pictures.pictures(2, 24, 40)
@@ -63,7 +73,7 @@ def test_signatures(kind, folder, exported):
     assert difference(images[2], open_network(folder).images(other[None])[0]) <= 1
 
 
-def test_the_model_card(kind, folder, exported):
+def test_model_card_of_a_picture_network_has_its_form(kind, folder, exported):
     card = json.loads((exported / "assets" / "model_card.json").read_text())
     assert {name: card[name] for name in ("kind", "scale", "multiple", "reach")} == open_network(folder).form.to_json()
     assert card["training"] == {"recipe": kind, "step": 1} and "vocabulary" not in card
@@ -72,7 +82,7 @@ def test_the_model_card(kind, folder, exported):
     assert card["signatures"][kind]["outputs"] == {"images": f"uint8 [batch, {sides}, 3]"}
 
 
-def test_onnx_takes_any_size(kind, folder, exported):
+def test_onnx_of_a_picture_network_takes_any_size(kind, folder, exported):
     session = onnxruntime.InferenceSession(
         str(exported.parent.parent / "model.onnx"), providers=["CPUExecutionProvider"]
     )

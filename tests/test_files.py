@@ -6,7 +6,7 @@ import pytest
 from tfanime import files
 
 
-def test_file_appears_whole_or_not_at_all(tmp_path):
+def test_replacing_a_file_is_all_or_nothing(tmp_path):
     target = tmp_path / "new" / "a.txt"
     with files.replacing(target) as temporary:
         temporary.write_text("half")
@@ -19,7 +19,7 @@ def test_file_appears_whole_or_not_at_all(tmp_path):
     assert os.listdir(target.parent) == ["a.txt"]
 
 
-def test_folder_appears_whole_or_not_at_all(tmp_path):
+def test_replacing_a_folder_is_all_or_nothing(tmp_path):
     with files.replacing(tmp_path / "run") as temporary:
         temporary.mkdir()
         (temporary / "a").write_text("1")
@@ -35,7 +35,7 @@ def test_write_text_is_utf8(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa9"
 
 
-def test_require_writable_folder_makes_it_and_leaves_nothing(tmp_path):
+def test_require_writable_folder_creates_it_empty(tmp_path):
     assert os.listdir(files.require_writable_folder(tmp_path / "a" / "b", "OUT")) == []
 
 
@@ -53,7 +53,7 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     assert files.cache_folder() == tmp_path / "x" / "tfanime"
 
 
-def test_without_a_home_the_error_says_what_to_set(monkeypatch):
+def test_cache_folder_without_a_home_names_the_variable(monkeypatch):
     for name in ("TFANIME_CACHE", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
 
@@ -75,7 +75,7 @@ def _by_numpy_into_a_full_disk(folder):
 
 
 @pytest.mark.parametrize("fill", [_into_a_full_disk, _by_numpy_into_a_full_disk])
-def test_a_full_cache_is_named(tmp_path, monkeypatch, fill):
+def test_in_cache_names_a_full_cache(tmp_path, monkeypatch, fill):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
     with pytest.raises(
         OSError, match=r"the cache cannot be written .*(No space|4 written).*TFANIME_CACHE. Received.*name"
@@ -84,7 +84,7 @@ def test_a_full_cache_is_named(tmp_path, monkeypatch, fill):
     assert list((tmp_path / "kind").iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+def test_in_cache_names_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "file"))
     message = (
@@ -94,7 +94,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         files.in_cache("kind/name", lambda folder: None)
 
 
-def test_what_fill_could_not_read_is_no_fault_of_the_cache(tmp_path, monkeypatch):
+def test_in_cache_passes_on_errors_of_fill(tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
     with pytest.raises(FileNotFoundError, match=r"missing\.txt") as caught:
         files.in_cache("kind/name", lambda folder: (tmp_path / "missing.txt").read_text())
@@ -106,7 +106,7 @@ def _age(folder, seconds):
         os.utime(path, (time.time() - seconds,) * 2)
 
 
-def test_a_folder_of_the_cache_is_made_once(tmp_path, monkeypatch):
+def test_in_cache_fills_a_folder_once(tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
     calls = []
 
@@ -121,7 +121,7 @@ def test_a_folder_of_the_cache_is_made_once(tmp_path, monkeypatch):
     assert len(calls) == 1 and not calls[0].exists()
 
 
-def test_a_folder_of_the_cache_is_whole_or_absent(tmp_path, monkeypatch):
+def test_in_cache_is_all_or_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
 
     def fail(folder):
@@ -139,7 +139,7 @@ def test_a_folder_of_the_cache_is_whole_or_absent(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "kind").iterdir()] == ["name"]
 
 
-def test_leftovers_of_the_cache_go_when_nobody_writes_them_any_more(tmp_path, monkeypatch):
+def test_in_cache_removes_abandoned_leftovers(tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
     names = ("dead", "written", "whole")
     dead, written, whole = (tmp_path / "kind" / (f".{name}.1.part" if name != "whole" else name) for name in names)
@@ -155,7 +155,7 @@ def test_leftovers_of_the_cache_go_when_nobody_writes_them_any_more(tmp_path, mo
     assert written.exists()
 
 
-def test_a_locked_folder_takes_one_process_at_a_time(tmp_path):
+def test_locked_admits_one_process(tmp_path):
     again = files.locked(tmp_path, "run")
     with files.locked(tmp_path, "run"), pytest.raises(BlockingIOError, match="run must not be in use"), again:
         pass
@@ -163,7 +163,7 @@ def test_a_locked_folder_takes_one_process_at_a_time(tmp_path):
         pass
 
 
-def test_equal_process_ids_write_different_temporary_files(tmp_path):
+def test_replacing_with_equal_process_ids_uses_different_files(tmp_path):
     with files.replacing(tmp_path / "a") as one, files.replacing(tmp_path / "a") as two:
         assert one != two
         for path in (one, two):
@@ -171,14 +171,14 @@ def test_equal_process_ids_write_different_temporary_files(tmp_path):
             path.write_text("")
 
 
-def test_names_as_long_as_the_file_system_allows(tmp_path):
+def test_replacing_takes_the_longest_names(tmp_path):
     name = "\u3042" * 83 + ".png"  # 253 bytes
     with files.replacing(tmp_path / name) as temporary:
         temporary.write_text("whole")
     assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "whole"
 
 
-def test_what_is_no_utf8_is_refused_before_anything_is_made(tmp_path):
+def test_require_utf8_refuses_other_bytes_first(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9")
     with pytest.raises(ValueError, match=r"OUT must be a path in UTF-8. Received: b'.*caf\\xe9'; rename it"):
         files.require_writable_folder(path, "OUT")
@@ -186,7 +186,7 @@ def test_what_is_no_utf8_is_refused_before_anything_is_made(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["[Group] faces", "a*b", "what?", "back\\slash"])
-def test_a_folder_without_wildcards_is_the_same_one(tmp_path, name):
+def test_without_wildcards_yields_an_equivalent_folder(tmp_path, name):
     folder = tmp_path / name / "run"
     folder.mkdir(parents=True)
     with files.without_wildcards(folder) as plain:
@@ -195,7 +195,7 @@ def test_a_folder_without_wildcards_is_the_same_one(tmp_path, name):
     assert (folder / "a").read_text() == "1" and not os.path.lexists(plain)
 
 
-def test_a_folder_that_misleads_nobody_is_itself(tmp_path):
+def test_without_wildcards_yields_a_plain_folder_itself(tmp_path):
     for name in ("plain", "{a} 100% ]\n "):
         with files.without_wildcards(tmp_path / name) as plain:
             assert plain == str(tmp_path / name)

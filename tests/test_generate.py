@@ -20,20 +20,20 @@ def difference(first, second):
     return np.abs(first.astype(int) - second).max()
 
 
-def test_where_avatars_cannot_be_written_costs_no_opening(tmp_path, monkeypatch):
+def test_generate_checks_the_output_before_opening_the_model(tmp_path, monkeypatch):
     monkeypatch.setattr(generate, "open_generator", None)
     with pytest.raises(ValueError, match=r"out must end in .png, or be a folder. Received: a.jpg"):
         generate.main([str(tmp_path), "--out=a.jpg"])
 
 
-def test_a_sheet_from_the_command_line(generator, run_folder, tmp_path, capsys):
+def test_generate_writes_a_sheet(generator, run_folder, tmp_path, capsys):
     out = tmp_path / "new" / "avatars.png"
     generate.main([str(run_folder), "--seeds=2,4-6", f"--out={out}", "--batch=3"])
     assert capsys.readouterr().out == f"wrote 4 avatars to {out}\n"
     assert difference(np.asarray(Image.open(out)), grid(generator.images([2, 4, 5, 6]))) <= 1
 
 
-def test_single_pictures_from_the_command_line(generator, run_folder, tmp_path):
+def test_generate_writes_single_pictures(generator, run_folder, tmp_path):
     generate.main([str(run_folder), "--seeds", "7,3", "--out", str(tmp_path / "avatars")])
     assert sorted(path.name for path in (tmp_path / "avatars").iterdir()) == ["seed-00000003.png", "seed-00000007.png"]
     picture = np.asarray(Image.open(tmp_path / "avatars" / "seed-00000007.png"))
@@ -56,7 +56,7 @@ def test_single_pictures_from_the_command_line(generator, run_folder, tmp_path):
         (["runs/nowhere"], 1, "Received: 'runs/nowhere', which does not exist"),
     ],
 )
-def test_errors_are_one_line_and_a_status(arguments, status, message, tmp_path, monkeypatch, capsys):
+def test_generate_errors_are_one_line_and_a_status(arguments, status, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: generate.main(arguments))
@@ -87,7 +87,7 @@ def seeds_as_pictures(vocabulary=Reader.vocabulary):
     return Generator(draw, vocabulary)
 
 
-def test_best_of_several_keeps_the_likeliest_of_each_seeds_own():
+def test_best_of_several_keeps_the_likeliest_avatar_of_each_seed():
     found = list(
         generate.best_of_several(seeds_as_pictures(), [0, 5, 1], "red hair", count=4, tagger=Reader(), batch=8)
     )
@@ -117,7 +117,7 @@ def test_kept_seeds_draw_the_same_avatars_without_best_of(tmp_path, capsys):
     assert difference(*sheets) <= 1
 
 
-def test_avatars_are_enlarged(run_folder, in_tmp):
+def test_generate_upscale_enlarges_avatars(run_folder, in_tmp):
     enlarger = tiny_pictures.write(in_tmp / "enlarger")
     generate.main([str(run_folder), "--seeds=3,5", f"--upscale={enlarger}", "--out=large", "--batch=1"])
     small = generate.open_generator(run_folder).images([3, 5])

@@ -44,7 +44,7 @@ def difference(first, second):
     return np.abs(first.astype(int) - second).max()
 
 
-def test_a_run_draws_with_its_average_in_full_precision(generator, run_folder):
+def test_open_generator_of_a_run_draws_with_the_average_in_float32(generator, run_folder):
     images = generator.images(SEEDS)
     assert images.shape == (6, 16, 16, 3) and images.dtype == np.uint8
     assert generator.latents == Latents(5, "uniform") and generator.card["step"] == 2
@@ -60,7 +60,7 @@ def test_a_run_draws_with_its_average_in_full_precision(generator, run_folder):
         np.testing.assert_array_equal(kernels[value.shape], value)
 
 
-def test_a_seed_is_the_same_avatar_in_any_batch(generator):
+def test_images_of_a_seed_are_the_same_in_any_batch(generator):
     images = generator.images(SEEDS)
     assert len({image.tobytes() for image in images}) == 6
     for batch in (1, 4):
@@ -68,7 +68,7 @@ def test_a_seed_is_the_same_avatar_in_any_batch(generator):
     assert difference(generator.images(SEEDS[::-1])[::-1], images) <= 1
 
 
-def test_a_stylegan2_draws_seeds_with_their_own_noise(tmp_path):
+def test_images_of_a_stylegan2_use_the_seeds_noise(tmp_path):
     network = tiny_stylegan2.generator()
     inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_networks.VOCABULARY)
     write_generator(tmp_path, network, inputs, {"step": 1})
@@ -90,7 +90,7 @@ def test_a_stylegan2_draws_seeds_with_their_own_noise(tmp_path):
     assert difference(generator.images(SEEDS), without) > 1
 
 
-def test_truncated_avatars_come_nearer_to_the_mean_of_their_tags(tmp_path):
+def test_truncated_avatars_are_nearer_to_the_mean_of_their_tags(tmp_path):
     network = tiny_stylegan2.generator()
     inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_networks.VOCABULARY)
     write_generator(tmp_path, network, inputs, {})
@@ -112,12 +112,12 @@ def test_truncated_avatars_come_nearer_to_the_mean_of_their_tags(tmp_path):
         open_generator(written(tmp_path / "dcgan")).truncated(0.5)
 
 
-def test_a_moved_run_can_be_opened(generator, run_folder, tmp_path):
+def test_open_generator_opens_a_moved_run(generator, run_folder, tmp_path):
     moved = shutil.copytree(run_folder, tmp_path / "moved")
     np.testing.assert_array_equal(open_generator(moved).images(SEEDS), generator.images(SEEDS))
 
 
-def test_the_highest_version_of_a_saved_model_is_taken(tmp_path):
+def test_open_generator_takes_the_highest_version(tmp_path):
     for version, seed in (("9", 1), ("10", 2)):
         tiny_generator.save(tmp_path / version, seed)
     (tmp_path / "11").mkdir()  # empty
@@ -128,7 +128,7 @@ def test_the_highest_version_of_a_saved_model_is_taken(tmp_path):
     assert difference(open_generator(tmp_path / "9").images(SEEDS), newest) > 1
 
 
-def test_wrong_paths(tmp_path, run_folder):
+def test_open_generator_refuses_wrong_paths(tmp_path, run_folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"Received: '.*nowhere', which does not exist"):
         open_generator(tmp_path / "nowhere")
@@ -146,7 +146,7 @@ def test_wrong_paths(tmp_path, run_folder):
         open_generator(tmp_path / "other")
 
 
-def test_a_checkpoint_of_something_else_is_no_avatar(run_folder, tmp_path):
+def test_open_generator_refuses_runs_of_other_games(run_folder, tmp_path):
     shutil.copytree(run_folder, tmp_path / "run")
     for written in ("checkpoints", "generator"):
         shutil.rmtree(tmp_path / "run" / written)
@@ -156,14 +156,14 @@ def test_a_checkpoint_of_something_else_is_no_avatar(run_folder, tmp_path):
         open_generator(tmp_path / "run")
 
 
-def test_a_run_of_another_version_is_named(tmp_path):
+def test_open_generator_names_a_run_of_another_version(tmp_path):
     details = {"format": 1, "tfanime": "9.8", "recipe": "dcgan", "config": {"steps": 2, "waves": 3, "tides": 4}}
     (tmp_path / "run.json").write_text(json.dumps(details))
     with pytest.raises(ValueError, match=r"model must be a run whose .* made by tfanime 9.8, with tides, waves$"):
         open_generator(tmp_path)
 
 
-def test_a_run_draws_the_same_without_its_recipe_and_with_it(generator, run_folder, tmp_path, monkeypatch):
+def test_generator_folder_draws_as_the_recipe(generator, run_folder, tmp_path, monkeypatch):
     older = shutil.copytree(run_folder, tmp_path / "older")
     shutil.rmtree(older / "generator")  # as a version before this folder left it
     by_recipe = open_generator(older)
@@ -173,7 +173,7 @@ def test_a_run_draws_the_same_without_its_recipe_and_with_it(generator, run_fold
     monkeypatch.setattr(opening, "load_game", None)
     folder = shutil.copytree(run_folder / "generator", tmp_path / "elsewhere")
     np.testing.assert_array_equal(open_generator(folder).images(SEEDS), generator.images(SEEDS))
-    with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
+    with pytest.raises(ValueError, match=r"checkpoint must be left out unless model is a run folder. Received: 'best'"):
         open_generator(folder, "best")
 
 
@@ -186,7 +186,7 @@ def test_a_run_draws_the_same_without_its_recipe_and_with_it(generator, run_fold
     ],
     ids=["dcgan", "sngan", "srresnet"],
 )
-def test_every_network_draws_the_same_from_its_folder(make, tmp_path):
+def test_generator_folder_of_every_network_draws_the_same(make, tmp_path):
     network = make()
     write_generator(tmp_path, network, TAGGED, {})
     opened = open_generator(tmp_path)
@@ -196,7 +196,7 @@ def test_every_network_draws_the_same_from_its_folder(make, tmp_path):
     assert difference(opened.images(SEEDS, "green, no hat"), expected.numpy()) <= 1
 
 
-def test_what_was_trained_in_low_precision_draws_in_full(tmp_path):
+def test_generator_folder_of_low_precision_draws_in_float32(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         network = dcgan.generator(16, 3, 2, norm="spectral")
@@ -209,7 +209,7 @@ def test_what_was_trained_in_low_precision_draws_in_full(tmp_path):
         np.testing.assert_array_equal(before, after)
 
 
-def test_halved_weights_are_those_of_float16_in_a_smaller_file(tmp_path):
+def test_write_generator_half_rounds_to_float16(tmp_path):
     network = srresnet.generator(32, 3, 16, blocks=2, tag_count=5)
     for name, half in (("whole", False), ("half", True)):
         write_generator(tmp_path / name, network, TAGGED, {}, half=half)
@@ -221,7 +221,7 @@ def test_halved_weights_are_those_of_float16_in_a_smaller_file(tmp_path):
     assert sizes[1] < 0.6 * sizes[0]
 
 
-def test_a_folder_keeps_a_discriminator_for_those_who_go_on(tmp_path):
+def test_write_generator_keeps_the_discriminator(tmp_path):
     network, discriminator = tiny_networks.generator(1, tags=5), dcgan.discriminator(16, 2, norm="none", tag_count=5)
     write_generator(tmp_path, network, TAGGED, {}, half=True, discriminator=discriminator)
     assert len(list(tmp_path.glob("*.keras"))) == 2 and open_generator(tmp_path).vocabulary == TAGGED.vocabulary
@@ -242,13 +242,13 @@ def test_a_folder_keeps_a_discriminator_for_those_who_go_on(tmp_path):
     assert open_discriminator(tmp_path) is None and len(list(tmp_path.glob("*.keras"))) == 1
 
 
-def test_a_card_says_what_a_generator_is(tmp_path, run_folder):
+def test_card_describes_the_generator(tmp_path, run_folder):
     card = read_card(written(tmp_path))
     (file,) = tmp_path.glob("*.keras")
     assert card["file"] == file.name and card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (card["format"], card["kind"], card["image_size"]) == (1, "seeds", [4, 4])
     assert card["latents"] == {"size": 3, "distribution": "uniform"} and card["vocabulary"]["name"] == "tiny"
-    assert "bound what may be done" in card["licence"]
+    assert "licences of the pictures" in card["licence"]
     of_run = read_card(run_folder / "generator")
     details = json.loads((run_folder / "run.json").read_text())
     assert of_run["vocabulary"] is None and of_run["provenance"]["step"] == 2
@@ -258,7 +258,7 @@ def test_a_card_says_what_a_generator_is(tmp_path, run_folder):
     assert of_run["provenance"]["data_set"] == "drawn" and str(run_folder.parent) not in json.dumps(of_run)
 
 
-def test_a_writer_that_dies_leaves_the_generator_before(tmp_path, monkeypatch):
+def test_write_generator_killed_keeps_the_previous_one(tmp_path, monkeypatch):
     expected = open_generator(written(tmp_path)).images(SEEDS)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
 
@@ -274,7 +274,7 @@ def test_a_writer_that_dies_leaves_the_generator_before(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["card.json", read_card(tmp_path)["file"]]
 
 
-def test_a_reader_that_finds_the_old_card_takes_the_new_pair(tmp_path, monkeypatch):
+def test_card_and_network_rereads_after_a_replacement(tmp_path, monkeypatch):
     old = read_card(written(tmp_path))
     new = open_generator(written(tmp_path, 2)).images(SEEDS)
     cards = iter([old])
@@ -296,7 +296,7 @@ while True:
 
 
 @pytest.mark.kill
-def test_readers_and_kills_at_any_moment_find_a_whole_generator(tmp_path):
+def test_write_generator_is_complete_at_any_moment(tmp_path):
     folder = tmp_path / "generator"
     tests = os.path.dirname(__file__)
     further = environment(PYTHONPATH=os.pathsep.join([environment()["PYTHONPATH"], tests]))
@@ -350,19 +350,19 @@ def unsafe(folder):
         (lambda folder: changed(folder, latents={"size": 9}), r"must describe its network, .*Received: .*9"),
         (
             lambda folder: changed(folder, latents={"size": 0}),
-            "must describe what its network draws from: size must be",
+            "must describe the inputs of its network: size must be",
         ),
         (unsafe, "must be a network of layers that tfanime .* knows: .*[Ll]ambda"),
     ],
 )
-def test_bad_folders_are_one_line_that_says_what_to_do(harm, message, tmp_path):
+def test_open_generator_explains_bad_folders_in_one_line(harm, message, tmp_path):
     harm(written(tmp_path))
     with pytest.raises((OSError, ValueError), match=message) as raised:
         open_generator(tmp_path)
     assert "\n" not in str(raised.value)
 
 
-def test_a_name_stands_for_a_generator(tmp_path, monkeypatch):
+def test_open_generator_opens_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     expected = open_generator(written(tmp_path / "tiny-folder")).images(SEEDS)
     (tmp_path / "tiny.toml").write_text('folder = "tiny-folder"\n')

@@ -15,7 +15,7 @@ from tfanime.models import srgan
 SIZES = ((1, 16, 16), (3, 24, 40), (2, 17, 61))
 
 
-def test_an_enlarger_is_opened_as_it_was_written(tmp_path):
+def test_write_picture_network_round_trip(tmp_path):
     network = tiny_pictures.enlarger()
     opened = open_network(tiny_pictures.write(tmp_path))
     assert (opened.kind, opened.form, opened.card) == (
@@ -23,7 +23,7 @@ def test_an_enlarger_is_opened_as_it_was_written(tmp_path):
         tiny_pictures.ENLARGER,
         {"recipe": "upscale", "step": 1},
     )
-    assert "bound what may be done" in opened.licence and len(opened.variables) == len(network.weights)
+    assert "licences of the pictures" in opened.licence and len(opened.variables) == len(network.weights)
     for batch, height, width in SIZES:
         pictures = tiny_pictures.pictures(batch, height, width)
         images = opened.images(pictures)
@@ -32,7 +32,7 @@ def test_an_enlarger_is_opened_as_it_was_written(tmp_path):
         assert np.abs(images.astype(int) - np.asarray(expected)).max() <= 1
 
 
-def test_pictures_of_any_size_are_continued_to_whole_multiples(tmp_path):
+def test_images_of_any_size_are_padded_to_multiples(tmp_path):
     network, opened = tiny_pictures.styliser(), open_network(tiny_pictures.write(tmp_path, "stylise"))
     for height, width, whole in ((18, 33, (20, 36)), (1, 50, (16, 52)), (1, 1, (16, 16)), (32, 16, (32, 16))):
         pictures = tiny_pictures.pictures(2, height, width)
@@ -42,14 +42,14 @@ def test_pictures_of_any_size_are_continued_to_whole_multiples(tmp_path):
         assert images.shape == pictures.shape and np.abs(images.astype(int) - np.asarray(expected)).max() <= 1
 
 
-def test_pictures_must_be_pictures(tmp_path):
+def test_images_refuse_other_arrays(tmp_path):
     opened = open_network(tiny_pictures.write(tmp_path))
     for wrong in (np.zeros((1, 0, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3))):
         with pytest.raises(ValueError, match=r"images must be uint8 \[batch, height, width, 3\], all at least 1\. Rec"):
             opened.images(wrong)
 
 
-def test_kinds_are_not_taken_for_each_other(tmp_path):
+def test_open_network_refuses_another_kind(tmp_path):
     tiny_pictures.write(tmp_path)
     message = rf"model must be of kind seeds\. Received: {re.escape(repr(str(tmp_path)))}, of kind upscale"
     with pytest.raises(ValueError, match=message):
@@ -62,7 +62,7 @@ def test_kinds_are_not_taken_for_each_other(tmp_path):
         open_network("avatars64", kinds=["upscale"])
 
 
-def test_a_discriminator_lies_beside_it_and_weights_may_be_halved(tmp_path):
+def test_write_picture_network_keeps_discriminator_and_halves_weights(tmp_path):
     network = tiny_pictures.enlarger()
     judge = srgan.discriminator(16, channels=2, dense=4)
     write_picture_network(tmp_path, network, tiny_pictures.ENLARGER, {}, half=True, discriminator=judge)
@@ -82,7 +82,7 @@ def test_a_discriminator_lies_beside_it_and_weights_may_be_halved(tmp_path):
         ({"multiple": ...}, "it lacks multiple"),
     ],
 )
-def test_a_card_that_describes_something_else(tmp_path, change, message):
+def test_open_network_refuses_a_card_of_another_network(tmp_path, change, message):
     tiny_pictures.write(tmp_path)
     card = json.loads((tmp_path / CARD).read_text())
     card = {name: value for name, value in {**card, **change}.items() if value is not ...}
@@ -91,7 +91,7 @@ def test_a_card_that_describes_something_else(tmp_path, change, message):
         open_network(tmp_path)
 
 
-def test_a_network_of_another_kind_behind_the_card(tmp_path):
+def test_open_network_refuses_a_network_of_another_kind(tmp_path):
     write_picture_network(tmp_path, tiny_networks.generator(1), Form("stylise"), {})
     with pytest.raises(ValueError, match="must describe its network"):
         open_network(tmp_path)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tiny_pictures
 
-from tfanime.generator import Form, open_network
+from tfanime.generator import Form, open_network, tiles
 from tfanime.generator.tiles import in_tiles, through
 from tfanime.picture_files import Picture
 
@@ -13,7 +13,7 @@ def enlarger(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("height", "width"), [(70, 90), (33, 32), (20, 131)])
-def test_tiles_have_no_seams(enlarger, height, width):
+def test_in_tiles_has_no_seams(enlarger, height, width):
     (picture,) = tiny_pictures.pictures(1, height, width)
     counts = []
     tiled = in_tiles(enlarger.images, picture, enlarger.form, side=32, progress=counts.append)
@@ -24,7 +24,7 @@ def test_tiles_have_no_seams(enlarger, height, width):
     assert np.abs(in_tiles(enlarger.images, picture, narrow, side=32).astype(int) - whole).max() > 1
 
 
-def test_tiles_begin_at_whole_multiples():
+def test_in_tiles_begins_at_whole_multiples():
     seen = []
 
     def function(pictures):
@@ -37,13 +37,19 @@ def test_tiles_begin_at_whole_multiples():
     assert seen[0] == (40, 40) and len(seen) == 9  # sides of 20, surroundings of 20
 
 
-def test_a_network_that_sees_the_whole_picture_is_given_it():
+def test_in_tiles_refuses_a_large_picture_without_a_reach(monkeypatch):
+    monkeypatch.setattr(tiles, "MOST_AT_ONCE", 20)
+    with pytest.raises(ValueError, match=r"at most 20 pixels .* make it smaller first. Received: 7 x 3"):
+        in_tiles(None, np.zeros((3, 7, 3), np.uint8), Form("stylise", multiple=4))
+
+
+def test_in_tiles_gives_the_whole_picture_without_a_reach():
     (picture,) = tiny_pictures.pictures(1, 50, 40)
     tiled = in_tiles(lambda pictures: pictures + pictures.shape[1], picture, Form("stylise"), side=16)
     np.testing.assert_array_equal(tiled, picture + np.uint8(50))
 
 
-def test_alpha_is_kept(enlarger):
+def test_through_keeps_alpha(enlarger):
     (pixels,) = tiny_pictures.pictures(1, 20, 30)
     alpha = np.zeros((20, 30), np.uint8)
     alpha[5:15, 10:20] = 255

@@ -50,7 +50,7 @@ def assert_drawn(model, picture, levels, out):
     assert drawn.shape == kept.shape and np.abs(drawn - kept).max() <= levels
 
 
-def test_shards():
+def test_golden_shards_are_read():
     kept = np.load(GOLDEN / "shards.npz")
     faces = data.load(GOLDEN / "shards", progress=False)
     np.testing.assert_array_equal(faces.images(np.arange(faces.count)), kept["images"])
@@ -60,7 +60,7 @@ def test_shards():
     np.testing.assert_array_equal(held_out.images(np.arange(held_out.count)), kept["held_out"])
 
 
-def test_run_is_drawn_by_the_recipe_and_goes_on(resumed, tmp_path):
+def test_golden_run_is_drawn_and_resumed(resumed, tmp_path):
     assert_drawn(GOLDEN / "run", "avatars.png", 1, tmp_path / "run.png")
     assert_drawn(resumed, "run-step-3.png", 1, tmp_path / "resumed.png")
     before, line = (json.loads(line) for line in (resumed / "metrics.jsonl").read_text().splitlines())
@@ -70,16 +70,16 @@ def test_run_is_drawn_by_the_recipe_and_goes_on(resumed, tmp_path):
             assert line[name] == pytest.approx(value, rel=1e-3), name
 
 
-def test_generator_folder(tmp_path):
+def test_golden_generator_folder_draws_the_same(tmp_path):
     assert_drawn(GOLDEN / "generator", "avatars.png", 1, tmp_path / "avatars.png")
 
 
-def test_export(export, tmp_path):
+def test_golden_export_draws_the_same(export, tmp_path):
     assert_drawn(export, "avatars.png", 1, tmp_path / "avatars.png")
     assert list(versions(export)) == [1]
 
 
-def test_all_of_them_are_judged(export, tmp_path):
+def test_golden_models_are_evaluated(export, tmp_path):
     features = tiny_features.write(tmp_path / "network.keras", size=8)
     models = [str(GOLDEN / "run"), str(GOLDEN / "generator"), str(export)]
     settings = ["--samples=6", "--tag_pictures=0", f"--features={features}", f"--out={tmp_path}"]

@@ -5,12 +5,12 @@ from PIL import Image
 from tfanime import images
 
 
-def test_every_grey_level_survives_the_round_trip():
+def test_to_uint8_inverts_to_float():
     levels = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(images.to_uint8(images.to_float(levels)), levels)
 
 
-def test_range_is_minus_one_to_one():
+def test_to_float_has_the_range_minus_one_to_one():
     np.testing.assert_array_equal(images.to_float(np.array([0, 255], np.uint8)), [-1, 1])
 
 
@@ -31,7 +31,7 @@ def test_grid_places_pictures_in_rows():
 @pytest.mark.parametrize(
     "bad", [np.zeros((0, 2, 2, 3), np.uint8), np.zeros((1, 2, 2, 3)), np.zeros((2, 2, 3), np.uint8)]
 )
-def test_grid_refuses_what_is_no_batch(bad):
+def test_grid_refuses_other_arrays(bad):
     with pytest.raises(ValueError, match=r"images must be uint8 .* Received: .*"):
         images.grid(bad)
 

@@ -13,7 +13,7 @@ TAGGED = Inputs(Latents(3, "uniform"), tiny_networks.VOCABULARY)
 SEEDS = np.array([4, 2**40, 9])
 
 
-def test_specs_are_what_the_network_takes():
+def test_specs_equal_the_networks_inputs():
     assert PLAIN.specs == (tf.TensorSpec([None, 3], tf.float32, "latents"),)
     assert TAGGED.specs == (*PLAIN.specs, tf.TensorSpec([None, 5], tf.float32, "tags"))
     assert TAGGED.seed_specs == (tf.TensorSpec([None], tf.int64, "seed"), TAGGED.specs[1])
@@ -23,7 +23,7 @@ def test_specs_are_what_the_network_takes():
         assert network(inputs.from_seeds(SEEDS)).shape == (3, 4, 4, 3)
 
 
-def test_seeds_name_latents_and_tags():
+def test_from_seeds_gives_latents_and_tags():
     np.testing.assert_array_equal(PLAIN.from_seeds(SEEDS), Latents(3).from_seeds(SEEDS))
     wanted = np.tile(tiny_networks.VOCABULARY.wanted("green, no hat"), (3, 1))
     latents, tags = TAGGED.from_seeds(SEEDS, wanted)
@@ -32,7 +32,7 @@ def test_seeds_name_latents_and_tags():
     assert (tags.numpy()[:, 1] == 1).all() and (tags.numpy()[:, 3] == -1).all()
 
 
-def test_a_draw_is_a_function_of_seed_and_step():
+def test_batch_is_a_function_of_seed_and_step():
     latents, tags = TAGGED.batch(4, 7, 2)
     np.testing.assert_array_equal(latents, Latents(3, "uniform").batch(4, 7, 2))
     np.testing.assert_array_equal(tags, TagSampler(tiny_networks.VOCABULARY).batch(4, 7, 2))
@@ -40,7 +40,7 @@ def test_a_draw_is_a_function_of_seed_and_step():
 
 
 @pytest.mark.parametrize("inputs", [PLAIN, TAGGED])
-def test_the_way_begins_and_ends_at_both_ends(inputs):
+def test_between_begins_and_ends_exactly(inputs):
     first, second = inputs.from_seeds(SEEDS), inputs.from_seeds(SEEDS + 1)
     for share, end in ((0.0, first), (1.0, second)):
         on_the_way = inputs.between(first, second, np.full(3, share, np.float32))
@@ -48,12 +48,12 @@ def test_the_way_begins_and_ends_at_both_ends(inputs):
             np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_tags_fade_in_a_line():
+def test_between_interpolates_tags_linearly():
     first, second = ([tf.zeros((1, 3)), tf.fill((1, 5), value)] for value in (-1.0, 1.0))
     np.testing.assert_allclose(TAGGED.between(first, second, [0.25])[1], np.full((1, 5), -0.5))
 
 
-def test_a_network_says_which_noise_it_takes():
+def test_of_network_finds_the_noise_inputs():
     network = tiny_stylegan2.generator()
     inputs = Inputs.of_network(network, Latents(6), tiny_networks.VOCABULARY)
     assert (
@@ -82,5 +82,5 @@ def test_a_network_says_which_noise_it_takes():
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_network_without_noise_has_none():
+def test_of_network_without_noise_has_no_noise():
     assert Inputs.of_network(tiny_networks.generator(), Latents(3)) == PLAIN

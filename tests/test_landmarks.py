@@ -38,7 +38,7 @@ def saved(tmp_path):
     return path
 
 
-def test_names_and_sides():
+def test_landmark_names_have_sides():
     assert len(set(NAMES)) == len(NAMES) == 32
     assert [NAMES[each] for each in (0, 4, 20)] == ["left_eye_outer", "right_eye_outer", "upper_lip_top"]
     for side, eye in zip(("left", "right"), EYES, strict=True):
@@ -51,7 +51,7 @@ def test_names_and_sides():
     np.testing.assert_allclose(eye_distance(some), [0.5, 0.5])
 
 
-def test_a_table_comes_back(tmp_path):
+def test_landmark_table_round_trip(tmp_path):
     path, some = tmp_path / "points.csv", points(3)
     write_points(path, {"b, c.png": some[0], "a.png": some[1] - 1, "d.png": some[2]})
     rows, found = read_points(path, ["none.png", "a.png", "b, c.png"])
@@ -59,7 +59,7 @@ def test_a_table_comes_back(tmp_path):
     np.testing.assert_allclose(found, [some[1] - 1, some[0]], atol=1e-5)
 
 
-def test_bad_tables(tmp_path):
+def test_landmark_table_errors_are_named(tmp_path):
     path = tmp_path / "points.csv"
     write_points(path, {"a.png": points(1)[0]})
     with pytest.raises(ValueError, match=r"points must be those of the faces. Received: .*which has none of 1"):
@@ -75,7 +75,7 @@ def test_bad_tables(tmp_path):
         read_points(tmp_path / "other.csv", ["a.png"])
 
 
-def test_the_default_network():
+def test_landmark_network_has_the_documented_size():
     model = landmark_network()
     assert model.output_shape == (None, 32, 2) and model.count_params() < 500_000
     found = model(tf.zeros((2, 64, 64, 3)))
@@ -91,7 +91,7 @@ def test_the_default_network():
             landmark_network(**arguments)
 
 
-def test_a_network_comes_back(saved):
+def test_landmark_network_round_trip(saved):
     opened = landmark_files.open_landmarks(saved)
     assert (opened.image_size, opened.card["terms"]) == (16, "none") and not opened.model.trainable_weights
     images = tf.random.stateless_uniform((3, 16, 16, 3), (1, 2), -1, 1)
@@ -103,7 +103,7 @@ def test_a_network_comes_back(saved):
     np.testing.assert_allclose(opened(larger), opened(resized), rtol=1e-5)
 
 
-def test_the_network_that_tfanime_carries():
+def test_carried_landmark_network_can_be_opened():
     opened = landmark_files.open_landmarks()
     assert landmark_files.PACKAGED.with_suffix(".npz").stat().st_size < 1_000_000
     errors = opened.card["holdout"]["errors"]["moved"]
@@ -116,7 +116,7 @@ def test_the_network_that_tfanime_carries():
     assert heights == sorted(heights)
 
 
-def test_bad_files(saved):
+def test_landmark_files_that_are_damaged_are_refused(saved):
     with pytest.raises(FileNotFoundError, match=r"must have the files none.npz and none.json, which `python -m tfanim"):
         landmark_files.open_landmarks(saved.with_name("none"))
     weights, card = (saved.with_name(f"one.two.{ending}") for ending in ("npz", "json"))

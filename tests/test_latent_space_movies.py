@@ -18,7 +18,7 @@ def close(found, expected):
     return np.abs(found.astype(int) - np.asarray(expected)).mean() < 8  # both formats lose a little
 
 
-def test_an_mp4(tmp_path):
+def test_write_movie_writes_an_mp4(tmp_path):
     write_movie(tmp_path / "film.mp4", frames(), 25, scale=2)
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
     assert film.get(cv2.CAP_PROP_FPS) == 25 and film.get(cv2.CAP_PROP_FRAME_COUNT) == 6
@@ -29,7 +29,7 @@ def test_an_mp4(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
-def test_a_gif(tmp_path):
+def test_write_movie_writes_a_gif(tmp_path):
     write_movie(tmp_path / "film.gif", frames(), 20)
     with Image.open(tmp_path / "film.gif") as film:
         assert (film.n_frames, film.size, film.info["loop"]) == (6, (48, 32), 0)
@@ -40,12 +40,12 @@ def test_a_gif(tmp_path):
             assert close(frame[:, :24], (200, 0, 0)) and close(frame[:, 24:], 30 * index + 20)
 
 
-def test_odd_sizes_lose_a_line(tmp_path):
+def test_write_movie_crops_odd_sizes(tmp_path):
     write_movie(tmp_path / "film.mp4", frames(height=33, width=47), 25)
     assert cv2.VideoCapture(str(tmp_path / "film.mp4")).read()[1].shape == (32, 46, 3)
 
 
-def test_an_error_on_the_way_leaves_nothing(tmp_path):
+def test_write_movie_leaves_no_file_after_an_error(tmp_path):
     def broken():
         yield from frames(2)
         raise ValueError("broken")

@@ -8,7 +8,7 @@ from tfanime.latent_space.space import LatentSpace, Points
 from tfanime.latents import Latents
 
 
-def test_a_spline_against_scipy():
+def test_periodic_spline_equals_scipy():
     interpolate = pytest.importorskip("scipy.interpolate")
     keys = np.random.default_rng(0).normal(size=(5, 2, 3))
     expected = interpolate.CubicSpline(np.arange(6), [*keys, keys[0]], bc_type="periodic")(np.arange(20) / 4)
@@ -16,7 +16,7 @@ def test_a_spline_against_scipy():
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
-def test_a_spline_passes_its_keys_and_is_smooth_everywhere(count):
+def test_periodic_spline_passes_its_keys_smoothly(count):
     keys = np.random.default_rng(count).normal(size=(count, 3))
     curve = periodic_spline(keys, 100)
     np.testing.assert_allclose(curve[::100], keys, atol=1e-12)
@@ -26,7 +26,7 @@ def test_a_spline_passes_its_keys_and_is_smooth_everywhere(count):
     assert jumps.max() < 0.05 * np.abs(turn).max()  # at keys, and where the end meets the beginning, as elsewhere
 
 
-def test_styles_along_a_spline_with_one_noise(styled):
+def test_closed_path_moves_styles_and_keeps_noise(styled):
     keys = styled.from_seeds([1, 2, 3])
     way = closed_path(styled, keys, 4)
     assert len(way) == 12
@@ -36,7 +36,7 @@ def test_styles_along_a_spline_with_one_noise(styled):
     assert np.abs(styled.images(way)[0].astype(int) - first[0]).max() <= 1
 
 
-def test_latents_keep_their_lengths_and_tags_fade(tagged):
+def test_closed_path_keeps_lengths_of_latents_and_fades_tags(tagged):
     space = LatentSpace(tagged)
     keys = space.from_seeds([1, 2, 3])
     way = closed_path(space, keys, 8)
@@ -49,13 +49,13 @@ def test_latents_keep_their_lengths_and_tags_fade(tagged):
     assert space.images(way).shape == (24, 4, 4, 3)
 
 
-def test_uniform_latents_stay_in_their_range(tagged):
+def test_closed_path_keeps_uniform_latents_in_range(tagged):
     space = LatentSpace(Generator(None, network=tagged.network, latents=Latents(3, "uniform")))
     keys = Points(tf.constant([[[1.0, -1.0, 1.0]], [[1.0, 1.0, 0.9]], [[-1.0, 1.0, 1.0]]]))
     assert np.abs(periodic_spline(keys.codes, 8)).max() > 1.01
     assert np.abs(closed_path(space, keys, 8).codes).max() == 1.0
 
 
-def test_one_avatar_is_no_way(styled):
-    with pytest.raises(ValueError, match=r"a way must lead through at least 2 avatars. Received: 1"):
+def test_closed_path_refuses_one_avatar(styled):
+    with pytest.raises(ValueError, match=r"a film must show at least 2 avatars. Received: 1"):
         closed_path(styled, styled.from_seeds([1]), 8)

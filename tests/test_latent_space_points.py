@@ -8,7 +8,7 @@ from tfanime.latent_space.points import points_of, read_points, write_points
 from tfanime.latent_space.space import LatentSpace
 
 
-def test_a_written_point_is_read(styled, in_tmp):
+def test_write_points_round_trip(styled, in_tmp):
     written = styled.from_seeds([5])
     write_points(Path("me.npz"), styled, written, {"picture": "me.png"})
     points = points_of(styled, [3, Path("me.npz"), 4], "green")
@@ -22,7 +22,7 @@ def test_a_written_point_is_read(styled, in_tmp):
         points_of(styled, [Path("me.npz")], "wings")
 
 
-def test_files_of_other_networks_and_of_nothing(styled, tagged, in_tmp):
+def test_read_points_refuses_other_files(styled, tagged, in_tmp):
     write_points(Path("me.npz"), styled, styled.from_seeds([5]), {})
     with pytest.raises(ValueError, match=r"me.npz must have been made with the same network"):
         read_points("me.npz", LatentSpace(tagged))

@@ -8,7 +8,7 @@ from tfanime.tags import TagGroup, TagVocabulary
 from tfanime.tfrecords.detectors.detection import Detection
 
 
-def test_pictures_of_a_path(in_tmp):
+def test_pictures_in_lists_a_path(in_tmp):
     with pytest.raises(FileNotFoundError, match=r"picture must be a file, or a folder of some. Received: 'a.png'"):
         pictures_in("a.png")
     (in_tmp / "faces").mkdir()
@@ -23,7 +23,7 @@ def test_pictures_of_a_path(in_tmp):
         pictures_in("faces")
 
 
-def test_the_best_face_or_the_middle(tmp_path):
+def test_portrait_crops_the_best_face_or_the_middle(tmp_path):
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[10:20, 40:50] = (200, 0, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -36,7 +36,7 @@ def test_the_best_face_or_the_middle(tmp_path):
         portrait(tmp_path / "a.png", 16, lambda image: [], "test")
 
 
-def test_tags_that_a_tagger_sees():
+def test_tags_of_predicts_tags():
     class Tagger:
         vocabulary = tiny_networks.VOCABULARY
 

@@ -10,14 +10,14 @@ from tfanime.latent_space.space import LatentSpace
 PIXELS = Distance("pixels", lambda images: [tf.concat([images, tf.ones_like(images)], axis=-1)])  # lengths count
 
 
-def test_rates_and_shakes_over_time():
+def test_rate_at_and_shake_at_follow_their_schedules():
     rates = [projection.rate_at(share) for share in (0, 0.025, 0.05, 0.75, 0.875, 1)]
     np.testing.assert_allclose(rates, [0, 0.05, 0.1, 0.1, 0.05, 0], atol=1e-12)
     shakes = [projection.shake_at(share, 8.0) for share in (0, 0.375, 0.75, 1)]
     np.testing.assert_allclose(shakes, [0.4, 0.1, 0, 0], atol=1e-12)
 
 
-def test_noise_is_less_like_itself_than_a_plain_map():
+def test_likeness_to_itself_is_low_for_noise():
     random = np.random.default_rng(0).normal(size=(3, 16 + 2 * 64 + 2 * 256)).astype(np.float32)
     noise = projection.as_noise(tf.constant(3 * random + 1), 16)
     parts = np.split(noise.numpy(), [16, 80, 144, 400], axis=1)
@@ -39,7 +39,7 @@ def wide(styled):
 
 
 @pytest.mark.parametrize("kind", ["w", "w+"])
-def test_a_generated_picture_is_found_again(kind, styled, wide):
+def test_projector_finds_a_generated_picture(kind, styled, wide):
     images = styled.images(wide)
     start = styled.from_seeds([0, 0], "green")
     projector = Projector(styled, PIXELS, start, images, steps=150, kind=kind)
@@ -55,7 +55,7 @@ def test_a_generated_picture_is_found_again(kind, styled, wide):
     np.testing.assert_array_equal(points.others["tags"], start.others["tags"])
 
 
-def test_latents_are_searched_too(tagged):
+def test_projector_searches_latents(tagged):
     space = LatentSpace(tagged)
     images = space.images(space.from_seeds([1, 2], "red, hat, smile"))
     start = space.from_seeds([0, 0], "red, hat, smile")
@@ -65,7 +65,7 @@ def test_latents_are_searched_too(tagged):
     assert np.abs(space.images(points).astype(int) - images).mean() < 12
 
 
-def test_spaces_that_a_network_has_not(styled, tagged):
+def test_projector_refuses_unknown_spaces(styled, tagged):
     images = np.zeros((1, 16, 16, 3), np.uint8)
     with pytest.raises(ValueError, match=r"space must be one of w, w\+ for this network. Received: 'z'"):
         Projector(styled, PIXELS, styled.from_seeds([0]), images, kind="z")

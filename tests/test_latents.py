@@ -8,7 +8,7 @@ SEEDS = [7, 0, 2**63 - 1, -5, 2**40, *range(100, 111)]
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
-def test_a_seed_is_the_same_bits_in_any_batch_and_in_a_graph(distribution):
+def test_from_seeds_gives_the_same_bits_in_any_batch_and_graph(distribution):
     latents = Latents(5, distribution)
     whole = latents.from_seeds(np.array(SEEDS)).numpy()
     assert whole.shape == (16, 5) and whole.dtype == np.float32
@@ -21,7 +21,7 @@ def test_a_seed_is_the_same_bits_in_any_batch_and_in_a_graph(distribution):
     assert len(np.unique(whole)) == whole.size
 
 
-def test_the_numbers_stay_what_they_are():
+def test_from_seeds_gives_the_recorded_numbers():
     # Seeds name avatars: a change here changes every avatar of every model.
     np.testing.assert_allclose(Latents(3).from_seeds([12])[0], [0.41689163, -0.13400733, 0.1123467], rtol=1e-6)
     np.testing.assert_allclose(
@@ -29,11 +29,11 @@ def test_the_numbers_stay_what_they_are():
     )
 
 
-def test_no_seeds_are_no_latents():
+def test_from_seeds_of_no_seeds_is_empty():
     assert Latents(3).from_seeds([]).shape == (0, 3)
 
 
-def test_a_batch_is_a_function_of_seed_and_step():
+def test_batch_is_a_function_of_seed_and_step():
     latents = Latents(4)
     first = latents.batch(6, 3, 10).numpy()
     latents.batch(6, 3, 11)
@@ -43,7 +43,7 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert not np.intersect1d(first, latents.batch(6, 4, 10)).size
 
 
-def test_interpolation():
+def test_interpolate_follows_circle_or_line():
     first = np.array([[3, 0], [3, 0], [1, 2]], np.float32)
     second = np.array([[0, 1], [0, 3], [2, 4]], np.float32)
     normal = Latents(2)
@@ -59,7 +59,7 @@ def test_interpolation():
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
-def test_interpolation_in_float64(distribution):
+def test_interpolate_keeps_float64(distribution):
     """A step of 1e-9 of the way is there, which is below what float32 can tell."""
     latents = Latents(4, distribution)
     first, second = (np.asarray(latents.from_seeds([seed]), np.float64) for seed in (1, 2))
@@ -68,7 +68,7 @@ def test_interpolation_in_float64(distribution):
     np.testing.assert_allclose((end - begin) * 1e6, ahead - begin, rtol=0.05)
 
 
-def test_distributions():
+def test_distributions_have_their_moments():
     normal = Latents(200).batch(500, 0, 0).numpy()
     assert abs(normal.mean()) < 0.01 and abs(normal.std() - 1) < 0.01 and abs((normal**4).mean() - 3) < 0.1
     uniform = Latents(200, "uniform").batch(500, 0, 0).numpy()
@@ -83,6 +83,6 @@ def test_distributions():
         ({"distribution": "cauchy"}, "distribution must be one of .*normal.*uniform.* Received: 'cauchy'"),
     ],
 )
-def test_bad_arguments(arguments, message):
+def test_latents_refuse_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         Latents(**arguments)

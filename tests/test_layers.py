@@ -55,13 +55,13 @@ def room(path):
     return path.parts[0]
 
 
-def test_every_room_has_its_floor():
+def test_rooms_have_a_floor_each():
     listed = [name for floor in FLOORS for name in floor]
     found = {path.stem for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert sorted(listed) == sorted(found)
 
 
-def test_nothing_is_imported_from_a_higher_floor():
+def test_imports_come_from_lower_floors():
     height = {name: number for number, floor in enumerate(FLOORS) for name in floor}
     upwards = [
         f"{path} <- {other}"
@@ -71,7 +71,7 @@ def test_nothing_is_imported_from_a_higher_floor():
     assert upwards == []
 
 
-def test_no_two_files_import_in_a_circle():
+def test_imports_have_no_circles():
     graph = {}
     for path, other in imports():
         graph.setdefault(path, set()).add(other)

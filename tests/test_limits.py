@@ -48,12 +48,12 @@ def test_limits_and_rules_hold_in_every_class(values, message):
         replace(Further(), **values)
 
 
-def test_what_holds_is_taken():
+def test_limits_accept_valid_values():
     assert Further(count=2, minutes=1, share=1) == Further(2, 1, 1)
     assert Base(count=3).count == 3  # of which the class below says more
 
 
-def test_limits_are_listed_once_in_order():
+def test_limits_of_lists_each_limit_once():
     assert {name: [limit.rule for limit in limits] for name, limits in limits_of(Further).items()} == {
         "count": ["at least 1", "even"],
         "share": ["from 0 to 1"],

@@ -13,7 +13,7 @@ def run(*arguments):
     return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120)
 
 
-def test_what_most_programs_need_comes_with_the_package():
+def test_package_exports_common_names():
     code = (
         "import sys, tfanime; assert 'tensorflow' not in sys.modules; tfanime.GAN; tfanime.FID; tfanime.open_generator"
     )
@@ -23,7 +23,7 @@ def test_what_most_programs_need_comes_with_the_package():
         tfanime.gan  # noqa: B018
 
 
-def test_lists_every_stage_in_order(capsys):
+def test_main_lists_every_stage_in_order(capsys):
     assert main([]) == 0
     text = capsys.readouterr().out
     positions = [text.index(f"python -m {module} ") for module, _ in STAGES]
@@ -31,7 +31,7 @@ def test_lists_every_stage_in_order(capsys):
 
 
 @pytest.mark.parametrize("module", [module for module, _ in STAGES])
-def test_help_teaches_without_loading_tensorflow(module):
+def test_help_does_not_load_tensorflow(module):
     code = (
         "import runpy, sys\n"
         f"sys.argv = [{module!r}, '--help']\n"
@@ -47,12 +47,12 @@ def test_help_teaches_without_loading_tensorflow(module):
     assert f"python -m {module}" in result.stdout
 
 
-def test_an_argument_that_no_stage_has_is_one_line():
+def test_main_refuses_arguments_in_one_line():
     result = run("tfanime", "train")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "Received: train" in result.stderr
 
 
-def test_version():
+def test_version_is_printed():
     assert run("tfanime", "--version").stdout.strip() == "0.1.0"

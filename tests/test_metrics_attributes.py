@@ -13,8 +13,8 @@ from tfanime.metrics.attributes import (
     count_obeyed,
     in_words_of,
     overall,
+    predictions_of,
     tags_obeyed,
-    tell,
 )
 from tfanime.metrics.intervals import wilson
 from tfanime.tag_sampling import TagSampler
@@ -57,7 +57,7 @@ class Reader:
         return values[:, [2, 0, 1]]
 
 
-def test_a_tag_is_fixed_and_the_others_are_up_to_the_seeds():
+def test_tags_obeyed_fixes_one_tag_and_samples_the_others():
     painter = Painter()
     red, green, hat = tags_obeyed(painter, [Reader()], count=40, seed=100, progress=False)
     assert painter.drawn == list(range(100, 220))  # no seed twice
@@ -76,7 +76,7 @@ def test_a_tag_is_fixed_and_the_others_are_up_to_the_seeds():
     assert overall([red, green, hat], "reader") == pytest.approx((1 + 0.75 + 1) / 3)
 
 
-def test_counts_by_hand():
+def test_tags_obeyed_equals_hand_counts():
     drawn = np.array([[1, -1, -1], [1, -1, 1], [-1, 1, -1], [-1, 1, 1], [1, -1, 1]])
     seen = np.array([[1, -1, 0], [-1, 1, 0], [-1, 1, 0], [1, -1, 0], [1, -1, 0]])
     red, green, hat = count_obeyed(VOCABULARY, np.array([0, 0, 1, 1, 2]), drawn, {"a": seen})
@@ -87,19 +87,19 @@ def test_counts_by_hand():
     assert overall([hat], "a") is None
 
 
-def test_tell():
+def test_predictions_of_takes_the_largest_logit_of_a_group():
     logits = np.array([[-3.0, -1.0, 0.5], [4.0, 2.0, 0.0]])
-    assert tell(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
+    assert predictions_of(VOCABULARY, logits).tolist() == [[-1, 1, 1], [1, -1, -1]]
 
 
-def test_tags_of_another_vocabulary_are_found_by_its_aliases():
+def test_in_words_of_maps_tags_by_aliases():
     values = in_words_of(JIN34, KONACHAN26, KONACHAN26.encode(["gray_hair", "amber_eyes"])[None])[0]
     said = dict(zip(JIN34.tags, values, strict=True))
     assert (said["grey_hair"], said["silver_hair"], said["yellow_eyes"]) == (1, 1, 1)  # konachan26 has no silver
     assert (said["blonde_hair"], said["smile"]) == (-1, 0) and said["twin_tails"] == 0
 
 
-def test_judges_of_the_library():
+def test_judges_predict_tags_of_pictures():
     images = np.full((3, 32, 32, 3), 200, np.uint8)
     images[:, :, :, 0] = 90
     logits = np.zeros((3, 26))
@@ -115,7 +115,7 @@ def test_judges_of_the_library():
     assert colours(images[:0]).shape == (0, len(JIN34))
 
 
-def test_colours_by_a_detectors_samples(monkeypatch):
+def test_colour_judge_uses_a_detectors_samples(monkeypatch):
     """Where it finds a face, the tagger gets its points and samples, in the place that the face has in the picture."""
     face = Detection((60.0, 60.0, 130.0, 130.0), 0.9, ((120, 90), (72, 90), (96, 120), (96, 110), (96, 130)), ())
     asked, seen = [], []
@@ -141,7 +141,7 @@ def test_colours_by_a_detectors_samples(monkeypatch):
     np.testing.assert_allclose(find_eyes(seen[0]), [[16, 28], [48, 28]])
 
 
-def test_who_sees_colours_here(monkeypatch, capsys):
+def test_colour_judges_lists_available_judges(monkeypatch, capsys):
     def names():
         return [judge.name for judge in colour_judges(KONACHAN26)]
 
@@ -158,7 +158,7 @@ def test_who_sees_colours_here(monkeypatch, capsys):
     assert names() == ["colours"] and not capsys.readouterr().err
 
 
-def test_measured_colours_have_no_opinion_of_what_they_never_say(monkeypatch):
+def test_colour_judge_abstains_on_tags_that_it_cannot_give(monkeypatch):
     judge = ColourJudge(KONACHAN26)
     values = np.full(len(KONACHAN26), -1, np.int8)
     monkeypatch.setattr(judge, "_tagger", lambda sight: values)
@@ -167,7 +167,7 @@ def test_measured_colours_have_no_opinion_of_what_they_never_say(monkeypatch):
     assert unknown == {"long_hair", "short_hair", "bicolored_eyes"}
 
 
-def test_bad_arguments_are_named():
+def test_tags_obeyed_refuses_bad_arguments():
     with pytest.raises(ValueError, match="generator must be one that was trained with tags"):
         tags_obeyed(Generator(None), [Reader()])
     with pytest.raises(ValueError, match=r"count must be at least 20 pictures a tag. Received: 19"):

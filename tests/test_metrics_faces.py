@@ -18,7 +18,7 @@ def pictures():
 
 
 @needs_cascades
-def test_of_the_cascade(tmp_path):
+def test_cascade_finder_finds_faces(tmp_path):
     (tmp_path / "cascade.xml").write_text(BRIGHT_MIDDLE)
     finder = cascade_finder(str(tmp_path / "cascade.xml"))
     assert finder(pictures()).tolist() == [True, False, False]
@@ -27,14 +27,14 @@ def test_of_the_cascade(tmp_path):
         cascade_finder("nowhere")
 
 
-def test_the_edge_is_repeated():
+def test_prepared_repeats_the_edge():
     image = np.zeros((32, 32, 3), np.uint8)
     image[:, 31] = 200
     seen = prepared(image)
     assert seen.shape == (192, 192, 3) and (seen[:, 150:] > 190).all() and (seen[:, :48] == 0).all()
 
 
-def test_of_animeface():
+def test_animeface_finder_finds_faces():
     pytest.importorskip("animeface")
     finder = animeface_finder()
     images = np.stack([np.asarray(drawn_face(64)), np.full((64, 64, 3), 90, np.uint8)])

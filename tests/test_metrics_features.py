@@ -27,7 +27,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), np.uint8)
         ("./model:output=pool=1", ("./model", {"output": "pool=1"})),
     ],
 )
-def test_how_networks_are_named(text, expected):
+def test_open_network_parses_names_and_options(text, expected):
     assert parse_network(text) == expected
 
 
@@ -41,12 +41,12 @@ def test_how_networks_are_named(text, expected):
         ("inception_keras:size=3", r"options of the feature network inception_keras must be none"),
     ],
 )
-def test_what_is_no_network(text, message):
+def test_open_network_refuses_unknown_networks(text, message):
     with pytest.raises(ValueError, match=message):
         parse_network(text)
 
 
-def test_several_networks():
+def test_parse_networks_reads_a_list():
     texts = ["inception:file=a,sha256=12", "b.onnx:size=4,mean=1/2/3", "hed_vgg16"]
     assert parse_networks(",".join(texts)) == texts and parse_networks("tagger", most=1) == ["tagger"]
     for text, message in (
@@ -72,7 +72,7 @@ def tagging_network(monkeypatch):
     return model
 
 
-def test_the_tagger(tagging_network):
+def test_tagger_gives_its_features(tagging_network):
     network = open_network("tagger")
     assert (network.name, network.value, network.size, network.dimensions) == ("tagger", "fd_tagger1", 8, 4)
     resized = np.round(np.clip(tf.image.resize(IMAGES, (8, 8), "bicubic", antialias=True), 0, 255))
@@ -85,13 +85,13 @@ def test_the_tagger(tagging_network):
     assert open_network("tagger").weights != before == network.weights
 
 
-def test_a_tagger_of_ones_own(tagging_network):
+def test_tagger_file_gives_features_under_its_own_name(tagging_network):
     network = open_network("tagger:file=runs/mine/tagger")
     assert (network.name, network.value) == ("tagger", f"fd_mine_2_{network.weights[:8]}")
     np.testing.assert_array_equal(network(IMAGES), open_network("tagger")(IMAGES))
 
 
-def test_float32_is_float32(tagging_network):
+def test_features_are_computed_in_float32(tagging_network):
     """On a processor TF32 is only a flag; it must be off while features are computed, and then as it was."""
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
     network, seen = open_network("tagger"), []
@@ -105,7 +105,7 @@ def test_float32_is_float32(tagging_network):
     assert seen == [False] and enabled()
 
 
-def test_inception_of_keras(monkeypatch):
+def test_inception_keras_gives_features(monkeypatch):
     calls = []
 
     def small(**options):
@@ -124,14 +124,14 @@ def test_inception_of_keras(monkeypatch):
         open_network("inception_keras")
 
 
-def test_pictures_are_bytes(tagging_network):
+def test_extract_rounds_pictures_to_bytes(tagging_network):
     network = open_network("tagger")
     for wrong, said in ((IMAGES / 255, "float64"), (IMAGES[0], r"uint8 \(12, 12, 3\)"), (IMAGES[:0], r"uint8 \(0, ")):
         with pytest.raises(ValueError, match=rf"images must be uint8 \[batch >= 1, height, .* Received: {said}"):
             network(wrong)
 
 
-def test_floats_are_not_rounded(tagging_network):
+def test_extract_does_not_round_floats(tagging_network):
     """A step of a tenth of a grey level moves the features, at the size of the input and at another."""
     network = open_network("tagger")
     for images in (IMAGES, IMAGES[:, :8, :8]):
@@ -144,7 +144,7 @@ def test_floats_are_not_rounded(tagging_network):
         dataclasses.replace(network, takes_floats=False).of_floats(IMAGES)
 
 
-def test_of_many_pictures(tagging_network, shards):
+def test_extract_joins_batches(tagging_network, shards):
     from tfanime import data
 
     faces = data.load(shards, 16)
@@ -155,7 +155,7 @@ def test_of_many_pictures(tagging_network, shards):
     np.testing.assert_allclose(np.concatenate(parts), network(faces.images(order)), rtol=1e-4, atol=1e-5)
 
 
-def test_every_network_says_what_it_depends_on(tagging_network):
+def test_networks_describe_their_protocol(tagging_network):
     protocol = open_network("tagger").protocol
     assert set(protocol) == {"name", "value", "weights", "resize", "size", "dimensions"}
     assert len(protocol["weights"]) == 64

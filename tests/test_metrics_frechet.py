@@ -11,7 +11,7 @@ def samples(count, dimensions, seed=0):
     return random.normal(size=(count, dimensions)) @ mixing + random.normal(size=dimensions)
 
 
-def test_by_hand():
+def test_frechet_distance_equals_hand_computation():
     # In one dimension it is (m - m')^2 + (s - s')^2.
     assert frechet_distance([1.0], [[4.0]], [3.0], [[9.0]]) == pytest.approx(4 + 1)
     # Diagonal covariances: the sum of that over the axes.
@@ -23,7 +23,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("count", [200, 12])  # 12 samples of 20 dimensions: singular covariances
-def test_against_the_matrix_root(count):
+def test_frechet_distance_equals_the_matrix_root(count):
     first, second = samples(count, 20), samples(count, 20, 1)
     moments = [(rows.mean(axis=0), np.cov(rows, rowvar=False)) for rows in (first, second)]
     (mean, covariance), (other_mean, other_covariance) = moments
@@ -37,13 +37,13 @@ def test_against_the_matrix_root(count):
     assert frechet_distance(*moments[1], *moments[0]) == pytest.approx(expected, rel=1e-6)
 
 
-def test_nothing_is_nearer_than_the_same():
+def test_frechet_distance_to_itself_is_smallest():
     moments = Moments(20)
     moments.update(samples(300, 20))
     assert 0 <= moments.gaussian.distance(moments.gaussian) < 1e-9 * np.trace(moments.covariance)
 
 
-def test_moments_come_in_batches():
+def test_moments_do_not_depend_on_batches():
     rows = samples(97, 7) + 1e4  # far from zero, where sums of squares would lose digits
     moments = Moments(7)
     for begin in range(0, 97, 10):
@@ -53,7 +53,7 @@ def test_moments_come_in_batches():
     np.testing.assert_allclose(moments.covariance, np.cov(rows, rowvar=False), rtol=1e-9)
 
 
-def test_a_known_factor_is_used():
+def test_frechet_distance_uses_a_known_factor():
     covariance = np.cov(samples(50, 4), rowvar=False)
     root = linalg.sqrtm(covariance).real
     other = Gaussian(np.zeros(4), np.eye(4))
@@ -70,12 +70,12 @@ def test_a_known_factor_is_used():
         (([np.nan], [[1.0]], [0], [[1]]), r"mean and covariance must be finite"),
     ],
 )
-def test_wrong_moments(arguments, message):
+def test_frechet_distance_refuses_wrong_moments(arguments, message):
     with pytest.raises(ValueError, match=message):
         frechet_distance(*arguments)
 
 
-def test_wrong_features():
+def test_moments_refuse_wrong_features():
     moments = Moments(3)
     with pytest.raises(ValueError, match=r"features must have 3 dimensions. Received: 2"):
         moments.update(np.zeros((4, 2)))
@@ -88,7 +88,7 @@ def test_wrong_features():
         Moments(0)
 
 
-def test_how_many_samples_are_needed():
+def test_too_few_warns_of_few_samples():
     assert too_few(10_240, 2048) is None
     assert "needs more than 2,048 samples, and 10,240 to be trusted. Received: 10,239: its bias is large" in too_few(
         10_239, 2048
@@ -96,7 +96,7 @@ def test_how_many_samples_are_needed():
     assert "its covariance is singular" in too_few(2048, 2048) and "singular" not in too_few(2049, 2048)
 
 
-def test_the_distance_of_endless_samples():
+def test_frechet_infinity_extrapolates():
     random = np.random.default_rng(0)
     mixing = random.normal(size=(16, 16)) / 4
     covariance = np.eye(16) / 2 + mixing @ mixing.T / 2
@@ -111,7 +111,7 @@ def test_the_distance_of_endless_samples():
     assert frechet_infinity(rows[0], real) == endless[0] != frechet_infinity(rows[0], real, seed=1)
 
 
-def test_endless_samples_need_many():
+def test_frechet_infinity_refuses_few_samples():
     real = Gaussian(np.zeros(16), np.eye(16))
     with pytest.raises(ValueError, match=r"features must have at least 4 x 16 rows. Received: 63"):
         frechet_infinity(np.zeros((63, 16)), real)

@@ -33,7 +33,7 @@ def avatars():
 
 
 @installed
-def test_it_is_vgg16(network, avatars):
+def test_hed_vgg16_equals_vgg16(network, avatars):
     """Keras' network of that name, with the weights of the file."""
     model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
     with h5py.File(vgg.weight_file()) as file:
@@ -52,14 +52,14 @@ def test_it_is_vgg16(network, avatars):
 
 
 @installed
-def test_a_step_that_bytes_would_swallow_is_seen(network):
+def test_hed_vgg16_sees_steps_below_a_byte(network):
     pictures = np.random.default_rng(1).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
     first, second = network.of_floats(pictures), network.of_floats(pictures + 0.01)
     assert 0 < np.abs(second - first).max() < 0.1 * np.abs(first).max()
 
 
 @installed
-def test_pictures_of_other_sizes(network):
+def test_hed_vgg16_resizes_pictures(network):
     pictures = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
     small = np.clip(tf.image.resize(pictures, (64, 64), "bicubic", antialias=True), 0, 255)
     np.testing.assert_array_equal(network(pictures), network(np.uint8(np.round(small))))
@@ -67,7 +67,7 @@ def test_pictures_of_other_sizes(network):
         network(pictures[:, :64, :32])
 
 
-def test_what_is_not_there(monkeypatch, tmp_path):
+def test_hed_vgg16_without_its_package_names_the_extra(monkeypatch, tmp_path):
     def absent(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
@@ -84,7 +84,7 @@ def test_what_is_not_there(monkeypatch, tmp_path):
 
 
 @installed
-def test_it_ranks_distortions_as_the_eye_does(network, avatars):
+def test_hed_vgg16_ranks_distortions_as_the_eye(network, avatars):
     judge = judges.Judge(network, avatars[:AVATARS], avatars[AVATARS:])
     some = [each for each in judges.DISTORTIONS if each.name.startswith(CHECKED)]
     assert {each.grade for each in some} == {"none", "weak", "strong"}

@@ -31,7 +31,7 @@ def original_resize(images, side=299):
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 20, 3), (2, 400, 310, 3)])
-def test_fid_is_of_the_graphs_own_resize(path, shape):
+def test_inception_uses_the_graphs_resize(path, shape):
     images = RANDOM.integers(0, 256, shape, np.uint8)
     network = open_network(f"inception:file={path}")
     expected = inception_graph.features(original_resize(images.astype(np.float64)))
@@ -40,7 +40,7 @@ def test_fid_is_of_the_graphs_own_resize(path, shape):
     np.testing.assert_allclose(network(images[:1]), expected[:1], rtol=1e-3, atol=1e-3)  # any batch
 
 
-def test_clean_fid_is_resized_before(path):
+def test_inception_clean_resizes_before_the_graph(path):
     network = open_network(f"inception_clean:file={path}")
     resized = clean_resize(IMAGES)
     assert network.value == "fid_clean" and network.weights == open_network(f"inception:file={path}").weights
@@ -49,14 +49,14 @@ def test_clean_fid_is_resized_before(path):
 
 
 @pytest.mark.parametrize("name", ["inception", "inception_clean"])
-def test_floats_are_not_rounded(path, name):
+def test_inception_does_not_round_floats(path, name):
     network = open_network(f"{name}:file={path}")
     np.testing.assert_array_equal(network.of_floats(IMAGES), network(IMAGES))
     halves = IMAGES.clip(1, 254) + np.float32(0.5)
     assert np.abs(network.of_floats(halves) - network(IMAGES.clip(1, 254))).max() > 0
 
 
-def test_the_clean_resize():
+def test_clean_resize_equals_pillow():
     smooth = np.add.outer(np.arange(20) * 7, np.arange(20) * 4)[..., None] + np.uint8([0, 10, 20])
     images = np.stack([smooth[::-1], smooth]).astype(np.uint8)
     for side in (299, 7):  # enlarged, and shrunk with antialiasing
@@ -68,15 +68,15 @@ def test_the_clean_resize():
     assert clean_resize(black_and_white).min() == 0  # the filter swings below
 
 
-def test_the_file_from_the_environment(path, monkeypatch):
+def test_inception_takes_the_file_from_the_environment(path, monkeypatch):
     monkeypatch.setenv("TFANIME_INCEPTION", str(path))
     assert open_network("inception").protocol == open_network(f"inception:file={path}").protocol
     monkeypatch.delenv("TFANIME_INCEPTION")
-    with pytest.raises(ValueError, match=r"inception:file=PATH, .* TFANIME_INCEPTION. Received: neither; it is class"):
+    with pytest.raises(ValueError, match=r"inception:file=PATH .* TFANIME_INCEPTION. Received: neither; it is class"):
         open_network("inception")
 
 
-def test_the_file_from_an_address(path, tmp_path, monkeypatch):
+def test_inception_downloads_the_file(path, tmp_path, monkeypatch):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "cache"))
     with tarfile.open(tmp_path / "inception.tgz", "w:gz") as archive:
         archive.add(path, path.name)
@@ -96,11 +96,11 @@ def test_the_file_from_an_address(path, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"sha256 must be 64 hexadecimal digits. Received: '../12'"):
         open_network(f"inception:url=file://{path},sha256=../12")
     for options in (f"url=file://{path}", f"file={path},url=file://{path},sha256={'0' * 64}"):
-        with pytest.raises(ValueError, match=r"either its file or both its url and the sha256 .* Received: file="):
+        with pytest.raises(ValueError, match=r"either a file or both a url and the sha256 .* Received: file="):
             open_network(f"inception:{options}")
 
 
-def test_the_hash_of_a_file(path, tmp_path):
+def test_inception_checks_the_files_hash(path, tmp_path):
     """One bit of the weights that is another can be told by the hash alone."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     wanted = open_network(f"inception:file={path}").protocol
@@ -112,12 +112,12 @@ def test_the_hash_of_a_file(path, tmp_path):
         open_network(f"inception_clean:file={tmp_path / 'flipped.pb'},sha256={digest}")
 
 
-def test_another_network_has_another_hash(path, tmp_path):
+def test_inception_of_another_file_has_another_hash(path, tmp_path):
     other = inception_graph.write(tmp_path / "other.pb", seed=1)
     assert open_network(f"inception:file={path}").weights != open_network(f"inception:file={other}").weights
 
 
-def test_what_is_no_such_graph(tmp_path, path):
+def test_inception_refuses_other_graphs(tmp_path, path):
     with pytest.raises(FileNotFoundError, match=r"the file of inception must exist. Received: '.*nowhere'"):
         open_network(f"inception:file={tmp_path / 'nowhere'}")
     (tmp_path / "cut.pb").write_bytes(path.read_bytes()[:-7])
@@ -134,7 +134,7 @@ def test_what_is_no_such_graph(tmp_path, path):
         open_network(f"inception:file={small}")
 
 
-def test_features_that_are_not_finite(tmp_path):
+def test_extract_refuses_features_that_are_not_finite(tmp_path):
     network = open_network(f"inception:file={inception_graph.write(tmp_path / 'a.pb', broken=True)}")
     with pytest.raises(ValueError, match=r"'inception' must give finite features. Received: 3 of 3 pictures"):
         network(IMAGES)

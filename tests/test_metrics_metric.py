@@ -3,7 +3,7 @@ import pytest
 from tfanime.metrics.metric import NEEDS, Metric, Number, digits, percent
 
 
-def test_cells():
+def test_number_formats_cells():
     assert Number("a", "a", "less", digits(3), "").text({"a": 12.345}) == "12.3"
     assert Number("a", "a", "less", percent, "").text({"a": 0.1234}) == "12.3%"
     assert Number("a", "a", "less", digits(2), "", deviation="b").text({"a": 1.0, "b": 0.25}) == "1 ± 0.25"
@@ -14,24 +14,24 @@ def test_cells():
 
 
 @pytest.mark.parametrize(("better", "best"), [("less", {1}), ("more", {0, 2}), (None, set())])
-def test_the_best_is_a_generated_one(better, best):
+def test_number_best_is_a_generated_row(better, best):
     rows = [{"generated": number < 4, "values": {"a": value}} for number, value in enumerate((3, 1, 3, None, 0, 9))]
     number = Number("a", "a", better, digits(3), "")
     assert number.best_of(rows) == best
     assert number.best_of(rows[1:2]) == number.best_of([*rows[1:2], {"generated": True, "values": {}}]) == set()
 
 
-def test_words_of_a_protocol():
+def test_number_said_follows_the_protocol():
     number = Number("a", lambda protocol: f"a_{protocol['b']}", "less", digits(3), "Fixed.").said({"b": "c"})
     assert (number.heading, number.meaning) == ("a_c", "Fixed.")
 
 
-def test_what_a_metric_needs_are_its_parameters():
+def test_metric_needs_are_its_parameters():
     metric = Metric("m", (), lambda seen, fakes, size: {}, lambda images, finder: [], options={"size": 3})
     assert metric.needs == {"seen", "fakes", "images", "finder"} <= set(NEEDS)
 
 
-def test_a_metric_is_asked_for_by_its_key():
+def test_metric_is_asked_follows_the_protocol():
     always = Metric("a", (), dict)
     faces = Metric("b", (), dict, asked="detector")
     optional = Metric("c", (), dict, options={})

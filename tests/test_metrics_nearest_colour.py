@@ -26,13 +26,13 @@ def faces():
     return np.stack([face(HAIR[hair], EYES[eye]) for hair, eye in pairs]), np.stack(tags)
 
 
-def test_colours_are_those_of_hair_and_eyes():
+def test_nearest_colour_measures_hair_and_eyes():
     colours = face_colours(np.stack([face(HAIR["red"], EYES["blue"])]))
     assert colours.shape == (1, 2, 3) and colours.dtype == np.float32
     np.testing.assert_allclose(colours[0], to_lab([HAIR["red"], EYES["blue"]]), atol=1)
 
 
-def test_the_nearest_mean_is_told():
+def test_nearest_colour_predicts_the_nearest_mean():
     images, tags = faces()
     colours = face_colours(images)
     nearest = NearestColour(KONACHAN26, colours, tags)
@@ -49,7 +49,7 @@ def test_the_nearest_mean_is_told():
     assert abs(own - 5) < 0.01  # distances are Euclidean
 
 
-def test_faces_of_several_colours_teach_nothing():
+def test_nearest_colour_ignores_faces_of_several_colours():
     images, tags = faces()
     colours = face_colours(images)
     several = np.concatenate([tags, KONACHAN26.encode(["red_hair", "blue_hair"])[None]])
@@ -58,7 +58,7 @@ def test_faces_of_several_colours_teach_nothing():
     np.testing.assert_array_equal(NearestColour(KONACHAN26, both, several).scores(colours), expected)
 
 
-def test_faces_without_tags_leave_all_unanswered():
+def test_nearest_colour_without_tags_predicts_nothing():
     colours = np.zeros((2, 2, 3), np.float32)
     scores = NearestColour(JIN34, colours, np.zeros((2, len(JIN34)), np.int8)).scores(colours)
     assert np.isnan(scores).all()

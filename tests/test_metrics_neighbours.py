@@ -16,20 +16,20 @@ def _blocks(request, monkeypatch):
 pytestmark = pytest.mark.usefixtures("_blocks")
 
 
-def test_radii():
+def test_radii_are_distances_to_the_kth_neighbour():
     assert radii(REAL, 1).tolist() == [1, 1, 2, 7]
     assert radii(REAL, 2).tolist() == [3, 2, 3, 9]
     assert radii([[5.0], [5], [7]], 1).tolist() == [0, 0, 2]  # a twin is a neighbour, one is not one's own
 
 
-def test_precision_and_recall_by_hand():
+def test_precision_recall_equals_hand_computation():
     # Balls of real ones, k = 1: [-1, 1], [0, 2], [1, 5], [3, 17]. Of fakes: radii 0.5, 0.5, 17.5: [1.5, 2.5], [2, 3],
     # [2.5, 37.5].
     fake = np.array([[2.0], [2.5], [20]])
     assert precision_recall(REAL, fake, k=1) == (2 / 3, 2 / 4)
 
 
-def test_density_and_coverage_by_hand():
+def test_density_coverage_equals_hand_computation():
     # 0.5 lies in two balls of real ones, 4 in two, 20 in none; the first three real ones and the last have one.
     fake = np.array([[0.5], [4.0], [20]])
     density, coverage = density_coverage(REAL, fake, k=1)
@@ -38,7 +38,7 @@ def test_density_and_coverage_by_hand():
     assert (density, coverage) == (4 / 3, 2 / 4)
 
 
-def test_the_same_distribution_and_others():
+def test_precision_recall_of_equal_and_other_distributions():
     random = np.random.default_rng(0)
     real, same = random.normal(size=(2, 400, 4))
     precision, recall = precision_recall(real, same)
@@ -50,7 +50,7 @@ def test_the_same_distribution_and_others():
     assert precision_recall(real, same + 50) == (0, 0) and density_coverage(real, same + 50) == (0, 0)
 
 
-def test_nearest():
+def test_nearest_finds_the_nearest_rows():
     indices, distances = nearest([[0.9], [6.0], [9]], REAL)
     assert indices.tolist() == [1, 2, 3]
     np.testing.assert_allclose(distances, [0.1, 3, 1])
@@ -64,6 +64,6 @@ def test_nearest():
 
 
 @pytest.mark.parametrize("function", [precision_recall, density_coverage])
-def test_too_few(function):
+def test_neighbours_refuse_too_few_rows(function):
     with pytest.raises(ValueError, match=r"fake_features must have at least 6 rows. Received: 5"):
         function(np.zeros((9, 2)), np.zeros((5, 2)), k=5)

@@ -43,7 +43,7 @@ def write_onnx(path, shape):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
 
 
-def test_a_keras_model(folder, model):
+def test_from_file_reads_a_keras_model(folder, model):
     network = open_network(str(folder / "my net.keras"))
     np.testing.assert_allclose(network(IMAGES), model(IMAGES / 127.5 - 1), rtol=1e-4, atol=1e-5)
     assert re.fullmatch(r"fd_my_net_[0-9a-f]{8}", network.value) and (network.size, network.dimensions) == (6, 2)
@@ -53,7 +53,7 @@ def test_a_keras_model(folder, model):
     assert network.resize == "bicubic, antialiased, clipped, 6, (x - 0) / 255, bgr, first"
 
 
-def test_a_saved_model(folder, model):
+def test_from_file_reads_a_saved_model(folder, model):
     network = open_network(str(folder / "saved"))
     larger = np.random.default_rng(1).integers(0, 256, (5, 11, 11, 3), np.uint8)
     resized = np.clip(tf.image.resize(larger, (6, 6), "bicubic", antialias=True), 0, 255)
@@ -61,7 +61,7 @@ def test_a_saved_model(folder, model):
 
 
 @pytest.mark.parametrize(("name", "options"), [("any", "size=6,"), ("single", "")])
-def test_an_onnx_file(folder, name, options):
+def test_from_file_reads_an_onnx_file(folder, name, options):
     network = open_network(f"{folder / name}.onnx:{options}output=negative,mean=9/20/30,scale=2,channels=bgr")
     expected = -(IMAGES[..., ::-1] - np.array([9.0, 20, 30])).mean(axis=(1, 2)) / 2
     np.testing.assert_allclose(network(IMAGES), expected, rtol=1e-5)
@@ -95,7 +95,7 @@ def test_an_onnx_file(folder, name, options):
         ("my net.keras:channels=hsv", ValueError, r"channels of .* must be rgb or bgr. Received: 'hsv'"),
     ],
 )
-def test_errors(folder, text, error, message):
+def test_from_file_refuses_wrong_files_and_options(folder, text, error, message):
     (folder / "text.txt").write_text("?")
     for kind in ("keras", "onnx"):
         (folder / f"broken.{kind}").write_bytes(b"?")
@@ -103,20 +103,20 @@ def test_errors(folder, text, error, message):
         open_network(f"{folder}/{text}")
 
 
-def test_only_keras_models_take_floats(folder):
+def test_from_file_takes_floats_for_keras_models_only(folder):
     network = open_network(str(folder / "my net.keras"))
     images = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
     assert np.abs(network.of_floats(images) - network.of_floats(np.round(images))).max() > 0
     assert not open_network(str(folder / "saved")).takes_floats
 
 
-def test_another_file_is_another_value(folder, tmp_path, model):
+def test_from_file_names_values_by_the_files_hash(folder, tmp_path, model):
     other = keras.models.clone_model(model)
     other.save(tmp_path / "my net.keras")
     assert open_network(str(tmp_path / "my net.keras")).value != open_network(str(folder / "my net.keras")).value
 
 
-def test_another_layer_or_scale_is_another_value(folder):
+def test_from_file_names_values_by_the_options(folder):
     path = f"{folder}/any.onnx:size=6,"
     texts = [f"{path}output=mean", f"{path}output=negative", f"{path}output=mean,scale=9", path[:-1] + ",output=mean"]
     networks = [open_network(text) for text in texts]
@@ -125,7 +125,7 @@ def test_another_layer_or_scale_is_another_value(folder):
     assert len({network.weights for network in networks}) == 1
 
 
-def test_weights_beside_an_onnx_file_are_refused(folder, tmp_path):
+def test_from_file_refuses_external_onnx_weights(folder, tmp_path):
     model = onnx.load(folder / "any.onnx")
     big = numpy_helper.from_array(np.zeros(600, np.float32), "big")
     model.graph.initializer.append(big)

@@ -36,7 +36,7 @@ def plain_ssim(first, second):
     return np.mean(values)
 
 
-def test_psnr():
+def test_psnr_equals_hand_computation():
     images, targets = pictures()
     errors = np.mean((images.astype(np.float64) - targets) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(psnr(images, targets), 10 * np.log10(255**2 / errors), rtol=1e-5)
@@ -45,7 +45,7 @@ def test_psnr():
     assert np.isposinf(psnr(off, off)[0])
 
 
-def test_ssim():
+def test_ssim_equals_a_reference():
     images, targets = pictures()
     expected = [
         np.mean([plain_ssim(*(each[..., channel] for each in pair)) for channel in range(3)])
@@ -57,7 +57,7 @@ def test_ssim():
     np.testing.assert_allclose(ssim(images, images), 1, atol=1e-6)
 
 
-def test_what_is_refused():
+def test_pairs_refuse_wrong_arrays():
     images, targets = pictures()
     with pytest.raises(ValueError, match=r"targets must be uint8 .* Received: float32"):
         psnr(images, targets.astype(np.float32))
@@ -67,7 +67,7 @@ def test_what_is_refused():
         ssim(images[:, :10], targets[:, :10])
 
 
-def test_they_are_judged_where_a_source_has_right_answers(tmp_path, monkeypatch):
+def test_pairs_are_evaluated_for_sources_with_targets(tmp_path, monkeypatch):
     import tiny_features
 
     from tfanime.evaluate.sources import Source
@@ -89,5 +89,7 @@ def test_they_are_judged_where_a_source_has_right_answers(tmp_path, monkeypatch)
     assert judge.protocol["psnr"] == {} and PSNR.name in judge.protocol and SSIM.name in judge.protocol
     assert (judge.row(drawn).values["psnr"], judge.row(drawn).values["ssim"]) == (None, None)
     judge.require_also([drawn, upscaled])
-    with pytest.raises(ValueError, match=r"the metric psnr must have what it needs .* none with targets \(what these"):
+    with pytest.raises(
+        ValueError, match=r"the metric psnr must have a source that meets .* none with targets \(what these"
+    ):
         judge.require_also([drawn])

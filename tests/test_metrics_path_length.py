@@ -37,7 +37,7 @@ def expected(tangents):
 
 
 @pytest.mark.parametrize("sampling", ["full", "end"])
-def test_a_line_has_one_length_everywhere(sampling):
+def test_path_length_of_a_linear_generator_is_constant(sampling):
     latents = Latents(SIZE, "uniform")
     first, second = ends(latents)
     value = path_length(draw, latents, features, PAIRS, sampling=sampling)
@@ -45,7 +45,7 @@ def test_a_line_has_one_length_everywhere(sampling):
 
 
 @pytest.mark.parametrize("sampling", ["full", "end"])
-def test_a_great_circle(sampling):
+def test_path_length_follows_the_great_circle(sampling):
     latents = Latents(SIZE)
     first, second = ends(latents, seed=4)
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
@@ -56,7 +56,7 @@ def test_a_great_circle(sampling):
     assert value == pytest.approx(expected(tangents), rel=2e-3)
 
 
-def test_float32_is_no_matter_of_the_step():
+def test_path_length_does_not_depend_on_epsilon():
     """A generator that bends, with pictures around 127: the step of the paper and one that is ten times as long."""
 
     def bent(latents, seeds):
@@ -66,7 +66,7 @@ def test_float32_is_no_matter_of_the_step():
     assert values[0] == pytest.approx(values[1], rel=1e-2)
 
 
-def test_seeds_and_batches():
+def test_path_length_depends_on_seeds_not_on_batches():
     latents = Latents(SIZE)
     seen = []
 
@@ -80,7 +80,7 @@ def test_seeds_and_batches():
     assert path_length(draw, latents, features, PAIRS, seed=3) != path_length(draw, latents, features, PAIRS, seed=4)
 
 
-def test_the_outermost_percent_do_not_count():
+def test_path_length_drops_the_outermost_percent():
     distances = np.arange(1000.0)
     distances[-5:] = 1e9
     assert trimmed_mean(distances) == pytest.approx(np.mean(distances[9:991]))
@@ -89,7 +89,7 @@ def test_the_outermost_percent_do_not_count():
         trimmed_mean(np.array([1.0, np.nan]))
 
 
-def test_both_ends_have_the_same_tags():
+def test_path_length_gives_both_ends_the_same_tags():
     """A generator whose pictures are its tags, far apart: along a path nothing changes."""
     vocabulary = TagVocabulary("hair", (TagGroup("hair_colour", ("red_hair", "blue_hair"), exclusive=True),))
     given = []
@@ -107,7 +107,7 @@ def test_both_ends_have_the_same_tags():
     assert found == {"path_length": 0.0} and given[0].shape[1] == 2
 
 
-def test_headings_name_the_features():
+def test_path_length_heading_names_the_features():
     def heading(value, sampling):
         return METRIC.numbers[0].said({"network": {"value": value}, "ppl": METRIC.options | {"sampling": sampling}})
 

@@ -19,7 +19,7 @@ def empty_cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "references"
 
 
-def test_features_of_all_real_pictures(tmp_path):
+def test_reference_has_features_of_all_real_pictures(tmp_path):
     faces, network = tiny_features.faces(tmp_path), tiny_features.network()
     real = reference(network, faces)
     expected = network(faces.images(np.arange(60)))
@@ -31,7 +31,7 @@ def test_features_of_all_real_pictures(tmp_path):
     assert real.details["count"] == real.details["of"] == 60
 
 
-def test_some_of_many(tmp_path):
+def test_reference_takes_some_of_many_pictures(tmp_path):
     faces, network = tiny_features.faces(tmp_path), tiny_features.network()
     real = reference(network, faces, count=20)
     assert len(set(real.indices)) == 20 and list(real.indices) == sorted(real.indices)
@@ -40,7 +40,7 @@ def test_some_of_many(tmp_path):
     np.testing.assert_array_equal(chosen(20, 60), real.indices)
 
 
-def test_computed_once_for_all_that_it_depends_on(tmp_path, empty_cache, monkeypatch):
+def test_reference_is_cached_by_everything_that_it_depends_on(tmp_path, empty_cache, monkeypatch):
     calls = []
     faces, network = tiny_features.faces(tmp_path / "a"), tiny_features.network(calls=calls)
     first = reference(network, faces)
@@ -63,7 +63,7 @@ def test_computed_once_for_all_that_it_depends_on(tmp_path, empty_cache, monkeyp
     assert len({each.digest for each in (first, *others)}) == len(list(empty_cache.iterdir())) == 10
 
 
-def test_nothing_is_half_there_after_an_interruption(tmp_path, empty_cache, monkeypatch):
+def test_reference_is_not_cached_after_an_interruption(tmp_path, empty_cache, monkeypatch):
     faces, network = tiny_features.faces(tmp_path, count=200), tiny_features.network()
 
     def interrupted(*arguments):
@@ -79,7 +79,7 @@ def test_nothing_is_half_there_after_an_interruption(tmp_path, empty_cache, monk
     assert len(reference(network, faces).features) == 200
 
 
-def test_nothing_is_half_there_after_a_kill(tmp_path, empty_cache):
+def test_reference_is_not_cached_after_a_kill(tmp_path, empty_cache):
     faces, network = tiny_features.faces(tmp_path, count=200), tiny_features.network()
     child = os.fork()
     if not child:
@@ -100,7 +100,7 @@ def test_nothing_is_half_there_after_a_kill(tmp_path, empty_cache):
 
 
 @pytest.mark.parametrize("name", ["features.npy", "gaussian.npz"])
-def test_what_is_damaged_is_named_and_made_again(tmp_path, name):
+def test_reference_names_a_damaged_cache_and_is_made_again(tmp_path, name):
     faces, network = tiny_features.faces(tmp_path), tiny_features.network()
     path = reference(network, faces).folder / name
     path.write_bytes(path.read_bytes()[: -path.stat().st_size // 2])
@@ -111,7 +111,7 @@ def test_what_is_damaged_is_named_and_made_again(tmp_path, name):
     assert len(reference(network, faces).features) == 60
 
 
-def test_what_cannot_be_a_reference(tmp_path, empty_cache):
+def test_reference_refuses_unusable_pictures(tmp_path, empty_cache):
     with pytest.raises(ValueError, match=r"a reference must have at least 2 pictures. Received: 1"):
         reference(tiny_features.network(), tiny_features.faces(tmp_path, count=1))
     with pytest.raises(ValueError, match=r"'tiny' must give finite features. Received: \d+ of 60 pictures"):

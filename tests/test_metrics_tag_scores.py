@@ -31,7 +31,7 @@ SCORES = np.array(
 )
 
 
-def test_counts_by_hand():
+def test_tag_scores_equal_hand_counts():
     colour, hat, smile = questions(VOCABULARY, TAGS, SCORES)
     assert colour.truth.tolist() == [0, 0, 0, 1] and colour.said.tolist() == [0, 1, 0, 2]
     assert colour.accuracy == 0.5 and colour.balanced_accuracy == pytest.approx((2 / 3 + 0) / 2)
@@ -49,14 +49,14 @@ def test_counts_by_hand():
     assert smile.accuracy is None and smile.balanced_accuracy is None
 
 
-def test_exclusive_scores_are_compared_by_their_share_of_the_group():
+def test_tag_scores_compare_exclusive_logits_within_their_group():
     tags = np.array([[1, -1, -1, 0, 0], [-1, 1, -1, 0, 0]], np.int8)
     scores = np.array([[1.0, 0, 0, 0, 0], [5.0, 9, 0, 0, 0]])  # the second face's logits are larger in all
     red = tag_scores(questions(VOCABULARY, tags, scores)[0])[0]
     assert red.auc == 1.0
 
 
-def test_what_is_not_answered_is_left_out():
+def test_tag_scores_leave_out_unanswered_faces():
     scores = SCORES.copy()
     scores[0, 1] = scores[4, 4] = np.nan  # the fifth face's smile is not known, the first one's colour is
     assert [question.name for question in questions(VOCABULARY, TAGS, scores)] == ["hat", "smile"]

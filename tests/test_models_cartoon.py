@@ -45,7 +45,7 @@ class Layers:
         return scale * (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5) + shift
 
 
-def test_the_published_generator():
+def test_generator_has_the_published_weight_count():
     def conv3(before, after):
         return 9 * before * after + after
 
@@ -57,7 +57,7 @@ def test_the_published_generator():
     assert trainable(cartoon.generator()) == expected == 11_129_667
 
 
-def test_generator_by_hand():
+def test_generator_equals_numpy():
     network = cartoon.generator(channels=2, blocks=2)
     layers = Layers(network)
 
@@ -77,7 +77,7 @@ def test_generator_by_hand():
     np.testing.assert_allclose(network(IMAGES.astype("float32")), expected, atol=2e-3)
 
 
-def test_discriminator_by_hand():
+def test_discriminator_equals_numpy():
     network = cartoon.discriminator(channels=2)
     layers = Layers(network)
     x = relu(layers.conv(IMAGES), 0.2)
@@ -102,7 +102,7 @@ def bilinear(x):
     return x
 
 
-def test_small_generator_by_hand():
+def test_small_generator_equals_numpy():
     network = cartoon.small_generator(channels=2, blocks=2)
     layers = Layers(network)
 
@@ -127,7 +127,7 @@ def test_small_generator_by_hand():
 
 
 @pytest.mark.parametrize("make", [cartoon.generator, cartoon.small_generator])
-def test_pictures_keep_their_size_and_networks_can_be_saved(make, tmp_path):
+def test_networks_keep_sizes_and_can_be_saved(make, tmp_path):
     network = make(2, 1)
     images = tf.random.uniform((1, 20, 8, 3), -1, 1)
     drawn = network(images)
@@ -136,7 +136,7 @@ def test_pictures_keep_their_size_and_networks_can_be_saved(make, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(images), drawn)
 
 
-def test_outputs_are_float32_in_bfloat16_too():
+def test_outputs_are_float32_in_bfloat16():
     with precision_policy("mixed_bfloat16"):
         networks = cartoon.generator(2, 1), cartoon.small_generator(2, 1), cartoon.discriminator(2)
     assert all(network(tf.zeros((1, 16, 16, 3))).dtype == tf.float32 for network in networks)
@@ -150,6 +150,6 @@ def test_outputs_are_float32_in_bfloat16_too():
         (lambda: cartoon.discriminator(0), "channels must be at least 1. Received: 0"),
     ],
 )
-def test_what_is_refused(make, message):
+def test_bad_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

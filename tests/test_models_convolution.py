@@ -40,7 +40,7 @@ def derivatives(function, arguments):
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_values_and_derivatives_are_tensorflows(name):
+def test_convolution_equals_tensorflow_with_derivatives(name):
     ours, theirs, arguments = FORMS[name]
     found, expected = derivatives(ours, arguments), derivatives(theirs, arguments)
     assert len(found) == 7
@@ -87,7 +87,7 @@ PAIRS = [(Conv2D, keras.layers.Conv2D, 8), (Conv2DTranspose, keras.layers.Conv2D
 
 @pytest.mark.parametrize(("ours", "theirs", "size"), PAIRS)
 @pytest.mark.parametrize("activation", [None, "relu"])
-def test_layers_are_keras(ours, theirs, size, activation):
+def test_convolution_layers_equal_keras(ours, theirs, size, activation):
     # TensorFlow itself is the less exact one in bfloat16: its sums for biases are rounded again and again.
     layer, other, inputs = layers(ours, theirs, size, activation=activation, other_dtype="float32")
     (found, kinds), (expected, plain) = train(layer, inputs), train(other, inputs)
@@ -110,7 +110,7 @@ def test_layers_are_keras(ours, theirs, size, activation):
         ({}, False),
     ],
 )
-def test_everything_else_is_left_to_keras(ours, theirs, size, change, training):
+def test_convolution_leaves_other_cases_to_keras(ours, theirs, size, change, training):
     layer, other, inputs = layers(ours, theirs, **({"size": size} | change))
     (found, kinds), (expected, plain) = train(layer, inputs, training), train(other, inputs, training)
     # An odd size is none to halve, but one to double.
@@ -122,13 +122,13 @@ def test_everything_else_is_left_to_keras(ours, theirs, size, change, training):
 
 
 @pytest.mark.parametrize(("ours", "theirs", "size"), PAIRS)
-def test_gpus_have_kernels_of_their_own(ours, theirs, size, monkeypatch):
+def test_convolution_leaves_gpus_to_keras(ours, theirs, size, monkeypatch):
     layer, _, inputs = layers(ours, theirs, size)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"one {kind}"])
     assert "Conv2DBackpropFilter" in train(layer, inputs)[1]
 
 
-def test_layers_are_saved_as_what_they_are(tmp_path):
+def test_convolution_layers_can_be_saved(tmp_path):
     inputs = keras.Input((8, 8, 3))
     outputs = Conv2DTranspose(3, 4, strides=2, padding="same")(Conv2D(6, 4, strides=2, padding="same")(inputs))
     keras.Model(inputs, outputs).save(tmp_path / "layers.keras")

@@ -15,7 +15,7 @@ def norms(network):
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
-def test_shapes_and_ranges(size):
+def test_networks_have_shapes_and_ranges(size):
     generator = dcgan.generator(size, latent_size=5, channels=2)
     images = generator(tf.random.normal((3, 5)) * 1000)
     assert images.shape == (3, size, size, 3) and images.dtype == tf.float32
@@ -30,7 +30,7 @@ def test_shapes_and_ranges(size):
 )
 @pytest.mark.parametrize("norm", dcgan.NORMS)
 @pytest.mark.parametrize("kernel", [4, 5])
-def test_numbers_of_parameters(size, widths, norm, kernel):
+def test_networks_have_the_published_weight_counts(size, widths, norm, kernel):
     # widths: channels at 4x4, 8x8 ..., at most eightfold. A bias or a norm's scale and shift: 1 or 2 a channel.
     per_channel = 2 if norm == "batch" else 1
     pairs = list(zip(widths, (*widths[1:], 3), strict=True))
@@ -56,7 +56,7 @@ def convolutions(network):
 
 
 @pytest.mark.parametrize("kernel_size", [4, 5])
-def test_generator_by_hand(kernel_size):
+def test_generator_equals_numpy(kernel_size):
     network = dcgan.generator(16, 2, channels=1, kernel_size=kernel_size, tag_count=1)
     weights = Weights(network)
     latents, tags = np.random.default_rng(1).normal(size=(3, 2)), np.array([[1.0], [-1.0], [1.0]])
@@ -68,7 +68,7 @@ def test_generator_by_hand(kernel_size):
 
 
 @pytest.mark.parametrize("kernel_size", [4, 5])
-def test_discriminator_by_hand(kernel_size):
+def test_discriminator_equals_numpy(kernel_size):
     network = dcgan.discriminator(32, channels=1, kernel_size=kernel_size, tag_count=2)
     weights = Weights(network)
     images = np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3))
@@ -100,7 +100,7 @@ LOGIT = (*DOWN, 1, 1)
         (64, 7, [(*FLAT, 16, 1), (*UP, 8, 2), (*FLAT, 8, 1), (*UP, 4, 2), (*FLAT, 4, 1), (*UP, 2, 2), (*UP, 3, 2)]),
     ],
 )
-def test_depth_of_the_generator(size, count, expected):
+def test_generator_depth_follows_convolutions(size, count, expected):
     network = dcgan.generator(size, 5, channels=2, convolutions=count)
     assert len(expected) == count and convolutions(network) == expected
     assert len(norms(network)) == count  # one after the dense layer, none after the last
@@ -131,7 +131,7 @@ def test_depth_of_the_generator(size, count, expected):
         ),
     ],
 )
-def test_depth_of_the_discriminator(size, count, expected):
+def test_discriminator_depth_follows_convolutions(size, count, expected):
     network = dcgan.discriminator(size, channels=2, convolutions=count)
     assert len(expected) == count and convolutions(network) == expected
     assert len(norms(network)) == count - 2  # none after the first and the last
@@ -142,13 +142,13 @@ def test_depth_of_the_discriminator(size, count, expected):
 
 
 @pytest.mark.parametrize(("make", "needed"), [(dcgan.generator, 4), (dcgan.discriminator, 5)])
-def test_too_few_convolutions(make, needed):
+def test_too_few_convolutions_are_refused(make, needed):
     with pytest.raises(ValueError, match=rf"convolutions must be at least {needed} at 64 px. Received: 3"):
         make(64, convolutions=3)
 
 
 @pytest.mark.parametrize("make", [dcgan.generator, dcgan.discriminator])
-def test_spectral_norm_is_around_every_layer_and_nothing_else(make):
+def test_spectral_norm_wraps_every_layer(make):
     network = make(16, channels=2, norm="spectral", convolutions=5, tag_count=3)
     assert not norms(network)
     assert not any(isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) for layer in network.layers)
@@ -157,7 +157,7 @@ def test_spectral_norm_is_around_every_layer_and_nothing_else(make):
     assert len([layer for layer in network.layers if isinstance(layer, SpectralNormalization)]) == 6
 
 
-def test_tags_go_in_and_come_out():
+def test_tags_are_input_and_output():
     generator = dcgan.generator(16, latent_size=5, channels=2, tag_count=3)
     latents, tags = tf.random.normal((4, 5)), tf.constant([[1.0, -1.0, 1.0]] * 4)
     images = generator([latents, tags])
@@ -170,7 +170,7 @@ def test_tags_go_in_and_come_out():
     assert logits.dtype == tag_logits.dtype == tf.float32
 
 
-def test_the_heads_share_all_layers_but_the_last():
+def test_heads_share_all_layers_but_the_last():
     plain, tagged = dcgan.discriminator(16, channels=2), dcgan.discriminator(16, channels=2, tag_count=3)
     assert tagged.count_params() - plain.count_params() == 3 * (16 * 4 + 1)
     tagged.set_weights([*plain.get_weights(), *tagged.get_weights()[-2:]])
@@ -178,7 +178,7 @@ def test_the_heads_share_all_layers_but_the_last():
     np.testing.assert_allclose(tagged(images)[0], plain(images), rtol=1e-6)
 
 
-def test_a_pictures_tags_are_its_own():
+def test_tag_logits_depend_on_their_picture_only():
     images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)).astype(np.float32)
     network = dcgan.discriminator(16, channels=2, norm="none", minibatch_stddev=True, tag_count=3)
     (logits, tags), (logits_of_two, tags_of_two) = network(images), network(images[:2])
@@ -186,13 +186,13 @@ def test_a_pictures_tags_are_its_own():
     assert np.abs(logits[:2] - logits_of_two).max() > 1e-7
 
 
-def test_bad_tag_counts():
+def test_bad_tag_counts_are_refused():
     for make in (dcgan.generator, dcgan.discriminator):
         with pytest.raises(ValueError, match=r"tag_count must be at least 0. Received: -1"):
             make(16, tag_count=-1)
 
 
-def test_initial_weights():
+def test_initial_weights_have_the_published_deviation():
     for network in (dcgan.generator(32, 64, 32), dcgan.discriminator(32, 32)):
         kernels = [weight.numpy() for weight in network.weights if weight.name == "kernel"]
         assert len(kernels) == 4
@@ -205,14 +205,14 @@ def test_initial_weights():
             assert norm.synchronized and norm.momentum == 0.9 and norm.epsilon == 1e-5
 
 
-def test_where_there_is_a_norm():
+def test_norm_is_in_the_published_layers():
     assert len(norms(dcgan.generator(32, channels=2))) == 3
     assert not norms(dcgan.generator(32, channels=2, norm="none"))
     assert len(norms(dcgan.discriminator(32, channels=2))) == 2  # none after the first layer
     assert not norms(dcgan.discriminator(32, channels=2, norm="none"))
 
 
-def test_without_a_norm_a_logit_is_one_pictures():
+def test_logits_without_a_norm_depend_on_their_picture_only():
     images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)).astype(np.float32)
     critic = dcgan.discriminator(16, channels=2, norm="none")
     np.testing.assert_allclose(critic(images, training=True)[:2], critic(images[:2], training=True), rtol=1e-4)
@@ -227,7 +227,7 @@ def test_minibatch_stddev_is_before_the_last_layer():
     assert network.count_params() == plain.count_params() + 4 * 4
 
 
-def test_low_precision_stays_inside():
+def test_low_precision_keeps_outputs_and_weights_in_float32():
     with precision_policy("mixed_bfloat16"):
         networks = dcgan.generator(16, 5, 2), dcgan.discriminator(16, 2, minibatch_stddev=True)
     assert keras.config.dtype_policy().name == "float32"
@@ -239,13 +239,13 @@ def test_low_precision_stays_inside():
 
 
 @pytest.mark.parametrize("size", [8, 0, 48, 100])
-def test_bad_sizes(size):
+def test_bad_sizes_are_refused(size):
     for make in (dcgan.generator, dcgan.discriminator):
         with pytest.raises(ValueError, match=f"image_size must be a power of two from 16. Received: {size}"):
             make(size)
 
 
-def test_bad_norms():
+def test_bad_norms_are_refused():
     for make in (dcgan.generator, dcgan.discriminator):
         with pytest.raises(ValueError, match=r"norm must be one of .* Received: 'layer'"):
             make(16, norm="layer")

@@ -21,26 +21,26 @@ def images(count, seed=0):
 @pytest.mark.parametrize(
     ("count", "group_size", "size"), [(8, 4, 4), (8, 2, 2), (6, 4, 3), (3, 4, 3), (5, 4, 1), (4, 1, 1)]
 )
-def test_against_numpy(count, group_size, size):
+def test_minibatch_stddev_equals_numpy(count, group_size, size):
     batch = images(count) * np.arange(1, count + 1)[:, None, None, None]  # groups of unequal variety
     result = MinibatchStddev(group_size)(batch.astype(np.float32)).numpy()
     np.testing.assert_allclose(result, expected(batch, size), rtol=1e-5, atol=1e-6)
 
 
-def test_a_batch_of_unknown_size_is_treated_alike():
+def test_minibatch_stddev_takes_batches_of_unknown_size():
     layer = MinibatchStddev()
     unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, 3, 2, 5])])
     for count in (8, 6, 5):
         np.testing.assert_allclose(unknown(images(count)), layer(images(count)), rtol=1e-6)
 
 
-def test_two_halves_give_what_the_whole_gives():
+def test_minibatch_stddev_of_two_halves_equals_the_whole():
     batch, layer = images(16), MinibatchStddev()
     halves = [layer(batch[:8]), layer(batch[8:])]
     np.testing.assert_allclose(np.concatenate(halves), layer(batch), rtol=1e-6)
 
 
-def test_equal_pictures_have_a_finite_gradient():
+def test_minibatch_stddev_of_equal_pictures_has_a_finite_gradient():
     batch = tf.ones((4, 3, 2, 5))
     with tf.GradientTape() as tape:
         tape.watch(batch)
@@ -49,7 +49,7 @@ def test_equal_pictures_have_a_finite_gradient():
     np.testing.assert_allclose(result[..., -1], 1e-4, rtol=1e-4)
 
 
-def test_in_low_precision_the_statistics_are_not_rounded():
+def test_minibatch_stddev_in_low_precision_does_not_round_statistics():
     batch = 100 + images(8)  # bfloat16 keeps steps of 0.5 near 100
     layer = MinibatchStddev(dtype="mixed_bfloat16")
     result = layer(batch)
@@ -58,7 +58,7 @@ def test_in_low_precision_the_statistics_are_not_rounded():
     np.testing.assert_allclose(tf.cast(result, tf.float32), expected(rounded, 4), rtol=2**-8)
 
 
-def test_saved_and_loaded(tmp_path):
+def test_minibatch_stddev_can_be_saved(tmp_path):
     inputs = keras.layers.Input((3, 2, 5))
     model = keras.Model(inputs, MinibatchStddev(group_size=2)(inputs))
     model.save(tmp_path / "model.keras")
@@ -67,7 +67,7 @@ def test_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(loaded(images(8)), model(images(8)))
 
 
-def test_groups_have_members():
+def test_minibatch_stddev_refuses_empty_groups():
     with pytest.raises(ValueError, match=r"group_size must be at least 1. Received: 0"):
         MinibatchStddev(0)
 
@@ -100,7 +100,7 @@ def train(layer, batch):
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": False, "center": False, "momentum": 0.5, "epsilon": 0.1}])
-def test_fused_batch_norm_is_keras(options):
+def test_fused_batch_norm_equals_keras(options):
     ours, theirs = norms(synchronized=True, **options)
     batch = 3 + images(8)
     (found, fused), (expected, plain) = train(ours, batch), train(theirs, batch)
@@ -110,7 +110,7 @@ def test_fused_batch_norm_is_keras(options):
     np.testing.assert_allclose(ours(batch), theirs(batch), rtol=1e-4, atol=1e-5)  # inference
 
 
-def test_fused_batch_norm_has_keras_second_derivatives():
+def test_fused_batch_norm_second_derivatives_equal_keras():
     # Those of a penalty on the gradient of a critic.
     batch, found = tf.constant(3 + images(8)), []
     for layer in norms():
@@ -141,7 +141,7 @@ def test_fused_batch_norm_does_not_round_its_statistics():
 @pytest.mark.parametrize(
     ("options", "shape"), [({}, (8, 5)), ({"axis": 1}, (8, 5, 3, 2)), ({"dtype": "float64"}, (8, 3, 2, 5))]
 )
-def test_what_the_kernel_does_not_take_is_left_to_keras(options, shape):
+def test_fused_batch_norm_leaves_other_cases_to_keras(options, shape):
     batch = np.random.default_rng(0).normal(size=shape)
     pair = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
     found, expected = (layer(batch, training=True) for layer in pair)
@@ -149,7 +149,7 @@ def test_what_the_kernel_does_not_take_is_left_to_keras(options, shape):
     np.testing.assert_array_equal(*(layer.moving_variance.numpy() for layer in pair))
 
 
-def test_batch_norm_on_two_devices_is_that_on_one(two_devices):
+def test_batch_norm_on_two_devices_equals_one(two_devices):
     batch = 3 + images(8)
     one, _ = norms(synchronized=True)
     with two_devices.scope():
@@ -165,7 +165,7 @@ def test_batch_norm_on_two_devices_is_that_on_one(two_devices):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-4)
 
 
-def test_a_frozen_batch_norm_moves_nothing():
+def test_batch_norm_frozen_keeps_its_statistics():
     ours, theirs = norms()
     ours.trainable = theirs.trainable = False
     batch = 3 + images(8)
@@ -174,7 +174,7 @@ def test_a_frozen_batch_norm_moves_nothing():
     np.testing.assert_array_equal(ours.moving_mean.numpy(), before)
 
 
-def test_batch_norm_is_saved_as_what_it_is(tmp_path):
+def test_batch_norm_can_be_saved(tmp_path):
     inputs = keras.Input((3, 2, 5))
     keras.Model(inputs, norms(momentum=0.7)[0](inputs)).save(tmp_path / "norm.keras")
     layer = keras.models.load_model(tmp_path / "norm.keras").layers[-1]

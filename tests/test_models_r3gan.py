@@ -59,7 +59,7 @@ class ByHand:
         return x + numpy_layers.conv(y, self.take())
 
 
-def test_generator_against_numpy():
+def test_generator_equals_numpy():
     network = redrawn(networks()[0])
     inputs = arguments()[0]
     hand = ByHand(network)
@@ -74,7 +74,7 @@ def test_generator_against_numpy():
     np.testing.assert_allclose(network(inputs), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_discriminator_against_numpy():
+def test_discriminator_equals_numpy():
     network = redrawn(networks()[1])
     inputs = arguments()[1]
     weights = {weight.path: weight.numpy().astype("float64") for weight in network.weights}
@@ -100,14 +100,14 @@ def counted(image_size, base, most, blocks, size=64):
 
 
 @pytest.mark.parametrize(("image_size", "base", "most", "blocks"), [(64, 24576, 768, 2), (16, 256, 24, 1)])
-def test_number_of_weights(image_size, base, most, blocks):
+def test_networks_have_the_published_weight_counts(image_size, base, most, blocks):
     g = r3gan.generator(image_size, channel_base=base, channel_max=most, blocks=blocks)
     d = r3gan.discriminator(image_size, base, most, blocks)
     found = tuple(sum(math.prod(weight.shape) for weight in each.trainable_weights) for each in (g, d))
     assert found == counted(image_size, base, most, blocks)
 
 
-def test_the_papers_widths():
+def test_widths_equal_the_paper():
     network = r3gan.generator(64)
     widths = [layer.output.shape[-1] for layer in network.layers if isinstance(layer, keras.layers.Add)]
     assert widths == [768] * 8 + [384] * 2
@@ -117,7 +117,7 @@ def test_the_papers_widths():
     np.testing.assert_allclose(np.std(grouped[0].kernel), 1.38675 * 0.56234 / 12, rtol=0.02)
 
 
-def test_first_weights():
+def test_initial_weights_follow_the_paper():
     _, d = networks()
     blocks = [layer for layer in d.layers if isinstance(layer, GroupedConv2D)]
     assert sum(not np.any(layer.kernel) for layer in blocks) == 3  # one that ends each block
@@ -130,7 +130,7 @@ def test_first_weights():
 
 
 @pytest.mark.parametrize("groups", [1, 3])
-def test_grouped_convolution(groups):
+def test_grouped_convolution_equals_numpy(groups):
     layer = GroupedConv2D(12, 3, groups)
     x = normal(2, 4, 4, 6)
     found = layer(x)
@@ -138,7 +138,7 @@ def test_grouped_convolution(groups):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_basis_and_its_product_are_adjoint():
+def test_basis_and_product_are_adjoint():
     basis, product = Basis(), BasisProduct()
     x, maps = normal(3, 6), normal(3, 4, 4, 6, seed=1)
     shown, _ = basis(x), product(maps)
@@ -147,13 +147,13 @@ def test_a_basis_and_its_product_are_adjoint():
 
 
 @pytest.mark.parametrize("which", range(2))
-def test_tags_and_the_rest_tell(which):
+def test_every_input_changes_the_output(which):
     for network, inputs in zip(networks(), arguments(), strict=True):
         other = [-each if index == which else each for index, each in enumerate(inputs)]
         assert np.abs(redrawn(network)(inputs) - network(other)).max() > 1e-3
 
 
-def test_inputs_and_outputs():
+def test_networks_have_inputs_and_outputs():
     g, d = networks(0)
     assert g(normal(4, Z)).shape == (4, 16, 16, 3)
     assert d(normal(4, 16, 16, 3)).shape == (4,)
@@ -161,7 +161,7 @@ def test_inputs_and_outputs():
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-def test_saved_and_loaded(tmp_path, precision):
+def test_networks_can_be_saved(tmp_path, precision):
     with precision_policy(precision):
         pair = networks()
     for network, inputs in zip(pair, arguments(), strict=True):
@@ -170,7 +170,7 @@ def test_saved_and_loaded(tmp_path, precision):
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-def test_second_order_gradients(precision):
+def test_second_order_gradients_are_finite(precision):
     with precision_policy(precision):
         d = redrawn(networks()[1])
     images, known = arguments()[1]
@@ -210,6 +210,6 @@ def test_bfloat16_is_close_to_float32_and_not_at_4x4():
     ],
 )
 @pytest.mark.parametrize("build", [r3gan.generator, r3gan.discriminator])
-def test_arguments(build, arguments, message):
+def test_bad_arguments_are_refused(build, arguments, message):
     with pytest.raises(ValueError, match=message):
         build(**{**SMALL, **arguments})

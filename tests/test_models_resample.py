@@ -20,14 +20,14 @@ def normal(*shape, seed=0):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_against_numpy(way, dtype):
+def test_resample_equals_numpy(way, dtype):
     x = tf.cast(normal(2, 6, 4, 3), dtype)
     expected = BY_HAND[way](tf.cast(x, tf.float64).numpy())
     tolerance = 1e-5 if dtype == "float32" else 0.03
     np.testing.assert_allclose(tf.cast(WAYS[way](x), tf.float64), expected, rtol=tolerance, atol=tolerance)
 
 
-def test_the_filter_is_the_published_one():
+def test_filter_equals_the_published_one():
     point = np.zeros((1, 7, 7, 1))
     point[0, 3, 3, 0] = 64
     expected = np.outer([1, 3, 3, 1], [1, 3, 3, 1])
@@ -35,7 +35,7 @@ def test_the_filter_is_the_published_one():
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_gradients_are_the_adjoint(way):
+def test_gradients_equal_the_adjoint(way):
     # <A x, y> = <x, A* y> with A by hand: its matrix, column by column.
     shape = (1, 4, 4, 1)
     matrix = np.stack([BY_HAND[way](unit.reshape(shape)).ravel() for unit in np.eye(16)], axis=1)
@@ -49,7 +49,7 @@ def test_gradients_are_the_adjoint(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_second_order_gradients(way):
+def test_second_order_gradients_are_exact(way):
     # p = sum((A* (A x)^2)^2), by x, with A's matrix by hand.
     shape = (1, 4, 4, 1)
     matrix = np.stack([BY_HAND[way](unit.reshape(shape)).ravel() for unit in np.eye(16)], axis=1)
@@ -69,14 +69,14 @@ def test_second_order_gradients(way):
 
 @pytest.mark.parametrize("side", [1, 3])
 @pytest.mark.parametrize("resampling", [None, "up", "down"])
-def test_convolutions_against_numpy(side, resampling):
+def test_convolutions_equal_numpy(side, resampling):
     x, kernel = normal(2, 4, 6, 3), normal(side, side, 3, 5, seed=1)
     result = convolve(tf.constant(x, tf.float32), tf.constant(kernel, tf.float32), resampling)
     np.testing.assert_allclose(result, numpy_layers.resampled_conv(x, kernel, resampling), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("resampling", ["up", "down"])
-def test_saved_and_loaded(tmp_path, resampling):
+def test_layers_can_be_saved(tmp_path, resampling):
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, Resample(resampling)(inputs))
     model.save(tmp_path / "model.keras")
@@ -85,12 +85,12 @@ def test_saved_and_loaded(tmp_path, resampling):
     np.testing.assert_array_equal(loaded(x), WAYS["halve" if resampling == "down" else "double"](np.float32(x)))
 
 
-def test_only_up_and_down():
+def test_resample_refuses_other_factors():
     with pytest.raises(ValueError, match=r"resampling must be 'down' or 'up'. Received: 'left'"):
         Resample("left")
 
 
-def test_bilinear_doubling_is_keras_and_takes_maps_of_any_size():
+def test_bilinear_doubling_equals_keras_at_any_size():
     layer = BilinearDoubling()
     x = tf.random.stateless_normal([2, 5, 7, 3], [1, 2])
     expected = keras.layers.UpSampling2D(interpolation="bilinear")(x)

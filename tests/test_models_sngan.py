@@ -8,7 +8,7 @@ from tfanime.models import sngan
 from tfanime.models.spectral import spectral_layers
 
 
-def test_layers_of_the_discriminator():
+def test_discriminator_has_the_published_layers():
     network = sngan.discriminator(tag_count=3)
     inside = [layer.layer for layer in spectral_layers(network)]
     expected = [(3, 64, 1), (4, 64, 2), (3, 128, 1), (4, 128, 2), (3, 256, 1), (4, 256, 2), (3, 512, 1)]
@@ -21,7 +21,7 @@ def test_layers_of_the_discriminator():
     assert slopes == {0.1}
 
 
-def test_layers_of_the_generator():
+def test_generator_has_the_published_layers():
     network = sngan.generator()
     convolutions = [layer for layer in network.layers if hasattr(layer, "filters")]
     expected = [("Conv2DTranspose", 4, 256, 2), ("Conv2DTranspose", 4, 128, 2), ("Conv2DTranspose", 4, 64, 2)]
@@ -34,7 +34,7 @@ def test_layers_of_the_generator():
 
 
 @pytest.mark.parametrize("size", [16, 32, 48, 64])
-def test_shapes(size):
+def test_networks_have_shapes(size):
     generator = sngan.generator(size, latent_size=5, channels=2, tag_count=3)
     images = generator([tf.random.normal((4, 5)), tf.ones((4, 3))])
     assert images.shape == (4, size, size, 3) and images.dtype == tf.float32
@@ -44,7 +44,7 @@ def test_shapes(size):
     assert sngan.generator(size, latent_size=5, channels=2).input_shape == (None, 5)
 
 
-def test_generator_by_hand():
+def test_generator_equals_numpy():
     network = sngan.generator(16, latent_size=2, channels=1, tag_count=1)
     weights = Weights(network)
     latents, tags = np.random.default_rng(1).normal(size=(3, 2)), np.array([[1.0], [-1.0], [1.0]])
@@ -56,7 +56,7 @@ def test_generator_by_hand():
     assert weights.all_taken()
 
 
-def test_discriminator_by_hand():
+def test_discriminator_equals_numpy():
     network = sngan.discriminator(16, channels=1, tag_count=2)
     Weights(network)  # u and v become any vectors, no singular ones: sigma is then any number, too
     images = np.random.default_rng(1).uniform(-1, 1, (3, 16, 16, 3))
@@ -79,7 +79,7 @@ def test_discriminator_by_hand():
 
 
 @pytest.mark.parametrize("make", [sngan.generator, sngan.discriminator])
-def test_bad_arguments(make):
+def test_bad_arguments_are_refused(make):
     for size in (8, 36):
         with pytest.raises(ValueError, match=f"image_size must be a multiple of 8 from 16. Received: {size}"):
             make(size)

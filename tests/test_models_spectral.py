@@ -34,7 +34,7 @@ def unit(vector):
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_one_iteration_is_algorithm_1(kind):
+def test_one_iteration_equals_algorithm_1(kind):
     layer, _ = wrapped(kind)
     kernel, u = matrix(layer.kernel.numpy(), kind), layer.u.numpy()
     assert layer.u.shape == (kernel.shape[0],) and layer.v.shape == (kernel.shape[1],)
@@ -60,7 +60,7 @@ def test_sigma_becomes_the_largest_singular_value(kind):
         assert abs(wrong / expected - 1) > 0.02
 
 
-def test_a_kernel_of_known_singular_values():
+def test_sigma_of_a_kernel_of_known_singular_values():
     layer, _ = wrapped("Conv2DTranspose", kernel_size=1)
     kernel = np.zeros((1, 1, 5, 3))
     kernel[0, 0, :3] = np.diag([2.0, -7.0, 1.0])
@@ -73,7 +73,7 @@ def test_a_kernel_of_known_singular_values():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("kind", SHAPES)
-def test_computes_with_the_kernel_over_sigma_and_changes_nothing(kind, training):
+def test_layer_computes_with_the_kernel_over_sigma(kind, training):
     options = {"use_bias": True, "activation": "tanh", "bias_initializer": "ones"}
     layer, inputs = wrapped(kind, **({} if kind == "Embedding" else options))
     layer.power_iteration()
@@ -88,7 +88,7 @@ def test_computes_with_the_kernel_over_sigma_and_changes_nothing(kind, training)
     np.testing.assert_allclose(outputs, plain(inputs), rtol=1e-4, atol=1e-5)
 
 
-def test_before_any_iteration_sigma_is_above_zero_and_no_overestimate():
+def test_initial_sigma_is_above_zero_and_not_too_large():
     for seed in range(5):
         layer = SpectralNormalization(layers.Dense(5), seed=seed)
         layer.build((None, 7))
@@ -98,7 +98,7 @@ def test_before_any_iteration_sigma_is_above_zero_and_no_overestimate():
 
 
 @pytest.mark.parametrize("kind", ["Dense", "Conv2D", "Conv2DTranspose"])
-def test_gradient_is_equation_12(kind):
+def test_gradient_equals_equation_12(kind):
     layer, inputs = wrapped(kind, "float64", **({"strides": 2, "padding": "same"} if "Conv" in kind else {}))
     layer.power_iteration()
     inputs = tf.constant(inputs, tf.float64)
@@ -134,7 +134,7 @@ def test_gradient_is_equation_12(kind):
         np.testing.assert_allclose(gradient[place], (slope[0] - slope[1]) / 2e-6, rtol=1e-5)
 
 
-def test_second_derivatives_pass():
+def test_second_derivatives_are_defined():
     layer, inputs = wrapped("Conv2D", "float64")
     inputs = tf.constant(inputs, tf.float64)
 
@@ -156,7 +156,7 @@ def test_second_derivatives_pass():
     np.testing.assert_allclose(gradient[1, 2, 0, 3], (slope[0] - slope[1]) / 2e-6, rtol=1e-5)
 
 
-def test_u_is_of_length_1_and_seeded():
+def test_u_has_length_1_and_follows_the_seed():
     def u(seed):
         layer = SpectralNormalization(layers.Dense(1000), seed=seed)
         layer.build((None, 2))
@@ -170,7 +170,7 @@ def test_u_is_of_length_1_and_seeded():
 
 
 @pytest.mark.parametrize("inside_a_model", [False, True])
-def test_in_low_precision_sigma_is_not_rounded(inside_a_model):
+def test_sigma_in_low_precision_is_not_rounded(inside_a_model):
     layer = SpectralNormalization(layers.Conv2D(5, 3, dtype="mixed_bfloat16"), seed=0)
     pictures = np.random.default_rng(1).normal(size=(4, 6, 6, 3)).astype("float32")
     if inside_a_model:
@@ -199,7 +199,7 @@ def test_in_low_precision_sigma_is_not_rounded(inside_a_model):
     np.testing.assert_array_equal(lent, tf.cast(expected, tf.bfloat16))  # one rounding, after the division
 
 
-def test_inputs_reach_the_layer_as_they_come():
+def test_inputs_reach_the_layer_unchanged():
     layer, inputs = wrapped("Dense", "mixed_bfloat16")
     seen = []
     call = layer.call
@@ -236,7 +236,7 @@ def test_vectors_are_not_trained():
     assert sorted(weight.name for weight in model.non_trainable_weights) == ["u"] * 3 + ["v"] * 3
 
 
-def test_saved_and_loaded(tmp_path):
+def test_spectral_layer_can_be_saved(tmp_path):
     model = nested()
     power_iterations(model)
     pictures = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype("float32")
@@ -261,7 +261,7 @@ def test_config_keeps_seed_and_precision():
     assert again.layer.dtype_policy.name == "mixed_bfloat16" and again.variable_dtype == "float32"
 
 
-def test_exported(tmp_path):
+def test_spectral_layer_can_be_exported(tmp_path):
     model = nested()
     pictures = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype("float32")
     model.export(str(tmp_path), verbose=False)
@@ -299,14 +299,14 @@ def test_replicas_share_one_u(two_devices):
     np.testing.assert_allclose(layer.u.numpy(), unit(kernel @ unit(kernel.T @ u)), rtol=1e-4, atol=1e-6)
 
 
-def test_a_kernel_of_zeros_is_not_hidden():
+def test_kernel_of_zeros_gives_nan():
     layer, inputs = wrapped("Dense")
     layer.kernel.assign(np.zeros(layer.kernel.shape))
     layer.power_iteration()
     assert np.isnan(layer(inputs)).all()
 
 
-def test_bad_arguments():
+def test_bad_arguments_are_refused():
     for layer in (layers.DepthwiseConv2D(3), layers.ReLU(), "Dense"):
         with pytest.raises(ValueError, match=r"layer must be a Dense, .* Received: "):
             SpectralNormalization(layer)

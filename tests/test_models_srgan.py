@@ -20,7 +20,7 @@ def by_layer(network, kind):
     return [layer for layer in network.layers if isinstance(layer, kind)]
 
 
-def test_the_published_generator():
+def test_generator_has_the_published_weight_count():
     network = srgan.generator()
     block = 2 * (9 * 64 * 64 + 64 + 2 * 64) + 64  # two convolutions with batch norm, one PReLU
     expected = 81 * 3 * 64 + 64 + 64 + 16 * block + 9 * 64 * 64 + 64 + 2 * 64
@@ -30,7 +30,7 @@ def test_the_published_generator():
     assert all(prelu.alpha.shape[-1] == np.prod(prelu.alpha.shape) for prelu in by_layer(network, keras.layers.PReLU))
 
 
-def test_the_published_discriminator():
+def test_discriminator_has_the_published_weight_count():
     network = srgan.discriminator()
     convolutions = by_layer(network, keras.layers.Conv2D)
     assert [(each.filters, each.strides[0]) for each in convolutions] == [
@@ -46,7 +46,7 @@ def test_the_published_discriminator():
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_the_generator_enlarges_pictures_of_any_size(scale):
+def test_generator_enlarges_pictures_of_any_size(scale):
     network = srgan.generator(scale, channels=4, blocks=1)
     images = network(tf.random.uniform((2, 5, 7, 3), -1, 1))
     assert images.shape == (2, 5 * scale, 7 * scale, 3)
@@ -60,7 +60,7 @@ def shuffle(x):
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(count, 2 * height, 2 * width, channels // 4)
 
 
-def test_generator_by_hand():
+def test_generator_equals_numpy():
     network = srgan.generator(4, channels=2, blocks=2)
     weights = Weights(network)
     images = np.random.default_rng(1).uniform(-1, 1, (2, 4, 6, 3))
@@ -81,7 +81,7 @@ def test_generator_by_hand():
     np.testing.assert_allclose(network(images.astype("float32"), training=False), expected, atol=1e-4)
 
 
-def test_discriminator_by_hand():
+def test_discriminator_equals_numpy():
     network = srgan.discriminator(16, channels=1, dense=3)
     weights = Weights(network)
     images = np.random.default_rng(2).uniform(-1, 1, (2, 16, 16, 3))
@@ -96,14 +96,14 @@ def test_discriminator_by_hand():
     np.testing.assert_allclose(network(images.astype("float32"), training=False), expected, rtol=1e-3)
 
 
-def test_saved_and_opened_again(tmp_path):
+def test_networks_can_be_saved(tmp_path):
     network = srgan.generator(2, channels=2, blocks=1)
     network.save(tmp_path / "enlarger.keras")
     images = tf.random.uniform((1, 4, 4, 3), -1, 1)
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "enlarger.keras")(images), network(images))
 
 
-def test_pictures_and_logits_are_float32_in_bfloat16_too():
+def test_outputs_are_float32_in_bfloat16():
     with precision_policy("mixed_bfloat16"):
         networks = srgan.generator(2, 2, 1), srgan.discriminator(16, 1, 1)
     assert all(network(tf.zeros((1, 16, 16, 3))).dtype == tf.float32 for network in networks)
@@ -118,14 +118,14 @@ def test_pictures_and_logits_are_float32_in_bfloat16_too():
         (lambda: srgan.discriminator(16, dense=0), "dense must be at least 1. Received: 0"),
     ],
 )
-def test_what_is_refused(make, message):
+def test_bad_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize(("make", "less"), [(srgan.generator, 1), (srgan.small_generator, 5)])
-def test_a_pixel_depends_on_what_is_in_reach(scale, make, less):
+def test_pixels_depend_on_their_receptive_field_only(scale, make, less):
     network, reach = make(scale, channels=4, blocks=2), srgan.reach(blocks=2)
     side = 2 * reach + 5
     for weight in network.weights:  # all positive, so that nothing cancels
@@ -139,7 +139,7 @@ def test_a_pixel_depends_on_what_is_in_reach(scale, make, less):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_the_small_generator_begins_with_a_bilinear_enlargement(scale):
+def test_small_generator_begins_as_a_bilinear_enlargement(scale):
     network = srgan.small_generator(scale, channels=4, blocks=2)
     images = tf.random.stateless_uniform([2, 7, 9, 3], [0, 1], -1, 1)
     expected = images
@@ -155,7 +155,7 @@ def test_the_small_generator_begins_with_a_bilinear_enlargement(scale):
     assert low(images).dtype == tf.float32 and np.abs(low(images) - network(images)).max() < 0.1
 
 
-def test_the_small_generators_weights():
+def test_small_generator_has_its_weight_count():
     assert (
         trainable(srgan.small_generator())
         == 131_459

@@ -30,7 +30,7 @@ def convolutions(network):
     ]
 
 
-def test_the_published_generator():
+def test_generator_has_the_published_weight_count():
     network = srresnet.generator(128, 128, tag_count=34)
     conv, norm = 9 * 64 * 64 + 64, 2 * 64
     expected = (128 + 34 + 1) * 64 * 16 * 16 + norm  # dense
@@ -42,7 +42,7 @@ def test_the_published_generator():
     assert network.output_shape == (None, 128, 128, 3)
 
 
-def test_the_published_discriminator():
+def test_discriminator_has_the_published_weight_count():
     network = srresnet.discriminator(128, tag_count=34)
     expected = []
     for kernel, width in ((4, 32), (4, 64), (4, 128), (3, 256), (3, 512)):
@@ -58,7 +58,7 @@ def test_the_published_discriminator():
 
 
 @pytest.mark.parametrize(("size", "doublings", "widest"), [(32, 1, 256), (64, 2, 512), (128, 3, 1024)])
-def test_other_sizes(size, doublings, widest):
+def test_networks_have_other_sizes(size, doublings, widest):
     generator = srresnet.generator(size, 5, channels=2, blocks=1)
     assert generator.input_shape == (None, 5) and generator.output_shape == (None, size, size, 3)
     assert convolutions(generator) == [(3, 2, 1)] * 3 + [(3, 8, 1)] * doublings + [(9, 3, 1)]
@@ -73,7 +73,7 @@ def test_other_sizes(size, doublings, widest):
     assert discriminator(images).shape == (3,)
 
 
-def test_generator_by_hand():
+def test_generator_equals_numpy():
     """One block and one doubling, in NumPy, with every weight drawn at random."""
     network = srresnet.generator(32, 2, channels=2, blocks=1, tag_count=1)
     weights = Weights(network)
@@ -98,7 +98,7 @@ def test_generator_by_hand():
     assert weights.all_taken()
 
 
-def test_discriminator_by_hand():
+def test_discriminator_equals_numpy():
     """Blocks are conv, LeakyReLU, conv, add, LeakyReLU: with all kernels zero but the first and the heads'."""
     network = srresnet.discriminator(32, channels=1, blocks=1, tag_count=2)
     images = tf.random.uniform((2, 32, 32, 3), -1, 1)
@@ -114,7 +114,7 @@ def test_discriminator_by_hand():
     np.testing.assert_allclose(block(images)[:, 5, 5], np.full((2, 1), 0.2 * (-0.2 - 9 + 0.1)), rtol=1e-5)
 
 
-def test_tags_go_in_and_come_out():
+def test_tags_are_input_and_output():
     generator = srresnet.generator(32, 5, channels=2, blocks=1, tag_count=3)
     latents, tags = tf.random.normal((4, 5)), tf.constant([[1.0, -1.0, 1.0]] * 4)
     for other in ([latents + 1, tags], [latents, -tags]):
@@ -124,14 +124,14 @@ def test_tags_go_in_and_come_out():
     assert logits.dtype == tag_logits.dtype == tf.float32
 
 
-def test_a_logit_is_one_pictures():
+def test_logits_depend_on_their_picture_only():
     images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
     critic = srresnet.discriminator(32, channels=2, blocks=1)
     np.testing.assert_allclose(critic(images, training=True)[:2], critic(images[:2], training=True), rtol=1e-4)
 
 
 @pytest.mark.parametrize("make", [srresnet.generator, srresnet.discriminator])
-def test_spectral_norm_is_around_every_layer(make):
+def test_spectral_norm_wraps_every_layer(make):
     plain = make(32, channels=2, blocks=1, tag_count=2)
     network = make(32, channels=2, blocks=1, tag_count=2, spectral_norm=True)
     count = sum(isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) for layer in plain.layers)
@@ -140,7 +140,7 @@ def test_spectral_norm_is_around_every_layer(make):
     assert trainable(network) == trainable(plain)
 
 
-def test_low_precision_stays_inside():
+def test_low_precision_keeps_outputs_and_weights_in_float32():
     with precision_policy("mixed_bfloat16"):
         networks = srresnet.generator(32, 5, 2, 1, spectral_norm=True), srresnet.discriminator(32, 2, 1)
     images = networks[0](tf.random.normal((4, 5)))
@@ -150,7 +150,7 @@ def test_low_precision_stays_inside():
         assert {weight.dtype for weight in network.weights} == {"float32"}
 
 
-def test_saved_and_loaded(tmp_path):
+def test_networks_can_be_saved(tmp_path):
     latents = tf.random.normal((2, 5))
     network = srresnet.generator(32, 5, channels=2, blocks=1, spectral_norm=True)
     network.save(tmp_path / "generator.keras")
@@ -161,7 +161,7 @@ def deviates(kernel, deviation):
     return abs(kernel.std() / deviation - 1) < 4 / np.sqrt(2 * kernel.size)
 
 
-def test_initial_weights():
+def test_initial_weights_follow_their_rules():
     *hidden, last = kernels(srresnet.generator(32, 8, 16, 1))
     assert len(hidden) == 5 and all(deviates(kernel, np.sqrt(2 / np.prod(kernel.shape[:-1]))) for kernel in hidden)
     assert deviates(last, 2 * np.sqrt(2 / (81 * 16)))
@@ -170,7 +170,7 @@ def test_initial_weights():
         assert deviates(kernel, np.sqrt(2 / fans))
 
 
-def test_pictures_begin_grey_and_change_slowly():
+def test_generator_begins_grey_and_changes_slowly():
     network = srresnet.generator(64, 128, 48, 4)
     before_tanh = keras.Model(network.input, network.layers[-2].output)
     latents = tf.random.stateless_normal((64, 128), (0, 1))
@@ -194,6 +194,6 @@ def test_pictures_begin_grey_and_change_slowly():
         ({"tag_count": -1}, "tag_count must be at least 0. Received: -1"),
     ],
 )
-def test_bad_arguments(make, options, message):
+def test_bad_arguments_are_refused(make, options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)

@@ -62,7 +62,7 @@ def colours_by_hand(layer, x, w):
     return numpy_layers.modulated_conv(x, float64(layer.kernel), s, demodulate=False) + float64(layer.bias)
 
 
-def test_synthesis_against_numpy():
+def test_synthesis_equals_numpy():
     network = redrawn(stylegan2.synthesis(**SMALL, w_size=W))
     styles, noise = normal(2, 6, W), normal(2, 16 + 2 * 64 + 2 * 256, seed=1)
     w, rest = float64(styles), float64(noise)
@@ -89,7 +89,7 @@ def dense_by_hand(layer, x):
     )
 
 
-def test_mapping_against_numpy():
+def test_mapping_equals_numpy():
     network = redrawn(mapping(Z, W, 2, TAGS, embedding_noise=0.5))
     inputs = generator_inputs()[:3]
     latents, known, noise = (float64(each) for each in inputs)
@@ -107,7 +107,7 @@ def conv_by_hand(layer, x):
     return np.sqrt(2) * numpy_layers.relu(x + layer.gain * float64(layer.bias), 0.2) if layer.activate else x
 
 
-def test_discriminator_against_numpy():
+def test_discriminator_equals_numpy():
     network = redrawn(discriminator(tag_count=TAGS, projection=True, tag_head=True))
     images, known = normal(4, 16, 16, 3), tags(4)
     layer = network.get_layer
@@ -146,7 +146,7 @@ def counted(image_size, base, most, mapping_layers=2, size=512):
     ("image_size", "base", "most", "published"),
     [(64, 4096, 256, (5.5, 4.7)), (64, 2048, 128, (2.1, 1.2)), (16, 2048, 64, None)],
 )
-def test_number_of_weights(image_size, base, most, published):
+def test_networks_have_the_published_weight_counts(image_size, base, most, published):
     options = {"channel_base": base, "channel_max": most}
     g = stylegan2.generator(image_size, mapping_layers=2, **options)
     d = stylegan2.discriminator(image_size, **options)
@@ -156,7 +156,7 @@ def test_number_of_weights(image_size, base, most, published):
         assert tuple(round(count / 1e6, 1) for count in trainable) == published
 
 
-def test_inputs_and_outputs():
+def test_networks_have_inputs_and_outputs():
     g = generator()
     assert [each.name for each in g.inputs] == ["latents", "tags", "embedding_noise", "noise"]
     assert [each.name for each in generator(0, 0.0).inputs] == ["latents", "noise"]
@@ -166,7 +166,7 @@ def test_inputs_and_outputs():
 
 
 @pytest.mark.parametrize("which", range(4))
-def test_every_input_tells(which):
+def test_every_input_changes_the_output(which):
     g = redrawn(generator())
     one, other = generator_inputs(), generator_inputs()
     other[which] = -other[which]
@@ -183,7 +183,7 @@ def test_tags_change_the_logits():
     assert d([images, tags(4)]).shape == (4,)
 
 
-def test_styles_can_be_mixed():
+def test_synthesis_takes_mixed_styles():
     # Coarse styles of one, fine ones of another: the 4x4 stage is the first one's, and the whole neither's.
     network = redrawn(stylegan2.synthesis(**SMALL, w_size=W))
     one, other, noise = normal(1, 6, W), normal(1, 6, W, seed=1), normal(1, stylegan2.noise_size(16))
@@ -194,7 +194,7 @@ def test_styles_can_be_mixed():
     assert min(np.abs(whole[0] - whole[2]).max(), np.abs(whole[1] - whole[2]).max()) > 1e-2
 
 
-def test_truncation():
+def test_truncation_pulls_styles_to_the_mean():
     styles, average = normal(2, 6, W), normal(W, seed=1)
     np.testing.assert_allclose(truncate(styles, average, 1.0), styles, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(truncate(styles, average, 0.0), np.broadcast_to(average, (2, 6, W)), atol=1e-6)
@@ -205,7 +205,7 @@ def test_truncation():
     np.testing.assert_allclose(truncate(styles, own, 0.0)[1, 3], -average, atol=1e-6)
 
 
-def test_average_style():
+def test_average_style_is_a_moving_average():
     g = generator()
     inputs = generator_inputs()
     g(inputs, training=True)
@@ -218,7 +218,7 @@ def test_average_style():
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-def test_saved_and_loaded(tmp_path, precision):
+def test_networks_can_be_saved(tmp_path, precision):
     with precision_policy(precision):
         networks = generator(), discriminator(tag_count=TAGS, projection=True, tag_head=True)
     arguments = generator_inputs(), [normal(4, 16, 16, 3), tags(4)]
@@ -246,7 +246,7 @@ def penalty_gradients(network, inputs):
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-def test_second_order_gradients_of_the_discriminator(precision):
+def test_discriminator_second_order_gradients_are_finite(precision):
     with precision_policy(precision):
         d = discriminator(tag_count=TAGS, projection=True)
     gradients = penalty_gradients(d, [normal(4, 16, 16, 3), tags(4)])
@@ -257,7 +257,7 @@ def test_second_order_gradients_of_the_discriminator(precision):
             assert np.abs(gradient).max() > 0, path
 
 
-def test_r1_gradient_is_its_difference_quotient():
+def test_r1_gradient_equals_its_difference_quotient():
     d = discriminator()
     images = normal(4, 16, 16, 3)
     gradients = penalty_gradients(d, [images])
@@ -310,7 +310,7 @@ def test_bfloat16_is_close_to_float32():
         assert 0 < np.abs(found - expected).max() < 0.03 * np.abs(expected).max() + 0.01
 
 
-def test_where_precision_is_low():
+def test_low_precision_is_used_at_the_highest_resolutions():
     with precision_policy("mixed_bfloat16"):
         g, d = generator(image_size=128, channel_base=256), discriminator(image_size=128, channel_base=256)
     synthesis = g.get_layer("synthesis")
@@ -332,12 +332,12 @@ def test_channels_are_at_least_one(build, channels):
 
 @pytest.mark.parametrize("size", [8, 24])
 @pytest.mark.parametrize("build", [stylegan2.generator, stylegan2.discriminator])
-def test_sizes(build, size):
+def test_sizes_are_powers_of_two(build, size):
     with pytest.raises(ValueError, match=f"image_size must be a power of two from 16. Received: {size}"):
         build(size)
 
 
-def test_arguments_that_cannot_be():
+def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match=r"embedding_noise must be at least 0, and 0 without tags. Received: 0.5"):
         mapping(Z, W, embedding_noise=0.5)
     with pytest.raises(ValueError, match=r"mapping_layers must be at least 1. Received: 0"):

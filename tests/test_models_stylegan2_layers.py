@@ -40,12 +40,12 @@ def by_hand(layer, x, w, noise):
 
 
 @pytest.mark.parametrize("resampling", [None, "up"])
-def test_styled_convolution_is_a_kernel_a_picture(resampling):
+def test_styled_convolution_equals_one_kernel_for_each_picture(resampling):
     layer, inputs = styled(resampling)
     np.testing.assert_allclose(layer(inputs), by_hand(layer, *inputs), rtol=1e-4, atol=1e-4)
 
 
-def test_styled_convolution_in_bfloat16():
+def test_styled_convolution_in_bfloat16_is_close():
     layer, inputs = styled("up", dtype="mixed_bfloat16")
     result = layer(inputs)
     assert result.dtype == tf.bfloat16
@@ -79,14 +79,14 @@ def test_demodulated_variance_is_one(resampling):
     np.testing.assert_allclose(before.var(), expected, rtol=0.1)
 
 
-def test_clamp():
+def test_clamp_limits_values():
     layer, inputs = styled()
     layer.bias.assign(1e4 * np.array([1.0, -1.0, 1.0, -1.0, 0.0]))
     result = layer(inputs).numpy()
     assert (result[..., 0] == 256).all() and (result[..., 1] == -256).all() and np.abs(result[..., 4]).max() < 256
 
 
-def test_no_gradient_passes_the_clamp():
+def test_clamp_stops_gradients():
     x = tf.constant([[[[-3e3, -1.0, 2.0, 3e3]]]])
     layer = EqualizedConv2D(4, 1)
     layer.build(x.shape)
@@ -103,7 +103,7 @@ def test_no_gradient_passes_the_clamp():
     np.testing.assert_allclose(outer.gradient(slopes, x)[0, 0, 0], [0, -2 * a**3, 4 * b**3, 0], rtol=1e-5)
 
 
-def test_to_rgb():
+def test_to_rgb_equals_numpy():
     layer = drawn(ToRGB(), (None, 4, 4, 6), (None, 7))
     x, w = normal(3, 4, 4, 6), normal(3, 7, seed=1)
     s = numpy_layers.equalized_dense(w, float64(layer.affine.kernel), float64(layer.affine.bias)) / np.sqrt(6)
@@ -114,7 +114,7 @@ def test_to_rgb():
 @pytest.mark.parametrize("resampling", [None, "up", "down"])
 @pytest.mark.parametrize("side", [1, 3])
 @pytest.mark.parametrize("activate", [True, False])
-def test_convolution(side, resampling, activate):
+def test_convolution_equals_numpy(side, resampling, activate):
     layer = drawn(EqualizedConv2D(5, side, resampling, activate=activate, gain=0.7), (None, 4, 4, 6))
     x = normal(3, 4, 4, 6)
     expected = numpy_layers.resampled_conv(x, float64(layer.kernel) / np.sqrt(side * side * 6), resampling)
@@ -125,7 +125,7 @@ def test_convolution(side, resampling, activate):
 
 @pytest.mark.parametrize("rate", [1.0, 0.01])
 @pytest.mark.parametrize("activate", [True, False])
-def test_dense(rate, activate):
+def test_dense_equals_numpy(rate, activate):
     layer = drawn(EqualizedDense(5, activate=activate, learning_rate=rate), (None, 6))
     x = normal(3, 6)
     kernel, bias = (float64(each) for each in (layer.kernel, layer.bias))
@@ -133,7 +133,7 @@ def test_dense(rate, activate):
     np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_first_weights():
+def test_initial_weights_are_normal():
     slow, styles = EqualizedDense(300, learning_rate=0.01), EqualizedDense(5, bias=1.0)
     slow.build((None, 200))
     styles.build((None, 6))
@@ -141,12 +141,12 @@ def test_first_weights():
     np.testing.assert_array_equal(styles.bias, 1)
 
 
-def test_second_moment_norm():
+def test_second_moment_norm_equals_numpy():
     x = 7 * normal(3, 6)
     np.testing.assert_allclose(SecondMomentNorm()(x), numpy_layers.second_moment_norm(x), rtol=1e-5)
 
 
-def test_style_average_moves_in_training_alone():
+def test_style_average_moves_in_training_only():
     layer = StyleAverage()
     batches = [normal(4, 3, seed=seed) for seed in range(3)]
     expected = np.zeros(3)
@@ -158,7 +158,7 @@ def test_style_average_moves_in_training_alone():
     assert layer.trainable_weights == []
 
 
-def test_style_average_on_two_devices_is_that_on_one(two_devices):
+def test_style_average_on_two_devices_equals_one(two_devices):
     batch = np.float32(normal(8, 3))
     one = StyleAverage(decay=0.5)
     one(batch, training=True)
@@ -174,14 +174,14 @@ def test_style_average_on_two_devices_is_that_on_one(two_devices):
         np.testing.assert_allclose(value, one.average, rtol=1e-5)
 
 
-def test_noise_in_training_alone():
+def test_noise_is_drawn_in_training_only():
     values, noise = normal(4, 3), normal(4, 3, seed=1)
     layer = ScaledNoise(0.5)
     np.testing.assert_allclose(layer([values, noise], training=True), values + 0.5 * noise, rtol=1e-5)
     np.testing.assert_array_equal(layer([values, noise], training=False), np.float32(values))
 
 
-def test_the_noise_of_a_new_layer_counts_nothing_but_is_learned():
+def test_noise_strength_begins_at_0_and_is_learned():
     layer = StyledConv2D(5)
     inputs = [tf.constant(each, tf.float32) for each in styled()[1]]
     with tf.GradientTape() as tape:
@@ -191,7 +191,7 @@ def test_the_noise_of_a_new_layer_counts_nothing_but_is_learned():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_saved_and_loaded(tmp_path, dtype):
+def test_layers_can_be_saved(tmp_path, dtype):
     maps, w, noise = keras.Input((4, 4, 6)), keras.Input((7,)), keras.Input((8, 8, 1))
     x = StyledConv2D(5, "up", dtype=dtype)([maps, StyleAverage(0.9)(EqualizedDense(7, True, 1.0, 0.1)(w)), noise])
     x = EqualizedConv2D(6, 3, "down", gain=0.5, dtype=dtype)(x)
@@ -205,6 +205,6 @@ def test_saved_and_loaded(tmp_path, dtype):
     assert [layer.get_config() for layer in loaded.layers] == [layer.get_config() for layer in model.layers]
 
 
-def test_resampling_is_known():
+def test_resampling_must_be_known():
     with pytest.raises(ValueError, match=r"resampling must be None, 'up' or 'down'. Received: 'left'"):
         EqualizedConv2D(4, 3, "left")

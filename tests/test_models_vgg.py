@@ -29,7 +29,7 @@ def keras_network():
     return model
 
 
-def test_layers_answer_as_those_of_keras_do():
+def test_layers_equal_keras():
     network = tiny_vgg.tiny_vgg()
     expected = keras_network()(pixels()[..., ::-1] - np.float32(tiny_vgg.MEAN))
     assert network.layers == list(expected)
@@ -43,14 +43,14 @@ def test_layers_answer_as_those_of_keras_do():
     assert network(tf.constant(pixels(20)), ("conv4_2",))[0].shape == (2, 3, 3, 6)
 
 
-def test_lower_precision_is_near():
+def test_lower_precision_is_close():
     network = tiny_vgg.tiny_vgg()
     exact, near = (network(tf.constant(pixels()), ("conv4_2",), dtype=name)[0] for name in ("float32", "bfloat16"))
     assert near.dtype == tf.float32
     assert 0 < np.linalg.norm(exact - near) / np.linalg.norm(exact) < 0.05
 
 
-def test_layers_that_are_not_there():
+def test_unknown_layers_are_refused():
     with pytest.raises(ValueError, match=r"layer must be one of conv1_1, .*, conv4_2 of tiny. Received: 'conv5_1'"):
         tiny_vgg.tiny_vgg()(tf.constant(pixels()), ("conv5_1",))
     with pytest.raises(ValueError, match=r"network must be one of hed_vgg16, vgg19. Received: 'vgg11'"):
@@ -58,13 +58,13 @@ def test_layers_that_are_not_there():
 
 
 @tiny_vgg.installed
-def test_the_network_of_edges():
+def test_hed_vgg16_has_the_packaged_weights():
     network = vgg.open_vgg("hed_vgg16")
     assert network.layers[-1] == "conv5_3" and len(network.layers) == 13
     assert network(tf.constant(pixels(32)), ("conv4_3",))[0].shape == (2, 4, 4, 512)
 
 
-def test_vgg19_is_that_of_keras(monkeypatch):
+def test_vgg19_equals_keras(monkeypatch):
     with keras.device("cpu"):
         network = keras.applications.VGG19(include_top=False, weights=None)
     monkeypatch.setattr(keras.applications, "VGG19", lambda **options: network)
@@ -77,7 +77,7 @@ def test_vgg19_is_that_of_keras(monkeypatch):
     np.testing.assert_allclose(found(tf.constant(images), ("conv3_4",), True)[0], expected, rtol=1e-3, atol=1e-3)
 
 
-def test_vgg19_without_internet(monkeypatch):
+def test_vgg19_without_internet_names_the_reason(monkeypatch):
     def refused(**options):
         raise Exception("URL fetch failure on https://example.org/vgg19.h5: None -- unreachable")
 

@@ -29,7 +29,7 @@ def wheel(tmp_path_factory):
     return path
 
 
-def test_no_file_is_missing_and_none_is_a_stranger(wheel):
+def test_wheel_has_all_files_and_no_others(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "tfanime").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == code
@@ -48,7 +48,7 @@ def test_no_file_is_missing_and_none_is_a_stranger(wheel):
     assert len(beside) > 6 and beside <= set(names)
 
 
-def test_type_checkers_know_what_the_package_gives():
+def test_package_stub_lists_its_names():
     stub = (ROOT / "tfanime" / "__init__.pyi").read_text()
     declared = {name: module for module, name in re.findall(r"^from (\S+) import (\w+) as \2$", stub, re.MULTILINE)}
     assert declared == tfanime._PUBLIC
@@ -67,7 +67,7 @@ def test_type_checkers_know_what_the_package_gives():
     ],
 )
 @pytest.mark.parametrize("place", ["wheel", "checkout"])
-def test_published_names_are_found(wheel, tmp_path, arguments, line, place):
+def test_published_names_are_found_in_wheel_and_checkout(wheel, tmp_path, arguments, line, place):
     if place == "wheel":
         zipfile.ZipFile(wheel).extractall(tmp_path)
     environment = os.environ | {"PYTHONPATH": str(tmp_path if place == "wheel" else ROOT)}

@@ -18,7 +18,7 @@ def generator(tmp_path_factory):
     return open_generator(page_sites.write(tmp_path_factory.mktemp("generators"), "faces", KONACHAN26))
 
 
-def test_what_is_fetched_is_what_is_pinned(tmp_path, monkeypatch):
+def test_runtime_refuses_files_that_are_not_pinned(tmp_path, monkeypatch):
     lock = json.loads(runtime.LOCK.read_text())
     name = "lit-html"
     try:
@@ -30,18 +30,18 @@ def test_what_is_fetched_is_what_is_pinned(tmp_path, monkeypatch):
         runtime.fetch_from_npm(name, lock["npm"][name] | {"integrity": "sha512-other"}, tmp_path)
 
 
-def test_without_npm_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+def test_runtime_without_npm_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime.shutil, "which", lambda *_, **__: None)
     with pytest.raises(OSError, match="install Node"):
         runtime.fetch_from_npm("lit-html", {"version": "1", "integrity": "", "files": []}, tmp_path)
 
 
-def test_licences_are_carried():
+def test_runtime_has_licences():
     text = (runtime.folder() / runtime.LICENCES).read_text(encoding="utf-8")
     assert "Microsoft Corporation" in text and "BSD 3-Clause" in text and "lit-html" in text
 
 
-def test_fewer_bits_are_smaller_and_near(generator):
+def test_networks_of_fewer_bits_are_smaller_and_close(generator):
     found = {bits: networks(generator, bits) for bits in (16, 8)}
     sizes = {bits: len(each.files["network"]) for bits, each in found.items()}
     assert sizes[8] < 0.65 * sizes[16]
@@ -51,7 +51,7 @@ def test_fewer_bits_are_smaller_and_near(generator):
         networks(generator, 4)
 
 
-def test_a_network_that_onnx_changes_is_refused(generator, monkeypatch):
+def test_networks_refuse_onnx_that_differs(generator, monkeypatch):
     from tfanime.page import networks as module
 
     monkeypatch.setattr(module, "TOLERANCE", 1e-9)
@@ -59,7 +59,7 @@ def test_a_network_that_onnx_changes_is_refused(generator, monkeypatch):
         networks(generator)
 
 
-def test_a_site_names_files_by_their_contents(generator, tmp_path):
+def test_site_names_files_by_their_contents(generator, tmp_path):
     model = build.page_model(generator, "faces", "faces")
     first = build.site([model])
     assert first == build.site([model])
@@ -71,18 +71,31 @@ def test_a_site_names_files_by_their_contents(generator, tmp_path):
     assert files == set(other)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "mine" / "sw.js").write_text("self.skipWaiting();")  # of another site
     with pytest.raises(ValueError, match="must be a new or empty folder"):
         build.write_folder(first, tmp_path / "mine")
+    (tmp_path / "site" / "files" / "thesis.pdf").write_text("dear")
+    build.write_folder(first, tmp_path / "site")
+    assert (tmp_path / "site" / "files" / "thesis.pdf").is_file()
 
 
-def test_names_cannot_end_a_block_of_data(generator):
+def test_page_is_made_without_directions_of_older_weights(tmp_path, capsys):
+    folder = page_sites.write(tmp_path, "faces")
+    page_sites.write_two_directions(folder)
+    page_sites.write(tmp_path, "faces", seed=5)  # trained on
+    assert not page.main([str(folder), "--out", str(tmp_path / "site"), "--bits", "8"])
+    assert "is shown without its directions: " in capsys.readouterr().err
+    assert '"directions": []' in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_site_escapes_names_in_data(generator):
     model = build.page_model(generator, "</script><script>alert(1)</script>", "x")
     html = build.site([model])["index.html"].decode()
     assert "<script>alert" not in html
     assert "<script>alert" not in build.single_file([model])
 
 
-def test_the_command_writes_a_folder_and_a_file(tmp_path, capsys):
+def test_page_command_writes_a_folder_or_a_file(tmp_path, capsys):
     folder = page_sites.write(tmp_path, "faces", KONACHAN26)
     page_sites.write_two_directions(folder)
     rows = [{"tag": "red_hair", "shown": {"judge": {"yes": 1, "count": 4}}, "unasked": {}}]
@@ -105,13 +118,13 @@ def test_the_command_writes_a_folder_and_a_file(tmp_path, capsys):
         (["--port", "-1"], "--port must be from 0 to 65535"),
     ],
 )
-def test_wrong_flags_are_one_line(flags, message, capsys):
+def test_page_command_errors_are_one_line(flags, message, capsys):
     with pytest.raises(SystemExit):
         page.main(["runs/none", *flags])
     assert message in capsys.readouterr().err
 
 
-def test_the_onnx_file_says_how_seeds_are_drawn(generator):
+def test_onnx_metadata_describes_the_seeds(generator):
     """Its text, followed to the letter, gives TensorFlow's latents."""
     mask = 0xFFFFFFFF
 

@@ -68,7 +68,7 @@ def rgba(image):
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [(16, 16), (13, 37), (1, 1)])
 @pytest.mark.parametrize("index", [0, 1])
-def test_redrawn_pictures_are_those_of_tensorflow(page, networks, index, size):
+def test_redrawn_pictures_equal_tensorflow(page, networks, index, size):
     image = tiny_pictures.pictures(1, *size, seed=3)[0]
     height, width, data = page.evaluate(REDRAWN, [index, rgba(image), size[1], size[0]])
     expected = networks[index].images(image[None])[0].astype(int)
@@ -78,7 +78,7 @@ def test_redrawn_pictures_are_those_of_tensorflow(page, networks, index, size):
 
 
 @pytest.mark.browser
-def test_an_avatar_is_enlarged_and_saved(page, networks, tmp_path):
+def test_page_enlarges_and_saves_an_avatar(page, networks, tmp_path):
     page.check("[name=enlarged]")
     until(page, "document.getElementById('portrait').width === 32")
     small = np.array(page.evaluate("[...tfanime.state.image.data]"), np.uint8).reshape(16, 16, 4)[..., :3]
@@ -96,7 +96,7 @@ def test_an_avatar_is_enlarged_and_saved(page, networks, tmp_path):
 
 
 @pytest.mark.browser
-def test_a_picture_of_ones_own_is_redrawn_and_saved(page, networks, tmp_path):
+def test_page_redraws_and_saves_an_own_picture(page, networks, tmp_path):
     own = tmp_path / "own.png"
     Image.fromarray(tiny_pictures.pictures(1, 40, 60, seed=5)[0]).save(own)
     page.set_input_files("#file", own)
@@ -131,7 +131,7 @@ def test_a_picture_of_ones_own_is_redrawn_and_saved(page, networks, tmp_path):
 
 
 @pytest.mark.browser
-def test_one_file_redraws_too(chromium, parts, tmp_path):
+def test_single_file_redraws_pictures(chromium, parts, tmp_path):
     (tmp_path / "one.html").write_text(single_file(*parts), encoding="utf-8")
     page = chromium.new_page()
     page.goto((tmp_path / "one.html").as_uri())
@@ -141,7 +141,7 @@ def test_one_file_redraws_too(chromium, parts, tmp_path):
     page.close()
 
 
-def test_a_network_without_its_keras_model_is_refused(folder, networks):
+def test_page_tool_refuses_a_network_without_its_keras_model(folder, networks):
     from tfanime.export import export_generator
 
     exported = export_generator(networks[0], folder / "exports")
@@ -149,7 +149,7 @@ def test_a_network_without_its_keras_model_is_refused(folder, networks):
         page_tool(open_network(exported), "upscale")
 
 
-def test_a_page_needs_avatars(folder, networks):
+def test_page_command_needs_a_model_of_avatars(folder, networks):
     with pytest.raises(ValueError, match="models must have one that draws avatars from seeds"):
         page_command.main([str(folder / "upscale"), f"--out={folder / 'site'}"])
     assert not (folder / "site").exists()

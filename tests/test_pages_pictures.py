@@ -6,7 +6,7 @@ from PIL import Image
 from tfanime.pages.pictures import as_jpeg, data_uri
 
 
-def test_a_picture_lies_in_its_uri():
+def test_data_uri_contains_the_picture():
     uri = data_uri(as_jpeg(Image.new("RGBA", (9, 6), (200, 30, 60, 128)), quality=90))
     kind, _, data = uri.partition(";base64,")
     picture = Image.open(io.BytesIO(base64.b64decode(data)))

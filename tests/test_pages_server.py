@@ -53,7 +53,7 @@ def request(server, method, path, body=None, **headers):
         connection.close()
 
 
-def test_pages_files_and_values(server):
+def test_server_answers_pages_files_and_values(server):
     status, headers, body = request(server, "GET", "/")
     assert (status, headers["Content-Type"], body) == (200, "text/plain", b"page")
     assert headers["Cache-Control"] == "no-store" and headers["X-Content-Type-Options"] == "nosniff"
@@ -80,13 +80,13 @@ def test_pages_files_and_values(server):
         ("POST", "/add", b'{"add": 10}', 500, "No space left"),
     ],
 )
-def test_what_is_refused_changes_nothing(server, method, path, body, status, text):
+def test_server_refuses_bad_requests_without_changes(server, method, path, body, status, text):
     answer = request(server, method, path, body)
     assert answer[0] == status and text in json.loads(answer[2])["error"]
     assert server.count == 0 and server.answers.empty()
 
 
-def test_other_sites_are_refused(server):
+def test_server_refuses_other_sites(server):
     port = server.server_address[1]
     assert request(server, "GET", "/", Host=f"elsewhere.example:{port}")[0] == 403
     assert request(server, "GET", "/", Host="127.0.0.1:1")[0] == 403

@@ -21,21 +21,21 @@ def add(monkeypatch):
     return add
 
 
-def test_values_are_escaped_but_for_markup(add):
+def test_render_escapes_values_except_markup(add):
     add("own", "{% block title %}{{ name }}{% endblock %}{% block body %}{{ table }}{{ count | number }}{% endblock %}")
     page = template.render("own", name="<i>a</i>", table=Markup("<table></table>"), count=1234)
     assert "<title>&lt;i&gt;a&lt;/i&gt;</title>" in page and "<table></table>1,234" in page
     assert "--accent" in page and "http" not in page.replace("http-equiv", "")
 
 
-def test_a_value_that_is_missing_is_an_error(add):
+def test_render_refuses_missing_values(add):
     add("own", "{% block body %}{{ table }}{% endblock %}")
     with pytest.raises(jinja2.UndefinedError, match="table"):
         template.render("own")
 
 
 @pytest.mark.parametrize("script", ["", '{% set script = source("tfrecords/report/report.js") %}'])
-def test_no_script_runs_but_the_page_s_own(add, script):
+def test_render_allows_the_pages_own_scripts_only(add, script):
     add("own", script)
     page = template.render("own")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[1]
@@ -45,7 +45,7 @@ def test_no_script_runs_but_the_page_s_own(add, script):
     assert re.findall(r"'sha256-([^']+)'", policy) == digests and len(digests) == bool(script)
 
 
-def test_what_is_no_utf_8_is_written_as_a_question_mark(tmp_path):
+def test_write_replaces_invalid_utf_8_by_question_marks(tmp_path):
     template.write(tmp_path / "page.html", "caf\u00e9 \udcff")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == "caf\u00e9 ?"
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]

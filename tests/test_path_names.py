@@ -13,7 +13,7 @@ from tfanime.serving.server.models import load
 TINY = "--image_size=16 --channels=1 --latent_size=4 --batch_size=4 --precision=float32 --devices=cpu:1"
 
 
-def test_a_folder_of_a_group(shards, in_tmp):
+def test_paths_with_brackets_work(shards, in_tmp):
     shutil.copytree(shards, "[Group] faces*?/shards")
     run = Path("[Group] faces*?/run")
     flags = [*TINY.split(), "--data=[Group] faces*?/shards", "--epoch_steps=1", "--best_by=generator_loss"]

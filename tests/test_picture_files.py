@@ -10,7 +10,7 @@ PIXELS = tiny_pictures.pictures(1, 20, 30)[0] // 4 + 90  # dull colours, which a
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
-def test_what_is_written_is_read(tmp_path, suffix):
+def test_picture_file_round_trip(tmp_path, suffix):
     path = tmp_path / "new" / f"a{suffix}"
     path.parent.mkdir()
     write_picture(path, Picture(PIXELS))
@@ -19,7 +19,7 @@ def test_what_is_written_is_read(tmp_path, suffix):
     assert np.abs(read.pixels.astype(int) - PIXELS).mean() < (0.1 if suffix == ".png" else 6)
 
 
-def test_pictures_of_all_modes(tmp_path):
+def test_open_picture_reads_all_modes(tmp_path):
     grey = np.arange(600, dtype=np.uint16).reshape(20, 30)
     for name, image in {
         "grey": Image.fromarray(PIXELS[..., 0]),
@@ -38,7 +38,7 @@ def test_pictures_of_all_modes(tmp_path):
     assert deep.min() == 0 and deep.max() > 250
 
 
-def test_alpha_and_what_is_under_it(tmp_path):
+def test_open_picture_fills_colours_under_alpha(tmp_path):
     alpha = np.zeros((20, 30), np.uint8)
     alpha[5:15, 10:20] = 200
     hidden = np.where(alpha[..., None] > 0, PIXELS, 0).astype(np.uint8)
@@ -58,21 +58,21 @@ def test_alpha_and_what_is_under_it(tmp_path):
         assert (read.alpha is not None) == kept
 
 
-def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path):
+def test_open_picture_takes_the_first_frame_and_notes_it(tmp_path):
     frames = [Image.fromarray(np.full((8, 8, 3), grey, np.uint8)) for grey in (40, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     read = read_picture(tmp_path / "a.gif")
     assert read.note == "the first frame of an animation" and np.abs(read.pixels.astype(int) - 40).max() < 5
 
 
-def test_a_photo_is_turned_upright(tmp_path):
+def test_open_picture_applies_exif_orientation(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(PIXELS).save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, np.rot90(PIXELS, -1))
 
 
-def test_files_that_are_no_pictures(tmp_path, monkeypatch):
+def test_open_picture_refuses_other_files(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"a picture must be a PNG, .* or TIFF\. Received: '.*a\.png'"):
         read_picture(tmp_path / "a.png")
@@ -90,7 +90,7 @@ def test_files_that_are_no_pictures(tmp_path, monkeypatch):
         read_picture(tmp_path)
 
 
-def test_names_say_the_format(tmp_path):
+def test_require_picture_name_checks_the_suffix(tmp_path):
     require_picture_name("A.PNG", "out")
     with pytest.raises(ValueError, match=r"out must end in one of .png, .jpg, .jpeg, .webp. Received: 'a.bmp'"):
         require_picture_name("a.bmp", "out")

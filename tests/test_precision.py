@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfanime import precision
 
 
-def test_the_devices_decide_what_auto_means(monkeypatch):
+def test_auto_follows_the_devices(monkeypatch):
     real = tf.config.list_physical_devices
     monkeypatch.setattr(
         tf.config, "list_physical_devices", lambda kind=None: ["a GPU"] if kind == "GPU" else real(kind)
@@ -21,7 +21,7 @@ def test_the_devices_decide_what_auto_means(monkeypatch):
     assert precision.resolve_precision("auto") == "float32"
 
 
-def test_precision():
+def test_precision_sets_the_policy_of_layers():
     assert precision.resolve_precision("mixed_bfloat16") == "mixed_bfloat16"
     assert precision.resolve_precision("auto") in ("float32", "mixed_bfloat16")
     with pytest.raises(KeyError), precision.precision_policy("mixed_bfloat16"):

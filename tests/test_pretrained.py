@@ -32,13 +32,13 @@ def packed(tmp_path, cards=("faces/card.json",), kind="zip"):
     return f"file://{path}", digest
 
 
-def test_every_name_of_the_package_can_be_read():
+def test_pretrained_names_can_be_opened():
     for name in pretrained.names():
         values = (pretrained.FOLDER / f"{name}.toml").read_text()
         assert "folder" in values or "sha256" in values
 
 
-def test_avatars64_is_small_and_holds_both_players():
+def test_avatars64_is_small_and_has_both_players():
     folder = pretrained.folder_of("avatars64")
     card = read_card(folder)
     assert card["vocabulary"]["name"] == "konachan26" and card["image_size"] == [64, 64]
@@ -47,7 +47,7 @@ def test_avatars64_is_small_and_holds_both_players():
     assert open_discriminator("avatars64").input_shape == [(None, 64, 64, 3), (None, 26)]
 
 
-def test_avatars64_draws_what_tags_say():
+def test_avatars64_obeys_tags():
     generator, seeds = open_generator("avatars64"), range(16)
 
     def hue(tags):
@@ -60,7 +60,7 @@ def test_avatars64_draws_what_tags_say():
     np.testing.assert_array_equal(generator.images([5]), open_generator("avatars64").images([5]))
 
 
-def test_avatars64_x2_enlarges_what_avatars64_draws():
+def test_avatars64_x2_enlarges_avatars64():
     enlarger, avatars = open_network("avatars64_x2", kinds=["upscale"]), open_generator("avatars64").images(range(4))
     folder = pretrained.folder_of("avatars64_x2")
     assert (folder / read_card(folder)["file"]).stat().st_size <= 4 * 2**20 and enlarger.form.scale == 2
@@ -75,7 +75,7 @@ def test_avatars64_x2_enlarges_what_avatars64_draws():
     assert edges(large) > 1.05 * edges(plain)
 
 
-def test_names_and_folders_beside_them(folder):
+def test_names_lists_files_and_folder_of_reads_them(folder):
     assert pretrained.names() == []
     for name in ("b", "a"):
         (folder / f"{name}.toml").write_text(f'folder = "{name}-64"')
@@ -83,7 +83,7 @@ def test_names_and_folders_beside_them(folder):
 
 
 @pytest.mark.parametrize("kind", ["zip", "gztar"])
-def test_an_archive_is_downloaded_once(folder, tmp_path, kind):
+def test_pretrained_archive_is_downloaded_once(folder, tmp_path, kind):
     url, digest = packed(tmp_path, kind=kind)
     (folder / "faces.toml").write_text(f'url = "{url}"\nsha256 = "{digest}"\n')
     found = pretrained.folder_of("faces")
@@ -93,7 +93,7 @@ def test_an_archive_is_downloaded_once(folder, tmp_path, kind):
     assert pretrained.folder_of("faces") == found
 
 
-def test_what_is_wrong_is_said(folder, tmp_path):
+def test_pretrained_errors_name_the_cause(folder, tmp_path):
     url, digest = packed(tmp_path, ("a/card.json", "b/card.json"))
     for text, error, message in (
         (

@@ -19,7 +19,7 @@ def faces(styled, in_tmp):
     return in_tmp / "faces"
 
 
-def test_pictures_become_points_that_other_commands_take(faces, styled, styled_folder, in_tmp, capsys):
+def test_project_writes_points_that_other_commands_take(faces, styled, styled_folder, in_tmp, capsys):
     project.main(["faces", str(styled_folder), "--no_crop", "--tags=green", "--out=found", *FAST])
     printed = capsys.readouterr().out
     assert re.search(r"^a: tagger1 [0-9.]+\nb: tagger1 [0-9.]+\nwrote 2 points of w\+ to found$", printed, re.MULTILINE)
@@ -37,7 +37,7 @@ def test_pictures_become_points_that_other_commands_take(faces, styled, styled_f
 
 
 @pytest.mark.slow
-def test_without_tags_the_tagger_is_asked_and_latents_are_searched(faces, run_folder, styled_folder, in_tmp, capsys):
+def test_project_without_tags_asks_the_tagger(faces, run_folder, styled_folder, in_tmp, capsys):
     project.main(["faces/a.png", str(styled_folder), "--no_crop", "--film=false", "--space=w", *FAST])
     assert capsys.readouterr().out.startswith("tags seen: ")
     project.main(["faces/a.png", str(run_folder), "--no_crop", "--out=z", *FAST])
@@ -54,7 +54,7 @@ def test_without_tags_the_tagger_is_asked_and_latents_are_searched(faces, run_fo
         (["--distance=lpips"], 2, "--distance must be one of 'tagger', 'hed_vgg16'"),
     ],
 )
-def test_errors_are_one_line_and_a_status(arguments, status, message, faces, styled_folder, capsys):
+def test_project_errors_are_one_line_and_a_status(arguments, status, message, faces, styled_folder, capsys):
     with pytest.raises(SystemExit) as raised:
         command_line.run(lambda: project.main(["faces", str(styled_folder), "--film=false", *arguments]))
     assert raised.value.code == status
@@ -62,7 +62,19 @@ def test_errors_are_one_line_and_a_status(arguments, status, message, faces, sty
     assert error.count("\n") == 1 and re.search(message, error), error
 
 
-def test_a_picture_without_a_face(faces, styled_folder, capsys):
+def test_project_names_a_picture_without_a_face(faces, styled_folder, capsys):
     pytest.importorskip("animeface")
     with pytest.raises(ValueError, match=r"picture must show a face that animeface finds.*a.png'; --no_crop takes"):
-        project.main(["faces", str(styled_folder)])
+        project.main(["faces/a.png", str(styled_folder)])
+
+
+def test_project_leaves_out_pictures_that_it_cannot_read(faces, styled_folder, in_tmp, capsys):
+    (faces / "c.png").write_text("no picture")
+    assert project.main(["faces", str(styled_folder), "--no_crop", "--batch=1", "--film=false", *FAST]) == 1
+    printed, errors = capsys.readouterr()
+    assert (
+        printed.endswith("wrote 2 points of w+ to projected, 1 pictures left out\n") and "left out: c.png: " in errors
+    )
+    assert len(list((in_tmp / "projected").glob("*.npz"))) == 2
+    with pytest.raises(ValueError, match=r"--out must be another folder than that of the pictures. Received: 'faces'"):
+        project.main(["faces/a.png", str(styled_folder), "--out=faces"])

@@ -20,7 +20,7 @@ ELSEWHERE = {
 }
 
 
-def test_readme_names_every_stage_and_recipe():
+def test_readme_names_every_stage_and_recipe_of_the_package():
     assert [name for name, _ in STAGES if f"python -m {name}" not in README and name not in ELSEWHERE] == []
 
 

@@ -56,7 +56,7 @@ def new(source=None, **sizes):
     return dcgan.build(dcgan.Config(**SIZES | {"image_size": 16} | sizes), vocabulary)
 
 
-def test_all_of_a_run_of_the_same_networks(trained, source):
+def test_begin_with_takes_all_weights_of_equal_networks(trained, source):
     gan = new(source)
     lines = begin(gan, str(trained))
     assert [line.partition(" weights")[0].rpartition(" ")[0] for line in lines] == [
@@ -68,7 +68,7 @@ def test_all_of_a_run_of_the_same_networks(trained, source):
     assert gan.step == 0 and not same(gan.ema_generator, new(source).ema_generator)
 
 
-def test_every_kind_of_generator(trained, source, in_tmp, monkeypatch):
+def test_begin_with_takes_every_kind_of_generator(trained, source, in_tmp, monkeypatch):
     export.export(trained, "exports")
     monkeypatch.setattr(pretrained, "FOLDER", Path("names").absolute())
     shutil.copytree(trained / "generator", "names/small")
@@ -84,7 +84,7 @@ def test_every_kind_of_generator(trained, source, in_tmp, monkeypatch):
         assert same(gan.generator, expected) and same(gan.ema_generator, expected)
 
 
-def test_a_folder_with_both_players_gives_both(trained, source, tmp_path):
+def test_begin_with_takes_both_players_of_a_folder(trained, source, tmp_path):
     write_generator(tmp_path, source.ema_generator, source.inputs, {}, discriminator=source.discriminator)
     gan = new(source)
     lines = begin(gan, tmp_path)
@@ -92,7 +92,7 @@ def test_a_folder_with_both_players_gives_both(trained, source, tmp_path):
     assert same(gan.generator, source.ema_generator) and same(gan.discriminator, source.discriminator)
 
 
-def test_another_size_and_no_tags_take_what_fits(trained, source):
+def test_begin_with_takes_fitting_weights_of_another_size(trained, source):
     gan = new(image_size=32)
     generator, _, discriminator = begin(gan, trained)
     taken, _, left = generator.partition("; not taken: ")
@@ -103,7 +103,7 @@ def test_another_size_and_no_tags_take_what_fits(trained, source):
     assert f"{path_of(gan.discriminator.weights[0])} (4, 4, 3, 2)" in discriminator.partition("; not taken: ")[0]
 
 
-def test_a_run_begins_once(trained, source, shards, in_tmp, capsys):
+def test_begin_with_is_ignored_by_a_resumed_run(trained, source, shards, in_tmp, capsys):
     flags = [f"--data={shards}", *FLAGS, "--tags=priors", "--discriminator_norm=none", "--learning_rate=1e-12"]
     assert dcgan.main([*flags, "--steps=1", "--run=a", f"--begin_with={trained}"]) == 0
     assert f"begin_with {trained}: discriminator: all " in capsys.readouterr().err
@@ -114,7 +114,7 @@ def test_a_run_begins_once(trained, source, shards, in_tmp, capsys):
     assert game.step == 2 and details["config"]["steps"] == 2
 
 
-def test_nothing_fits_and_nothing_is_made(trained, shards, in_tmp):
+def test_begin_with_unfitting_weights_ends_before_the_run_folder(trained, shards, in_tmp):
     flags = [f"--data={shards}", *FLAGS, "--discriminator_norm=none", "--run=a"]
     with pytest.raises(ValueError, match=r"--begin_with must have weights that fit .* not taken: .*/kernel \(7, "):
         dcgan.main([*flags, "--kernel_size=5", "--latent_size=7", "--channels=3", f"--begin_with={trained}"])
@@ -123,7 +123,7 @@ def test_nothing_fits_and_nothing_is_made(trained, shards, in_tmp):
     assert not list(in_tmp.iterdir())
 
 
-def test_the_longest_common_sequence_is_taken():
+def test_match_takes_the_longest_common_subsequence():
     few, many = (networks.generator(size, 4, 2) for size in (16, 64))
     taken = match(few.weights, many.weights)
     ours, left = paths(each for each, _ in taken.pairs), paths(taken.left)
@@ -136,7 +136,7 @@ def test_the_longest_common_sequence_is_taken():
     assert str(whole) == f"all {len(many.weights)} weights"
 
 
-def test_norms_and_biases_alone_do_not_fit():
+def test_match_of_norms_and_biases_alone_does_not_fit():
     taken = match(networks.generator(16, 4, 2).weights, networks.generator(16, 5, 2, 5).weights)
     assert taken.pairs and not taken.fits
     assert not match(tiny_networks.generator().weights, []).fits

@@ -24,7 +24,7 @@ def layers(network, kind):
     return [layer for layer in network.layers if isinstance(layer, kind)]
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     gan = dcgan.build(dcgan.Config(channels=2))
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert isinstance(optimizer, keras.optimizers.Adam)
@@ -48,17 +48,17 @@ READ = {
 
 
 @pytest.mark.parametrize("flag", READ)
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     options = {"r1_gamma": 0.1, "discriminator_norm": "none"} if flag.startswith("r1") else {}
     assert holds(built(**options | {flag: value}))
 
 
-def test_a_game_with_tags():
+def test_tags_make_a_conditional_game():
     assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(dcgan.Config)}
     own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own <= set(READ)
@@ -77,6 +77,6 @@ def test_no_flag_is_left_out():
         ({"latent_size": 0}, r"--latent_size must be at least 1. Received: 0"),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         dcgan.Config(**options)

@@ -31,7 +31,7 @@ def built(vocabulary=recipe_flags.VOCABULARY, **options):
     return dragan.build(dragan.Config(**TINY | options), vocabulary)
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     config = dragan.Config()
     gan = dragan.build(dataclasses.replace(config, generator_channels=64, discriminator_channels=1), JIN34)
     assert sum(np.prod(weight.shape) for weight in gan.generator.trainable_weights) == 4_352_643
@@ -68,18 +68,18 @@ READ = {
 
 
 @pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(dragan.Config)}
     own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own <= set(READ)
 
 
-def test_with_and_without_tags():
+def test_tags_none_makes_an_unconditional_game():
     assert recipe_flags.has_tags(built(), built(None), adversarial_weight=3.0)
     assert built(None).terms == (Term(dragan_term, "discriminator", 10.0, measure=deviation),)
 
@@ -95,13 +95,13 @@ def test_with_and_without_tags():
         ({"adversarial_weight": 0.0}, "--adversarial_weight must be above 0. Received: 0.0"),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         dragan.Config(**options)
 
 
 @pytest.mark.slow
-def test_from_shards_to_avatars_by_tags(shards, in_tmp, capsys):
+def test_dragan_trains_on_shards_and_draws_by_tags(shards, in_tmp, capsys):
     flags = [f"--{name}={value}" for name, value in TINY.items()]
     flags += ["--precision=float32", "--learning_rate=0.05", "--steps=3", f"--data={shards}", "--run=a"]
     assert dragan.main([*flags, "--tags=frequencies"]) == 0
@@ -137,7 +137,7 @@ def test_from_shards_to_avatars_by_tags(shards, in_tmp, capsys):
         dragan.main([*flags, "--tags=priors", f"--run={plain}"])
 
 
-def test_shards_without_a_vocabulary(in_tmp, shards, monkeypatch):
+def test_shards_without_a_vocabulary_need_tags_none(in_tmp, shards, monkeypatch):
     whole = data.load(shards)
     monkeypatch.setattr(data, "load", lambda *arguments, **options: dataclasses.replace(whole, vocabulary=None))
     with pytest.raises(ValueError, match=r"--tags must be none for shards without a vocabulary. Received: 'priors'"):

@@ -39,7 +39,7 @@ TINY = [
 WGAN = [*TINY, "--critic_steps=2"]
 
 
-def test_a_resumed_training_is_the_undisturbed_one(shards, in_tmp, capsys):
+def test_resumed_training_equals_an_undisturbed_one(shards, in_tmp, capsys):
     common = [f"--data={shards}", *WGAN, "--seed=3", "--epoch_steps=2", "--sample_steps=3"]
     assert wgan.main([*common, "--run=whole", "--steps=5"]) == 0
     text = capsys.readouterr().out
@@ -81,7 +81,7 @@ for command in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(shards, in_tmp):
+def test_deterministic_training_resumed_in_a_new_process_has_the_same_bits(shards, in_tmp):
     common = f"--data={shards} --deterministic --horizontal_flip --seed=3 --epoch_steps=2 --sample_steps=2"
     common = f"{common} {' '.join(TINY).replace('batch_size=4', 'batch_size=8')}"
     games = {
@@ -117,7 +117,7 @@ def test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once(sha
 
 
 @pytest.mark.slow
-def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
+def test_interrupted_training_equals_an_undisturbed_one(shards, in_tmp, monkeypatch, capsys):
     keras.Sequential([layers.Input((16, 16, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)]).save("pool.keras")
     value = open_network("pool.keras").value
     flags = [f"--data={shards}", *WGAN, "--epoch_steps=2", "--sample_steps=3", f"--best_by={value}", "--steps=7"]
@@ -154,7 +154,7 @@ def test_a_training_that_signals_break_off_is_the_undisturbed_one(shards, in_tmp
 
 
 @pytest.mark.slow
-def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, capsys):
+def test_best_state_is_kept_over_restarts_and_drawn(shards, in_tmp, capsys):
     flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--epoch_steps=1", "--checkpoint_minutes=1e-9"]
     assert wgan.main([*flags, "--run=a", "--steps=3", "--best_by=generator_loss", "--best_mode=max"]) == 0
     assert wgan.main(["--run=a", "--steps=5"]) == 0
@@ -180,7 +180,7 @@ def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, c
     assert "wrote 2 avatars to five" in capsys.readouterr().out
     export.main(["a", "exports", "--checkpoint=5"])
     assert generate.open_generator("exports").card["training"]["step"] == 5
-    with pytest.raises(ValueError, match=r"checkpoint must be left out for what is no run folder. Received: 'best'"):
+    with pytest.raises(ValueError, match=r"checkpoint must be left out unless model is a run folder. Received: 'best'"):
         generate.open_generator("exports", "best")
 
     before = {path: path.read_bytes() for path in Path("a").rglob("*.*") if "checkpoints" not in path.parts}
@@ -190,7 +190,7 @@ def test_the_best_state_is_kept_over_restarts_and_can_be_drawn(shards, in_tmp, c
     assert {path: path.read_bytes() for path in Path("a").rglob("*.*")} == before
 
 
-def test_the_generator_of_the_newest_checkpoint_comes_back(shards, in_tmp, monkeypatch):
+def test_generator_folder_is_restored_from_the_newest_checkpoint(shards, in_tmp, monkeypatch):
     flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--checkpoint_minutes=1e-9", "--run=a"]
 
     def full(folder, network, inputs, provenance):
@@ -216,7 +216,7 @@ def test_the_generator_of_the_newest_checkpoint_comes_back(shards, in_tmp, monke
 
 
 @pytest.mark.slow
-def test_a_best_metric_that_is_none(shards, in_tmp):
+def test_best_by_refuses_an_unknown_metric(shards, in_tmp):
     flags = [f"--data={shards}", *WGAN, "--run=a", "--steps=4", "--epoch_steps=2"]
     with pytest.raises(ValueError, match=r"best_by must be one of the metrics discriminator_gradient_norm, .*'kid'"):
         wgan.main([*flags, "--best_by=kid"])
@@ -226,7 +226,7 @@ def test_a_best_metric_that_is_none(shards, in_tmp):
 
 
 @pytest.mark.slow
-def test_a_run_that_became_infinite_needs_other_settings_and_so_another_run(shards, in_tmp):
+def test_infinite_losses_end_the_run_and_advise_another(shards, in_tmp):
     flags = [f"--data={shards}", *TINY, "--critic_steps=1", "--clip=1e30", "--optimizer=sgd", "--learning_rate=1e3"]
     ends = set()
     for _ in range(2):  # it goes on at the last good checkpoint, and ends where it ended before
@@ -242,7 +242,7 @@ def test_a_run_that_became_infinite_needs_other_settings_and_so_another_run(shar
 
 
 @pytest.mark.slow
-def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
+def test_profile_belongs_to_one_start(shards, in_tmp, capsys):
     flags = [f"--data={shards}", *WGAN, "--run=a", "--epoch_steps=1"]
     assert wgan.main([*flags, "--steps=3", "--profile=2,3"]) == 0
     (trace,) = Path("a/tensorboard/plugins/profile").glob("*/*.xplane.pb")
@@ -253,7 +253,7 @@ def test_a_profile_is_of_one_start(shards, in_tmp, capsys):
     assert len(list(trace.parent.parent.iterdir())) == 1 and "profile" not in RunFolder("a").config.read_text()
 
 
-def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
+def test_bad_settings_leave_no_run_folder(shards, in_tmp):
     with pytest.raises(ValueError, match=r"--batch_size must be at most the 48 pictures. Received: 49"):
         wgan.main([f"--data={shards}", *WGAN, "--run=a", "--batch_size=49"])
     with pytest.raises(ValueError, match=r"--batch_size must be a multiple of --accumulate, 3, on each of 1 .*: 4"):
@@ -275,7 +275,7 @@ def test_what_cannot_be_trained_leaves_no_run(shards, in_tmp):
     assert not Path("a").exists() and len(list(Path("other").iterdir())) == 1
 
 
-def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypatch):
+def test_precision_seed_and_batches_follow_the_flags(shards, in_tmp, monkeypatch):
     class Enough(Exception):
         pass
 
@@ -307,7 +307,7 @@ def test_precision_seed_and_batches_are_those_asked_for(shards, in_tmp, monkeypa
     assert weights[0] == weights[1] != weights[2]
 
 
-def test_a_run_in_use_is_refused_and_left_alone(shards, in_tmp):
+def test_run_in_use_is_refused(shards, in_tmp):
     config = wgan.recipe.parse([f"--data={shards}", *WGAN, "--run=a"])
     RunFolder("a").start("wgan", config, {}, config.resumable)
     before = RunFolder("a").details.read_bytes()
@@ -316,14 +316,14 @@ def test_a_run_in_use_is_refused_and_left_alone(shards, in_tmp):
     assert RunFolder("a").details.read_bytes() == before
 
 
-def test_without_data_avatars_are_drawn_and_minutes_are_heeded(shards, in_tmp, monkeypatch):
+def test_training_without_data_draws_avatars_and_obeys_minutes(shards, in_tmp, monkeypatch):
     monkeypatch.setattr("tfanime.tfrecords.default.default_shards", {16: shards}.__getitem__)
     assert wgan.main([*WGAN, "--run=a", "--minutes=1e-9"]) == 0
     assert [entry["step"] for entry in RunFolder("a").read_metrics()] == [1]  # the budget ends after the first step
 
 
 @pytest.mark.kill
-def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
+def test_ctrl_c_and_kill_are_resumed(shards, in_tmp, capsys):
     interrupted, killed = in_tmp / "interrupted", in_tmp / "killed"
     arguments = [f"--data={shards}", *WGAN, "--epoch_steps=3", "--sample_steps=3", "--checkpoint_minutes=0.0005"]
     processes = [running([*arguments, f"--run={run}"]) for run in (interrupted, killed)]
@@ -351,7 +351,7 @@ def test_ctrl_c_and_kill_lose_nothing(shards, in_tmp, capsys):
     assert seconds == sorted(seconds) and seconds[0] > 0
 
 
-def test_a_full_disk_of_the_run_is_told_from_others(tmp_path):
+def test_full_disk_error_names_the_right_folder(tmp_path):
     run, workers = RunFolder(tmp_path / "run"), SimpleNamespace(chief=True, require_same=lambda same: None)
     message = r"no space left on the device that holds the run: '.*run'"
     with pytest.raises(OSError, match=message), driver._writable(run, workers, {}):
@@ -371,7 +371,7 @@ class Mean(Game):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((self.network(tf.zeros([1, 1])) - tf.reduce_mean(images, (0, 1, 2))) ** 2)
         gradients = tape.gradient(loss, self.network.trainable_variables)
-        return self.told({"loss": loss, "norm": self.update(self.network, self.mean_optimizer, gradients)})
+        return self.as_logs({"loss": loss, "norm": self.update(self.network, self.mean_optimizer, gradients)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -387,7 +387,7 @@ class MeanConfig(DataSettings, RunSettings):
     rate: Annotated[float, at_least(0)] = 0.1
 
 
-def test_a_recipe_with_other_data_and_another_thing_to_keep(in_tmp, capsys):
+def test_recipe_with_other_data_and_its_own_keep_is_trained(in_tmp, capsys):
     ends = []
 
     def build(config, vocabulary):
@@ -424,7 +424,7 @@ def test_a_recipe_with_other_data_and_another_thing_to_keep(in_tmp, capsys):
 
 
 @pytest.mark.slow
-def test_groups_that_no_face_has_are_left_out(shards, in_tmp, monkeypatch, capsys):
+def test_groups_without_faces_are_left_out_of_the_game(shards, in_tmp, monkeypatch, capsys):
     load = data.load
 
     def without_hair(*arguments, **options):

@@ -7,7 +7,7 @@ from tfanime.recipes.faces import open_faces
 from tfanime.runs import RunFolder
 
 
-def test_shards_that_a_run_cannot_find_again(in_tmp):
+def test_open_faces_explains_missing_shards_of_a_run(in_tmp):
     run = RunFolder("moved/run")
     run.path.mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"^--data: shards must be an existing folder. Received: 'old'"):

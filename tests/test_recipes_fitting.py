@@ -24,7 +24,7 @@ def lines(folder):
     return [line["step"] for line in RunFolder(folder).read_metrics()]
 
 
-def test_starts_follow_one_another(tmp_path, capsys):
+def test_session_starts_continue_each_other(tmp_path, capsys):
     first = session(tmp_path, steps=3)
     assert (first.start, first.begun) == (0, "new")
     first.fit(batches())
@@ -59,7 +59,7 @@ def test_starts_follow_one_another(tmp_path, capsys):
     assert elsewhere.start == 7 and elsewhere.checkpoints.folder == str(tmp_path / "b" / "checkpoints")
 
 
-def test_checkpoints_go_by_the_time_of_training(tmp_path):
+def test_session_saves_checkpoints_by_training_time(tmp_path):
     own = session(tmp_path, steps=3)
     own.budget.seconds.assign(12.5)
     assert own.checkpoints.clock() == 12.5 and own.checkpoints.budget is own.budget

@@ -84,7 +84,7 @@ assert os.waitpid(start("killed"), 0)[1] == 0
 """
 
 
-def test_killed_trainings_end_as_undisturbed_ones(shards, in_tmp):
+def test_killed_training_ends_as_an_undisturbed_one(shards, in_tmp):
     command = [sys.executable, "-c", TRAININGS, str(KILLS), str(STEPS), f"--data={shards}", *FLAGS]
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr

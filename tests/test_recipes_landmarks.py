@@ -36,7 +36,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_is_judged_and_written_and_goes_on(labelled, in_tmp, capsys):
+def test_landmarks_recipe_evaluates_writes_and_resumes(labelled, in_tmp, capsys):
     flags = [*labelled, *TINY, "--steps=4", "--epoch_steps=2"]
     assert landmarks.main([*flags, "--run=whole", "--labels=by rule"]) == 0
     printed, warned = capsys.readouterr()
@@ -62,7 +62,7 @@ def test_a_run_is_judged_and_written_and_goes_on(labelled, in_tmp, capsys):
     assert same(tensors("whole"), tensors("parts"))
 
 
-def test_batches_are_a_function_of_seed_and_step(labelled, in_tmp):
+def test_landmark_batches_are_a_function_of_seed_and_step(labelled, in_tmp):
     config = landmarks.Config(data=labelled[0][7:], points=labelled[1][9:], run="a", image_size=16, batch_size=4)
     data = landmarks.open_data(config, RunFolder("a"), lambda text: None)
     whole = list(landmarks.batches(config, data).take(3))
@@ -71,7 +71,7 @@ def test_batches_are_a_function_of_seed_and_step(labelled, in_tmp):
     assert images.shape == (4, 16, 16, 3) and points.shape == (4, len(NAMES), 2)
 
 
-def test_every_flag_reaches_the_game():
+def test_landmarks_recipe_flags_are_read():
     config = landmarks.Config(data="a", points="b", run="r", steps=100, learning_rate=0.5, weight_decay=0.25, seed=3)
     game = landmarks.build(config, None)
     assert float(game.point_optimizer.learning_rate) == 0.5 and game.point_optimizer.weight_decay == 0.25
@@ -90,13 +90,13 @@ def test_every_flag_reaches_the_game():
         (["--data=d", "--points=p", "--learning_rate=0"], "--learning_rate must be above 0. Received: 0"),
     ],
 )
-def test_bad_flags_are_one_line(flags, message, in_tmp, capsys):
+def test_landmarks_recipe_refuses_bad_flags_in_one_line(flags, message, in_tmp, capsys):
     with pytest.raises(SystemExit) as end:
         landmarks.main(flags)
     assert end.value.code == 2 and message in capsys.readouterr().err
 
 
-def test_missing_points_are_refused(labelled, in_tmp):
+def test_landmarks_recipe_refuses_missing_points(labelled, in_tmp):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
         landmarks.main([labelled[0], "--points=nowhere.csv", *TINY])
     write_points("others.csv", {"x.png": np.zeros((len(NAMES), 2))})

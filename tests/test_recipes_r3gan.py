@@ -24,7 +24,7 @@ def rate(gan, step):
     return float(gan.discriminator_optimizer._learning_rate(step))
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     config = r3gan.Config()
     assert (config.batch_size, config.image_size, config.ema_half_life) == (256, 64, 500_000)
     gan = built(batch_size=256)
@@ -39,7 +39,7 @@ def test_the_papers_numbers():
         (r1, "discriminator", 1),
         (r2, "discriminator", 1),
     ]
-    assert gan.game is LOSSES["relativistic"] and gan.shared_tags and gan.sees_tags and not gan.tells_tags
+    assert gan.game is LOSSES["relativistic"] and gan.shared_tags and gan.sees_tags and not gan.predicts_tags
     assert not built(None).sees_tags
 
 
@@ -47,7 +47,7 @@ READ = {
     **recipe_flags.shared(critic_steps=1),
     **recipe_flags.ADAM,
     "learning_rate": (0.25, lambda gan: rate(gan, 0) == pytest.approx(0.25)),
-    "augment": ("ada", lambda gan: not gan.augmentation.colours),  # whose tags are of colours
+    "augment": ("diffaugment", lambda gan: not gan.augmentation.colours),  # whose tags are of colours
     "latent_size": (6, lambda gan: gan.latents.size == 6),
     "channel_base": (256, lambda gan: recipe_flags.of_type(gan.discriminator, GroupedConv2D)[0].filters == 16),
     "channel_max": (8, lambda gan: gan.generator.count_params() < built().generator.count_params()),
@@ -62,12 +62,12 @@ TOLD = ("tag_weight", "exclusive_tags", "tag_loss_on")  # of discriminators that
 
 
 @pytest.mark.parametrize("flag", recipe_flags.own_first(flag for flag in READ if flag not in TOLD))
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{"channel_base": 256} | {flag: value} if flag == "image_size" else {flag: value}))
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(r3gan.Config)}
     assert own - {field.name for field in dataclasses.fields(GANSettings)} <= set(READ)
 
@@ -82,13 +82,13 @@ def test_no_flag_is_left_out():
         ({"penalty_every": 0}, "--penalty_every must be at least 1. Received: 0"),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         r3gan.Config(**options)
 
 
 @pytest.mark.slow
-def test_a_run_by_tags_is_resumed_and_drawn(shards, in_tmp, capsys):
+def test_r3gan_with_tags_is_resumed_and_drawn(shards, in_tmp, capsys):
     flags = [f"--{name}={value}" for name, value in TINY.items()]
     flags += [f"--data={shards}", "--run=a", "--precision=float32", "--tags=frequencies", "--penalty_every=2"]
     assert r3gan.main([*flags, "--steps=2", "--epoch_steps=1"]) == 0
@@ -98,7 +98,7 @@ def test_a_run_by_tags_is_resumed_and_drawn(shards, in_tmp, capsys):
     assert images.shape == (3, 16, 16, 3) and np.ptp(images) > 10
 
 
-def test_pictures_of_which_nothing_is_known_teach_nothing():
+def test_r3gan_hides_unknown_tags():
     gan = built()
     images = tf.ones((4, 16, 16, 3))
     shown, _ = gan._shown(tf.zeros((4, 3)), tf.ones((4, 3)))

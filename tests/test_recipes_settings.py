@@ -17,25 +17,25 @@ from tfanime.tags import JIN34
 # The tests that vary a shared flag and see what it does, for those that `recipe_flags` cannot read off a game.
 EXERCISED = {
     "test_recipes_driver": {
-        "test_a_resumed_training_is_the_undisturbed_one": ("run", "steps", "epoch_steps", "sample_steps"),
-        "test_what_cannot_be_trained_leaves_no_run": ("data",),
-        "test_precision_seed_and_batches_are_those_asked_for": ("precision", "batch_size", "horizontal_flip"),
-        "test_without_data_avatars_are_drawn_and_minutes_are_heeded": ("minutes",),
-        "test_deterministic_steps_and_more_in_a_new_process_are_the_steps_at_once": ("deterministic",),
-        "test_the_best_state_is_kept_over_restarts_and_can_be_drawn": ("checkpoint_minutes", "best_by", "best_mode"),
-        "test_a_profile_is_of_one_start": ("profile",),
+        "test_resumed_training_equals_an_undisturbed_one": ("run", "steps", "epoch_steps", "sample_steps"),
+        "test_bad_settings_leave_no_run_folder": ("data",),
+        "test_precision_seed_and_batches_follow_the_flags": ("precision", "batch_size", "horizontal_flip"),
+        "test_training_without_data_draws_avatars_and_obeys_minutes": ("minutes",),
+        "test_deterministic_training_resumed_in_a_new_process_has_the_same_bits": ("deterministic",),
+        "test_best_state_is_kept_over_restarts_and_drawn": ("checkpoint_minutes", "best_by", "best_mode"),
+        "test_profile_belongs_to_one_start": ("profile",),
     },
-    "test_devices": {"test_two_devices_train_what_one_does": ("devices",)},
-    "test_recipes_begin": {"test_a_run_begins_once": ("begin_with",)},
-    "test_recipes_dragan": {"test_from_shards_to_avatars_by_tags": ("tags",)},
-    "test_recipes_settings": {"test_when_rates_begin_to_fall": ("decay_begin",)},
+    "test_devices": {"test_two_devices_train_as_one": ("devices",)},
+    "test_recipes_begin": {"test_begin_with_is_ignored_by_a_resumed_run": ("begin_with",)},
+    "test_recipes_dragan": {"test_dragan_trains_on_shards_and_draws_by_tags": ("tags",)},
+    "test_recipes_settings": {"test_decay_begin_sets_when_rates_fall": ("decay_begin",)},
     "test_callbacks_fid": {
-        "test_recipes_log_it_and_keep_the_best_by_it": ("fid_every", "fid_samples", "fid_features"),
+        "test_fid_in_a_recipe_is_logged_and_decides_the_best": ("fid_every", "fid_samples", "fid_features"),
     },
 }
 
 
-def test_every_shared_flag_is_exercised():
+def test_shared_flags_are_all_tested():
     flags = {field.name for field in dataclasses.fields(GANSettings)}
     named = {flag for tests in EXERCISED.values() for names in tests.values() for flag in names}
     assert flags == set(recipe_flags.shared(1)) | set(recipe_flags.ADAM) | named
@@ -48,13 +48,13 @@ def test_every_shared_flag_is_exercised():
                 assert re.search(rf"--{flag}\b|\b{flag}=", source), (flag, test)
 
 
-def test_when_rates_begin_to_fall():
+def test_decay_begin_sets_when_rates_fall():
     for begin, step in ((0.25, 25), (0.5, 50)):
         gan = wgan.build(wgan.Config(image_size=16, channels=1, steps=100, decay="linear", decay_begin=begin))
         assert [rate.begin for rate in recipe_flags.rates(gan)] == [step, 5 * step]
 
 
-def test_what_a_resumed_run_may_be_told_anew():
+def test_resumable_lists_flags_that_may_change():
     budget = {"run", "data", "steps", "minutes", "devices", "begin_with"}
     reports = {"epoch_steps", "sample_steps", "checkpoint_minutes", "profile"}
     judging = {"fid_every", "fid_samples", "fid_features", "best_by", "best_mode"}
@@ -68,12 +68,12 @@ def wgan_config(*arguments):
     return wgan.recipe.parse(arguments)
 
 
-def test_defaults(in_tmp):
+def test_defaults_are_shared(in_tmp):
     config = wgan_config("--precision=float32")
     assert config == wgan.Config(run="runs/wgan", precision="float32")
 
 
-def test_critic_steps_are_a_flag_only_where_there_may_be_several(in_tmp):
+def test_critic_steps_is_a_flag_of_methods_with_several(in_tmp):
     assert wgan.Config(batch_size=8).pictures_per_step == 40 and dcgan.Config(batch_size=8).pictures_per_step == 8
     assert "critic_steps" not in {field.name for field in dataclasses.fields(dcgan.Config)}
     for name in ("sngan", "wgan", "wgan_gp"):
@@ -87,7 +87,7 @@ def test_flags_override_the_file_before_them(in_tmp):
     assert (config.batch_size, config.clip, config.run) == (8, 0.25, "x")
 
 
-def test_a_published_run_by_its_name(in_tmp):
+def test_published_run_is_found_by_its_name(in_tmp):
     config = dcgan.recipe.parse(["--config", "dcgan_r1_64", "--r1_gamma=0.5"])
     assert config.r1_gamma == 0.5 and config.r1_every == 8 and config.discriminator_norm == "none"
 
@@ -99,7 +99,7 @@ LARGE = re.compile(r".*_(128|256)")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if LARGE.fullmatch(name) else ()) for name in PUBLISHED]
 )
-def test_every_published_run_can_be_read_and_built(in_tmp, name):
+def test_published_runs_can_be_read_and_built(in_tmp, name):
     text = (Path(driver.__file__).parent / "published" / f"{name}.toml").read_text()
     command = re.search(r"^#   python -m tfanime.recipes.(\w+) --config (\w+)", text, re.MULTILINE)
     assert command[2] == name
@@ -115,7 +115,7 @@ def test_every_published_run_can_be_read_and_built(in_tmp, name):
         assert gan.discriminator.input_shape == gan.generator.output_shape
 
 
-def test_the_runs_own_settings_are_the_defaults(in_tmp):
+def test_run_settings_are_the_defaults_of_a_resumed_run(in_tmp):
     first = wgan_config("--run=a", "--clip=0.5", "--precision=float32", "--minutes=7")
     RunFolder("a").start("wgan", first, {}, first.resumable)
     assert wgan_config("--run", "a") == first
@@ -135,7 +135,7 @@ def test_the_runs_own_settings_are_the_defaults(in_tmp):
 
 
 @pytest.mark.parametrize(("module", "flag"), [(dcgan, "adversarial_weight"), (dragan, "tag_weight")])
-def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
+def test_setting_of_none_stays_none_when_resumed(in_tmp, module, flag):
     def parsed(*arguments):
         return module.recipe.parse(arguments)
 
@@ -177,7 +177,7 @@ def test_a_setting_that_was_told_to_be_none_stays_none(in_tmp, module, flag):
         (["--config=nowhere"], r"--config must be a TOML file or the name of a published one .* Received: 'nowhere'"),
     ],
 )
-def test_wrong_arguments_are_one_line_and_status_2(in_tmp, capsys, arguments, message):
+def test_bad_arguments_are_one_line_and_status_2(in_tmp, capsys, arguments, message):
     with pytest.raises(SystemExit) as raised:
         wgan_config(*arguments)
     assert raised.value.code == 2
@@ -186,7 +186,7 @@ def test_wrong_arguments_are_one_line_and_status_2(in_tmp, capsys, arguments, me
     assert not list(in_tmp.iterdir())
 
 
-def test_only_a_frechet_distance_is_waited_for():
+def test_best_by_waits_for_a_frechet_distance_only():
     def within(**options):
         return wgan.Config(epoch_steps=100, **options).best_within
 
@@ -194,7 +194,7 @@ def test_only_a_frechet_distance_is_waited_for():
     assert within(fid_every=1000, best_by="kid") == within(fid_every=1000) == within(best_by="generator_loss") == 1
 
 
-def test_unknown_keys_of_a_file_are_refused(in_tmp, capsys):
+def test_config_file_with_unknown_keys_is_refused(in_tmp, capsys):
     Path("mine.toml").write_text("clips = 0.5\n")
     with pytest.raises(SystemExit):
         wgan_config("--config=mine.toml")

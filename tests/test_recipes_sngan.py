@@ -17,7 +17,7 @@ def built(vocabulary=None, **options):
     return sngan.build(sngan.Config(**TINY | options), vocabulary)
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     config = sngan.Config(channels=2, steps=1000)
     gan = sngan.build(config)
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
@@ -44,25 +44,25 @@ READ = {
 
 
 @pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
 
 
 @pytest.mark.parametrize("flag", recipe_flags.DCGAN)
-def test_flags_of_dcgans_networks(flag):
+def test_flags_of_dcgan_networks_are_read(flag):
     value, holds = recipe_flags.DCGAN[flag]
     gan = built(networks_of="dcgan", **{flag: value})
     assert holds(gan) and len(spectral_layers(gan.discriminator)) == recipe_flags.convolutions(gan.discriminator)
 
 
-def test_a_game_with_tags():
+def test_tags_make_a_conditional_game():
     for networks_of in ("sngan", "dcgan"):
         with_tags = built(recipe_flags.VOCABULARY, networks_of=networks_of)
         assert recipe_flags.has_tags(with_tags, built(networks_of=networks_of))
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(sngan.Config)}
     own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own - {"critic_steps"} <= set(READ) | set(
@@ -71,7 +71,7 @@ def test_no_flag_is_left_out():
 
 
 @pytest.mark.slow
-def test_a_step_moves_the_spectral_vectors():
+def test_training_step_updates_the_spectral_vectors():
     gan = built()
     before = [layer.u.numpy() for layer in spectral_layers(gan.discriminator)]
     images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 2, 16, 16, 3)).astype(np.float32)
@@ -91,6 +91,6 @@ def test_a_step_moves_the_spectral_vectors():
         ({"gradient_clip": 0.0}, "--gradient_clip must be above 0. Received: 0.0"),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         sngan.Config(**options)

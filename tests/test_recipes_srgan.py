@@ -41,7 +41,8 @@ def content(monkeypatch):
     """A network of content that takes no time."""
     monkeypatch.setitem(vgg.VGGS, "hed_vgg16", tiny_vgg.tiny_vgg)
     monkeypatch.setitem(vgg.VGGS, "vgg19", lambda: tiny_vgg.tiny_vgg(1))
-    monkeypatch.setattr(srgan, "LAYERS", {"hed_vgg16": "conv1_2", "vgg19": "conv2_1"})
+    layers = {"hed_vgg16": ("conv1_2", 12.75), "vgg19": ("conv2_1", 12.75)}
+    monkeypatch.setattr(srgan, "LAYERS", srgan.LAYERS | layers)
 
 
 def built(**options):
@@ -110,6 +111,14 @@ def test_no_flag_is_left_out():
         for field in dataclasses.fields(group)
     }
     assert {field.name for field in dataclasses.fields(srgan.Config)} - shared <= set(READ) | OF_DATA
+
+
+@pytest.mark.slow
+def test_content_of_two_networks():
+    first, second = built(content="hed_vgg16+tagger1", content_weight=3.0).terms
+    assert (first.weight, second.weight) == (1.5, 1.5)
+    assert (first.function.network.name, second.function.network.name) == ("tiny", "tagger1")
+    assert (second.function.layer, second.function.of, second.function.distance) == ("block_1_0", "reals", "squared")
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def mine(in_tmp, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_study_is_trained_and_gone_on_with(shards, capsys, monkeypatch):
+def test_study_is_trained_and_resumed(shards, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")  # a table has the columns that the terminal has room for
     folder = StudyFolder("runs/studies/mine", lambda began: plans.read("mine.toml", str(shards)))
     first, second = folder.plan.runs
@@ -77,7 +77,7 @@ def test_a_study_is_trained_and_gone_on_with(shards, capsys, monkeypatch):
         study.main(["mine.toml"])
 
 
-def test_a_dry_run_leaves_no_trace(capsys):
+def test_study_dry_run_writes_nothing(capsys):
     assert study.main(["mine.toml", "--dry_run", "--data=faces", "--run=here"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(
@@ -95,7 +95,7 @@ def test_a_dry_run_leaves_no_trace(capsys):
         (["wrong.toml"], "wrong.toml: grid.optimizer must be a list of one value or more. Received: []"),
     ],
 )
-def test_wrong_arguments_are_status_2(arguments, message):
+def test_study_bad_arguments_are_status_2(arguments, message):
     Path("wrong.toml").write_text(TEXT.replace('["adam", "sgd"]', "[]"))
     result = subprocess.run([sys.executable, "-m", "tfanime.recipes.study", *arguments], capture_output=True, text=True)
     assert result.returncode == 2 and result.stderr.count("\n") == 1 and message in result.stderr
@@ -124,7 +124,7 @@ def pretend(monkeypatch):
     return pretend
 
 
-def test_a_run_that_fails_does_not_cost_the_others(pretend, capsys):
+def test_study_continues_after_a_failed_run(pretend, capsys):
     pretend("""
 begin(2)
 if "sgd" in run: begin(4)
@@ -136,7 +136,7 @@ else: sys.exit("  7%| |\\rerror: losses must be finite\\n\\nbye")
     assert "sgd        finished  4" in text
 
 
-def test_a_failed_run_is_tried_again(pretend, capsys):
+def test_study_retries_a_failed_run(pretend, capsys):
     pretend("begin(2)\nif 'sgd' not in run: os.kill(os.getpid(), signal.SIGKILL)")
     assert study.main(["mine.toml", "--run=a"]) == 1
     assert "optimizer=adam failed: ended by signal 9" in capsys.readouterr().out
@@ -153,7 +153,7 @@ def test_a_failed_run_is_tried_again(pretend, capsys):
     assert re.search(r"adam +finished  4 .*\nsgd +finished  2 ", capsys.readouterr().out)
 
 
-def test_what_no_run_can_begin_with_ends_the_study(pretend):
+def test_study_ends_if_no_run_can_start(pretend):
     pretend("sys.exit('error: data must be there')")
     message = r"run optimizer=adam could not begin: data must be there \(its whole output: a/logs/optimizer=adam.txt\)"
     with pytest.raises(ValueError, match=message):
@@ -165,7 +165,7 @@ def test_what_no_run_can_begin_with_ends_the_study(pretend):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_study_lets_its_run_end_in_order(pretend, capsys, number, status):
+def test_study_interrupted_lets_its_run_end(pretend, capsys, number, status):
     pretend(f"""
 begin(2)
 def end(*_):
@@ -182,7 +182,7 @@ time.sleep(60)
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
 
 
-def test_a_second_ctrl_c_leaves_no_process_behind(pretend):
+def test_study_second_ctrl_c_leaves_no_process(pretend):
     pretend("""
 begin(2)
 signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGINT))
@@ -196,13 +196,13 @@ time.sleep(60)
         os.kill(int(Path("pid").read_text()), 0)
 
 
-def test_a_run_that_was_stopped_by_itself_stops_the_study(pretend):
+def test_study_stops_with_an_interrupted_run(pretend):
     pretend("begin(2)\nsys.exit(130)")
     assert study.main(["mine.toml", "--run=a"]) == 130
     assert not Path("a/optimizer=sgd").exists()
 
 
-def test_a_study_in_use_is_refused(pretend):
+def test_study_in_use_is_refused(pretend):
     Path("a").mkdir()
     with files.locked("a", "run"), pytest.raises(OSError, match=r"run must not be in use. Received: 'a'"):
         study.main(["mine.toml", "--run=a"])

@@ -35,7 +35,7 @@ def trained(folder, planned, *steps):
         run.append_metrics({"step": step, "seconds": step * 6.0, "generator_loss": 0.5})
 
 
-def test_where_the_runs_stand(study):
+def test_study_folder_reports_the_state_of_runs(study):
     folder = study()
     folder.path.mkdir()
     folder.note()
@@ -61,13 +61,13 @@ def test_where_the_runs_stand(study):
     assert not study().finished(first)
 
 
-def test_minutes_are_a_budget_too(study):
+def test_study_folder_counts_minutes_as_a_budget(study):
     folder = study(TEXT.replace("steps = 10", "minutes = 2"))
     trained(folder, folder.plan.runs[0], 5)
     assert folder.done(folder.plan.runs[0]) == 0.25
 
 
-def test_the_newest_sheet_is_taken(study):
+def test_study_folder_takes_the_newest_sheet(study):
     folder = study()
     run = folder.run(folder.plan.runs[1])
     trained(folder, folder.plan.runs[1], 4, 8, 9)
@@ -94,7 +94,7 @@ def test_the_newest_sheet_is_taken(study):
         ('"wgan"', '"wgan_gp"', r"recipe must stay .*, 'wgan'. Received: 'wgan_gp'"),
     ],
 )
-def test_another_study_is_refused(study, old, new, message):
+def test_study_folder_refuses_another_study(study, old, new, message):
     folder = study()
     trained(folder, folder.plan.runs[0])
     folder.note()
@@ -105,7 +105,7 @@ def test_another_study_is_refused(study, old, new, message):
     study("# what a comment says is free\n" + TEXT)
 
 
-def test_the_data_stay_what_they_were(study):
+def test_study_folder_refuses_other_data(study):
     folder = study(data="/faces")
     trained(folder, folder.plan.runs[0])
     folder.note()
@@ -114,7 +114,7 @@ def test_the_data_stay_what_they_were(study):
         study(data="/others")
 
 
-def test_a_folder_of_something_else_is_refused(study, tmp_path):
+def test_study_folder_refuses_other_folders(study, tmp_path):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "thesis.tex").touch()
     with pytest.raises(ValueError, match=r"--run must be a new or empty folder, or that of a study. Received: "):
@@ -122,14 +122,14 @@ def test_a_folder_of_something_else_is_refused(study, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 99, "stated": {}, "ends": {}}'])
-def test_a_damaged_study_json_is_named(study, tmp_path, text):
+def test_study_folder_names_a_damaged_study_json(study, tmp_path, text):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "study.json").write_text(text)
     with pytest.raises(ValueError, match=r"study.json must be a file that tfanime wrote: "):
         study()
 
 
-def test_study_json_says_which_version_wrote_it(study):
+def test_study_json_has_the_version(study):
     from tfanime import __version__
 
     folder = study()

@@ -43,7 +43,7 @@ def read(tmp_path):
     return read
 
 
-def test_a_grid_is_every_combination(read):
+def test_plan_of_a_grid_has_every_combination(read):
     plan = read(GRID)
     assert (plan.name, plan.recipe, plan.columns) == ("mine", "sngan", 3)
     assert plan.settings == {"networks_of": "dcgan", "steps": 300}
@@ -56,7 +56,7 @@ def test_a_grid_is_every_combination(read):
     assert plan.runs[5].arguments == ["--networks_of=dcgan", "--steps=300", "--beta_1=0.5", "--beta_2=0.999"]
 
 
-def test_what_belongs_together_is_combined_with_the_grid(read):
+def test_plan_combines_combinations_with_the_grid(read):
     plan = read(TOGETHER)
     assert plan.columns == 2 and plan.settings == {}
     assert [run.arguments for run in plan.runs] == [
@@ -73,13 +73,13 @@ def test_what_belongs_together_is_combined_with_the_grid(read):
     assert alone.columns == 2
 
 
-def test_data_of_the_command_is_every_runs(read):
+def test_plan_gives_data_to_every_run(read):
     plan = read(GRID, data="/faces")
     assert plan.settings["data"] == "/faces" and {run.config.data for run in plan.runs} == {"/faces"}
     assert plan.stated["data"] == "/faces"
 
 
-def test_a_runs_name_is_one_folder(read):
+def test_plan_names_are_single_folders(read):
     plan = read('recipe = "dcgan"\n[grid]\ndata = ["tfrecords/a b", "/c*"]\n')
     assert [run.name for run in plan.runs] == ["data=tfrecords-a-b", "data=-c-"]
     assert [run.config.data for run in plan.runs] == ["tfrecords/a b", "/c*"]
@@ -139,7 +139,7 @@ def test_a_runs_name_is_one_folder(read):
         ),
     ],
 )
-def test_a_wrong_file_is_one_line(read, old, new, message):
+def test_plan_refuses_wrong_files_in_one_line(read, old, new, message):
     text = GRID.replace(old, new)
     assert text != GRID
     with pytest.raises(UsageError, match=r"mine.toml: " + message) as raised:
@@ -148,7 +148,7 @@ def test_a_wrong_file_is_one_line(read, old, new, message):
 
 
 @pytest.mark.parametrize("name", published_names(study.PUBLISHED))
-def test_every_published_study_can_be_read(name):
+def test_published_studies_can_be_read(name):
     path = published_path(name, study.PUBLISHED, "study")
     text = Path(path).read_text()
     assert re.search(r"^#   python -m tfanime.recipes.study (\w+) ", text, re.MULTILINE)[1] == name

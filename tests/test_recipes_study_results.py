@@ -28,7 +28,7 @@ ROWS = [
 ]
 
 
-def test_the_table_has_every_metric_the_norms_last():
+def test_results_table_has_every_metric_norms_last():
     columns = results.columns_of(ROWS)
     titles = [title for title, _ in columns]
     assert titles == [
@@ -44,7 +44,7 @@ def test_the_table_has_every_metric_the_norms_last():
     ]
 
 
-def test_the_terminal_shows_what_fits():
+def test_results_table_fits_the_terminal():
     assert results.terminal_table(ROWS, 42).splitlines() == [
         "learning_rate  norm   state     step",
         "0.1            batch  finished  1000",
@@ -55,7 +55,7 @@ def test_the_terminal_shows_what_fits():
     assert results.terminal_table(ROWS, 3).splitlines()[0] == "learning_rate"
 
 
-def test_what_is_written(tmp_path):
+def test_results_files_are_written(tmp_path):
     sheet = tmp_path / "sheet.png"
     Image.new("RGB", (40, 30), (255, 0, 0)).save(sheet)
     plan = SimpleNamespace(name="mine", recipe="wgan", settings={"steps": 9, "data": "faces"}, columns=2)
@@ -110,7 +110,7 @@ def session_groups(folder):
     return list_session_groups.Handler(request, backend, "", asked).run().session_groups
 
 
-def test_the_hparams_page_has_the_settings_and_the_last_metrics(tmp_path):
+def test_hparams_page_has_settings_and_last_metrics(tmp_path):
     for name, rate, succeeded in (("a", 0.1, True), ("b", 0.5, False)):
         run = RunFolder(tmp_path / name)
         with tf.summary.create_file_writer(str(run.tensorboard)).as_default():

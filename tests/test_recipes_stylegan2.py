@@ -24,7 +24,7 @@ def built(vocabulary=recipe_flags.VOCABULARY, **options):
     return stylegan2.build(stylegan2.Config(**TINY | options), vocabulary)
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     config = stylegan2.Config()
     assert (config.batch_size, config.image_size, config.ema_half_life, config.mapping_layers) == (32, 64, 10_000, 2)
     assert config.gamma == pytest.approx(0.0256)
@@ -37,7 +37,7 @@ def test_the_papers_numbers():
         Term(r1, "discriminator", 0.0002 * 16**2 / 8, 16),
         Term(PathLength(0.9), "generator", 2.0, 4, {"mean": 0.0}),
     )
-    assert gan.draw_images == StyleMixing(0.9) and not gan.sees_tags and not gan.tells_tags
+    assert gan.draw_images == StyleMixing(0.9) and not gan.sees_tags and not gan.predicts_tags
     of_paper = built(None, lazy_rates=False)
     assert float(of_paper.generator_optimizer.learning_rate) == np.float32(0.0025)
 
@@ -81,13 +81,13 @@ READ = {
 
 
 @pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     options = {"channel_base": 64} if flag == "image_size" else {}
     assert holds(built(**options | {flag: value}))
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(stylegan2.Config)}
     assert own - {field.name for field in dataclasses.fields(GANSettings)} <= set(READ)
 
@@ -102,12 +102,12 @@ def test_no_flag_is_left_out():
         ({"image_size": 8}, "--image_size must be a power of two from 16. Received: 8"),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         stylegan2.Config(**options)
 
 
-def test_groups_that_would_be_cut():
+def test_batch_sizes_that_split_groups_are_refused():
     with pytest.raises(ValueError, match="--batch_size must be a multiple of 4 with the minibatch standard deviation"):
         built(batch_size=6)
 
@@ -121,7 +121,7 @@ for command in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_a_resumed_training_ends_as_an_undisturbed_one(shards, in_tmp):
+def test_stylegan2_resumed_equals_an_undisturbed_training(shards, in_tmp):
     flags = " ".join(f"--{name}={value}" for name, value in TINY.items())
     flags += f" --data={shards} --precision=float32 --deterministic --tags=frequencies --augment=ada --lecam_weight=0.1"
     flags += " --path_length_every=2 --r1_every=2 --epoch_steps=2 --sample_steps=4 --devices=cpu:1"

@@ -33,7 +33,7 @@ def small(monkeypatch):
     monkeypatch.setattr("tfanime.tagger.network.CHANNELS", (4, 8, 8))
 
 
-def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
+def test_tagger_recipe_learns_evaluates_and_writes(tagged, in_tmp, capsys):
     flags = [f"--data={tagged}", *TINY, "--run=Mine 1", "--steps=120", "--epoch_steps=40", "--learning_rate=0.02"]
     assert tagger.main(flags) == 0
     printed, warned = capsys.readouterr()
@@ -78,7 +78,7 @@ def test_a_run_learns_is_judged_and_written(tagged, in_tmp, capsys):
         generate.open_generator("Mine 1")
 
 
-def test_tags_that_no_face_has_are_named(tagged, in_tmp, monkeypatch):
+def test_tagger_recipe_names_tags_without_faces(tagged, in_tmp, monkeypatch):
     def opened():
         warned = []
         faces = tagger.open_data(tagger.Config(data=str(tagged), run="a", image_size=16), RunFolder("a"), warned.append)
@@ -101,7 +101,7 @@ def test_tags_that_no_face_has_are_named(tagged, in_tmp, monkeypatch):
 
 
 @pytest.mark.kill
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
+def test_tagger_recipe_killed_resumes_exactly(tagged, in_tmp):
     flags = [f"--data={tagged}", *TINY, "--steps=30", "--epoch_steps=10"]
     assert tagger.main([*flags, "--run=whole", "--name=a"]) == 0
     code = (
@@ -128,13 +128,13 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tagged, in_tmp):
 
 
 @pytest.mark.slow
-def test_minutes_end_a_run_which_is_judged_all_the_same(tagged, in_tmp, capsys):
+def test_tagger_recipe_evaluates_after_spent_minutes(tagged, in_tmp, capsys):
     flags = [f"--data={tagged}", *TINY, "--run=short", "--steps=100000", "--minutes=0.005"]
     assert tagger.main(flags) == 0
     assert tagger_files.open_tagger("short/tagger").card["trained_on"]["steps"] < 1000
 
 
-def test_batches_are_a_function_of_seed_and_step(tagged, in_tmp):
+def test_tagger_batches_are_a_function_of_seed_and_step(tagged, in_tmp):
     config = tagger.Config(data=str(tagged), run="a", image_size=16, batch_size=8, seed=3)
     faces = data.load(tagged, 16)
     whole = list(tagger.batches(config, faces).take(3))
@@ -159,13 +159,13 @@ def test_batches_are_a_function_of_seed_and_step(tagged, in_tmp):
         (["--tags=none"], "arguments must be ones that"),
     ],
 )
-def test_bad_flags_are_one_line(flags, message, in_tmp, capsys):
+def test_tagger_recipe_refuses_bad_flags_in_one_line(flags, message, in_tmp, capsys):
     with pytest.raises(SystemExit) as end:
         tagger.main([*flags, *(["--data=here"] if flags else [])])
     assert end.value.code == 2 and message in capsys.readouterr().err
 
 
-def test_shards_without_held_out_faces_or_tags_are_refused(shards, in_tmp):
+def test_tagger_recipe_refuses_shards_without_held_out_faces_or_tags(shards, in_tmp):
     with pytest.raises(ValueError, match=r"the converter's --holdout 0.05"):
         tagger.main([f"--data={shards}", *TINY])
     folder = "untagged"
@@ -175,7 +175,7 @@ def test_shards_without_held_out_faces_or_tags_are_refused(shards, in_tmp):
     assert not Path("runs").exists()
 
 
-def test_every_flag_reaches_the_game(in_tmp):
+def test_tagger_recipe_flags_are_read(in_tmp):
     config = tagger.Config(
         data="a", run="r", steps=100, learning_rate=0.5, weight_decay=0.25, balance=0.5, image_size=8
     )

@@ -19,7 +19,7 @@ def built(vocabulary=None, **options):
     return wgan.build(wgan.Config(**TINY | options), vocabulary)
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     gan = wgan.build(wgan.Config(channels=2))
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert isinstance(optimizer, keras.optimizers.RMSprop) and optimizer.momentum == 0
@@ -30,7 +30,7 @@ def test_the_papers_numbers():
     assert wgan.Config().pictures_per_step == 5 * 64
 
 
-def test_weights_stay_inside_the_bound():
+def test_weights_are_clipped():
     gan = built()
     outside = gan.discriminator.trainable_weights[0]
     assert np.abs(outside.numpy()).max() > 0.01
@@ -53,17 +53,17 @@ READ = {
 
 
 @pytest.mark.parametrize("flag", READ)
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
 
 
-def test_a_game_with_tags():
+def test_tags_make_a_conditional_game():
     assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
 @pytest.mark.slow
-def test_critic_steps_are_the_datas(shards, tmp_path):
+def test_critic_steps_update_the_discriminator_several_times(shards, tmp_path):
     options = {**TINY, "critic_steps": 3, "steps": 2, "epoch_steps": 1, "precision": "float32"}
     config = wgan.Config(**options, data=str(shards), run=str(tmp_path / "run"))
     assert config.pictures_per_step == 12
@@ -76,7 +76,7 @@ def test_critic_steps_are_the_datas(shards, tmp_path):
     assert counts == {"generator": 2, "discriminator": 6}
 
 
-def test_flips_are_the_datas_and_a_falling_rate_keeps_its_steps(shards, tmp_path, monkeypatch):
+def test_flips_reach_the_data_and_decay_fixes_steps(shards, tmp_path, monkeypatch):
     class Enough(Exception):
         pass
 
@@ -102,13 +102,15 @@ def test_flips_are_the_datas_and_a_falling_rate_keeps_its_steps(shards, tmp_path
     assert asked == [False, True, False]
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(wgan.Config)}
     own -= {field.name for field in dataclasses.fields(GANSettings)}
-    assert own - {"critic_steps"} <= set(READ)  # which is the data's: `test_critic_steps_are_the_datas`
+    assert own - {"critic_steps"} <= set(
+        READ
+    )  # which is the data's: `test_critic_steps_update_the_discriminator_several_times`
 
 
-def test_one_update_is_that_of_the_authors_framework():
+def test_one_update_equals_the_authors_framework():
     # theta -= rate * g / (sqrt(v) + 1e-8), v = .99 v + .01 g**2 (PyTorch's RMSprop), with gradients as small as a
     # clipped critic's
     gradient = np.array([1e-2, -1e-5, 3e-6], np.float32)

@@ -18,7 +18,7 @@ def built(vocabulary=None, **options):
     return wgan_gp.build(wgan_gp.Config(**TINY | options), vocabulary)
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     gan = wgan_gp.build(wgan_gp.Config(channels=2))
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert isinstance(optimizer, optimizers.Adam) and (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)
@@ -39,22 +39,22 @@ READ = {
 
 
 @pytest.mark.parametrize("flag", READ)
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))
 
 
-def test_a_game_with_tags():
+def test_tags_make_a_conditional_game():
     assert recipe_flags.has_tags(built(recipe_flags.VOCABULARY), built())
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     own = {field.name for field in dataclasses.fields(wgan_gp.Config)}
     own -= {field.name for field in dataclasses.fields(GANSettings)}
     assert own - {"critic_steps"} <= set(READ)  # which is the data's, see test_recipes_wgan.py
 
 
-def test_a_step_moves_everything():
+def test_training_step_updates_both_players():
     gan = built()
     before = [weight.numpy() for weight in gan.trainable_weights]
     images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 2, 16, 16, 3)).astype(np.float32)
@@ -65,6 +65,6 @@ def test_a_step_moves_everything():
 
 
 @pytest.mark.parametrize(("options", "message"), [({"penalty": 0.0}, "--penalty must be above 0. Received: 0.0")])
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         wgan_gp.Config(**options)

@@ -25,7 +25,7 @@ def start(path, config=None, recipe="wgan", data=DATA):
     return run
 
 
-def test_what_a_new_folder_says(tmp_path):
+def test_run_folder_new_writes_settings_and_details(tmp_path):
     run = start(tmp_path / "runs" / "new")
     details = run.load()
     assert details["recipe"] == "wgan" and details["data"] == DATA
@@ -34,7 +34,7 @@ def test_what_a_new_folder_says(tmp_path):
     assert run.config.read_text().startswith("# python -m tfanime.recipes.wgan --config config.toml\n")
 
 
-def test_none_is_written_where_it_is_not_the_default(tmp_path):
+def test_run_folder_writes_none_if_it_is_not_the_default(tmp_path):
     @dataclass(frozen=True)
     class Other:
         weight: float | None = 1.0
@@ -44,7 +44,7 @@ def test_none_is_written_where_it_is_not_the_default(tmp_path):
         assert tomllib.loads(start(tmp_path / str(weight), Other(weight)).config.read_text()) == expected
 
 
-def test_a_run_goes_on_with_a_new_budget(tmp_path):
+def test_run_folder_resumes_with_a_new_budget(tmp_path):
     start(tmp_path)
     run = start(tmp_path, Config(steps=200, minutes=3.0, run="elsewhere"))
     assert run.load()["config"]["steps"] == 200
@@ -60,7 +60,7 @@ def test_a_run_goes_on_with_a_new_budget(tmp_path):
         ({"data": DATA | {"fingerprint": "xyz"}}, r"data's fingerprint must stay .* 'abc'. Received: 'xyz'"),
     ],
 )
-def test_another_run_is_refused_and_leaves_no_trace(tmp_path, changed, message):
+def test_run_folder_refuses_another_run_unchanged(tmp_path, changed, message):
     run = start(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(ValueError, match=message):
@@ -69,7 +69,7 @@ def test_another_run_is_refused_and_leaves_no_trace(tmp_path, changed, message):
     assert run.load()["recipe"] == "wgan"
 
 
-def test_a_run_of_an_older_version_goes_on(tmp_path):
+def test_run_folder_of_an_older_version_is_resumed(tmp_path):
     run = start(tmp_path)
     details = run.load()
     del details["config"]["norm"], details["data"]["count"]
@@ -79,33 +79,33 @@ def test_a_run_of_an_older_version_goes_on(tmp_path):
         run.check("wgan", Config(norm="none"), DATA, {"run"})
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path):
+def test_run_folder_refuses_other_folders(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ValueError, match=r"run must be a new or empty folder, or a run folder. Received: "):
         start(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path):
+def test_run_folder_refuses_paths_that_cannot_be_folders(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OSError, match="run must be a folder that can be written"):
             start(path)
 
 
-def test_no_run_folder(tmp_path):
+def test_load_refuses_a_folder_without_a_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a run folder must hold run.json. Received: "):
         RunFolder(tmp_path).load()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": "wgan"}', '{"format": 99}'])
-def test_a_damaged_run_json_is_named(tmp_path, text):
+def test_load_names_a_damaged_run_json(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run.json must be a file that tfanime wrote: "):
         RunFolder(tmp_path).load()
 
 
-def test_metrics_survive_a_line_cut_short(tmp_path):
+def test_metrics_ignore_an_incomplete_line(tmp_path):
     run = RunFolder(tmp_path)
     assert run.read_metrics() == []
     entries = [{"step": step, "loss": step / 3} for step in (2, 4, 6)]
@@ -119,7 +119,7 @@ def test_metrics_survive_a_line_cut_short(tmp_path):
     assert run.read_metrics() == entries
 
 
-def test_what_comes_after_the_checkpoint_is_forgotten(tmp_path):
+def test_run_folder_removes_results_after_the_checkpoint(tmp_path):
     run = RunFolder(tmp_path)
     run.sample(2).parent.mkdir()
     for step in (2, 4, 6):

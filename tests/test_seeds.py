@@ -17,7 +17,7 @@ from tfanime.seeds import MAX_SEEDS, MAX_SHEET, parse_seeds, require_writable_ou
         ("9223372036854775807", [2**63 - 1]),
     ],
 )
-def test_parse_seeds(text, seeds):
+def test_parse_seeds_reads_numbers_and_ranges(text, seeds):
     assert parse_seeds(text) == seeds
 
 
@@ -39,12 +39,12 @@ def test_parse_seeds(text, seeds):
         ("0-9223372036854775807", "1,000,000"),
     ],
 )
-def test_parse_seeds_refuses(text, message):
+def test_parse_seeds_refuses_other_text(text, message):
     with pytest.raises(ValueError, match=message):
         parse_seeds(text)
 
 
-def test_the_limit_itself_is_allowed():
+def test_parse_seeds_allows_the_limit_itself():
     assert len(parse_seeds(f"1-{MAX_SEEDS}")) == MAX_SEEDS
 
 
@@ -77,7 +77,7 @@ def test_write_avatars_refuses_unequal_lengths(images, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_require_writable_out(tmp_path):
+def test_require_writable_out_checks_the_path(tmp_path):
     require_writable_out(tmp_path / "folder", MAX_SEEDS)
     require_writable_out(tmp_path / "sheet.png", MAX_SHEET)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -70,7 +70,7 @@ def test_command_line_lists_the_tags(tagged_server, capsys):
     assert lines[1].split() == ["red", "33.3%"] and lines[5].split() == ["hat", "25.0%"]
 
 
-def test_rest_needs_no_tensorflow(tagged_export, tagged_avatars, tmp_path):
+def test_rest_client_does_not_load_tensorflow(tagged_export, tagged_avatars, tmp_path):
     out = tmp_path / "avatars.png"
     code = (
         "import sys\n"
@@ -88,7 +88,7 @@ def test_rest_needs_no_tensorflow(tagged_export, tagged_avatars, tmp_path):
     assert np.abs(np.asarray(Image.open(out)).astype(int) - expected).max() <= 1
 
 
-def test_tls_by_flags(tagged_export, pem, tmp_path):
+def test_command_line_connects_with_tls(tagged_export, pem, tmp_path):
     with RestServer(tagged_export, certificates=(pem["server"], pem["ca"])) as server:
         flags = ["--rest", "--server", server.address, "--seeds", "7", "--out", str(tmp_path / "a.png")]
         own = ["--tls_certificate", str(pem["client_certificate"]), "--tls_key", str(pem["client_key"])]
@@ -99,7 +99,7 @@ def test_tls_by_flags(tagged_export, pem, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_each_transport_has_its_port():
+def test_command_line_has_a_default_port_for_each_transport():
     assert Config(list_tags=True).address == "127.0.0.1:8500"
     assert Config(list_tags=True, rest=True).address == "127.0.0.1:8501"
     assert Config(list_tags=True, rest=True, server="a:1").address == "a:1"
@@ -124,7 +124,7 @@ def test_each_transport_has_its_port():
         (["--seeds", "0-10000", "--out", "{out}.png"], 1, "out must be a folder for more than 10,000"),
     ],
 )
-def test_command_line_says_what_is_wrong_in_one_line(server, tmp_path, capfd, arguments, code, message):
+def test_command_line_errors_are_one_line(server, tmp_path, capfd, arguments, code, message):
     (tmp_path / "file").touch()
     arguments = [argument.format(out=tmp_path / "out", file=tmp_path / "file") for argument in arguments]
     with pytest.raises(SystemExit) as caught:

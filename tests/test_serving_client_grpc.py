@@ -99,7 +99,7 @@ def as_floats(request):
     return response
 
 
-def test_a_long_list_is_split_and_joined_in_order(client):
+def test_generate_splits_long_lists_and_keeps_the_order(client):
     seeds = [5, 3, *range(40, 80), 3]
     images = client.generate(seeds)
     assert images.dtype == np.uint8 and images.shape == (43, HEIGHT, WIDTH, 3)
@@ -110,14 +110,14 @@ def test_a_long_list_is_split_and_joined_in_order(client):
     assert np.ptp(images[0].astype(int) - images[1]) > 50
 
 
-def test_png_holds_the_same_avatars(client):
+def test_png_contains_the_same_avatars(client):
     pngs = client.png(range(20))
     assert len(pngs) == 20 and all(isinstance(png, bytes) for png in pngs)
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs])
     assert np.abs(images.astype(int) - client.generate(range(20))).max() <= 1
 
 
-def test_typed_fields_are_read(scripted):
+def test_answers_in_typed_fields_are_read(scripted):
     service = Scripted(in_typed_fields)
     with AvatarClient(scripted(service), model="other") as client:
         np.testing.assert_array_equal(client.generate([7, 9])[:, 0, 0, 0], [7, 9])
@@ -126,7 +126,7 @@ def test_typed_fields_are_read(scripted):
     assert list(request.output_filter) == ["images"]
 
 
-def test_unavailable_is_tried_again_with_longer_pauses(scripted, monkeypatch):
+def test_unavailable_is_retried_with_longer_pauses(scripted, monkeypatch):
     pauses = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     service = Scripted(*[grpc.StatusCode.UNAVAILABLE] * 3, in_typed_fields)
@@ -137,7 +137,7 @@ def test_unavailable_is_tried_again_with_longer_pauses(scripted, monkeypatch):
         assert longest / 2 <= pause <= longest
 
 
-def test_unavailable_is_not_tried_for_ever(scripted, monkeypatch):
+def test_unavailable_is_retried_a_limited_number_of_times(scripted, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     service = Scripted(*[grpc.StatusCode.UNAVAILABLE] * 3)
     with (
@@ -157,14 +157,14 @@ def test_unavailable_is_not_tried_for_ever(scripted, monkeypatch):
         (grpc.StatusCode.INTERNAL, RuntimeError),
     ],
 )
-def test_nothing_else_is_tried_again(scripted, code, exception):
+def test_other_errors_are_not_retried(scripted, code, exception):
     service = Scripted(code, in_typed_fields)
     with AvatarClient(scripted(service)) as client, pytest.raises(exception, match=code.name) as raised:
         client.generate([7])
     assert len(service.requests) == 1 and raised.value.code == code.name
 
 
-def test_each_request_has_a_deadline(scripted):
+def test_requests_have_a_deadline(scripted):
     release = futures.Future()
     service = Scripted(lambda request: release.result())
     with AvatarClient(scripted(service), timeout=0.2) as client, pytest.raises(TimeoutError, match="DEADLINE"):
@@ -188,13 +188,13 @@ def test_retries_end_with_the_deadline():
         (lambda request: predict_pb2.PredictResponse(), "must send a tensor images"),
     ],
 )
-def test_answers_to_something_else_are_refused(scripted, answer, message):
+def test_unexpected_answers_are_refused(scripted, answer, message):
     with AvatarClient(scripted(Scripted(answer))) as client, pytest.raises(RuntimeError, match=message):
         client.generate([1, 2])
 
 
 @pytest.mark.parametrize("seeds", [[], [1.5], ["1"], [2**63], 7, None])
-def test_seeds_that_are_none(client, seeds):
+def test_bad_seeds_are_refused(client, seeds):
     with pytest.raises(ValueError, match=r"^seeds must"):
         client.generate(seeds)
 
@@ -211,7 +211,7 @@ def test_numbers_have_least_values(argument):
         AvatarClient("127.0.0.1:8500", **argument)
 
 
-def test_the_server_names_an_unknown_model(server):
+def test_unknown_model_is_an_error_of_the_server(server):
     with (
         AvatarClient(server.address, model="foo") as client,
         pytest.raises(ValueError, match=r"model 'foo': Servable not found for request: Latest\(foo\) \(NOT_FOUND\)"),
@@ -230,7 +230,7 @@ def asked(address, question, **options):
 
 
 @pytest.mark.parametrize("tags", ["", "Green, no hat", "wanted"])
-def test_avatars_by_tags(tagged_server, tagged_avatars, tags):
+def test_generate_takes_tags(tagged_server, tagged_avatars, tags):
     seeds = [5, 3, 2**40, 8, 0]
     text = "green, no hat" if tags == "wanted" else tags
     expected = tagged_avatars.images(seeds, text)
@@ -247,7 +247,7 @@ def test_avatars_by_tags(tagged_server, tagged_avatars, tags):
     )
 
 
-def test_the_server_says_which_tags_there_are(tagged_server, tagged):
+def test_vocabulary_comes_from_the_server(tagged_server, tagged):
     with AvatarClient(tagged_server.address) as client:
         vocabulary, card = client.vocabulary(), client.model_card()
         np.testing.assert_array_equal(client.wanted("red, no smile"), [1, -1, -1, 0, -1])
@@ -261,12 +261,12 @@ def test_the_server_says_which_tags_there_are(tagged_server, tagged):
     np.testing.assert_array_equal(asked(tagged_server.address, lambda client: client.wanted("hat")), [0, 0, 0, 1, 0])
 
 
-def test_a_model_without_a_card(client):
+def test_model_without_a_card_is_explained(client):
     with pytest.raises(ValueError, match=r'Serving signature key "model_card" not found. \(FAILED_PRECONDITION\)'):
         client.generate([1], "green")
 
 
-def test_the_way_from_one_avatar_to_another(tagged_server):
+def test_interpolate_goes_from_avatar_to_avatar(tagged_server):
     with AvatarClient(tagged_server.address, batch=4) as client:
         way = client.interpolate(3, 7, np.linspace(0, 1, 6))
         first, last = client.generate([3, 7])
@@ -277,7 +277,7 @@ def test_the_way_from_one_avatar_to_another(tagged_server):
     assert np.abs(in_a_loop.astype(int) - way[[2, 4]]).max() <= 1
 
 
-def test_many_calls_at_once_in_a_loop(tagged_server):
+def test_async_client_makes_concurrent_calls(tagged_server):
     async def each(client):
         return await asyncio.gather(*(client.generate([seed]) for seed in range(40)))
 
@@ -286,7 +286,7 @@ def test_many_calls_at_once_in_a_loop(tagged_server):
     assert np.abs(images.astype(int) - together).max() <= 1
 
 
-def test_a_loop_tries_again_and_goes_on_meanwhile(scripted):
+def test_async_client_retries_without_blocking(scripted):
     service = Scripted(*[grpc.StatusCode.UNAVAILABLE] * 2, in_typed_fields)
     turns = []
 
@@ -302,7 +302,7 @@ def test_a_loop_tries_again_and_goes_on_meanwhile(scripted):
     assert len(turns) >= 3 and turns[-1] - turns[0] > 0.1  # 0.05 to 0.1 and 0.1 to 0.2 seconds of pauses
 
 
-def test_a_loop_sees_the_same_errors(scripted, tagged_server):
+def test_async_client_raises_the_same_errors(scripted, tagged_server):
     service = Scripted(grpc.StatusCode.INTERNAL, in_typed_fields)
     with pytest.raises(RuntimeError, match=r"as written \(INTERNAL\)") as raised:
         asked(scripted(service), lambda client: client.generate([7]))
@@ -313,7 +313,7 @@ def test_a_loop_sees_the_same_errors(scripted, tagged_server):
         asked(tagged_server.address, lambda client: client.png([7]), model="foo")
 
 
-def test_a_client_is_one_connection(scripted):
+def test_client_has_a_connection_of_its_own(scripted):
     peers = set()
 
     class Listening(Scripted):
@@ -347,7 +347,7 @@ def secure(pem):
     return credentials
 
 
-def test_tls(scripted, secure, pem):
+def test_tls_encrypts_the_connection(scripted, secure, pem):
     address = scripted(Scripted(*[in_typed_fields] * 2), secure(mutual=False))
     with AvatarClient(address, tls=TLS(pem["ca"])) as client:
         assert client.generate([7])[0, 0, 0, 0] == 7
@@ -355,7 +355,7 @@ def test_tls(scripted, secure, pem):
 
 
 @pytest.mark.parametrize("tls", ["stranger", "public", None])
-def test_a_server_that_is_not_known_is_not_asked(scripted, secure, pem, tls):
+def test_tls_refuses_an_unknown_server(scripted, secure, pem, tls):
     service = Scripted(in_typed_fields)
     address = scripted(service, secure(mutual=False))
     tls = {"stranger": lambda: TLS(pem["stranger_ca"]), "public": TLS, None: lambda: None}[tls]()
@@ -364,7 +364,7 @@ def test_a_server_that_is_not_known_is_not_asked(scripted, secure, pem, tls):
     assert not service.requests
 
 
-def test_mutual_tls(scripted, secure, pem):
+def test_tls_sends_the_clients_certificate(scripted, secure, pem):
     service = Scripted(*[in_typed_fields] * 2)
     address = scripted(service, secure(mutual=True))
     tls = TLS(pem["ca"], pem["client_certificate"], pem["client_key"])

@@ -34,7 +34,7 @@ def images(call):
     return np.stack([np.full((2, 2, 3), seed, np.uint8) for seed in call.inputs["seed"]])
 
 
-def test_words_are_asked_for_once_a_call_and_sent_with_every_request():
+def test_tags_as_words_cost_one_request_for_each_call():
     client = Told(images)
     np.testing.assert_array_equal(client.generate(range(7), "green, no hat")[:, 0, 0, 0], range(7))
     assert [call.signature for call in client.calls] == ["model_card", *["images_with_tags"] * 3]
@@ -51,12 +51,12 @@ def test_words_are_asked_for_once_a_call_and_sent_with_every_request():
     assert [call.signature for call in client.calls] == ["images_with_tags", "images", "images"]
 
 
-def test_nothing_is_asked_with_bad_arguments():
+def test_bad_arguments_send_no_request():
     client = Told(images)
     for arguments, message in (
         (([], ""), "seeds must hold at least one"),
         ((["1"], "red"), "seeds must be a list of whole numbers"),
-        (([1], [[0, 0, 1]]), r"tags must be words, or what wanted\(\) made of them. Received: shape \(1, 3\)"),
+        (([1], [[0, 0, 1]]), r"tags must be words, or the result of wanted\(\). Received: shape \(1, 3\)"),
     ):
         with pytest.raises(ValueError, match=message):
             client.generate(*arguments)
@@ -73,7 +73,7 @@ def test_nothing_is_asked_with_bad_arguments():
     assert not client.calls
 
 
-def test_a_way_is_split_like_a_list_of_seeds():
+def test_interpolate_is_split_like_seeds():
     client = Told(lambda call: pytest.fail() if len(call) > 3 else np.array([b""] * len(call), object))
     with pytest.raises(ServerError, match="must send pictures"):
         client.interpolate(7, [1, 2, 3, 4], 0.5)
@@ -99,19 +99,19 @@ def test_a_way_is_split_like_a_list_of_seeds():
         (7, ServerError, "must send a model card as JSON"),
     ],
 )
-def test_cards_that_name_no_tags(card, error, message):
+def test_wanted_refuses_cards_without_tags(card, error, message):
     with pytest.raises(error, match=message):
         Told(lambda call: np.array([card], object)).generate([1], "green")
     assert Told(lambda call: np.array([b'{"vocabulary": null}'], object)).vocabulary() is None
 
 
 @pytest.mark.parametrize("array", [np.zeros(2, np.uint8), np.array([b"a", "b"], object), np.zeros((2, 2), object)])
-def test_pngs_that_are_none(array):
+def test_png_refuses_other_answers(array):
     with pytest.raises(ServerError, match=r"must send image_bytes as strings \[batch\]"):
         Told(lambda call: array).png([1, 2])
 
 
-def test_pauses_double_up_to_a_limit_and_end_with_the_retries():
+def test_attempts_double_their_pauses_up_to_the_retries():
     attempts = Attempts(timeout=1000.0, retries=9)
     pauses = [attempts.pause_after("UNAVAILABLE") for _ in range(10)]
     assert pauses.pop() is None
@@ -119,7 +119,7 @@ def test_pauses_double_up_to_a_limit_and_end_with_the_retries():
         assert longest / 2 <= pause <= longest
 
 
-def test_no_pause_goes_beyond_the_deadline():
+def test_attempts_do_not_pause_beyond_the_deadline():
     now = 100.0
     attempts = Attempts(timeout=10.0, retries=9, clock=lambda: now)
     now += 9.875
@@ -130,12 +130,12 @@ def test_no_pause_goes_beyond_the_deadline():
     assert attempts.seconds_left() == 0.001
 
 
-def test_only_unavailable_is_tried_again():
+def test_attempts_retry_unavailable_only():
     for code in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"):
         assert Attempts(timeout=1000.0, retries=9).pause_after(code) is None
 
 
-def test_a_tag_that_no_training_face_had_is_asked_for_only_if_forced():
+def test_wanted_refuses_untrained_tags_unless_allowed():
     vocabulary = dataclasses.replace(VOCABULARY, untrained=("hat",))
 
     def answer(call):

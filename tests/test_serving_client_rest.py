@@ -36,7 +36,7 @@ def png(grey=7, size=2):
 
 
 @pytest.mark.parametrize("tags", ["", "green, no hat", "wanted"])
-def test_avatars_by_tags(client, tagged_avatars, tags):
+def test_generate_takes_tags(client, tagged_avatars, tags):
     text = "green, no hat" if tags == "wanted" else tags
     expected = tagged_avatars.images(SEEDS, text)
     tags = client.wanted(text) if tags == "wanted" else tags
@@ -45,7 +45,7 @@ def test_avatars_by_tags(client, tagged_avatars, tags):
     assert difference(np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs]), expected) <= 1
 
 
-def test_the_request_is_tf_servings(server, client):
+def test_requests_have_the_form_of_tf_serving(server, client):
     del server.requests[:]
     client.png([3, 2**63 - 1])
     ((path, body),) = server.requests
@@ -53,14 +53,14 @@ def test_the_request_is_tf_servings(server, client):
     assert json.loads(body) == {"signature_name": "generate", "inputs": {"seed": [3, 2**63 - 1]}}
 
 
-def test_the_way_from_one_avatar_to_another(client):
+def test_interpolate_goes_from_avatar_to_avatar(client):
     way = client.interpolate(3, 7, [0, 0.4, 1])
     first, last = client.generate([3, 7])
     assert difference(way[0], first) <= 1 and difference(way[2], last) <= 1
     assert difference(way[1], first) > 1 and difference(way[1], last) > 1
 
 
-def test_the_server_says_which_tags_there_are(client, tagged):
+def test_vocabulary_comes_from_the_server(client, tagged):
     assert client.vocabulary().groups == tagged.vocabulary.groups
     assert client.model_card()["image_size"] == [4, 4]
     with pytest.raises(ValueError, match="Did you mean green"):
@@ -84,7 +84,7 @@ def test_connections_are_kept(server):
         assert server.connections == most <= before + 8
 
 
-def test_unavailable_is_tried_again(monkeypatch):
+def test_unavailable_is_retried(monkeypatch):
     pauses = []
     monkeypatch.setattr("time.sleep", pauses.append)
     # A server that says so, and one that goes away in the middle of a request.
@@ -95,7 +95,7 @@ def test_unavailable_is_tried_again(monkeypatch):
         assert 0.05 <= pauses[0] <= 0.1 <= pauses[1] <= 0.2
 
 
-def test_unavailable_is_not_tried_for_ever(monkeypatch):
+def test_unavailable_is_retried_a_limited_number_of_times(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with (
         RestServer(script=[(503, {"error": "restarting"})] * 3) as server,
@@ -121,7 +121,7 @@ def test_unavailable_is_not_tried_for_ever(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("body", [{"error": "as written"}, b"<html>as written"])
-def test_nothing_else_is_tried_again(status, exception, code, body):
+def test_other_errors_are_not_retried(status, exception, code, body):
     with (
         RestServer(script=[(status, body)]) as server,
         RestAvatarClient(server.address) as client,
@@ -131,7 +131,7 @@ def test_nothing_else_is_tried_again(status, exception, code, body):
     assert raised.value.code == code and len(server.requests) == 1
 
 
-def test_each_request_has_a_deadline():
+def test_requests_have_a_deadline():
     release = threading.Event()
 
     class Slow(RestServer):
@@ -157,7 +157,7 @@ def test_each_request_has_a_deadline():
         {"outputs": 7},
     ],
 )
-def test_answers_to_something_else_are_refused(body):
+def test_unexpected_answers_are_refused(body):
     with (
         RestServer(script=[(200, body)]) as server,
         RestAvatarClient(server.address) as client,
@@ -166,7 +166,7 @@ def test_answers_to_something_else_are_refused(body):
         client.generate([1, 2])
 
 
-def test_the_server_names_an_unknown_model(server):
+def test_unknown_model_is_an_error_of_the_server(server):
     with (
         RestAvatarClient(server.address, model="foo") as client,
         pytest.raises(ValueError, match=r"model 'foo': Servable not found for request: Latest\(foo\)"),
@@ -177,7 +177,7 @@ def test_the_server_names_an_unknown_model(server):
     assert server.requests[-1][0] == "/v1/models/..%2Fx%3Fy:predict"
 
 
-def test_mutual_tls(pem):
+def test_tls_sends_the_clients_certificate(pem):
     with RestServer(script=[(200, {"outputs": [png()]})], certificates=(pem["server"], pem["ca"])) as server:
         known = TLS(pem["ca"], pem["client_certificate"], pem["client_key"])
         with RestAvatarClient(server.address, tls=known) as client:

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import serialization
 from tfanime.serving.client.tls import TLS
 
 
-def test_files_become_a_context(pem):
+def test_tls_files_become_a_context(pem):
     context = TLS(pem["ca"], pem["client_certificate"], pem["client_key"]).ssl_context()
     assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
     (authority,) = context.get_ca_certs()
@@ -25,13 +25,13 @@ def test_files_become_a_context(pem):
         ({"certificate": "client_key", "key": "client_key"}, ValueError, "of a certificate and its key"),
     ],
 )
-def test_wrong_files_are_told_at_once(pem, tmp_path, arguments, error, message):
+def test_tls_refuses_wrong_files_at_once(pem, tmp_path, arguments, error, message):
     arguments = {name: pem.get(path, tmp_path / path) for name, path in arguments.items()}
     with pytest.raises(error, match=message):
         TLS(**arguments)
 
 
-def test_a_key_under_a_passphrase_is_refused_and_not_asked_for(pem, tmp_path):
+def test_tls_refuses_an_encrypted_key(pem, tmp_path):
     key = serialization.load_pem_private_key(pem["client_key"].read_bytes(), None)
     encrypted = tmp_path / "encrypted.pem"
     encrypted.write_bytes(

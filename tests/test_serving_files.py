@@ -39,13 +39,13 @@ def models():
     return text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
 
 
-def test_models():
+def test_models_config_example_is_read():
     (model,) = models()
     assert (model.name, model.base_path, model.model_platform) == (Config.model, "/models/faces", "tensorflow")
     assert model.model_version_policy.latest.num_versions == 1
 
 
-def test_batching():
+def test_batching_config_example_is_read():
     found = fields("batching.config")
     sizes = [int(size) for size in found["allowed_batch_sizes"]]
     assert sizes == sorted(set(sizes)) and sizes[-1] == int(found["max_batch_size"][0])
@@ -55,7 +55,7 @@ def test_batching():
     }  # fmt: skip
 
 
-def test_prometheus_looks_where_the_metrics_are():
+def test_prometheus_example_has_the_metrics_path():
     (path,) = re.findall(r'path: "(.*)"', (SERVING / "monitoring.config").read_text())
     assert fields("monitoring.config")["enable"] == ["true"]
     ((config,), (compose,), (deployment, _)) = (
@@ -68,7 +68,7 @@ def test_prometheus_looks_where_the_metrics_are():
     assert deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/path"] == path
 
 
-def test_the_readers_of_the_server_take_them(tmp_path):
+def test_example_files_are_read_by_the_server(tmp_path):
     (model,) = configuration.read_models(SERVING / "models.config")
     assert (model.name, str(model.base_path)) == ("tfanime", "/models/faces")
     batching = configuration.read_batching(SERVING / "batching.config")
@@ -79,7 +79,7 @@ def test_the_readers_of_the_server_take_them(tmp_path):
     assert tls.client_verify and tls.server_key.startswith(b"-----BEGIN PRIVATE KEY-----\n(")
 
 
-def test_the_example_of_tls_holds_no_key():
+def test_tls_example_has_no_key():
     found = fields("ssl.config.example")
     assert set(found) == {"server_key", "server_cert", "custom_ca", "client_verify"} and found["client_verify"] == [
         "true"
@@ -90,7 +90,7 @@ def test_the_example_of_tls_holds_no_key():
         )
 
 
-def test_the_command_for_tls_writes_the_contents_of_the_files(tmp_path, pem):
+def test_tls_command_writes_the_contents_of_files(tmp_path, pem):
     (code,) = re.findall(r"> ssl.config <<'END'\n(.*?)END\n", (SERVING / "README.md").read_text(), re.DOTALL)
     files = [pem[name] for name in ("server_key", "server_certificate", "ca")]
     written = subprocess.run(
@@ -119,7 +119,7 @@ def stage(name):
     return found
 
 
-def test_the_image_of_the_server_has_the_files_that_it_names():
+def test_server_image_has_the_files_that_it_names():
     bases = [rest for word, rest in instructions() if word == "FROM"]
     assert bases[0] == "tensorflow/serving:${TF_SERVING} AS server"
     ((_, copied),) = [each for each in stage("server") if each[0] == "COPY"]
@@ -132,7 +132,7 @@ def test_the_image_of_the_server_has_the_files_that_it_names():
     assert flags["enable_batching"] == "true"
 
 
-def test_the_image_of_the_client_runs_the_client():
+def test_client_image_runs_the_client():
     ((_, command),) = [each for each in stage("client") if each[0] == "ENTRYPOINT"]
     assert json.loads(command) == ["python", "-m", "tfanime.serving.client", "--rest"]
     ((_, installed), _) = [each for each in stage("client") if each[0] == "RUN"]
@@ -160,7 +160,7 @@ def test_the_image_of_the_client_runs_the_client():
         assert not possible or possible & packages, module
 
 
-def test_compose_builds_and_joins_them():
+def test_compose_builds_and_connects_the_images():
     (compose,) = documents("compose.yaml")
     services = compose["services"]
     for name in ("server", "client"):
@@ -178,7 +178,7 @@ def test_compose_builds_and_joins_them():
         assert (SERVING / volume.split(":")[0]).is_file()
 
 
-def test_the_health_check_tells_a_server_that_has_the_model():
+def test_health_check_passes_for_a_server_with_the_model():
     """By the shell command itself, against servers that answer as TF Serving does."""
     import socketserver
     import threading
@@ -203,7 +203,7 @@ def test_the_health_check_tells_a_server_that_has_the_model():
     assert subprocess.run(here, timeout=10, stderr=subprocess.DEVNULL).returncode != 0  # nobody there
 
 
-def test_kubernetes_probes_the_model_and_drains():
+def test_kubernetes_example_probes_and_drains():
     deployment, service = documents("kubernetes.yaml")
     assert (deployment["kind"], service["kind"]) == ("Deployment", "Service")
     pod = deployment["spec"]["template"]
@@ -223,7 +223,7 @@ def test_kubernetes_probes_the_model_and_drains():
     assert mount["name"] in {volume["name"] for volume in pod["spec"]["volumes"]}
 
 
-def test_the_readme_names_every_file():
+def test_serving_readme_names_every_file():
     text = (SERVING / "README.md").read_text()
     for path in SERVING.iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in text

@@ -12,7 +12,7 @@ from tfanime.serving.server.server import Server
 PING_SECONDS = 1.5  # clients of real life take 10 or more; the server's limit is 1
 
 
-def test_the_form_is_tf_servings():
+def test_channel_arguments_have_the_form_of_tf_serving():
     text = "grpc.max_connection_age_ms=2000, grpc.lb_policy_name=round_robin,,grpc.big=99999999999"
     pairs = [("grpc.max_connection_age_ms", 2000), ("grpc.lb_policy_name", "round_robin"), ("grpc.big", "99999999999")]
     assert parse_channel_arguments(text) == pairs
@@ -20,7 +20,7 @@ def test_the_form_is_tf_servings():
 
 
 @pytest.mark.parametrize("text", ["grpc.a", "grpc.a=", "=1", "a=1,b"])
-def test_other_forms_are_refused(text):
+def test_channel_arguments_in_other_forms_are_refused(text):
     with pytest.raises(ValueError, match=r"grpc_channel_arguments must be KEY=VALUE separated by commas, such as .*"):
         Config(model=["a=b"], grpc_channel_arguments=text)
 
@@ -45,7 +45,7 @@ def watched(address, seconds):
     return caught.value.code()
 
 
-def test_pings_cut_no_connection_unless_asked_for():
+def test_pings_are_accepted_unless_limited():
     models = Models([load(NAME, 1, exported())])
     with Server(models, port=0) as server:
         assert watched(server.address, 8 * PING_SECONDS) is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -47,14 +47,14 @@ async def right(seeds, row):
     return [KNOWN[seed] if seed < 16 else b"" for seed in seeds]
 
 
-def test_answers_are_counted_and_checked_by_seed():
+def test_load_counts_answers_and_checks_seeds():
     result = asked(right, batch=3)
     assert result.avatars == 3 * len(result.latencies) > 100 and not result.errors
     assert 0 < result.checked < len(result.latencies) and result.wrong == 0
     assert all(0.001 <= latency < 0.3 for latency in result.latencies)
 
 
-def test_another_ones_avatar_is_seen():
+def test_load_detects_wrong_avatars():
     async def swapped(seeds, row):
         pngs = await right(seeds, row)
         return pngs[1:] + pngs[:1]
@@ -70,7 +70,7 @@ def test_another_ones_avatar_is_seen():
     assert result.wrong == 0 < result.checked  # one grey level is no other avatar
 
 
-def test_errors_are_counted_by_code_and_slow_a_client_down():
+def test_load_counts_errors_by_code_and_pauses():
     async def refused(seeds, row):
         error = ConnectionError("full")
         error.code = "UNAVAILABLE"
@@ -81,7 +81,7 @@ def test_errors_are_counted_by_code_and_slow_a_client_down():
     assert not result.latencies and not result.avatars
 
 
-def test_results_add_up():
+def test_load_results_add_up():
     first = Result(2.0, 10, [0.001] * 98 + [0.2], Counter(INTERNAL=1), 3, 0)
     both = first + Result(4.0, 30, [0.1], Counter(INTERNAL=1, UNAVAILABLE=1200), 1, 1)
     assert both.rate == 10.0 and len(both.latencies) == 100
@@ -94,13 +94,13 @@ def test_results_add_up():
     assert "p50 nan" in str(Result()) and "errors      none" in str(Result())
 
 
-def test_clients_are_spread_over_processes():
+def test_load_spreads_clients_over_processes():
     assert Config(clients=7, processes=3).shares == [3, 2, 2]
     assert Config(clients=2, processes=8).shares == [1, 1]
     assert sum(Config(clients=33).shares) == 33
 
 
-def test_rest_under_load(tagged_export):
+def test_load_measures_rest(tagged_export):
     with RestServer(tagged_export) as server:
         config = Config(server.address, rest=True, clients=3, processes=2, seconds=1.0, batch=2, tags="green")
         result = measure(config, progress=False)
@@ -113,7 +113,7 @@ def test_rest_under_load(tagged_export):
 
 
 @pytest.mark.slow
-def test_grpc_under_load(tagged_export, capsys):
+def test_load_measures_grpc(tagged_export, capsys):
     with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
         main(["--server", server.address, "--clients", "4", "--processes", "1", "--seconds", "1"])
     address, printed = server.address, capsys.readouterr().out
@@ -133,14 +133,14 @@ def test_grpc_under_load(tagged_export, capsys):
         (Result(1.0, 9, [0.1], Counter(), 4, 2), r"must send each avatar to its seed. Received: 2 others"),
     ],
 )
-def test_what_must_not_be_is_an_error_after_the_report(monkeypatch, capsys, result, message):
+def test_load_fails_after_the_report_if_an_answer_was_wrong(monkeypatch, capsys, result, message):
     monkeypatch.setattr(load_module, "measure", lambda config: result)
     with pytest.raises(ServerError, match=message):
         main(["--rest"])
     assert "avatars/s" in capsys.readouterr().out
 
 
-def test_clients_do_not_outlive_who_started_them(monkeypatch):
+def test_load_processes_end_with_their_parent(monkeypatch):
     class Dead:
         def is_alive(self):
             return False
@@ -151,7 +151,7 @@ def test_clients_do_not_outlive_who_started_them(monkeypatch):
     assert load_module._work(config, 0, 1, None, KNOWN) == Result()
 
 
-def test_a_process_that_dies_is_no_end_of_waiting(tagged_export, monkeypatch):
+def test_load_reports_a_process_that_died(tagged_export, monkeypatch):
     monkeypatch.setattr(load_module, "_work", die)
     with RestServer(tagged_export) as server, pytest.raises(ChildProcessError, match="must live to the end"):
         measure(Config(server.address, rest=True, clients=1, seconds=60.0), progress=False)
@@ -167,7 +167,7 @@ def test_a_process_that_dies_is_no_end_of_waiting(tagged_export, monkeypatch):
         (["--rest", "--server", "127.0.0.1:1", "--timeout", "0.3"], 1, "UNAVAILABLE"),
     ],
 )
-def test_errors_are_one_line_and_a_status(arguments, code, message, capsys):
+def test_load_errors_are_one_line_and_a_status(arguments, code, message, capsys):
     with pytest.raises(SystemExit) as raised:
         run(lambda: main(arguments))
     error = capsys.readouterr().err

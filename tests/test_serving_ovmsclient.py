@@ -27,13 +27,13 @@ def client(server):
     return ovmsclient.make_grpc_client(server.address)
 
 
-def test_predict(client, tagged_avatars):
+def test_ovmsclient_predicts(client, tagged_avatars):
     pngs = client.predict(inputs={"seed": SEEDS}, **MODEL)
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs])
     assert np.abs(images.astype(int) - tagged_avatars.images(SEEDS)).max() <= 1
 
 
-def test_metadata(client):
+def test_ovmsclient_reads_metadata(client):
     assert client.get_model_metadata(**MODEL) == {
         "model_version": 1,
         "inputs": {"seed": {"shape": [-1], "dtype": "DT_INT64"}},
@@ -41,11 +41,11 @@ def test_metadata(client):
     }
 
 
-def test_status(client):
+def test_ovmsclient_reads_the_status(client):
     assert client.get_model_status(**MODEL) == {1: {"state": "AVAILABLE", "error_code": 0, "error_message": ""}}
 
 
-def test_rest(server, tagged_avatars):
+def test_ovmsclient_predicts_by_rest(server, tagged_avatars):
     client = ovmsclient.make_http_client(server.rest_address)
     found = client.predict(inputs={"seed": SEEDS}, **MODEL)
     images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each["b64"])))) for each in found]
@@ -66,7 +66,7 @@ def test_rest(server, tagged_avatars):
         ({"seed": SEEDS}, {"model_name": "tfanime"}, "ModelNotFoundError", r"Specific(tfanime, 0)"),
     ],
 )
-def test_errors_are_those_it_knows(client, inputs, model, error, message):
+def test_ovmsclient_raises_its_own_errors(client, inputs, model, error, message):
     with pytest.raises(Exception) as raised:  # it has no name for all of its own
         client.predict(inputs=inputs, **model)
     assert type(raised.value).__name__ == error and message in str(raised.value)

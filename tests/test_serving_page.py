@@ -23,7 +23,7 @@ def files(models, largest):
         return served_page.page_of(models)
 
 
-def test_what_was_not_exported_by_tfanime_is_refused(tmp_path):
+def test_page_refuses_models_of_other_programs(tmp_path):
     import tiny_generator
 
     tiny_generator.save(tmp_path / "1")
@@ -31,7 +31,7 @@ def test_what_was_not_exported_by_tfanime_is_refused(tmp_path):
         served_page.page_of(Models([load("tiny", 1, tmp_path / "1")]))
 
 
-def test_an_export_draws_from_its_signatures(tagged_export, tagged):
+def test_exported_generator_draws_by_its_signatures(tagged_export, tagged):
     opened = open_generator(tagged_export)
     exported = Exported(opened.signatures, opened)
     assert [spec.name for spec in exported.inputs.specs] == ["latents", "tags"]
@@ -43,7 +43,7 @@ def test_an_export_draws_from_its_signatures(tagged_export, tagged):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("engine", ["browser", "server"])
-def test_the_page_draws(models, tagged_export, engine):
+def test_page_of_a_server_draws(models, tagged_export, engine):
     largest = 0 if engine == "server" else served_page.LARGEST
     with (
         page_sites.chromium() as chromium,

@@ -53,7 +53,7 @@ def difference(first, second):
 
 @pytest.mark.parametrize("rest", [False, True])
 @pytest.mark.parametrize("kind", list(NAMES))
-def test_pictures_go_in_and_come_out(server, networks, kind, rest):
+def test_picture_signatures_enlarge_pictures(server, networks, kind, rest):
     pictures = tiny_pictures.pictures(5, 24, 40)
     with client_of(server, kind, rest, batch=2) as client:
         images = getattr(client, kind)(pictures)
@@ -66,7 +66,7 @@ def test_pictures_go_in_and_come_out(server, networks, kind, rest):
             getattr(client, "stylise" if kind == "upscale" else "upscale")(pictures)
 
 
-def test_a_server_joins_only_pictures_of_one_size(server, networks):
+def test_batching_joins_pictures_of_one_size_only(server, networks):
     sizes = [(1, 24, 40), (2, 17, 33), (1, 24, 40), (3, 17, 33)]
 
     async def ask():
@@ -84,14 +84,14 @@ def test_a_server_joins_only_pictures_of_one_size(server, networks):
     assert difference(drawn, networks["stylise"].images(asked[0])) <= 1
 
 
-def test_an_export_is_warmed_up(exported):
+def test_picture_network_export_is_warmed_up(exported):
     requests = list(tf.data.TFRecordDataset(str(exported["upscale"] / FILE)).as_numpy_iterator())
     assert len(requests) == 6  # three signatures, two sizes of batch
     assert warm_up(load("larger", 1, exported["upscale"]), exported["upscale"]) == 6
 
 
 @pytest.mark.parametrize("rest", [False, True])
-def test_the_command_line_takes_a_file_and_gives_one(server, networks, tmp_path, rest, capsys, monkeypatch):
+def test_command_line_enlarges_a_file(server, networks, tmp_path, rest, capsys, monkeypatch):
     monkeypatch.setattr(tiles.in_tiles, "__defaults__", (32, None))
     (pixels,) = tiny_pictures.pictures(1, 50, 40)
     alpha = np.tile(np.arange(40, dtype=np.uint8) * 6, (50, 1)) + 1
@@ -115,7 +115,7 @@ def test_the_command_line_takes_a_file_and_gives_one(server, networks, tmp_path,
         (["--model=avatars", "--picture=small.png", "--out=a.png"], "draws avatars from seeds"),
     ],
 )
-def test_errors_are_one_line(server, arguments, message, in_tmp, capsys):
+def test_command_line_errors_are_one_line(server, arguments, message, in_tmp, capsys):
     Image.fromarray(tiny_pictures.pictures(1, 9, 9)[0]).save("small.png")
     (in_tmp / "no.png").write_bytes(b"no")
     with pytest.raises(SystemExit):
@@ -125,7 +125,7 @@ def test_errors_are_one_line(server, arguments, message, in_tmp, capsys):
     assert not list(in_tmp.glob("a*"))
 
 
-def test_a_server_that_sends_something_else():
+def test_client_refuses_unexpected_pictures():
     with AvatarClient("127.0.0.1:1") as client:
         for answer, rule in ((np.zeros((1, 2, 2, 3)), "send images as uint8"), (np.zeros((2, 2)), "one images a row")):
             plan = client._plan_pictures("upscale", tiny_pictures.pictures(1, 8, 8))

@@ -124,7 +124,7 @@ def add_version(base_path, version, seed):
     (base_path / f".{version}.part").rename(base_path / str(version))
 
 
-def test_versions_change_under_load_and_no_request_is_lost(server, stub):
+def test_version_changes_under_load_lose_no_request(server, stub):
     _, address, rest, base_path, _ = server
     load = Load(address, versions=(1, 2))
     try:
@@ -162,7 +162,7 @@ print("sent", flush=True)
 """
 
 
-def test_a_client_that_is_killed_harms_no_other(server, stub):
+def test_killed_client_does_not_affect_others(server, stub):
     load = Load(server[1], versions=(1, 2))
     try:
         client = subprocess.Popen(
@@ -226,7 +226,7 @@ def damaged(content, generator):
     return bytes(content)
 
 
-def test_no_protobuf_brings_it_down(server, stub):
+def test_server_survives_random_protobuf(server, stub):
     generator = random.Random(0)
     seen = {}
     with grpc.insecure_channel(server[1]) as channel:
@@ -250,7 +250,7 @@ def test_no_protobuf_brings_it_down(server, stub):
 @pytest.mark.parametrize(
     "latents", [[[np.nan] * SIZE], [[np.inf] * SIZE, [-np.inf] * SIZE], [[3e38] * SIZE], [[0.0] * SIZE] * 32]
 )
-def test_no_latents_bring_it_down(stub, latents):
+def test_server_survives_random_latents(stub, latents):
     request = predict_request(signature="synthesize", latents=tensor(latents, tf.float32))
     images = tf.make_ndarray(stub.Predict(request, timeout=60).outputs["images"])
     assert images.shape[0] == len(latents)
@@ -266,7 +266,7 @@ def random_json(generator, depth=0):
     return generator.choice([1, -1, 0, 1.5, 2**63, -(2**70), 1e400, None, True, "", "images", "\ud800", "AAAA"])
 
 
-def test_no_json_brings_it_down(server, stub):
+def test_server_survives_random_json(server, stub):
     _, _, rest, _, _ = server
     generator = random.Random(1)
     places = ["", "", "", "/versions/2", "/versions/99999999999999999999", "/labels/..", "/versions/-1", "/labels/%00"]
@@ -289,7 +289,7 @@ def test_no_json_brings_it_down(server, stub):
     assert seen.keys() >= {200, 400, 404}
 
 
-def test_what_is_no_http_is_refused(server, stub):
+def test_server_refuses_bytes_that_are_not_http(server, stub):
     import socket
 
     host, port = server[2].split(":")
@@ -301,7 +301,7 @@ def test_what_is_no_http_is_refused(server, stub):
         assert answer == b"" or answer.split()[1].startswith(b"4"), answer
 
 
-def test_thousands_of_requests_at_once_are_answered_or_refused(server, stub):
+def test_server_answers_or_refuses_thousands_of_requests(server, stub):
     many = 10_000 if "TFANIME_FUZZ" in os.environ else 3_000  # the queue has room for 128
     images_of(stub, [1])
     calls = [stub.Predict.future(predict_request(seed=tensor([seed % 50])), timeout=300) for seed in range(many)]
@@ -320,7 +320,7 @@ def test_thousands_of_requests_at_once_are_answered_or_refused(server, stub):
     assert images_of(stub, [1]).shape[0] == 1
 
 
-def test_the_log_knows_what_happened_and_of_no_bug(server, stub):
+def test_server_log_has_no_bug(server, stub):
     said = events(server)
     assert [event["version"] for event in said if event["message"].startswith("loaded version")] == [1, 2]
     broken = [event for event in said if "version 3 of model tfanime must be a SavedModel" in event["message"]]
@@ -329,7 +329,7 @@ def test_the_log_knows_what_happened_and_of_no_bug(server, stub):
     assert "Traceback" not in server[4].read_text()
 
 
-def test_it_ends_as_it_should(server):
+def test_server_ends_with_status_0(server):
     process, address, rest, _, _ = server
     with connected(address) as stub:
         call = stub.Predict.future(predict_request(signature="slow", loops=tensor([3000])), timeout=60)

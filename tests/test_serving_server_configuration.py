@@ -27,12 +27,12 @@ def models(*fields, name="m", base_path="/models/m", platform="tensorflow"):
     return f"model_config_list {{ {' '.join(f'config {{ {head} {text} }}' for text in fields)} }}"
 
 
-def test_a_model_has_its_latest_version(write):
+def test_read_models_defaults_to_the_latest_version(write):
     assert configuration.read_models(write(models(""))) == (ModelSettings("m", Path("/models/m")),)
     assert VersionPolicy().chosen([1, 3, 2]) == {3}
 
 
-def test_a_byte_order_mark_is_passed_over(write):
+def test_read_models_ignores_a_byte_order_mark(write):
     text = models("")
     assert configuration.read_models(write(b"\xef\xbb\xbf" + text.encode())) == configuration.read_models(write(text))
 
@@ -48,12 +48,12 @@ def test_a_byte_order_mark_is_passed_over(write):
         ("specific { versions: 8 }", set()),
     ],
 )
-def test_policies(write, policy, chosen):
+def test_read_models_reads_policies(write, policy, chosen):
     (model,) = configuration.read_models(write(models(f"model_version_policy {{ {policy} }}")))
     assert model.policy.chosen([3, 1, 7]) == chosen
 
 
-def test_labels(write):
+def test_read_models_reads_labels(write):
     text = models('version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }')
     assert configuration.read_models(write(text))[0].labels == {"stable": 1, "canary": 2}
 
@@ -76,14 +76,14 @@ def test_labels(write):
         (models("model_version_policy { specific { } }"), ["specific.versions of model 'm'", "at least one"]),
     ],
 )
-def test_wrong_models(write, text, words):
+def test_read_models_refuses_wrong_files(write, text, words):
     with pytest.raises(ValueError) as caught:
         configuration.read_models(write(text))
     for word in words:
         assert word in str(caught.value)
 
 
-def test_batching_has_defaults_and_wrapped_values(write):
+def test_read_batching_has_defaults_and_reads_values(write):
     assert configuration.read_batching(write("")) == BatchingSettings()
     assert (BatchingSettings().max_batch_size, BatchingSettings().max_enqueued_batches) == (1000, 10)
     text = """
@@ -116,7 +116,7 @@ def test_batching_has_defaults_and_wrapped_values(write):
         ("pad_variable_length_inputs: true", ["pad_variable_length_inputs must be false"]),
     ],
 )
-def test_wrong_batching(write, text, words):
+def test_read_batching_refuses_wrong_files(write, text, words):
     path = write(text)
     with pytest.raises(ValueError) as caught:
         configuration.read_batching(path)
@@ -124,7 +124,7 @@ def test_wrong_batching(write, text, words):
         assert word in str(caught.value)
 
 
-def test_tls_has_contents_of_pem_files(write):
+def test_read_tls_reads_contents_of_pem_files(write):
     pem = PEM.encode().decode("unicode_escape").encode()
     path = write(f'server_key: "{PEM}" server_cert: "{PEM}"')
     assert configuration.read_tls(path) == TlsSettings(pem, pem)
@@ -140,7 +140,7 @@ def test_tls_has_contents_of_pem_files(write):
         (f'server_key: "{PEM}" server_cert: "{PEM}" client_verify: true', ["custom_ca must be the contents"]),
     ],
 )
-def test_wrong_tls(write, text, words):
+def test_read_tls_refuses_wrong_files(write, text, words):
     with pytest.raises(ValueError) as caught:
         configuration.read_tls(write(text))
     for word in words:
@@ -156,17 +156,17 @@ def test_wrong_tls(write, text, words):
         ("", None),
     ],
 )
-def test_metrics_path(write, text, expected):
+def test_read_metrics_path_reads_the_path(write, text, expected):
     assert configuration.read_metrics_path(write(text)) == expected
 
 
 @pytest.mark.parametrize("path", ["metrics", "/v1/metrics"])
-def test_wrong_metrics_path(write, path):
+def test_read_metrics_path_refuses_wrong_files(write, path):
     with pytest.raises(ValueError, match=r"prometheus_config\.path must begin with /"):
         configuration.read_metrics_path(write(f'prometheus_config {{ enable: true path: "{path}" }}'))
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"ssl_config_file must be a file.*missing"):
         configuration.read_tls(tmp_path / "missing")
 
@@ -176,6 +176,6 @@ def test_parse_model_splits_at_the_first_equals_sign():
 
 
 @pytest.mark.parametrize("text", ["m", "=x", "a/b=x", "..%2f=x", "m=", "a b=x"])
-def test_parse_model_refuses(text):
+def test_parse_model_refuses_other_text(text):
     with pytest.raises(ValueError, match="model must be NAME=BASE_PATH"):
         configuration.parse_model(text)

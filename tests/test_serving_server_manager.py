@@ -73,7 +73,7 @@ def version_of(models, **choice):
         return servable.version
 
 
-def test_a_new_version_takes_the_place_of_the_old(models, base_path):
+def test_new_version_replaces_the_old_one(models, base_path):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     assert version_of(models) == 1
@@ -85,7 +85,7 @@ def test_a_new_version_takes_the_place_of_the_old(models, base_path):
         version_of(models, version=1)
 
 
-def test_an_old_version_is_kept_until_its_requests_are_answered(models, base_path):
+def test_old_version_is_kept_until_its_requests_are_answered(models, base_path):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     add_version(base_path, 2)
@@ -97,7 +97,7 @@ def test_an_old_version_is_kept_until_its_requests_are_answered(models, base_pat
     assert stages(models) == {2: "AVAILABLE", 1: "END"}
 
 
-def test_a_version_that_was_taken_away_leaves_no_memory_behind(models, base_path):
+def test_removed_version_frees_its_memory(models, base_path):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     with models.borrow(spec()) as servable:
@@ -109,7 +109,7 @@ def test_a_version_that_was_taken_away_leaves_no_memory_behind(models, base_path
     assert [part() for part in parts] == [None, None]
 
 
-def test_a_broken_version_replaces_nothing_and_its_state_says_so(models, base_path, caplog):
+def test_broken_version_replaces_nothing_and_its_state_has_the_reason(models, base_path, caplog):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     add_broken(base_path, 2)
@@ -126,7 +126,7 @@ def test_a_broken_version_replaces_nothing_and_its_state_says_so(models, base_pa
     assert version_of(models) == 3
 
 
-def test_a_broken_version_that_is_mended_is_served(models, base_path):
+def test_repaired_version_is_served(models, base_path):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     add_broken(base_path, 2)
@@ -137,7 +137,7 @@ def test_a_broken_version_that_is_mended_is_served(models, base_path):
     assert stages(models) == {2: "AVAILABLE", 1: "END"}
 
 
-def test_what_is_no_version_is_passed_over(models, base_path):
+def test_other_folders_are_ignored(models, base_path):
     add_version(base_path, 9)
     add_version(base_path, 10)  # the highest as a number, not as a text
     for name in ("11.tmp", ".12.part", "-13", "1e3", "latest"):
@@ -147,7 +147,7 @@ def test_what_is_no_version_is_passed_over(models, base_path):
     assert stages(models) == {10: "AVAILABLE"}
 
 
-def test_policies(models, base_path):
+def test_policies_select_versions(models, base_path):
     for version in (1, 2, 3):
         add_version(base_path, version)
     manager = started(models, settings(base_path, latest=2))
@@ -161,7 +161,7 @@ def test_policies(models, base_path):
     assert models.versions(NAME) == {1}
 
 
-def test_labels(models, base_path):
+def test_labels_name_versions(models, base_path):
     add_version(base_path, 1)
     add_version(base_path, 2)
     manager = started(models, settings(base_path, latest=None, labels={"stable": 1, "canary": 2}))
@@ -180,7 +180,7 @@ def test_labels(models, base_path):
     assert version_of(models, label="stable") == 2
 
 
-def test_a_change_is_made_wholly_or_not_at_all(models, base_path, tmp_path):
+def test_apply_is_all_or_nothing(models, base_path, tmp_path):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     other = tmp_path / "other"
@@ -201,7 +201,7 @@ def test_a_change_is_made_wholly_or_not_at_all(models, base_path, tmp_path):
     assert stages(models) == {1: "END"}
 
 
-def test_another_base_path_is_loaded_although_the_version_has_the_same_number(models, base_path, tmp_path):
+def test_apply_reloads_a_model_with_another_base_path(models, base_path, tmp_path):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     with models.borrow(spec()) as before:
@@ -215,7 +215,7 @@ def test_another_base_path_is_loaded_although_the_version_has_the_same_number(mo
     assert stages(models) == {1: "AVAILABLE"}
 
 
-def test_a_base_path_that_goes_away_leaves_what_is_loaded(models, base_path, caplog):
+def test_removed_base_path_keeps_loaded_versions(models, base_path, caplog):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     shutil.rmtree(base_path / "1")
@@ -232,7 +232,7 @@ def test_a_base_path_that_goes_away_leaves_what_is_loaded(models, base_path, cap
     assert version_of(models) == 2
 
 
-def test_at_the_start_a_specific_version_must_be_there(models, base_path):
+def test_apply_requires_a_specific_version_at_the_start(models, base_path):
     add_version(base_path, 1)
     with pytest.raises(FileNotFoundError, match=r"must hold one of the versions \[5\]"):
         started(models, settings(base_path, specific=frozenset({5})))
@@ -289,7 +289,7 @@ def test_warm_up_requests_are_run_before_a_version_is_served(models, base_path, 
         ),
     ],
 )
-def test_a_failing_warm_up_request_fails_the_version(models, base_path, logs, words):
+def test_failing_warm_up_request_fails_the_version(models, base_path, logs, words):
     add_version(base_path, 1)
     manager = started(models, settings(base_path))
     add_version(base_path, 2)
@@ -301,7 +301,7 @@ def test_a_failing_warm_up_request_fails_the_version(models, base_path, logs, wo
         assert word in text
 
 
-def test_too_many_or_damaged_warm_up_requests_fail_the_version(models, base_path, monkeypatch):
+def test_bad_warm_up_files_fail_the_version(models, base_path, monkeypatch):
     from tfanime.serving.server.signatures import Signature
 
     monkeypatch.setattr(Signature, "run", lambda self, inputs: {})
@@ -315,7 +315,7 @@ def test_too_many_or_damaged_warm_up_requests_fail_the_version(models, base_path
         started(models, settings(base_path))
 
 
-def test_every_calls_again_after_an_error_and_says_it_once(caplog):
+def test_every_continues_after_an_error_and_logs_it_once(caplog):
     calls = []
 
     def fail():

@@ -77,7 +77,7 @@ def test_batches_and_the_process_are_measured(text):
     assert values[("process_cpu_seconds_total",)] > 0
 
 
-def test_an_event_is_a_line_of_json():
+def test_log_event_is_a_line_of_json():
     try:
         raise OSError("gone")
     except OSError:

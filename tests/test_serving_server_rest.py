@@ -82,7 +82,7 @@ TEXTS = [{"b64": "AP8="}, {"b64": "AP8"}, "ä", ""]
 
 
 @pytest.mark.parametrize("document", [{"instances": TEXTS}, {"inputs": TEXTS}, {"inputs": {"text": TEXTS}}])
-def test_texts_and_base64_are_read(document):
+def test_strings_and_base64_are_read(document):
     request = predict_pb2.PredictRequest()
     json_tensors.fill(request, document, TEXT_SIGNATURE)
     assert tf.make_ndarray(request.inputs["text"]).tolist() == [b"\x00\xff", b"\x00\xff", "ä".encode(), b""]
@@ -97,7 +97,7 @@ def test_texts_and_base64_are_read(document):
         (1, "JSON Value: 1 Type: Number is not of expected type: string"),
     ],
 )
-def test_what_is_no_text_is_refused(value, text):
+def test_bytes_that_are_not_text_are_refused(value, text):
     with pytest.raises(StatusError, match=re.escape(text)):
         json_tensors.fill(predict_pb2.PredictRequest(), {"instances": [value]}, TEXT_SIGNATURE)
 
@@ -132,7 +132,7 @@ def test_outputs_become_json(outputs, form, expected):
         assert json.loads(json_tensors.answer(response, form)) == expected
 
 
-def test_not_a_number_and_infinity_are_values(call):
+def test_nan_and_infinity_are_values(call):
     rows = [[math.nan] * SIZE, [math.inf] * SIZE]
     status, answer = call("POST", PREDICT, {"signature_name": "synthesize", "instances": rows})
     assert status == 200 and np.array(answer["predictions"]).shape == (2, HEIGHT, WIDTH, 3)
@@ -142,7 +142,7 @@ def test_not_a_number_and_infinity_are_values(call):
 
 
 @pytest.mark.parametrize("place", ["versions/1", "versions/001", "labels/stable", "VERSIONS/1"])
-def test_version_and_label_stand_in_the_path(call, place):
+def test_path_selects_version_and_label(call, place):
     assert call("POST", f"/v1/models/{NAME}/{place}:predict", {"instances": [7]})[0] == 200
 
 
@@ -237,7 +237,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("body", "text"), REFUSED.values(), ids=REFUSED.keys())
-def test_predict_refuses(call, body, text):
+def test_predict_refuses_bad_requests(call, body, text):
     status, answer = call("POST", PREDICT, body)
     assert list(answer) == ["error"]
     assert text in answer["error"]
@@ -275,21 +275,21 @@ def test_predict_refuses(call, body, text):
         ("POST", f"/v1/models/{NAME}:regress", 400, "Expected regression signature method_name to be"),
     ],
 )
-def test_paths(call, method, path, status, text):
+def test_unknown_paths_are_refused(call, method, path, status, text):
     received, answer = call(method, path, {"instances": [7]} if method == "POST" else None)
     assert text in answer["error"]
     assert received == status
 
 
 @pytest.mark.parametrize("place", ["", "/versions/1", "/labels/stable"])
-def test_status(call, place):
+def test_status_lists_versions(call, place):
     status, answer = call("GET", f"/v1/models/{NAME}{place}")
     version = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     assert (status, answer) == (200, {"model_version_status": [version]})
 
 
 @pytest.mark.parametrize("place", ["", "/versions/1", "/labels/stable"])
-def test_metadata(call, place):
+def test_metadata_lists_signatures(call, place):
     status, answer = call("GET", f"/v1/models/{NAME}{place}/metadata")
     assert status == 200
     assert answer["model_spec"] == {"name": NAME, "signature_name": "", "version": "1"}
@@ -315,7 +315,7 @@ def test_metadata(call, place):
         ("ABORTED", 500),
     ],
 )
-def test_codes_become_statuses(call, monkeypatch, code, status):
+def test_grpc_codes_become_http_statuses(call, monkeypatch, code, status):
     def fail(self, inputs):
         raise StatusError(grpc.StatusCode[code], "it is so")
 
@@ -323,7 +323,7 @@ def test_codes_become_statuses(call, monkeypatch, code, status):
     assert call("POST", PREDICT, {"instances": [7]}) == (status, {"error": "it is so"})
 
 
-def test_a_bug_is_500_and_logged(call, monkeypatch, caplog):
+def test_bug_is_500_and_logged(call, monkeypatch, caplog):
     def fail(self, inputs):
         raise KeyError("a bug")
 
@@ -346,7 +346,7 @@ def test_large_requests_are_read_in_a_thread(call):
     assert status == 200 and len(answer["predictions"]) == MAX_IMAGES
 
 
-def test_a_client_that_never_ends_its_request_is_sent_away():
+def test_unfinished_request_times_out():
     with Server(Models([load(NAME, 1, exported())]), port=0, rest_port=0, rest_seconds=0.5) as server:
         host, port = server.rest_address.split(":")
         with socket.create_connection((host, int(port)), timeout=30) as connection:
@@ -367,7 +367,7 @@ def headers_of(address, method, path, **headers):
 ASKING = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
 
 
-def test_pages_of_other_origins_are_answered_only_if_wanted(server):
+def test_cors_is_answered_only_if_enabled(server):
     assert headers_of(server.rest_address, "GET", f"/v1/models/{NAME}", **ASKING) == (200, {})
     assert headers_of(server.rest_address, "OPTIONS", PREDICT, **ASKING) == (400, {})
     expected = {

@@ -74,7 +74,7 @@ def blocked():
         queue.close()
 
 
-def test_what_waits_is_computed_together_and_each_gets_his_rows(blocked):
+def test_waiting_requests_are_computed_together_and_split(blocked):
     signature, queue = blocked(max_batch_size=8)
     futures = [queue.submit(signature, rows(*values)) for values in [(1,), (2, 3, 4), (5, 6)]]
     signature.open.set()
@@ -82,7 +82,7 @@ def test_what_waits_is_computed_together_and_each_gets_his_rows(blocked):
     assert signature.calls[1].tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_request_that_does_not_fit_begins_the_next_batch(blocked):
+def test_request_that_does_not_fit_begins_the_next_batch(blocked):
     signature, queue = blocked(max_batch_size=4)
     futures = [queue.submit(signature, rows(*values)) for values in [(1, 2, 3), (4, 5), (6, 7), (8,)]]
     signature.open.set()
@@ -90,7 +90,7 @@ def test_a_request_that_does_not_fit_begins_the_next_batch(blocked):
     assert [call.tolist() for call in signature.calls[1:]] == [[1, 2, 3], [4, 5, 6, 7], [8]]
 
 
-def test_batches_are_filled_up_to_an_allowed_size_and_cut(blocked):
+def test_batches_are_padded_to_an_allowed_size(blocked):
     signature, queue = blocked(max_batch_size=8, allowed_batch_sizes=(4, 8))
     assert signature.calls[0].tolist() == [0, 0, 0, 0]
     futures = [queue.submit(signature, rows(*values)) for values in [(1, 2), (3, 4, 5)]]
@@ -99,7 +99,7 @@ def test_batches_are_filled_up_to_an_allowed_size_and_cut(blocked):
     assert signature.calls[1].tolist() == [1, 2, 3, 4, 5, 1, 1, 1]
 
 
-def test_a_batch_that_is_not_full_waits_for_more():
+def test_incomplete_batch_waits_for_more_requests():
     clock = Clock()
     signature, queue = Signature(), scheduler(clock, max_batch_size=3, batch_timeout_micros=50_000)
     for future in [queue.submit(signature, rows(value)) for value in (1, 2, 3)]:
@@ -114,7 +114,7 @@ def test_a_batch_that_is_not_full_waits_for_more():
     queue.close()
 
 
-def test_each_signature_has_a_queue_of_its_own(blocked):
+def test_signatures_have_separate_queues(blocked):
     signature, queue = blocked(max_batch_size=8)
     other = Signature()
     first, second = queue.submit(signature, rows(1)), queue.submit(other, rows(2))
@@ -137,7 +137,7 @@ def test_queues_take_turns(blocked):
     assert order[:4] in (["a", "b", "a", "b"], ["b", "a", "b", "a"])
 
 
-def test_rows_of_unlike_shapes_are_computed_apart(blocked):
+def test_rows_of_different_shapes_are_computed_separately(blocked):
     signature, queue = blocked(max_batch_size=8)
     short = queue.submit(signature, {"x": np.ones((1, 2))})
     long = queue.submit(signature, {"x": np.ones((1, 3))})
@@ -145,7 +145,7 @@ def test_rows_of_unlike_shapes_are_computed_apart(blocked):
     assert (short.result(60)["y"].shape, long.result(60)["y"].shape) == ((1, 2), (1, 3))
 
 
-def test_a_full_queue_refuses_and_loses_nothing(blocked):
+def test_full_queue_refuses_new_requests_only(blocked):
     signature, queue = blocked(max_batch_size=2, max_enqueued_batches=3)
     answered, refused = [], 0
     for value in range(1, 101):
@@ -162,7 +162,7 @@ def test_a_full_queue_refuses_and_loses_nothing(blocked):
     assert queue.submit(signature, rows(7)).result(60)["y"].tolist() == [14]
 
 
-def test_a_wrong_request_costs_no_other(blocked):
+def test_wrong_request_does_not_fail_others(blocked):
     signature, queue = blocked(max_batch_size=8)
     futures = [queue.submit(signature, rows(value)) for value in (1, -1, 2)]
     signature.open.set()
@@ -172,7 +172,7 @@ def test_a_wrong_request_costs_no_other(blocked):
         futures[1].result(60)
 
 
-def test_nobody_computes_what_nobody_waits_for(blocked):
+def test_abandoned_requests_are_not_computed(blocked):
     clock = Clock()
     signature, queue = blocked(clock=clock, max_batch_size=8)
     late = queue.submit(signature, rows(1), deadline=clock.now + 0.5)
@@ -189,7 +189,7 @@ def test_nobody_computes_what_nobody_waits_for(blocked):
     assert [call.tolist() for call in signature.calls] == [[0], [3]]
 
 
-def test_outputs_without_a_row_a_request_are_an_error():
+def test_outputs_without_a_row_for_each_request_are_an_error():
     class Total(Signature):
         def run(self, inputs):
             return {"y": inputs["x"].sum()}
@@ -201,7 +201,7 @@ def test_outputs_without_a_row_a_request_are_an_error():
     queue.close()
 
 
-def test_a_signature_that_counts_no_pictures_is_called_request_by_request(blocked):
+def test_signature_without_a_batch_dimension_is_called_for_each_request(blocked):
     class Scalar(Signature):
         batched = False
 
@@ -213,7 +213,7 @@ def test_a_signature_that_counts_no_pictures_is_called_request_by_request(blocke
     assert [call.tolist() for call in scalar.calls] == [1, 2]
 
 
-def test_a_bug_reaches_all_callers_and_the_thread_lives_on(blocked):
+def test_bug_reaches_all_callers_and_the_thread_survives(blocked):
     class Broken(Signature):
         def run(self, inputs):
             raise KeyError("a bug")
@@ -228,7 +228,7 @@ def test_a_bug_reaches_all_callers_and_the_thread_lives_on(blocked):
     assert queue.submit(signature, rows(3)).result(60)["y"].tolist() == [6]
 
 
-def test_close_computes_what_is_queued_and_takes_no_more():
+def test_close_computes_queued_requests_and_refuses_new_ones():
     signature, queue = Signature(), scheduler(max_batch_size=2, batch_timeout_micros=60_000_000)
     futures = [queue.submit(signature, rows(value)) for value in (1, 2, 3)]
     queue.close()
@@ -238,7 +238,7 @@ def test_close_computes_what_is_queued_and_takes_no_more():
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 
-def test_without_batching_each_request_is_a_call_and_the_queue_is_limited():
+def test_scheduler_without_batching_makes_one_call_for_each_request():
     signature = Signature()
     signature.open.clear()
     queue = Scheduler(threads=1, max_waiting=3)
@@ -253,7 +253,7 @@ def test_without_batching_each_request_is_a_call_and_the_queue_is_limited():
     queue.close()
 
 
-def test_no_more_calls_run_at_once_than_there_are_threads():
+def test_concurrent_calls_are_limited_to_the_threads():
     lock, running_now, most = threading.Lock(), [], []
     two = threading.Barrier(2, timeout=60)  # calls wait for each other, so that two of them do run at once
 
@@ -274,7 +274,7 @@ def test_no_more_calls_run_at_once_than_there_are_threads():
     assert max(most) == 2
 
 
-def test_many_threads_get_their_own_rows():
+def test_threads_get_their_own_rows():
     signature = Signature()
     queue = scheduler(max_batch_size=16, num_batch_threads=3, max_enqueued_batches=1000, batch_timeout_micros=500)
     wrong = []
@@ -296,7 +296,7 @@ def test_many_threads_get_their_own_rows():
     assert max(len(call) for call in signature.calls) > 5  # some were computed together
 
 
-def test_batches_are_reported():
+def test_on_batch_reports_batches():
     clock, seen = Clock(), []
 
     class Slow(Signature):

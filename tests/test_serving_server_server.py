@@ -57,13 +57,13 @@ def stub(server):
         yield stub
 
 
-def test_the_highest_integer_version_is_served(server):
+def test_highest_integer_version_is_served(server):
     assert server[0].first_line == f"serving {NAME} version 10 on {server[1]}\n"
     assert server[1].startswith("127.0.0.1:")
 
 
 @pytest.mark.parametrize("batch", [1, 3, 16])
-def test_pixels_are_those_of_the_direct_call(stub, direct, batch):
+def test_predict_equals_the_direct_call(stub, direct, batch):
     seeds = np.arange(100, 100 + batch)
     response = predict(stub, signature="images", seed=tensor(seeds))
     images = tf.make_ndarray(response.outputs["images"])
@@ -88,14 +88,14 @@ def test_predict_names_the_model_and_fills_tensor_content(stub):
     assert len(response.outputs["images"].tensor_content) == HEIGHT * WIDTH * 3
 
 
-def test_no_signature_means_serving_default(stub):
+def test_predict_without_a_signature_means_serving_default(stub):
     response = predict(stub, signature="", seed=tensor([7]))
     assert response.model_spec.signature_name == "serving_default"
     assert list(response.outputs) == ["image_bytes"]
     assert response == predict(stub, signature="serving_default", version=10, seed=tensor([7]))
 
 
-def test_output_filter_chooses(stub):
+def test_output_filter_selects_outputs(stub):
     inputs = {"seed_a": tensor([1, 2]), "t": tensor([0.5, 0.25], tf.float32)}
     response = predict(stub, signature="two_inputs", output_filter=["second"], **inputs)
     assert list(response.outputs) == ["second"]
@@ -103,7 +103,7 @@ def test_output_filter_chooses(stub):
     assert sorted(predict(stub, signature="two_inputs", **inputs).outputs) == ["first", "second"]
 
 
-def test_typed_fields_and_tensor_content_are_both_read(stub):
+def test_predict_reads_typed_fields_and_tensor_content(stub):
     latents = np.random.default_rng(0).standard_normal((2, SIZE)).astype(np.float32)
     content = tensor(latents, tf.float32)
     assert content.tensor_content
@@ -257,33 +257,33 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("arguments", "code", "text"), REFUSED.values(), ids=REFUSED.keys())
-def test_predict_refuses(stub, arguments, code, text):
+def test_predict_refuses_bad_requests(stub, arguments, code, text):
     assert status(stub.Predict, predict_request(**arguments)) == (code, text)
 
 
 @pytest.mark.parametrize("seed", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_predict_refuses_what_is_no_tensor(stub, seed):
+def test_predict_refuses_invalid_tensors(stub, seed):
     assert status(stub.Predict, predict_request(seed=seed)) == ("INVALID_ARGUMENT", "tensor parsing error: seed")
 
 
-def test_the_largest_batch_is_allowed(stub):
+def test_largest_batch_is_allowed(stub):
     response = predict(stub, seed=tensor(np.arange(MAX_IMAGES)))
     assert len(tf.make_ndarray(response.outputs["images"])) == MAX_IMAGES
 
 
-def test_missing_model_spec(stub):
+def test_missing_model_spec_is_refused(stub):
     assert status(stub.Predict, predict_pb2.PredictRequest()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     assert status(stub.GetModelMetadata, request) == ("INVALID_ARGUMENT", "Missing ModelSpec")
 
 
-def test_a_failing_kernel_keeps_its_code_and_text(stub):
+def test_failing_kernel_keeps_its_code_and_text(stub):
     code, text = status(stub.Predict, predict_request(signature="failing", index=tensor([99])))
     assert code == "INVALID_ARGUMENT"
     assert "indices[0] = 99 is not in [0, 8)" in text
 
 
-def test_texts_are_cut(stub):
+def test_error_texts_are_truncated(stub):
     code, text = status(stub.Predict, predict_request(signature="x" * 5000, seed=SEED))
     assert code == "FAILED_PRECONDITION"
     assert len(text) == MAX_TEXT and text.startswith('Serving signature key "xxx')
@@ -373,7 +373,7 @@ def test_metadata_lists_the_signatures(stub):
         ),
     ],
 )
-def test_metadata_refuses(stub, request_, code, text):
+def test_metadata_refuses_bad_requests(stub, request_, code, text):
     assert status(stub.GetModelMetadata, request_) == (code, text)
 
 
@@ -432,7 +432,7 @@ def test_ctrl_c_ends_with_status_0(base_path):
         assert process.wait(30) == 0
 
 
-def test_a_model_config_file_is_read_again_when_it_changes(base_path, tmp_path):
+def test_model_config_file_is_read_again_when_it_changes(base_path, tmp_path):
     path = tmp_path / "models.config"
 
     def write(*fields):
@@ -517,7 +517,7 @@ def test_bad_command_lines_end_with_one_line(broken, base_path, capfd, arguments
         assert word.format(**values) in lines[0]
 
 
-def test_the_example_for_tf_serving_is_one():
+def test_tf_serving_example_is_valid():
     text = (Path(__file__).parent.parent / "serving" / "models.config").read_text()
     config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config

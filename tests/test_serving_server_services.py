@@ -89,7 +89,7 @@ def reload_request(*models):
     return request
 
 
-def test_status(served):
+def test_status_lists_versions(served):
     _, _, channel = served
     (version,) = get_status(channel)(status_request(), timeout=30).model_version_status
     assert (version.version, version.state, version.status.error_code) == (4, 30, 0)
@@ -105,11 +105,11 @@ def test_status(served):
         (status_request(label="x"), "INVALID_ARGUMENT", "Unrecognized servable version label: x"),
     ],
 )
-def test_status_refuses(served, request_, code, text):
+def test_status_refuses_bad_requests(served, request_, code, text):
     assert status(get_status(served[2]), request_) == (code, text)
 
 
-def test_reload_answers_when_the_new_models_are_there(base_path):
+def test_reload_answers_when_new_models_are_loaded(base_path):
     with serving(base_path) as (server, models, channel):
         check_reload(server, models, channel, base_path)
         server.stop(10)
@@ -148,7 +148,7 @@ def check_reload(server, models, channel, base_path):
         ),
     ],
 )
-def test_reload_refuses_and_changes_nothing(served, base_path, models, code, words):
+def test_reload_refuses_bad_requests_without_changes(served, base_path, models, code, words):
     _, serving, channel = served
     models = [(name, path.replace("{base}", str(base_path)), extra) for name, path, extra in models]
     received, text = status(reload(channel), reload_request(*models))
@@ -158,7 +158,7 @@ def test_reload_refuses_and_changes_nothing(served, base_path, models, code, wor
     assert (serving.names(), serving.versions(NAME)) == ({NAME}, {4})
 
 
-def test_reload_takes_a_list_alone(served):
+def test_reload_takes_a_model_config_list_only(served):
     code, text = status(reload(served[2]), model_management_pb2.ReloadConfigRequest())
     assert code == "INVALID_ARGUMENT"
     assert text.startswith("ServerModelConfig type not supported by HandleReloadConfigRequest.")
@@ -182,7 +182,7 @@ def blocked(monkeypatch):
     go.set()
 
 
-def test_health_and_its_end(base_path, blocked):
+def test_health_reports_serving_and_shutdown(base_path, blocked):
     with serving(base_path) as (server, _, channel):
         check_health(server, channel, *blocked[:2])
 
@@ -258,11 +258,11 @@ T = tensor([0.5, 0.5], tf.float32)
         ({"seed": tensor(list(range(9)))}, "Task size 9 is larger than maximum input batch size 8"),
     ],
 )
-def test_what_cannot_be_joined_is_refused(stub, arguments, text):
+def test_requests_that_cannot_be_batched_are_refused(stub, arguments, text):
     assert status(stub.Predict, predict_request(**arguments)) == ("INVALID_ARGUMENT", text)
 
 
-def test_overload_is_unavailable_and_costs_nobody_else(stub, blocked):
+def test_overload_is_unavailable_and_does_not_affect_others(stub, blocked):
     begun, go, _ = blocked
     first = stub.Predict.future(predict_request(seed=tensor(list(range(8)))), timeout=60)  # a full batch
     begun.wait(30)
@@ -284,7 +284,7 @@ def test_overload_is_unavailable_and_costs_nobody_else(stub, blocked):
     assert images_of(stub, [1]).shape[0] == 1
 
 
-def test_requests_of_clients_that_went_away_are_not_computed(stub, blocked):
+def test_requests_of_disconnected_clients_are_not_computed(stub, blocked):
     begun, go, seen = blocked
     first = stub.Predict.future(predict_request(seed=tensor(list(range(8)))), timeout=60)  # a full batch
     begun.wait(30)

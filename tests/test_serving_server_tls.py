@@ -68,40 +68,40 @@ def own(read):
     return read["client_key"], read["client_certificate"]
 
 
-def test_who_trusts_the_authority_is_answered(servers, read):
+def test_tls_answers_clients_that_trust_the_authority(servers, read):
     assert by_grpc(servers["tls"], read["ca"]) == "OK"
     assert by_rest(servers["tls"], read["ca"]) == 200
 
 
-def test_a_client_of_the_authority_is_let_in(servers, read, tmp_path):
+def test_mutual_tls_admits_a_client_of_the_authority(servers, read, tmp_path):
     assert by_grpc(servers["mutual"], read["ca"], own(read)) == "OK"
     assert by_rest(servers["mutual"], read["ca"], own(read), tmp_path) == 200
 
 
 @pytest.mark.parametrize("kind", ["tls", "mutual"])
-def test_plain_text_is_refused(servers, kind):
+def test_tls_refuses_plain_text(servers, kind):
     assert by_grpc(servers[kind]) == "UNAVAILABLE"
     assert by_rest(servers[kind]) != 200
 
 
 @pytest.mark.parametrize("kind", ["tls", "mutual"])
-def test_another_authority_is_not_trusted_by_clients(servers, read, kind):
+def test_tls_clients_refuse_another_authority(servers, read, kind):
     assert by_grpc(servers[kind], read["stranger_ca"], own(read)) == "UNAVAILABLE"
     assert by_rest(servers[kind], read["stranger_ca"]) == "SSLCertVerificationError"
 
 
-def test_a_client_without_a_certificate_is_refused(servers, read):
+def test_mutual_tls_refuses_a_client_without_a_certificate(servers, read):
     assert by_grpc(servers["mutual"], read["ca"]) == "UNAVAILABLE"
     assert by_rest(servers["mutual"], read["ca"]) != 200
 
 
-def test_a_client_of_another_authority_is_refused(servers, read, tmp_path):
+def test_mutual_tls_refuses_a_client_of_another_authority(servers, read, tmp_path):
     pair = read["stranger_key"], read["stranger_certificate"]
     assert by_grpc(servers["mutual"], read["ca"], pair) == "UNAVAILABLE"
     assert by_rest(servers["mutual"], read["ca"], pair, tmp_path) != 200
 
 
-def test_keys_that_do_not_belong_together_are_refused_at_the_start(read):
+def test_tls_refuses_mismatched_keys_at_the_start(read):
     for settings in (
         TlsSettings(read["server_key"], read["client_certificate"]),
         TlsSettings(b"-----BEGIN X-----", read["client_certificate"]),

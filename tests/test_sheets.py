@@ -14,7 +14,7 @@ def gan():
     return tiny_networks.gan(vocabulary=tiny_networks.VOCABULARY)
 
 
-def test_a_game_without_tags():
+def test_sheets_of_a_game_without_tags():
     gan = tiny_networks.gan()
     made = sheets(gan, SEEDS)
     assert list(made) == ["samples", "interpolation"]
@@ -24,7 +24,7 @@ def test_a_game_without_tags():
     assert len(sheets(gan, [3])["interpolation"].inputs) == 8  # one seed: from itself to itself
 
 
-def test_rows_lead_from_one_seed_to_another(gan):
+def test_interpolation_sheet_goes_from_seed_to_seed(gan):
     sheet = sheets(gan, SEEDS)["interpolation"]
     latents, tags = sheet.inputs
     assert sheet.columns == 8 and latents.shape == (40, 3)
@@ -34,7 +34,7 @@ def test_rows_lead_from_one_seed_to_another(gan):
     np.testing.assert_array_equal(tags[:8], np.tile(gan.tag_sampler.from_seeds([0]), (8, 1)))
 
 
-def test_each_tag_in_turn_on_the_same_latents(gan):
+def test_tags_sheet_shows_each_tag_on_the_same_latents(gan):
     sheet = sheets(gan, SEEDS)["tags"]
     latents, tags = (np.asarray(part) for part in sheet.inputs)
     assert sheet.captions == tiny_networks.VOCABULARY.tags and sheet.columns == 8
@@ -52,7 +52,7 @@ def test_each_tag_in_turn_on_the_same_latents(gan):
     ]
 
 
-def test_the_same_tags_on_other_latents(gan):
+def test_latents_sheet_shows_the_same_tags_on_other_latents(gan):
     sheet = sheets(gan, SEEDS)["latents"]
     latents, tags = (np.asarray(part).reshape(8, 8, -1) for part in sheet.inputs)
     np.testing.assert_array_equal(tags[:, 5], gan.tag_sampler.from_seeds(SEEDS[:8]))
@@ -61,13 +61,13 @@ def test_the_same_tags_on_other_latents(gan):
         assert caption.replace("\n", ", ") == ", ".join(tiny_networks.VOCABULARY.decode(row))
 
 
-def test_a_sheet_of_more_pictures_than_one_batch():
+def test_sheet_is_drawn_in_batches():
     sheet = Sheet(np.arange(150, dtype=np.float32), 150)
     drawn = sheet.draw(lambda rows: np.tile((rows / 127.5 - 1)[:, None, None, None], (1, 2, 2, 3)))
     assert drawn[2, 2::4, 0].tolist() == list(range(150))
 
 
-def test_captions_stand_beside_their_rows():
+def test_captions_are_beside_their_rows():
     sheet = np.zeros((3 * 22 + 2, 24, 3), np.uint8)
     made = captioned(sheet, ["a", "", "long words\nin two lines"], 22)
     margin = made.shape[1] - 24
@@ -76,7 +76,7 @@ def test_captions_stand_beside_their_rows():
     assert ink[0] > 0 and ink[2] > 5 * ink[0] and ink[1] == 0 and margin > 30
 
 
-def test_pictures_what_is_made_of_them_and_the_truth():
+def test_enlarged_shows_inputs_results_and_targets():
     pictures, truth = tiny_pictures.pictures(3, 6, 8), tiny_pictures.pictures(3, 12, 16, seed=1)
     network = tiny_pictures.enlarger()
     made = to_uint8(network(to_float(pictures))).numpy()
@@ -87,7 +87,7 @@ def test_pictures_what_is_made_of_them_and_the_truth():
     np.testing.assert_array_equal(PictureSheet(pictures).draw(network), grid(np.concatenate([given, made]), 3))
 
 
-def test_many_pictures_are_in_several_rows():
+def test_enlarged_splits_many_pictures_into_rows():
     pictures = tiny_pictures.pictures(6, 8, 8)
     rows = [pictures[:4], 255 - pictures[:4], pictures[4:], 255 - pictures[4:]]
     sheet = PictureSheet(pictures, columns=4).draw(lambda images: -images)

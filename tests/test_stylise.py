@@ -47,7 +47,7 @@ def drawn(network, box, zoom=1.07):
     return region, network.images(seen[None])[0]
 
 
-def test_the_largest_face_is_drawn(network):
+def test_stylist_draws_the_largest_face(network):
     made = stylist(network)(Picture(PIXELS))
     np.testing.assert_allclose(made.pixels.astype(int), drawn(network, FACES[1].box)[1], atol=1)
     assert made.note == "the largest of 2 faces"
@@ -58,7 +58,7 @@ def test_the_largest_face_is_drawn(network):
     assert stylist(network, [small])(Picture(PIXELS)).note == "a face of 10 px is drawn at 32"
 
 
-def test_faces_are_drawn_into_the_photo(network):
+def test_stylist_pastes_faces_into_the_photo(network):
     alpha = np.full(PIXELS.shape[:2], 9, np.uint8)
     made = stylist(network, faces=FACES, paste=True)(Picture(PIXELS, alpha))
     region, face = drawn(network, FACES[1].box)
@@ -74,27 +74,27 @@ def test_faces_are_drawn_into_the_photo(network):
     np.testing.assert_allclose(both.pixels[place].astype(int), expected, atol=2)
 
 
-def test_whole_pictures(network):
+def test_stylist_draws_whole_pictures(network):
     made = Stylist(network, "whole")(Picture(PIXELS[:, :130]))  # no multiple of 4
     np.testing.assert_allclose(made.pixels.astype(int), network.images(PIXELS[None, :, :130])[0], atol=1)
     assert made.pixels.shape == (100, 130, 3)
 
 
-def test_whole_pictures_have_a_limit(network, monkeypatch):
+def test_stylist_refuses_whole_pictures_that_are_too_large(network, monkeypatch):
     monkeypatch.setattr(stylise, "MOST_PIXELS", 500)
     assert Stylist(network, "whole")(Picture(PIXELS[:20, :25])).pixels.shape == (20, 25, 3)
     with pytest.raises(ValueError, match=r"at most 500 pixels with --faces whole, for .* Received: 26x20"):
         Stylist(network, "whole")(Picture(PIXELS[:20, :26]))
 
 
-def test_no_face(network):
+def test_stylist_refuses_a_photo_without_a_face(network):
     unsure = [Detection((10.0, 10.0, 40.0, 40.0), 0.5)]
     with pytest.raises(ValueError, match=r"a photo must show a face from the front, .* take --faces whole"):
         stylist(network, unsure)(Picture(PIXELS))
 
 
 @needs_cascades
-def test_the_command(folder, in_tmp, capsys):
+def test_stylise_command_writes_drawings(folder, in_tmp, capsys):
     scene = Image.new("RGB", (400, 300), (130, 130, 130))
     scene.paste(portrait(160), (200, 90))
     (in_tmp / "photos" / "more").mkdir(parents=True)
@@ -126,13 +126,13 @@ def test_the_command(folder, in_tmp, capsys):
         (["--size=8"], "--size must be at least 16. Received: 8"),
     ],
 )
-def test_bad_arguments(flags, message, in_tmp, capsys):
+def test_stylise_refuses_bad_arguments(flags, message, in_tmp, capsys):
     with pytest.raises(SystemExit):
         stylise.main(["a.png", "--with=x", "--out=b.png", *flags])
     assert message in capsys.readouterr().err
 
 
-def test_networks_that_do_not_draw(in_tmp):
+def test_stylise_refuses_networks_of_another_kind(in_tmp):
     tiny_photos.photo(0).save("a.png")
     with pytest.raises(ValueError, match=r"stylise.* Received: .*enlarger"):
         stylise.main(["a.png", f"--with={tiny_pictures.write(in_tmp / 'enlarger')}", "--out=b.png"])
@@ -142,7 +142,7 @@ def test_networks_that_do_not_draw(in_tmp):
         stylise.main(["a.png", "--with=absent", "--out=b"])
 
 
-def test_from_photos_to_a_server(shards, in_tmp, monkeypatch):
+def test_stylise_network_trains_exports_and_serves(shards, in_tmp, monkeypatch):
     """Photos are converted, a network is trained, exported and served, and a client is drawn its photo."""
     monkeypatch.setitem(vgg.VGGS, "hed_vgg16", tiny_vgg.tiny_vgg)
     monkeypatch.setattr(cartoon, "small_generator", lambda channels: tiny_stylising.generator())

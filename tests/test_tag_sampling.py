@@ -11,7 +11,7 @@ VOCABULARY = TagVocabulary(
 )
 
 
-def test_uniform_numbers_become_tags():
+def test_from_uniform_turns_numbers_into_tags():
     uniform = tf.constant(
         [[0.0, 0.9, 0.9, 0.0, 0.0], [0.49, 0, 0, 0.89, 0.24], [0.5, 0, 0, 0.91, 0.26], [0.999999, 0, 0, 0.5, 0.25]]
     )
@@ -23,7 +23,7 @@ def test_uniform_numbers_become_tags():
     ]
 
 
-def test_what_is_wanted_holds_and_the_rest_is_drawn():
+def test_from_uniform_keeps_wanted_tags_and_draws_the_rest():
     uniform = tf.constant([[0.4, 0.9, 0.9, 0.0, 0.3], [0.9, 0, 0, 0.95, 0.2]])
     sampler = TagSampler(VOCABULARY)
     for wanted, expected in (
@@ -36,7 +36,7 @@ def test_what_is_wanted_holds_and_the_rest_is_drawn():
         assert sampler.from_uniform(uniform, tf.constant([wanted] * 2, tf.float32)).numpy().tolist() == expected, wanted
 
 
-def test_wanted_tags_leave_the_others_of_a_seed_alone():
+def test_wanted_tags_do_not_change_a_seeds_other_tags():
     sampler = TagSampler(JIN34)
     seeds = np.arange(50)
     free = sampler.from_seeds(seeds).numpy()
@@ -47,7 +47,7 @@ def test_wanted_tags_leave_the_others_of_a_seed_alone():
     np.testing.assert_array_equal(fixed[wanted == 0], free[wanted == 0])
 
 
-def test_shares_are_the_priors():
+def test_drawn_shares_equal_the_priors():
     tags = TagSampler(VOCABULARY).batch(20_000, seed=1, step=2).numpy()
     np.testing.assert_allclose((tags > 0).mean(axis=0), [0.5, 0.25, 0.25, 0.9, 0.25], atol=0.02)
     assert ((tags[:, :3] > 0).sum(axis=1) == 1).all() and set(np.unique(tags)) == {-1, 1}
@@ -55,14 +55,14 @@ def test_shares_are_the_priors():
     np.testing.assert_allclose((tags[:, :13] > 0).mean(axis=0), 1 / 13, atol=0.01)
 
 
-def test_a_seed_names_the_same_tags_in_any_batch():
+def test_from_seeds_gives_the_same_tags_in_any_batch():
     sampler = TagSampler(JIN34)
     all_of_them = sampler.from_seeds(range(20)).numpy()
     np.testing.assert_array_equal(sampler.from_seeds([7, 3]).numpy(), all_of_them[[7, 3]])
     assert len(np.unique(all_of_them, axis=0)) == 20
 
 
-def test_draws_of_a_training_differ_by_seed_and_step():
+def test_batch_differs_by_seed_and_step():
     sampler = TagSampler(JIN34)
     first = sampler.batch(8, 0, 0).numpy()
     np.testing.assert_array_equal(sampler.batch(8, 0, tf.constant(0, tf.int64)).numpy(), first)

@@ -49,7 +49,7 @@ def change_card(path, **values):
     card.write_text(json.dumps(json.loads(card.read_text()) | values))
 
 
-def test_a_network_comes_back(saved):
+def test_write_tagger_round_trip(saved):
     opened = tagger_files.open_tagger(saved)
     assert (opened.name, opened.image_size, opened.vocabulary) == ("mine3", 16, KONACHAN26)
     assert (opened.card["terms"], opened.card["holdout"]) == ("none", {"faces": 3})
@@ -62,7 +62,7 @@ def test_a_network_comes_back(saved):
     assert {path.name for path in saved.parent.iterdir()} == {"one.two.npz", "one.two.json"}
 
 
-def test_kernels_are_shipped_in_half_the_bytes_and_statistics_are_not_rounded():
+def test_write_tagger_halves_kernels_and_keeps_statistics():
     arrays = tagger_files.to_arrays(network())
     kinds = {path.rpartition("/")[2]: array.dtype for path, array in arrays.items()}
     assert kinds.pop("kernel") == np.float16 and set(kinds.values()) == {np.dtype(np.float32)}
@@ -71,7 +71,7 @@ def test_kernels_are_shipped_in_half_the_bytes_and_statistics_are_not_rounded():
     assert sum(array.nbytes for array in tagger_files.to_arrays(full).values()) < 3e6
 
 
-def test_opened_is_the_network_that_tfanime_carries_in_float32(packaged):
+def test_open_tagger_opens_the_carried_network_in_float32(packaged):
     with precision_policy("mixed_bfloat16"):
         model = tagger_files.open_tagger().model
     assert isinstance(model, keras.Model) and model.get_layer("stem_conv").compute_dtype == "float32"
@@ -101,7 +101,7 @@ def test_predict_resizes_with_antialiasing(saved):
 
 
 @pytest.mark.parametrize("ending", ["npz", "json"])
-def test_a_missing_file_is_named(packaged, ending):
+def test_open_tagger_names_a_missing_file(packaged, ending):
     packaged.with_name(f"one.two.{ending}").unlink()
     with pytest.raises(FileNotFoundError, match=rf"Received: '.*one.two.{ending}', which this installation lacks"):
         tagger_files.open_tagger()
@@ -109,7 +109,7 @@ def test_a_missing_file_is_named(packaged, ending):
         tagger_files.open_tagger(packaged)
 
 
-def test_damaged_weights_are_refused(saved):
+def test_open_tagger_refuses_damaged_weights(saved):
     weights = saved.with_name("one.two.npz")
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
@@ -121,7 +121,7 @@ def test_damaged_weights_are_refused(saved):
         tagger_files.open_tagger(saved)
 
 
-def test_weights_that_are_no_arrays_are_refused(saved):
+def test_open_tagger_refuses_weights_that_are_not_arrays(saved):
     weights = saved.with_name("one.two.npz")
     for data in (b"", b"no zip", b"PK\x03\x04 half a zip"):
         weights.write_bytes(data)
@@ -142,35 +142,35 @@ def test_weights_that_are_no_arrays_are_refused(saved):
         ({"vocabulary": JIN34.to_json()}, r"the weight tag_logits/kernel must have shape \(6, 34\)"),
     ],
 )
-def test_a_card_of_another_network_is_refused(saved, values, message):
+def test_open_tagger_refuses_a_card_of_another_network(saved, values, message):
     change_card(saved, **values)
     with pytest.raises(ValueError, match=message):
         tagger_files.open_tagger(saved)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}'])
-def test_a_card_that_is_none_is_refused(saved, text):
+def test_open_tagger_refuses_an_invalid_card(saved, text):
     saved.with_name("one.two.json").write_text(text)
     with pytest.raises(ValueError, match=r"the card of a tagger must be a file that tfanime wrote. .*one.two.json"):
         tagger_files.open_tagger(saved)
 
 
 @pytest.mark.parametrize("values", [{"name": "tagger2"}, {"vocabulary": JIN34.to_json()}])
-def test_no_other_network_passes_for_the_one_that_tfanime_carries(packaged, values):
+def test_open_tagger_refuses_another_network_in_place_of_the_carried_one(packaged, values):
     change_card(packaged, **values)
     with pytest.raises(ValueError, match=r"the tagger that tfanime carries must be tagger1. Received: "):
         tagger_files.open_tagger()
 
 
 @pytest.mark.parametrize("value", [np.nan, 1e5])
-def test_weights_that_float16_has_no_number_for_are_not_written(value):
+def test_write_tagger_refuses_weights_beyond_float16(value):
     model = network()
     model.get_layer("tag_logits").kernel.assign(np.full((6, 26), value))
     with pytest.raises(ValueError, match=re.escape("finite, also in float16. Received: tag_logits/kernel is not")):
         tagger_files.to_arrays(model)
 
 
-def test_a_write_that_breaks_off_leaves_no_network_that_is_taken_for_the_old_one(saved, monkeypatch):
+def test_write_tagger_interrupted_leaves_no_valid_mixture(saved, monkeypatch):
     def fail(*arguments):
         raise OSError("no space")
 
@@ -181,7 +181,7 @@ def test_a_write_that_breaks_off_leaves_no_network_that_is_taken_for_the_old_one
         tagger_files.open_tagger(saved)
 
 
-def test_the_network_that_tfanime_carries():
+def test_carried_tagger_has_its_card_and_accuracy():
     assert tagger_files.PACKAGED.with_suffix(".npz").stat().st_size < 8e6
     network = tagger_files.open_tagger()
     assert network.name == "tagger1" and network.vocabulary.tags == KONACHAN26.tags

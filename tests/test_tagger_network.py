@@ -16,7 +16,7 @@ def convolutions(network):
     ]
 
 
-def test_the_default_network():
+def test_tagger_has_the_documented_size():
     network = tagger.tagger(26)
     assert [tuple(shape) for shape in network.output_shape] == [(None, 256), (None, 26)]
     blocks = [[(3, 64, 1)] * 2, *([(3, width, 2), (3, width, 1), (1, width, 2)] for width in (128, 256))]
@@ -30,7 +30,7 @@ def test_the_default_network():
     assert trainable == count and network.count_params() < 3_000_000
 
 
-def test_blocks_begin_as_their_shortcuts():
+def test_tagger_blocks_begin_as_their_shortcuts():
     network = tagger.tagger(3, image_size=16, channels=(4, 8), blocks=2)
     images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
     before = network(images)[0].numpy()
@@ -42,7 +42,7 @@ def test_blocks_begin_as_their_shortcuts():
     assert not np.allclose(network(images)[0], before)
 
 
-def test_features_are_means_over_places_and_logits_are_linear_in_them():
+def test_tagger_features_are_means_and_logits_linear():
     network = tagger.tagger(5, image_size=32, channels=(2, 4, 6))
     images = np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
     maps = keras.Model(network.input, network.get_layer("block_2_0_relu_2").output)(images)
@@ -53,7 +53,7 @@ def test_features_are_means_over_places_and_logits_are_linear_in_them():
     np.testing.assert_allclose(tag_logits, features @ head.kernel + head.bias, rtol=1e-4, atol=1e-5)
 
 
-def test_outputs_are_float32_in_low_precision():
+def test_tagger_outputs_are_float32_in_low_precision():
     with precision_policy("mixed_bfloat16"):
         network = tagger.tagger(5, image_size=16, channels=(2, 4))
     features, tag_logits = network(tf.zeros((2, 16, 16, 3)))
@@ -71,6 +71,6 @@ def test_outputs_are_float32_in_low_precision():
         ({"channels": (4, 0)}, "channels must be at least 1. Received: 0"),
     ],
 )
-def test_bad_arguments_are_named(arguments, message):
+def test_tagger_refuses_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         tagger.tagger(**{"tag_count": 3, **arguments})

@@ -14,29 +14,29 @@ def by_tag(vocabulary, words):
     return dict(zip(vocabulary.tags, vocabulary.encode(words), strict=True))
 
 
-def test_sizes_are_in_the_names():
+def test_vocabulary_names_have_their_sizes():
     assert len(JIN34) == 34 and len(KONACHAN26) == 26
 
 
-def test_one_exclusive_tag_rules_out_its_group():
+def test_encode_one_exclusive_tag_rules_out_its_group():
     values = by_tag(JIN34, ["blue_hair", "smile"])
     assert values["blue_hair"] == 1 and values["red_hair"] == -1
     assert values["smile"] == 1 and values["hat"] == -1
     assert values["blue_eyes"] == values["red_eyes"] == 0  # nobody said anything about the eyes
 
 
-def test_several_exclusive_tags_are_unknown_among_themselves():
+def test_encode_several_exclusive_tags_are_unknown_among_themselves():
     values = by_tag(KONACHAN26, ["blue_hair", "red_hair"])
     assert values["blue_hair"] == values["red_hair"] == 0 and values["green_hair"] == -1
 
 
-def test_aliases_and_unknown_words():
+def test_encode_maps_aliases_and_ignores_unknown_words():
     values = by_tag(JIN34, ["twintails", "gray_hair", "1girl"])
     assert values["twin_tails"] == 1 and values["grey_hair"] == 1
 
 
 @pytest.mark.parametrize("vocabulary", [JIN34, KONACHAN26])
-def test_every_alias_stands_for_its_tag_alone(vocabulary):
+def test_aliases_mean_one_tag_each(vocabulary):
     for alias, tag in vocabulary.aliases.items():
         assert vocabulary.canonical(alias) == tag and vocabulary.decode(vocabulary.encode([alias])) == (tag,)
 
@@ -54,15 +54,15 @@ def test_every_alias_stands_for_its_tag_alone(vocabulary):
         ("hatsune_miku", ()),
     ],
 )
-def test_words_of_a_board(words, tags):
+def test_aliases_include_board_words(words, tags):
     assert JIN34.decode(JIN34.encode(words.split())) == tags
 
 
-def test_silver_is_a_colour_of_its_own_in_one_vocabulary_only():
+def test_silver_is_a_tag_of_jin34_only():
     assert JIN34.canonical("silver_hair") == "silver_hair" and KONACHAN26.canonical("silver_hair") == "gray_hair"
 
 
-def test_spelling_does_not_matter_nor_does_that_of_the_vocabulary():
+def test_canonical_ignores_spelling():
     vocabulary = TagVocabulary("x", (TagGroup("g", ("T-Shirt", "hat"), False),), aliases={"Tee Shirt": "T-Shirt"})
     assert [vocabulary.canonical(text) for text in (" t_shirt", "TEE-shirt", "T  -Shirt", "shirt")] == [
         "T-Shirt",
@@ -73,7 +73,7 @@ def test_spelling_does_not_matter_nor_does_that_of_the_vocabulary():
     assert vocabulary.encode(["tee_shirt"]).tolist() == [1, -1]
 
 
-def test_a_tag_said_twice_is_one_tag():
+def test_encode_counts_repeated_tags_once():
     assert (
         KONACHAN26.encode(["gray_hair", "grey_hair", "silver_hair"]).tolist()
         == KONACHAN26.encode(["gray_hair"]).tolist()
@@ -91,7 +91,7 @@ def test_decode_inverts_encode():
         JIN34.decode([1, 1])
 
 
-def test_parse_reads_what_people_type():
+def test_parse_reads_typed_tags():
     assert JIN34.parse(" Smile, Twin-Tails ,blond hair,") == ("blonde_hair", "twin_tails", "smile")
 
 
@@ -102,13 +102,13 @@ def test_parse_is_strict_and_helpful():
         JIN34.parse("red hair, blue hair")
 
 
-def test_every_tag_has_a_probability():
+def test_probabilities_cover_every_tag():
     groups = (TagGroup("colour", ("red", "green"), exclusive=True), TagGroup("more", ("hat", "smile"), exclusive=False))
     vocabulary = TagVocabulary("mine", groups, priors={"red": 0.1, "smile": 0.7})
     assert vocabulary.probabilities == {"red": 0.1, "green": 0.5, "hat": 0.25, "smile": 0.7}
 
 
-def test_json_round_trip():
+def test_vocabulary_json_round_trip():
     for vocabulary in (JIN34, KONACHAN26):
         again = TagVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))
         assert again == vocabulary and again.encode(["red_hair"]).tolist() == vocabulary.encode(["red_hair"]).tolist()
@@ -125,14 +125,15 @@ def test_vocabulary_refuses_shared_tags_and_strange_aliases():
         TagVocabulary("x", (TagGroup("g", ("a_b",), True), TagGroup("h", ("A b",), False)))
 
 
-def test_pickling_keeps_the_vocabulary():
+def test_vocabulary_can_be_pickled():
     JIN34.encode(["smile"])  # fills what is remembered
     again = pickle.loads(pickle.dumps(JIN34))
     assert again == JIN34 and again.encode(["smile"]).tolist() == JIN34.encode(["smile"]).tolist()
 
 
 def test_the_documentation_lists_every_tag_and_alias():
-    text = (Path(__file__).parents[1] / "docs" / "tags.md").read_text(encoding="utf-8")
+    pages = [Path(__file__).parents[1] / "docs" / name for name in ("tags.md", "tag_words.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     for vocabulary in (JIN34, KONACHAN26):
         for alias, tag in vocabulary.aliases.items():
             assert re.search(rf"^\| `{tag}` \|.*`{re.escape(alias)}`", text, re.MULTILINE), (tag, alias)
@@ -143,7 +144,7 @@ def test_the_documentation_lists_every_tag_and_alias():
             assert tuple(word + suffix for word in words) == group.tags and bool(row[1]) == group.exclusive
 
 
-def test_what_a_person_wants_and_does_not_want():
+def test_wanted_reads_wanted_and_refused_tags():
     values = dict(zip(JIN34.tags, JIN34.wanted("Blonde Hair, smile, no hat, no blue eyes,"), strict=True))
     assert values["blonde_hair"] == values["smile"] == 1
     assert values["hat"] == values["blue_eyes"] == values["red_hair"] == -1
@@ -170,12 +171,12 @@ def test_wanted_multiplies_by_weights():
         ("smile:x", "tags must be in vocabulary 'jin34'. Received: 'smile:x'"),
     ],
 )
-def test_wishes_that_cannot_be(text, message):
+def test_wanted_refuses_contradictions(text, message):
     with pytest.raises(ValueError, match=message):
         JIN34.wanted(text)
 
 
-def test_frequencies_of_described_faces():
+def test_with_frequencies_counts_known_faces():
     groups = {"colour": ("red", "blue"), "length": ("long", "short"), "more": ("hat", "bow")}
     vocabulary = TagVocabulary("v", tuple(TagGroup(name, tags, name != "more") for name, tags in groups.items()))
     faces = np.array([[1, -1, 0, 0, -1, 0], [-1, 1, 0, 0, 1, 0], [1, -1, 0, 0, -1, 0], [0, 0, 0, 0, -1, 0]], np.int8)
@@ -183,7 +184,7 @@ def test_frequencies_of_described_faces():
     assert priors == {"red": 2 / 3, "blue": 1 / 3, "hat": 0.25}  # of lengths and bows nothing is known
 
 
-def test_values_from_probabilities():
+def test_from_probabilities_follows_the_threshold():
     vocabulary = TagVocabulary(
         "small", (TagGroup("hair", ("red", "green", "blue"), True), TagGroup("more", ("hat", "smile", "cape"), False))
     )
@@ -195,7 +196,7 @@ def test_values_from_probabilities():
         np.testing.assert_array_equal(vocabulary.from_probabilities(places, np.array(probabilities), 0.5), expected)
 
 
-def test_tags_that_no_face_had_are_drawn_only_if_forced():
+def test_wanted_refuses_untrained_tags_unless_allowed():
     vocabulary = dataclasses.replace(KONACHAN26, untrained=("red_hair", "long_hair"))
     with pytest.raises(ValueError, match=r"Received: red_hair, which the .* never shown; --allow_untrained_tags draws"):
         vocabulary.wanted("red hair, short hair")
@@ -208,7 +209,7 @@ def test_tags_that_no_face_had_are_drawn_only_if_forced():
         dataclasses.replace(KONACHAN26, untrained=("tail",))
 
 
-def test_some_groups_of_a_vocabulary():
+def test_of_groups_keeps_some_groups():
     whole = dataclasses.replace(KONACHAN26, priors={"red_hair": 0.5, "long_hair": 0.25}, untrained=("red_eyes",))
     part = whole.of_groups({"eye_colour", "hair_length"})
     assert part.groups == KONACHAN26.groups[1:] and part.priors == {"long_hair": 0.25}

@@ -27,7 +27,7 @@ def source(tmp_path_factory):
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_beam_gives_the_same_folder_byte_for_byte(source, tmp_path, workers):
+def test_beam_writes_the_same_bytes(source, tmp_path, workers):
     flags = {"name": "x", "size": 16, "shard_records": 20, "detector": "none", "holdout": 0.2, "progress": False}
     manifest, _ = convert(Settings(str(source), str(tmp_path / "local"), workers=1, **flags), progress=False)
     assert set(manifest.pictures["dropped"]) == {"duplicate", "too_small", "unreadable"}
@@ -36,14 +36,14 @@ def test_beam_gives_the_same_folder_byte_for_byte(source, tmp_path, workers):
     assert contents(tmp_path / "beam") == contents(tmp_path / "local")
 
 
-def test_drawn_avatars_are_the_same(tmp_path):
+def test_beam_converts_drawn_avatars_equally(tmp_path):
     flags = {"name": "x", "size": 24, "count": 12, "shard_records": 5, "workers": 1}
     convert(Settings("drawn", str(tmp_path / "local"), **flags), progress=False)
     convert(Settings("drawn", str(tmp_path / "beam"), runner="DirectRunner", **flags), progress=False)
     assert contents(tmp_path / "beam") == contents(tmp_path / "local")
 
 
-def test_what_beam_began_goes_on_here(source, tmp_path, monkeypatch):
+def test_beam_conversion_is_resumed_locally(source, tmp_path, monkeypatch):
     flags = {"name": "x", "size": 16, "shard_records": 20, "detector": "none", "progress": False, "workers": 1}
     convert(Settings(str(source), str(tmp_path / "whole"), **flags), progress=False)
     cut = Settings(str(source), str(tmp_path / "cut"), runner="DirectRunner", **flags)
@@ -60,13 +60,13 @@ def stop(*arguments):
     raise KeyboardInterrupt
 
 
-def test_remote_runners_need_absolute_paths(source, tmp_path, monkeypatch):
+def test_beam_remote_runners_need_absolute_paths(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"out must be an absolute path with --runner FlinkRunner. Received: 'out'"):
         convert(Settings(str(source), "out", runner="FlinkRunner", detector="none", size=16), progress=False)
 
 
-def test_the_local_runner_does_without_beam(tmp_path):
+def test_local_runner_does_not_need_beam(tmp_path):
     import subprocess
 
     program = (

@@ -55,7 +55,7 @@ def converted(faces, tmp_path_factory):
     return out
 
 
-def test_manifest_accounts_for_every_picture(converted):
+def test_manifest_accounts_for_every_picture_of_the_source(converted):
     manifest = Manifest.load(converted)
     assert manifest.count == 37 and sum(shard["count"] for shard in manifest.shards) == 37
     pictures = manifest.pictures
@@ -78,7 +78,7 @@ def test_manifest_accounts_for_every_picture(converted):
     assert rows[2]["value"] == "7"
 
 
-def test_records_hold_picture_and_tags(converted, faces):
+def test_records_have_picture_and_tags(converted, faces):
     vocabulary = Manifest.load(converted).vocabulary
     seen = set()
     for id, image, tags in records(converted, ("id", "image", "tags")):
@@ -93,7 +93,7 @@ def test_records_hold_picture_and_tags(converted, faces):
     assert len(seen) == 37
 
 
-def test_nothing_but_shards_and_accounts_is_left(converted):
+def test_convert_leaves_shards_and_accounts_only(converted):
     assert sorted(contents(converted)) == [
         "dropped.csv",
         "dropped.tfrecord",
@@ -103,19 +103,19 @@ def test_nothing_but_shards_and_accounts_is_left(converted):
     ]
 
 
-def test_two_workers_give_the_same_bytes(converted, faces, tmp_path):
+def test_convert_with_two_workers_writes_the_same_bytes(converted, faces, tmp_path):
     convert(settings(faces, tmp_path / "two", workers=2), progress=False)
     assert contents(tmp_path / "two") == contents(converted)
 
 
-def test_a_second_call_finds_it_complete(converted, faces, monkeypatch):
+def test_convert_again_finds_it_complete(converted, faces, monkeypatch):
     before = contents(converted)
     monkeypatch.setattr(runners, "outcomes", None)  # nothing may be converted
     manifest, fresh = convert(settings(faces, converted, workers=2), progress=False)
     assert not fresh and manifest.count == 37 and contents(converted) == before
 
 
-def test_other_settings_or_pictures_need_overwrite(faces, tmp_path):
+def test_convert_with_other_settings_needs_overwrite(faces, tmp_path):
     out, source = tmp_path / "out", tmp_path / "faces"
     folder_of(source, 3)
     convert(settings(source, out), progress=False)
@@ -131,21 +131,21 @@ def test_other_settings_or_pictures_need_overwrite(faces, tmp_path):
     assert (out / "mine.txt").is_file() and len(list(out.glob("x-*.tfrecord"))) == 1
 
 
-def test_missing_shards_are_noticed(faces, tmp_path):
+def test_convert_detects_missing_shards(faces, tmp_path):
     convert(settings(faces, tmp_path / "out"), progress=False)
     next((tmp_path / "out").glob("*.tfrecord")).unlink()
     with pytest.raises(ValueError, match=r"no such file; --overwrite"):
         convert(settings(faces, tmp_path / "out"), progress=False)
 
 
-def test_shards_of_nobody_are_not_overwritten(faces, tmp_path):
+def test_convert_does_not_overwrite_unknown_shards(faces, tmp_path):
     (tmp_path / "y-00000-of-00001.tfrecord").write_text("mine")
     with pytest.raises(ValueError, match=r"OUT must be empty.*--overwrite"):
         convert(settings(faces, tmp_path), progress=False)
     assert contents(tmp_path) == {"y-00000-of-00001.tfrecord": b"mine"}
 
 
-def test_nothing_kept_is_an_error_that_leaves_the_reasons(tmp_path):
+def test_convert_without_kept_faces_fails_and_writes_reasons(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jpg").write_bytes(b"no")
     first = r"Received: 1, dropped: unreadable 1; the first of dropped.csv: a.jpg: unreadable not one of JPEG"
@@ -156,7 +156,7 @@ def test_nothing_kept_is_an_error_that_leaves_the_reasons(tmp_path):
     assert convert(settings(tmp_path / "in", tmp_path / "out"), progress=False)[0].count == 1
 
 
-def test_a_sidecar_that_cannot_be_read_does_not_cost_its_picture(tmp_path):
+def test_unreadable_sidecar_keeps_its_picture(tmp_path):
     folder = folder_of(tmp_path / "in", 3)
     (folder / "0001.png.json").write_text("{damaged")
     manifest, _ = convert(settings(folder, tmp_path / "out"), progress=False)
@@ -166,7 +166,7 @@ def test_a_sidecar_that_cannot_be_read_does_not_cost_its_picture(tmp_path):
     assert strict.count == 2 and strict.pictures["dropped"] == {"sidecar_unreadable": 1}
 
 
-def test_a_disk_that_fills_up_costs_no_finished_shard(converted, faces, tmp_path, monkeypatch):
+def test_full_disk_keeps_finished_shards(converted, faces, tmp_path, monkeypatch):
     written, open_writer = [], shards.open_writer
 
     def fills_up(path):
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_costs_no_finished_shard(converted, faces, tmp_path
 
 
 @pytest.mark.kill
-def test_kill_9_costs_no_finished_shard(tmp_path):
+def test_kill_9_keeps_finished_shards(tmp_path):
     source, out = folder_of(tmp_path / "faces", 1500, size=40), tmp_path / "out"
     flags = {"shard_records": 20, "workers": 2}
     command = [
@@ -225,7 +225,7 @@ def test_kill_9_costs_no_finished_shard(tmp_path):
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_words_that_are_no_tag_are_counted_and_a_foreign_vocabulary_is_refused(tmp_path):
+def test_unknown_words_are_counted_and_another_vocabulary_is_refused(tmp_path):
     folder = folder_of(tmp_path / "in", 3)
     (folder / "tags.csv").write_text(
         "file,tags\n0000.png,smile greenish_eyes\n0001.png,greenish_eyes blond_haar\n0002.png,smile\n"
@@ -238,7 +238,7 @@ def test_words_that_are_no_tag_are_counted_and_a_foreign_vocabulary_is_refused(t
     assert not (tmp_path / "other").exists()
 
 
-def test_pictures_without_tags_file_have_no_vocabulary(tmp_path):
+def test_pictures_without_a_tags_file_have_no_vocabulary(tmp_path):
     (tmp_path / "in").mkdir()
     noise().save(tmp_path / "in" / "a.png")
     manifest, _ = convert(settings(tmp_path / "in", tmp_path / "out", size=24), progress=False)
@@ -247,7 +247,7 @@ def test_pictures_without_tags_file_have_no_vocabulary(tmp_path):
     assert tags.shape == (0,) and image == (tmp_path / "in" / "a.png").read_bytes()
 
 
-def test_drawn_avatars(tmp_path):
+def test_drawn_avatars_are_converted(tmp_path):
     manifest, _ = convert(settings("drawn", tmp_path, count=3, seed=4, size=32), progress=False)
     assert manifest.count == 3 and manifest.card["source"] == "drawn"
     for id, image, tags in records(tmp_path, ("id", "image", "tags")):
@@ -271,7 +271,7 @@ def repeated_settings(source, out, **flags):
     return settings(source, out, **{"size": 32, "duplicates": 4, "tagger": "none", "holdout": 0.1} | flags)
 
 
-def test_of_near_duplicates_the_first_in_the_order_is_kept(repeated, tmp_path):
+def test_duplicates_keep_the_first_in_the_order(repeated, tmp_path):
     manifest, _ = convert(repeated_settings(repeated, tmp_path), progress=False)
     with open(tmp_path / "dropped.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -287,7 +287,7 @@ def test_of_near_duplicates_the_first_in_the_order_is_kept(repeated, tmp_path):
     assert everything.count + everything.holdout["count"] == 120
 
 
-def test_holdout_has_its_own_shards_and_shares_no_face(repeated, tmp_path):
+def test_holdout_has_its_own_shards_and_no_duplicates(repeated, tmp_path):
     manifest, _ = convert(repeated_settings(repeated, tmp_path), progress=False)
     assert manifest.holdout["count"] > 0 and manifest.split("holdout").count == manifest.holdout["count"]
     assert manifest.count + manifest.holdout["count"] == manifest.pictures["kept"]
@@ -303,7 +303,7 @@ def records_of(folder, manifest, names):
             yield [values[name].numpy()[0] for name in names]
 
 
-def test_duplicates_are_the_same_after_an_interruption(repeated, tmp_path, monkeypatch):
+def test_duplicates_are_equal_after_an_interruption(repeated, tmp_path, monkeypatch):
     convert(repeated_settings(repeated, tmp_path / "whole"), progress=False)
     open_writer = shards.open_writer
 
@@ -321,7 +321,7 @@ def test_duplicates_are_the_same_after_an_interruption(repeated, tmp_path, monke
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
-def test_a_change_that_keeps_the_size_is_noticed_on_resume(tmp_path, monkeypatch):
+def test_resume_detects_a_change_that_keeps_the_size(tmp_path, monkeypatch):
     source = folder_of(tmp_path / "faces", 30)
     open_writer = shards.open_writer
 
@@ -337,7 +337,7 @@ def test_a_change_that_keeps_the_size_is_noticed_on_resume(tmp_path, monkeypatch
         convert(settings(source, tmp_path / "out"), progress=False)
 
 
-def test_which_tagger_gave_which_tag_is_in_the_manifest(tmp_path):
+def test_manifest_counts_tags_by_tagger(tmp_path):
     folder = folder_of(tmp_path / "in", 6)
     manifest, _ = convert(settings(folder, tmp_path / "out", tagger="sidecar,colours"), progress=False)
     sidecar, colours = manifest.taggers
@@ -347,7 +347,7 @@ def test_which_tagger_gave_which_tag_is_in_the_manifest(tmp_path):
     assert manifest.tag_counts["blue_hair"] == sidecar["holds"]["blue_hair"] + colours["holds"]["blue_hair"]
 
 
-def test_exclude_list(tmp_path):
+def test_exclude_list_leaves_out_pictures(tmp_path):
     source = folder_of(tmp_path / "in", 4)
     (tmp_path / "exclude.txt").write_text("0002.png\n0001.png#7\nnowhere.png\n")
     flags = {"exclude": str(tmp_path / "exclude.txt")}
@@ -359,7 +359,7 @@ def test_exclude_list(tmp_path):
         convert(settings(source, tmp_path / "out", **flags), progress=False)
 
 
-def test_the_twin_of_an_excluded_face_does_not_come_back(repeated, tmp_path):
+def test_excluded_face_does_not_come_back_as_its_twin(repeated, tmp_path):
     before, _ = convert(repeated_settings(repeated, tmp_path / "out", holdout=0.0), progress=False)
     with open(tmp_path / "out" / "dropped.csv", newline="") as file:
         twin, earlier = next((row["id"], row["value"].rpartition(" ")[0]) for row in csv.DictReader(file))
@@ -373,7 +373,7 @@ def test_the_twin_of_an_excluded_face_does_not_come_back(repeated, tmp_path):
         assert not kept & {twin, earlier}
 
 
-def test_overwrite_in_a_relative_folder_leaves_nothing_of_before(tmp_path, monkeypatch):
+def test_overwrite_of_a_relative_folder_removes_old_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder_of(tmp_path / "in", 40)
     open_writer = shards.open_writer
@@ -398,7 +398,7 @@ def test_overwrite_in_a_relative_folder_leaves_nothing_of_before(tmp_path, monke
     assert convert(settings("in", "out"), progress=False)[0].count == 40
 
 
-def test_out_is_not_the_source(tmp_path):
+def test_out_must_not_be_the_source(tmp_path):
     source = folder_of(tmp_path / "in", 3)
     with pytest.raises(ValueError, match="OUT must be another folder than SOURCE"):
         convert(settings(source, f"{source}/."), progress=False)
@@ -412,7 +412,7 @@ def test_out_may_lie_inside_the_source(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["vocabulary", "sidecar", "picture", "exclude"])
-def test_a_complete_folder_is_compared_with_what_has_changed(change, tmp_path):
+def test_complete_folder_names_changes(change, tmp_path):
     source = folder_of(tmp_path / "in", 4)
     words = {"name": "w", "groups": [{"name": "g", "exclusive": False, "tags": ["smile"]}]}
     (tmp_path / "words.json").write_text(json.dumps(words))
@@ -433,21 +433,21 @@ def test_a_complete_folder_is_compared_with_what_has_changed(change, tmp_path):
         convert(settings(source, tmp_path / "out", **flags), progress=False)
 
 
-def test_an_empty_hold_out_is_said_when_it_is_read(tmp_path):
+def test_holdout_that_is_empty_is_an_error_when_read(tmp_path):
     manifest, _ = convert(settings(folder_of(tmp_path / "in", 2), tmp_path / "out", holdout=0.001), progress=False)
     assert manifest.holdout["count"] == 0
     with pytest.raises(ValueError, match="the split holdout of shards 'x' must not be empty"):
         manifest.split("holdout")
 
 
-def test_words_beside_a_picture_count_where_the_tags_file_lacks_them(tmp_path):
+def test_sidecar_words_count_if_the_tags_file_has_no_row(tmp_path):
     source = folder_of(tmp_path / "in", 3)
     (source / "0001.txt").write_text("glasses, red hair")  # it has no row, and no row has glasses
     manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)
     assert manifest.tag_counts["glasses"] == 1 and manifest.tag_counts["red_hair"] == 1
 
 
-def test_pictures_none_of_whose_words_is_understood_are_unknown_and_counted(tmp_path):
+def test_pictures_with_unknown_words_only_are_unknown_and_counted(tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(12):
         noise(number).save(tmp_path / "in" / f"{number}.png")
@@ -460,7 +460,7 @@ def test_pictures_none_of_whose_words_is_understood_are_unknown_and_counted(tmp_
     assert manifest.pictures["unknown_words"] == {"1girl": 6, "Brille": 6, "Mädchen": 6}
 
 
-def test_a_quoted_cell_is_split_by_its_commas(tmp_path):
+def test_quoted_cell_is_split_at_commas(tmp_path):
     folder = folder_of(tmp_path / "in", 2)
     (folder / "tags.csv").write_text('file,tags\n0000.png,"blue hair, smile"\n0001.png,red_hair hat\n')
     manifest, _ = convert(settings(folder, tmp_path / "out"), progress=False)
@@ -472,13 +472,13 @@ def test_a_quoted_cell_is_split_by_its_commas(tmp_path):
     }
 
 
-def test_a_source_whose_name_is_not_utf_8(tmp_path):
+def test_source_named_in_another_encoding_is_converted(tmp_path):
     source = folder_of(tmp_path / os.fsdecode(b"bad\xff"), 3)
     manifest, _ = convert(settings(source, tmp_path / "out"), progress=False)
     assert manifest.count == 3 and manifest.card["source"] == "bad\ufffd"
 
 
-def test_a_missing_report_is_made_again(faces, tmp_path):
+def test_missing_report_is_written_again(faces, tmp_path):
     convert(settings(faces, tmp_path), progress=False)
     before = contents(tmp_path)
     (tmp_path / "report.html").unlink()

@@ -18,7 +18,7 @@ def stripes(width, height):
 
 
 @pytest.mark.parametrize("format", ["png", "bmp"])
-def test_lossless_formats_keep_their_pixels(format):
+def test_lossless_formats_keep_all_pixels(format):
     image, plain = decode(data_of(noise(1), format))
     np.testing.assert_array_equal(image, noise(1))
     assert plain is (format == "png")
@@ -39,14 +39,14 @@ def test_exif_orientation_turns_the_picture():
     np.testing.assert_array_equal(image, np.rot90(stripes(10, 6), -1))
 
 
-def test_transparency_lies_over_white():
+def test_transparency_is_drawn_over_white():
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
     half = Image.new("RGBA", (4, 4), (0, 0, 0, 127))
     assert decode(data_of(clear))[0].getpixel((0, 0)) == (255, 255, 255)
     assert decode(data_of(half))[0].getpixel((0, 0)) == (128, 128, 128)
 
 
-def test_transparent_palette_and_keyed_colour():
+def test_transparent_palettes_and_key_colours_become_white():
     palette = Image.new("P", (4, 4), 1)
     palette.putpalette([0, 0, 0, 10, 20, 30])
     assert decode(data_of(palette, "gif"))[0].getpixel((0, 0)) == (10, 20, 30)
@@ -56,7 +56,7 @@ def test_transparent_palette_and_keyed_colour():
     assert image.getpixel((0, 0)) == (255, 255, 255) and not plain
 
 
-def test_first_frame_of_an_animation():
+def test_animation_gives_its_first_frame():
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     for format in ("gif", "png"):
         image, plain = decode(data_of(frames[0], format, save_all=True, append_images=frames[1:]))
@@ -64,7 +64,7 @@ def test_first_frame_of_an_animation():
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "LA", "I;16", "YCbCr"])
-def test_odd_modes_become_rgb(mode):
+def test_rare_modes_become_rgb(mode):
     if mode == "I;16":
         source = Image.fromarray(np.full((4, 4), 65535, np.uint16))
     else:
@@ -77,14 +77,14 @@ def test_odd_modes_become_rgb(mode):
 @pytest.mark.parametrize(
     "data", [b"", b"GIF89a", b"no picture", data_of(noise())[:300], data_of(noise(), "jpeg")[:700]]
 )
-def test_damaged_files_are_dropped_with_the_decoders_word(data):
+def test_damaged_files_are_dropped_with_the_decoders_message(data):
     with pytest.raises(Dropped) as drop:
         decode(data)
     assert drop.value.reason == "unreadable" and drop.value.value and " at 0x" not in drop.value.value
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg"])
-def test_damage_that_only_pillow_forgives_is_not_plain(format):
+def test_damage_that_only_pillow_accepts_is_not_plain(format):
     data = data_of(noise(), format)
     data = data[:-2] + b"?" * 99 if format == "jpeg" else data[:-6] + b"?" + data[-5:]
     image, plain = decode(data)
@@ -157,7 +157,7 @@ def test_thumbnails_are_small_jpegs():
     assert Image.open(io.BytesIO(thumbnail(Image.new("L", (5, 7))))).size == (5, 7)
 
 
-def test_encode():
+def test_encode_writes_each_format():
     png = Image.open(io.BytesIO(encode(noise(3))))
     assert png.format == "PNG"
     np.testing.assert_array_equal(png, noise(3))
@@ -166,13 +166,13 @@ def test_encode():
 
 
 @pytest.mark.parametrize("options", [{"format": "png"}, {"format": "jpeg", "comment": b"by me"}])
-def test_a_profile_and_a_comment_do_not_go_into_crops(options):
+def test_crops_have_no_profile_or_comment(options):
     data = data_of(noise(0, 40, 40), icc_profile=np.random.default_rng(0).bytes(60_000), **options)
     crop = resize(centre_square(decode(data)[0]), 8, 1)
     assert len(encode(crop)) < 1000 and b"by me" not in encode(crop, "jpeg")
 
 
-def test_deep_pictures_are_scaled_a_few_rows_at_a_time():
+def test_deep_pictures_are_scaled_in_strips():
     values = np.random.default_rng(0).integers(0, 65536, (1500, 1000), np.uint16)
     data = data_of(Image.fromarray(values))
     tracemalloc.start()
@@ -199,7 +199,7 @@ def chunk(kind, content):
     ],
     ids=["tEXt", "zTXt", "iTXt", "eXIf", "no eXIf", "empty eXIf"],
 )
-def test_long_texts_and_damaged_exif_cost_no_png(extra):
+def test_png_with_long_texts_or_damaged_exif_is_read(extra):
     data = data_of(noise(1))
     head, body = data[:33], data[33:]  # signature and header
     for with_extra in (head + extra + body, data[:-12] + extra + data[-12:]):
@@ -207,7 +207,7 @@ def test_long_texts_and_damaged_exif_cost_no_png(extra):
         np.testing.assert_array_equal(image, noise(1))
 
 
-def test_a_frame_is_a_part_of_a_region():
+def test_frame_is_part_of_a_region():
     whole = Region(stripes(100, 100), 30, -10)
     assert framed(whole, None) is whole
     part = framed(whole, "0.11,0.17,0.89,0.95")

@@ -4,7 +4,7 @@ from tfanime.tfrecords import default
 from tfanime.tfrecords.manifest import Manifest
 
 
-def test_drawn_once_and_found_again(tmp_path, monkeypatch, capfd):
+def test_default_shards_are_drawn_once(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path))
     folder = default.default_shards(size=16, count=3)
     assert "drawing 3 avatars" in capfd.readouterr().err
@@ -15,7 +15,7 @@ def test_drawn_once_and_found_again(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+def test_default_shards_name_an_unwritable_cache(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TFANIME_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(OSError, match="TFANIME_CACHE must be a folder"):

@@ -14,7 +14,7 @@ installed = pytest.mark.skipif(importlib.util.find_spec("animeface") is None, re
 
 
 @installed
-def test_it_finds_the_test_face_where_it_is():
+def test_animeface_finds_a_face_at_its_place():
     detector = animeface.animeface(SETTINGS)
     (face,) = detector.find(animeface.test_face(192))
     left, top, right, bottom = face.box
@@ -26,7 +26,7 @@ def test_it_finds_the_test_face_where_it_is():
 
 
 @installed
-def test_colours_are_red_green_blue():
+def test_animeface_samples_are_rgb():
     picture = np.array(animeface.test_face(192))
     picture[86:126, 104:140] = picture[86:126, 104:140, [0, 2, 1]]  # the character's left eye: green
     (face,) = animeface.animeface(SETTINGS).find(Image.fromarray(picture))
@@ -39,7 +39,7 @@ def test_colours_are_red_green_blue():
 
 
 @installed
-def test_a_large_picture_is_shrunk_and_its_box_is_not():
+def test_animeface_scales_boxes_of_shrunk_pictures_back():
     large = animeface.test_face(192).resize((768, 768), Image.Resampling.LANCZOS)
     (face,) = animeface.animeface(DetectSettings(detect_size=192)).find(large)
     (small,) = animeface.animeface(SETTINGS).find(animeface.test_face(192))
@@ -48,17 +48,17 @@ def test_a_large_picture_is_shrunk_and_its_box_is_not():
 
 
 @installed
-def test_it_finds_nothing_in_nothing():
+def test_animeface_finds_no_face_in_an_empty_picture():
     assert animeface.animeface(SETTINGS).find(Image.new("RGB", (100, 100), "white")) == []
 
 
-def test_a_missing_package_names_its_extra(monkeypatch):
+def test_animeface_missing_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "animeface", None)
     with pytest.raises(ImportError, match=r"pip install 'tfanime\[faces\]'"):
         animeface.animeface(SETTINGS)
 
 
-def test_an_animeface_that_sees_nothing_fails_loudly(monkeypatch):
+def test_animeface_that_finds_nothing_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "animeface", SimpleNamespace(detect=lambda image: []))
     with pytest.raises(ImportError, match="Pillow below 12"):
         animeface.animeface(SETTINGS)

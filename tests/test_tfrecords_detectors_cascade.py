@@ -36,7 +36,7 @@ def cascade(tmp_path):
     return str(path)
 
 
-def test_the_file_comes_from_the_flag_or_from_the_environment(monkeypatch, cascade, tmp_path):
+def test_cascade_file_comes_from_flag_or_environment(monkeypatch, cascade, tmp_path):
     monkeypatch.setenv("TFANIME_CASCADE", cascade)
     assert str(detect_cascade.cascade_path(DetectSettings())) == cascade
     other = tmp_path / "other.xml"
@@ -47,7 +47,7 @@ def test_the_file_comes_from_the_flag_or_from_the_environment(monkeypatch, casca
         detect_cascade.cascade_path(DetectSettings())
 
 
-def test_opencv_5_is_refused(monkeypatch, cascade):
+def test_cascade_refuses_opencv_5(monkeypatch, cascade):
     monkeypatch.delattr(cv2, "CascadeClassifier", raising=False)
     with pytest.raises(ImportError, match=r"OpenCV below 5.*'opencv-python<5'"):
         detect_cascade.lbpcascade(DetectSettings(cascade=cascade))
@@ -55,14 +55,14 @@ def test_opencv_5_is_refused(monkeypatch, cascade):
 
 @needs_cascades
 @pytest.mark.parametrize("text", ["", "hello", "<?xml version='1.0'?><opencv_storage></opencv_storage>"])
-def test_a_file_without_a_cascade_is_refused(tmp_path, text):
+def test_cascade_refuses_other_files(tmp_path, text):
     path = tmp_path / "x.xml"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"--cascade must be .*x\.xml"):
         detect_cascade.lbpcascade(DetectSettings(cascade=str(path)))
 
 
-def test_the_score_grows_with_the_weight_from_0_to_1():
+def test_cascade_score_grows_with_the_weight():
     scores = [detect_cascade.likelihood(weight) for weight in (-3, 0, 1, 2, 4, 1000)]
     assert scores == sorted(scores) and scores[0] >= 0 and scores[-1] <= 1
     # The default threshold drops the weights below 1.1, a third of the wrong boxes and 3 % of the right ones.
@@ -70,7 +70,7 @@ def test_the_score_grows_with_the_weight_from_0_to_1():
 
 
 @needs_cascades
-def test_boxes_are_squares_about_what_is_there_also_when_shrunk(cascade):
+def test_cascade_boxes_are_squares_around_the_face(cascade):
     scene = np.full((200, 300, 3), 100, np.uint8)
     scene[80:112, 120:152] = 250
     large = Image.fromarray(scene).resize((900, 600), Image.Resampling.NEAREST)
@@ -85,7 +85,7 @@ def test_boxes_are_squares_about_what_is_there_also_when_shrunk(cascade):
 
 @needs_cascades
 @there
-def test_it_finds_a_face_where_it_is():
+def test_cascade_finds_a_face_at_its_place():
     paths = sorted((SHARED / "anime-faces" / "images").glob("*.jpg"))[:20]
     if not paths:
         pytest.skip("needs the faces")
@@ -103,6 +103,6 @@ def test_it_finds_a_face_where_it_is():
 
 
 @needs_cascades
-def test_the_version_is_of_the_file_and_of_opencv(cascade):
+def test_cascade_version_covers_file_and_opencv(cascade):
     version = detect_cascade.lbpcascade(DetectSettings(cascade=cascade)).version
     assert version == f"{detect_cascade.file_version(cascade)}, OpenCV {cv2.__version__}"

@@ -17,7 +17,7 @@ def recorder(seen):
 
 
 @pytest.mark.parametrize("size", [(1000, 400), (400, 1000), (333, 777)])
-def test_boxes_and_points_are_of_the_whole_picture(size):
+def test_detections_are_in_coordinates_of_the_whole_picture(size):
     seen = []
     (face,) = shrunk(recorder(seen), 100)(Image.new("RGB", size))
     width, height = size
@@ -28,20 +28,20 @@ def test_boxes_and_points_are_of_the_whole_picture(size):
     assert face.score == 0.9 and face.colours == (("hair", (1, 2, 3)),)
 
 
-def test_small_pictures_are_seen_as_they_are():
+def test_shrunk_keeps_small_pictures():
     seen, picture = [], Image.new("RGB", (100, 60))
     shrunk(recorder(seen), 100)(picture)
     shrunk(recorder(seen), 0)(picture.resize((3000, 2000)))
     assert seen[0] is picture and seen[1].size == (3000, 2000)
 
 
-def test_a_line_stays_at_least_a_pixel_high():
+def test_shrunk_keeps_at_least_one_pixel():
     seen = []
     shrunk(recorder(seen), 100)(Image.new("RGB", (5000, 3)))
     assert seen[0].size == (100, 1)
 
 
-def test_shrinking_is_antialiased():
+def test_shrunk_is_antialiased():
     stripes = Image.new("L", (800, 800))
     stripes.putdata([255 * (x % 2) for _ in range(800) for x in range(800)])
     seen = []
@@ -50,7 +50,7 @@ def test_shrinking_is_antialiased():
     assert 120 <= values[0] <= values[1] <= 135
 
 
-def test_a_file_is_known_by_its_contents(tmp_path):
+def test_file_version_is_a_hash_of_its_contents(tmp_path):
     (tmp_path / "a").write_bytes(b"")
     (tmp_path / "b").write_bytes(b"other")
     assert file_version(tmp_path / "a") == "e3b0c44298fc" != file_version(tmp_path / "b")

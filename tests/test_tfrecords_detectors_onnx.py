@@ -107,7 +107,7 @@ def found(model, threshold):
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 64, 64), (1, 3, "height", "width"), ("batch", 3, 64, 64)])
-def test_form_8_takes_the_best_class_and_one_box_a_face(tmp_path, shape):
+def test_onnx_form_8_takes_the_best_class_and_one_box_for_each_face(tmp_path, shape):
     scores = [[0.7, 0.1], [0.2, 0.9], [0.8, 0.0], [1, 1], [0.3, 0.4], [0, 0]]
     model = constant(tmp_path / "m.onnx", rows(scores, 20).transpose(0, 2, 1), shape=shape, imgsz="[64, 64]")
     faces = detector(model, detect_size=0).find(SQUARE)
@@ -115,13 +115,13 @@ def test_form_8_takes_the_best_class_and_one_box_a_face(tmp_path, shape):
     assert [face.score for face in faces] == pytest.approx([0.9, 0.8, 0.4])
 
 
-def test_form_5_multiplies_by_the_likelihood_of_anything(tmp_path):
+def test_onnx_form_5_multiplies_by_objectness(tmp_path):
     scores = [[1, 0.6, 0.1], [0.5, 0.2, 1], [0.9, 1, 0], [1, 1, 1], [0, 1, 1], [0.6, 0.5, 0.9]]
     model = constant(tmp_path / "m.onnx", rows(scores, 20))
     assert found(model, 0.53) == [(45, 30, 55, 50, 0.9), (12, 12, 28, 28, 0.6), (7, 48, 11, 52, 0.54)]
 
 
-def test_form_5_of_one_class(tmp_path):
+def test_onnx_form_5_reads_one_class(tmp_path):
     scores = [[0.5, 0.8], [0.5, 0.5], [0.9, 1], [1, 1], [0, 1], [0, 1]]
     assert found(constant(tmp_path / "m.onnx", rows(scores, 1575)), 0.3) == [
         (45, 30, 55, 50, 0.9),
@@ -129,14 +129,14 @@ def test_form_5_of_one_class(tmp_path):
     ]
 
 
-def test_boxes_after_suppression_are_corners_already(tmp_path):
+def test_onnx_suppressed_boxes_are_corners(tmp_path):
     values = np.zeros((1, 300, 6))
     values[0, :2] = [[1, 2, 30, 40, 0.9, 1], [33, 2, 60, 30, 0.6, 0]]
     assert found(constant(tmp_path / "m.onnx", values), 0.5) == [(1, 2, 30, 40, 0.9), (33, 2, 60, 30, 0.6)]
     assert found(constant(tmp_path / "m.onnx", np.zeros((1, 0, 6))), 0.5) == []
 
 
-def test_many_candidates_leave_the_likeliest(tmp_path):
+def test_onnx_keeps_the_likeliest_of_many_candidates(tmp_path):
     values = np.zeros((1, 5, 5000))  # rows of boxes 3 px apart, of which no two overlap, the likeliest last
     values[0, 0] = 3 * (np.arange(5000) % 20) + 2
     values[0, 1] = 3 * (np.arange(5000) // 20 % 20) + 2
@@ -148,13 +148,13 @@ def test_many_candidates_leave_the_likeliest(tmp_path):
     assert len(faces) == 401  # each place once
 
 
-def test_half_precision(tmp_path):
+def test_onnx_runs_in_half_precision(tmp_path):
     scores = [[0.5, 0.25], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0]]
     model = constant(tmp_path / "m.onnx", rows(scores, 20).transpose(0, 2, 1), kind=package.TensorProto.FLOAT16)
     assert found(model, 0.4) == [(12, 12, 28, 28, 0.5)]
 
 
-def test_boxes_are_cut_at_the_edges_of_the_picture(tmp_path):
+def test_onnx_boxes_are_clipped_to_the_picture(tmp_path):
     values = np.zeros((1, 5, 20))
     values[0, :, :3] = np.transpose([[2, 32, 16, 20, 0.9], [60, 60, 30, 30, 0.8], [32, 5, 30, 6, 0.7]])
     # The picture takes the middle half of the input's height; the third box is all above it, in the grey.
@@ -172,7 +172,7 @@ def test_boxes_are_cut_at_the_edges_of_the_picture(tmp_path):
         ((300, 210), (30, 45, 150, 90)),
     ],
 )
-def test_a_square_is_found_where_it_is_in_the_picture(tmp_path, size, square):
+def test_onnx_finds_a_square_at_its_place(tmp_path, size, square):
     picture = Image.new("RGB", size, (0, 0, 255))
     picture.paste((255, 0, 0), square)
     (face,) = detector(red_square_finder(tmp_path / "m.onnx")).find(picture)
@@ -181,14 +181,14 @@ def test_a_square_is_found_where_it_is_in_the_picture(tmp_path, size, square):
     assert face.score == 1.0
 
 
-def test_the_input_is_red_green_blue_from_0_to_1(tmp_path):
+def test_onnx_input_is_rgb_from_0_to_1(tmp_path):
     find = detector(red_square_finder(tmp_path / "m.onnx")).find
     assert len(find(Image.new("RGB", (64, 64), (255, 0, 0)))) == 1
     for colour in ((0, 0, 255), (120, 0, 0), (255, 140, 0), (255, 255, 255)):
         assert find(Image.new("RGB", (64, 64), colour)) == []
 
 
-def test_an_open_input_takes_the_detect_size_as_a_multiple_of_the_stride(tmp_path):
+def test_onnx_open_input_takes_the_detect_size(tmp_path):
     model = red_square_finder(tmp_path / "m.onnx", (1, 3, "height", "width"), side=96)  # fits no other side
     picture = Image.new("RGB", (192, 96))
     picture.paste((255, 0, 0), (20, 30, 60, 80))
@@ -199,7 +199,7 @@ def test_an_open_input_takes_the_detect_size_as_a_multiple_of_the_stride(tmp_pat
 
 
 @pytest.mark.parametrize("picture", [(640, 480), (480, 640), (1000, 37), (1, 1), (333, 777), (64, 64)])
-def test_placement_there_and_back_is_exact(picture):
+def test_onnx_placement_round_trip_is_exact(picture):
     width, height = 320, 256
     inputs, placement = letterbox(Image.new("RGB", picture, (255, 255, 255)), width, height)
     left, top = placement.corner
@@ -216,7 +216,7 @@ def test_placement_there_and_back_is_exact(picture):
     assert Placement(picture, width, height).size == placement.size
 
 
-def test_another_form_is_refused_with_its_shapes(tmp_path):
+def test_onnx_refuses_other_output_shapes(tmp_path):
     path = tmp_path / "m.onnx"
     for values, keywords, message in (
         (np.zeros((1, 4, 20)), {}, r"output \[1, 4 \+ classes.*\[1, 4, 20\]"),
@@ -231,21 +231,21 @@ def test_another_form_is_refused_with_its_shapes(tmp_path):
             detector(constant(path, values, **keywords))
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path):
+def test_onnx_refuses_other_files(tmp_path):
     path = tmp_path / "m.onnx"
     path.write_bytes(b"no model")
     with pytest.raises(ValueError, match=r"--detector_model must be an ONNX file.*m\.onnx"):
         detector(str(path))
 
 
-def test_a_missing_onnxruntime_names_its_extra(tmp_path, monkeypatch):
+def test_onnx_without_onnxruntime_names_its_extra(tmp_path, monkeypatch):
     path = constant(tmp_path / "m.onnx", np.zeros((1, 5, 20)))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install 'tfanime\[onnx\]'"):
         detector(path)
 
 
-def test_the_version_is_of_the_file(tmp_path):
+def test_onnx_version_is_a_hash_of_the_file(tmp_path):
     one = detector(constant(tmp_path / "1.onnx", np.zeros((1, 5, 20)))).version
     same = detector(constant(tmp_path / "2.onnx", np.zeros((1, 5, 20)))).version
     other = detector(constant(tmp_path / "3.onnx", np.zeros((1, 5, 21)))).version

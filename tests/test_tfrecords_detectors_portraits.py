@@ -35,7 +35,7 @@ def portrait(side=200):
 
 @needs_cascades
 @pytest.mark.parametrize("detect_size", [640, 150])
-def test_a_face_that_fills_its_picture_is_found_and_framed(detect_size):
+def test_portraits_find_a_face_that_fills_its_picture(detect_size):
     (face,) = portraits.haarcascade(DetectSettings(detect_size=detect_size)).find(portrait())
     left, top, right, bottom = face.box
     assert 150 < right - left < 240 and right - left == pytest.approx(bottom - top)
@@ -45,7 +45,7 @@ def test_a_face_that_fills_its_picture_is_found_and_framed(detect_size):
 
 
 @needs_cascades
-def test_a_face_in_a_scene_is_found_where_it_is():
+def test_portraits_find_a_face_in_a_scene():
     scene = Image.new("RGB", (500, 400), (130, 130, 130))
     scene.paste(portrait(160), (300, 120))
     faces = portraits.haarcascade(DetectSettings()).find(scene)
@@ -54,7 +54,7 @@ def test_a_face_in_a_scene_is_found_where_it_is():
 
 
 @needs_cascades
-def test_what_is_no_face():
+def test_portraits_find_no_face_elsewhere():
     assert portraits.haarcascade(DetectSettings()).find(Image.new("RGB", (90, 60), "white")) == []
     assert cv2.__version__ in portraits.haarcascade(DetectSettings()).version
     scores = [portraits.likelihood(weight) for weight in (-3, 50, 53, 55, 60, 1000)]
@@ -62,7 +62,7 @@ def test_what_is_no_face():
     assert scores[2] < DetectSettings().threshold < scores[3]
 
 
-def test_opencv_5_is_refused(monkeypatch):
+def test_portraits_refuse_opencv_5(monkeypatch):
     monkeypatch.delattr(cv2, "CascadeClassifier", raising=False)
     with pytest.raises(ImportError, match=r"haarcascade needs OpenCV below 5.*'opencv-python<5'"):
         portraits.haarcascade(DetectSettings())

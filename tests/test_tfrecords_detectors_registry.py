@@ -17,12 +17,12 @@ def sourced(source="faces", **values):
     return SimpleNamespace(source=source, **dataclasses.asdict(DetectSettings(**values)))
 
 
-def test_none_takes_every_picture_for_a_face():
+def test_detector_none_takes_the_middle_square():
     detector = DETECTORS["none"](DetectSettings())
     assert detector.find is None and detector.version
 
 
-def test_the_defaults_keep_all_rules():
+def test_detect_settings_defaults_are_valid():
     assert broken() == []
 
 
@@ -37,11 +37,11 @@ def test_the_defaults_keep_all_rules():
         ("detect_size", 31),
     ],
 )
-def test_each_rule_names_its_flag(flag, value):
+def test_detect_settings_name_the_flag_of_a_broken_rule(flag, value):
     assert broken(**{flag: value}) == [flag]
 
 
-def test_the_files_of_the_chosen_detector_must_be_there(monkeypatch, tmp_path):
+def test_detect_settings_require_the_detectors_files(monkeypatch, tmp_path):
     monkeypatch.delenv("TFANIME_CASCADE", raising=False)
     with pytest.raises(ValueError, match=r"--cascade .*TFANIME_CASCADE.*neither.*nagadomi"):
         broken(detector="lbpcascade")
@@ -54,7 +54,7 @@ def test_the_files_of_the_chosen_detector_must_be_there(monkeypatch, tmp_path):
     assert broken(cascade="absent.xml", detector_model="absent.onnx") == []  # nobody asks for them
 
 
-def test_idle_fields_are_those_without_effect():
+def test_detect_settings_list_fields_without_effect():
     assert set(DetectSettings(detector="none").idle()) == {
         "cascade",
         "detector_model",
@@ -65,14 +65,14 @@ def test_idle_fields_are_those_without_effect():
     assert set(DetectSettings(detector="animeface").idle()) == {"cascade", "detector_model"}
 
 
-def test_the_default_is_animeface_and_none_for_drawn_avatars(monkeypatch):
+def test_default_detector_depends_on_the_source(monkeypatch):
     monkeypatch.setitem(sys.modules, "animeface", SimpleNamespace(__spec__=importlib.util.find_spec("json")))
     assert detector_name(sourced()) == "animeface"
     assert detector_name(sourced("drawn")) == "none"
     assert detector_name(sourced("drawn", detector="onnx")) == "onnx"
 
 
-def test_without_animeface_the_default_says_what_to_do(monkeypatch):
+def test_default_detector_without_animeface_explains_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "animeface", None)
     with pytest.raises(ImportError, match=r"tfanime\[faces\]'.*--detector lbpcascade --cascade.*--detector none"):
         detector_name(sourced())

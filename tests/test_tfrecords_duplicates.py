@@ -29,7 +29,7 @@ def test_near_hashes_share_a_band(distance):
 
 
 @pytest.mark.parametrize("distance", [0, 3, 4, 7])
-def test_the_index_follows_the_rule(distance):
+def test_index_finds_hashes_within_the_distance(distance):
     hashes = hashes_near_each_other(600)
     index = DuplicateIndex(distance)
     found = [index.add(str(number), hash) for number, hash in enumerate(hashes)]
@@ -43,10 +43,10 @@ def test_the_index_follows_the_rule(distance):
     }
 
 
-def test_below_zero_nothing_is_a_duplicate():
+def test_index_below_zero_finds_nothing():
     index = DuplicateIndex(-1)
     assert index.add("a", 1) is None and index.add("b", 1) is None and len(index) == 0
 
 
-def test_a_duplicate_reads_as_in_the_account():
+def test_duplicate_text_round_trip():
     assert str(Duplicate("a/b.jpg#1", 4)) == "a/b.jpg#1 (4)"

@@ -18,7 +18,7 @@ FULL = Face(
 BARE = Face("c.jpg", b"other", (0, 0, 0))
 
 
-def test_what_is_written_is_read():
+def test_example_round_trip():
     read = parse(tf.constant([serialize(FULL), serialize(BARE)]), 3, names=tuple(features(3)))
     assert read["id"].numpy().tolist() == [b"a/b.jpg#1", b"c.jpg"]
     assert read["image"].numpy().tolist() == [b"\x00png", b"other"]
@@ -31,10 +31,10 @@ def test_what_is_written_is_read():
     assert read["face/points"].to_list() == [[0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5], []]
 
 
-def test_default_is_what_training_needs():
+def test_features_default_to_those_of_training():
     assert set(parse([serialize(BARE)], 3)) == {"image", "tags"}
     assert parse([serialize(Face("a", b"x"))], 0)["tags"].shape == (1, 0)
 
 
-def test_equal_faces_give_equal_bytes():
+def test_example_of_equal_faces_has_equal_bytes():
     assert serialize(FULL) == serialize(Face(**vars(FULL))) != serialize(BARE)

@@ -10,13 +10,13 @@ from tfanime.limits import broken
 from tfanime.tfrecords.filters import REASONS, Dropped, FilterSettings, Measures, measure, require_quality
 
 
-def test_reasons_are_explained_and_closed():
+def test_reasons_are_explained():
     assert all(REASONS.values())
     with pytest.raises(ValueError, match="'whim'"):
         Dropped("whim")
 
 
-def test_a_drop_crosses_processes():
+def test_dropped_can_be_pickled():
     again = pickle.loads(pickle.dumps(Dropped("too_small", 3)))
     assert (again.reason, again.value) == ("too_small", 3)
 
@@ -47,7 +47,7 @@ def test_measures_do_not_depend_on_the_resolution():
     assert (small.hash ^ large.hash).bit_count() <= 4
 
 
-def test_hash_tells_faces_apart_and_survives_recompression(tmp_path):
+def test_hash_separates_faces_and_survives_recompression(tmp_path):
     first, second = (Image.fromarray(np.asarray(draw(seed, size=128))) for seed in (1, 2))
     first.save(tmp_path / "a.jpg", quality=50)
     hashes = [measure(image, True).hash for image in (first, second, Image.open(tmp_path / "a.jpg"))]
@@ -73,5 +73,5 @@ def test_blurred_and_grey_faces_are_dropped():
 @pytest.mark.parametrize(
     ("flag", "value"), [("sharpness", -1.0), ("chroma", -0.1), ("duplicates", 8), ("duplicates", -2)]
 )
-def test_each_rule(flag, value):
+def test_filter_settings_name_the_flag_of_a_broken_rule(flag, value):
     assert [name for name, _ in broken(FilterSettings(**{flag: value}))] == [flag]

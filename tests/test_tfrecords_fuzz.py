@@ -92,7 +92,7 @@ def records(folder, manifest):
 
 
 @pytest.mark.parametrize("detector", NEEDED)
-def test_every_file_is_in_the_shards_or_accounted_for(source, detector, tmp_path):
+def test_mutated_files_are_kept_or_accounted_for(source, detector, tmp_path):
     if not NEEDED[detector]:
         pytest.skip(f"needs what {detector} needs")
     cascade = str(CASCADE) if detector == "lbpcascade" else None

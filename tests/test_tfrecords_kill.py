@@ -117,7 +117,7 @@ for number in numbers:
 
 
 @pytest.mark.kill
-def test_killed_before_a_change_of_the_folder(source, undisturbed, tmp_path):
+def test_conversion_killed_before_a_file_change_resumes_exactly(source, undisturbed, tmp_path):
     """A rename, removal or flush is what the process does not do any more: with `TFANIME_FUZZ` each of them."""
     command = [sys.executable, "-c", CRASHES, str(source), str(tmp_path), repr(FLAGS), str(THOROUGH)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)
@@ -186,7 +186,7 @@ MANY_KILLS = [
 @pytest.mark.kill
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc")
 @pytest.mark.parametrize(("detector", "workers", "kills"), MANY_KILLS if THOROUGH else KILLS)
-def test_killed_at_some_moment(detector, workers, kills, source, undisturbed, tmp_path):
+def test_conversion_killed_at_any_moment_resumes_exactly(detector, workers, kills, source, undisturbed, tmp_path):
     if detector == "animeface":
         pytest.importorskip("animeface")
     generator, out = random.Random(f"{detector} {workers}"), tmp_path / "out"
@@ -231,7 +231,7 @@ def disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_costs_nothing_but_room(disk, source, undisturbed):
+def test_conversion_on_a_full_disk_resumes_exactly(disk, source, undisturbed):
     """From no room at all to nearly enough: it runs out in a shard, an account, dropped.csv, the report."""
     files = undisturbed("none")
     page, out = os.sysconf("SC_PAGE_SIZE"), disk / "out"

@@ -14,14 +14,14 @@ def ended(arguments):
     return end.value.code or 0
 
 
-def test_the_account_is_printed(tmp_path, capfd):
+def test_command_prints_the_account(tmp_path, capfd):
     source = folder_of(tmp_path / "faces", 4)
     arguments = [source, tmp_path / "out", "--size", "24", "--workers", "1", "--detector", "none"]
     assert ended(arguments) == 0
     text = capfd.readouterr().out
     assert (
         "found    4 pictures" in text
-        and "1 rows without a picture (such as 'missing.png'), 1 pictures without tags" in text
+        and "rows without a picture: 1 (such as 'missing.png'); pictures without tags of their own: 1" in text
     )
     assert "hair_colour 75.0%" in text
     assert f"python -m tfanime.recipes.dcgan --image_size 16 --data {tmp_path / 'out'}" in text
@@ -42,7 +42,7 @@ def test_the_account_is_printed(tmp_path, capfd):
         (["faces", "out", "--size", "99"], 1, "dropped: too_small 2"),
     ],
 )
-def test_bad_input_is_one_line(arguments, status, message, tmp_path, monkeypatch, capfd):
+def test_command_errors_are_one_line(arguments, status, message, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TFANIME_DEBUG", raising=False)
     folder_of(tmp_path / "faces", 2)
@@ -54,7 +54,7 @@ def test_bad_input_is_one_line(arguments, status, message, tmp_path, monkeypatch
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
 
 
-def test_help_answers_without_tensorflow():
+def test_help_does_not_load_tensorflow():
     program = (
         "import sys, tfanime.tfrecords.__main__ as m\n"
         "try: m.main(['--help'])\n"

@@ -29,12 +29,12 @@ MANIFEST = Manifest(
 
 
 @pytest.mark.parametrize("manifest", [MANIFEST, dataclasses.replace(MANIFEST, vocabulary=None)])
-def test_round_trip(tmp_path, manifest):
+def test_manifest_round_trip(tmp_path, manifest):
     manifest.save(tmp_path)
     assert Manifest.load(tmp_path) == manifest
 
 
-def test_splits():
+def test_manifest_has_splits():
     assert MANIFEST.split("train") is MANIFEST
     held_out = MANIFEST.split("holdout")
     assert (held_out.count, held_out.fingerprint, held_out.image_size) == (1, "cd", 16)
@@ -44,7 +44,7 @@ def test_splits():
             manifest.split(name)
 
 
-def test_missing_folder_and_unfinished_conversion(tmp_path):
+def test_manifest_explains_missing_folders_and_unfinished_conversions(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"existing folder.*nowhere"):
         Manifest.load(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"manifest\.json.*python -m tfanime\.tfrecords"):
@@ -52,7 +52,7 @@ def test_missing_folder_and_unfinished_conversion(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["cut", "format", "key"])
-def test_unreadable_manifests_are_named(tmp_path, change):
+def test_manifest_names_unreadable_files(tmp_path, change):
     MANIFEST.save(tmp_path)
     path = tmp_path / "manifest.json"
     values = json.loads(path.read_text())

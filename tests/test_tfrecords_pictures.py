@@ -32,13 +32,13 @@ def pixels(face):
     return np.asarray(Image.open(io.BytesIO(face.image)))
 
 
-def test_a_crop_of_the_right_size_keeps_its_bytes():
+def test_crop_of_the_right_size_keeps_its_bytes():
     data = data_of(noise(), "jpeg")
     (face,) = converter(noise(), data)("a.jpg", None).faces
     assert face.image is data and face.id == "a.jpg" and face.box == () and face.score is None
 
 
-def test_other_sizes_and_formats_are_encoded_anew():
+def test_other_sizes_and_formats_are_encoded_again():
     (face,) = converter(noise())("a.bmp", None).faces
     np.testing.assert_array_equal(pixels(face), noise())
     (face,) = converter(noise(0, 48, 30), b"its own bytes")("a.png", None).faces
@@ -87,19 +87,19 @@ def three_faces(monkeypatch):
     return found
 
 
-def test_all_faces_best_first(three_faces):
+def test_faces_all_are_in_order_of_their_score(three_faces):
     outcome = converter(noise(0, 100, 100), detector="three", zoom=1.0)("a", None)
     assert [(face.id, face.score) for face in outcome.faces] == [("a", 0.99), ("a#1", 0.9)]
     assert outcome.faces[0].points == ((1.0, 2.0),) * 5 and outcome.faces[0].box == (50, 50, 90, 90)
     assert told(outcome) == (("a#2", "too_small", "4"),)
 
 
-def test_best_face_only(three_faces):
+def test_faces_best_keeps_one(three_faces):
     outcome = converter(noise(0, 100, 100), detector="three", faces="best")("a", None)
     assert [face.score for face in outcome.faces] == [0.99] and outcome.drops == ()
 
 
-def test_no_face_above_the_threshold(three_faces):
+def test_threshold_drops_pictures_without_a_face(three_faces):
     outcome = converter(noise(), detector="three", threshold=1.0)("a", None)
     assert told(outcome) == (("a", "no_face", "0.99"),) and outcome.drops[0].thumbnail
 
@@ -111,14 +111,14 @@ def test_excluded_faces_are_left_out_and_do_not_renumber_the_others(three_faces)
     assert told(outcome) == (("a#1", "excluded", ""), ("a#2", "too_small", "4"))
 
 
-def test_a_frame_is_what_is_kept_of_the_square(three_faces):
+def test_frame_is_the_kept_part_of_the_square(three_faces):
     image, settings = noise(0, 100, 100), {"detector": "three", "faces": "best", "zoom": 1.0, "size": 20}
     (face,) = converter(image, frame="0.25,0.5,0.75,1", **settings)("a", None).faces
     expected = image.crop((60, 70, 80, 90))
     np.testing.assert_array_equal(Image.open(io.BytesIO(face.image)), expected)
 
 
-def test_taggers_see_where_the_crop_lies(three_faces):
+def test_taggers_get_the_place_of_the_crop(three_faces):
     seen = []
 
     def tagger(sight):
@@ -132,7 +132,7 @@ def test_taggers_see_where_the_crop_lies(three_faces):
     assert seen[0].words == "red_hair" and seen[0].crop.size == (24, 24) and seen[0].detection.score == 0.99
 
 
-def test_a_converter_crosses_processes(tmp_path):
+def test_converter_can_be_pickled(tmp_path):
     noise().save(tmp_path / "a.png")
     settings = Settings("f", "o", size=24, detector="none")
     before = PictureConverter(settings, FolderSource(tmp_path).opener(), SIDECAR)

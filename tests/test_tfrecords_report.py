@@ -104,7 +104,7 @@ def written(folder, **flags):
     return text, Page(text)
 
 
-def test_sheets_show_the_faces_that_their_titles_promise(tmp_path):
+def test_report_sheets_have_the_faces_of_their_titles(tmp_path):
     random = np.random.default_rng(0).permutation(30)
     faces = [face(int(number), score=0.8 + number / 200, chroma=99.0 - number) for number in random]
     folder = folder_of_shards(tmp_path / "x", faces, held_out=[face(40, "h.jpg", sharpness=1.0)])
@@ -119,7 +119,7 @@ def test_sheets_show_the_faces_that_their_titles_promise(tmp_path):
     assert set(written(folder, faces=100)[1].sheets["random"]) == everything
 
 
-def test_a_page_is_a_function_of_its_folder_and_asks_no_network(tmp_path):
+def test_report_is_a_function_of_its_folder_and_loads_nothing(tmp_path):
     folder = folder_of_shards(tmp_path / "x", [face(number) for number in range(9)])
     text, page = written(folder)
     assert text == written(folder)[0]
@@ -131,7 +131,7 @@ def test_a_page_is_a_function_of_its_folder_and_asks_no_network(tmp_path):
     assert policy.startswith("default-src 'none';") and "script-src 'sha256-" in policy
 
 
-def test_what_comes_from_file_names_is_escaped(tmp_path):
+def test_report_escapes_file_names(tmp_path):
     drops = [Drop(ODD, "blurred", ODD, data_of(noise(1, 8, 8))), Drop(ODD, "duplicate", f"{ODD} (3)", b"\xff\xd8 no")]
     folder = folder_of_shards(
         tmp_path / "x",
@@ -150,7 +150,7 @@ def test_what_comes_from_file_names_is_escaped(tmp_path):
     assert disabled == {"new\nline.jpg", "# x.jpg"}  # an exclude list cannot name these
 
 
-def test_a_click_excludes_one_face_of_several(tmp_path):
+def test_report_click_excludes_one_face(tmp_path):
     # The faces of a picture lie in one shard, one after the other; folder_of_shards puts every second there.
     ids = ["alone.jpg", "", "two.jpg", "", "two.jpg#2", "", "lost.jpg#1", "", "two.jpg.png"]
     faces = [face(number, id or f"other/{number}.jpg") for number, id in enumerate(ids)]
@@ -161,14 +161,14 @@ def test_a_click_excludes_one_face_of_several(tmp_path):
     assert pictures["two.jpg#0"] == pictures["two.jpg#2"] == "two.jpg" and pictures["alone.jpg"] == "alone.jpg"
 
 
-def test_names_that_are_no_utf8_do_not_hinder(tmp_path):
+def test_report_handles_names_in_other_encodings(tmp_path):
     folder = folder_of_shards(tmp_path / "x", [face(0)], drops=[Drop("bad\udcff.jpg", "blurred", "3", b"")], rows=[()])
     (folder / "dropped.csv").write_bytes(b"id,reason,value\nbad\xff.jpg,unreadable,not one of JPEG\n")
     text, _ = written(folder)
     assert "bad\ufffd.jpg" in text and "not one of JPEG" in text
 
 
-def test_drops_are_counted_explained_and_shown_with_their_twins(tmp_path):
+def test_report_explains_drops_and_shows_twins(tmp_path):
     picture = data_of(noise(3, 40, 40))
     drops = [Drop(f"b/{number}.jpg", "blurred", "12.5", picture) for number in range(5)]
     drops += [Drop("twin.jpg", "duplicate", "a/001.jpg (2)", picture), Drop("u.jpg", "unreadable", "cut short")]
@@ -183,7 +183,7 @@ def test_drops_are_counted_explained_and_shown_with_their_twins(tmp_path):
     assert "dropped for this" in text  # the blurred ones are in the histogram of sharpness
 
 
-def test_tags_are_counted_with_their_taggers(tmp_path):
+def test_report_counts_tags_by_tagger(tmp_path):
     faces = [face(0), face(1), face(2, words=("black_hair",)), face(3, words=("hat",))]
     folder = folder_of_shards(tmp_path / "x", faces)
     manifest = Manifest.load(folder)
@@ -205,7 +205,7 @@ def test_tags_are_counted_with_their_taggers(tmp_path):
     assert cells["black_hair", "smile"]["lift"] < 0
 
 
-def test_pairs_of_many_faces_are_those_of_numpy():
+def test_report_pairs_equal_numpy():
     values = np.random.default_rng(0).integers(-1, 2, (2500, 5)).astype(np.int8)
     counts = report_counts.TagCounts(5, [0, 2, 4])
     for row in values:
@@ -218,7 +218,7 @@ def test_pairs_of_many_faces_are_those_of_numpy():
 
 
 @pytest.mark.parametrize("histogram", [report_counts.Histogram(step=0.25), report_counts.Histogram(octave=12)])
-def test_histograms_count_every_value_in_its_bin(histogram):
+def test_report_histograms_count_every_value(histogram):
     values = np.exp(np.random.default_rng(0).normal(4, 1, 1000)).tolist()
     for value in [*values, None, float("nan")]:
         histogram.add(value)
@@ -233,7 +233,7 @@ def test_histograms_count_every_value_in_its_bin(histogram):
 
 @pytest.mark.parametrize("values", [(), (4.0, 5.0), (0.0, 0.001), (1.0, 1e9), (0.998, 0.999)])
 @pytest.mark.parametrize("flags", [{"step": 0.25}, {"octave": 12}])
-def test_charts_of_odd_values(values, flags):
+def test_report_charts_handle_extreme_values(values, flags):
     histogram = report_counts.Histogram(**flags)
     for value in values:
         histogram.add(value)
@@ -249,7 +249,7 @@ def test_charts_of_odd_values(values, flags):
 
 
 @pytest.mark.parametrize("box", [(30, 40, 60, 66), (0, 0, 20, 24), (70, 80, 99, 119), (5, 5, 95, 115)])
-def test_overlay_lies_where_the_crop_has_the_box(box):
+def test_report_overlay_is_at_the_box(box):
     image = Image.new("RGB", (100, 120), "black")
     image.paste((255, 0, 0), box)
     kept = report_counts.Kept.parse(serialize(face(0, box=box, picture_size=image.size, points=())))
@@ -267,7 +267,7 @@ def test_overlay_lies_where_the_crop_has_the_box(box):
         assert rows.max() + 1 == pytest.approx(top + height, abs=0.2)
 
 
-def test_shards_without_detector_and_tags(tmp_path):
+def test_report_works_without_detector_and_tags(tmp_path):
     bare = [face(number, tags=(), box=(), score=None, points=(), picture_size=(16, 16)) for number in range(4)]
     none = {"name": "none", "version": "1"}
     nothing = {"vocabulary": None, "tag_counts": {}, "taggers": [], "detector": none}
@@ -277,14 +277,14 @@ def test_shards_without_detector_and_tags(tmp_path):
     assert 'id="heat"' not in text and 'id="boxes"' not in text and "no tags" in text
 
 
-def test_a_value_that_all_share_needs_no_chart():
+def test_report_omits_charts_of_one_value():
     histogram = report_counts.Histogram(octave=48)
     for _ in range(3):
         histogram.add(96)
     assert charts.chart_of(histogram, charts.Axis("x", "px"))["only"] == 96 == histogram.median()
 
 
-def test_large_pictures_are_made_small():
+def test_report_shrinks_large_pictures():
     uri = report_page.thumbnail(data_of(noise(0, 512, 512)))
     assert uri.startswith("data:image/jpeg;base64,") and len(uri) < 2.5 * report_page.THUMBNAIL_BYTES
     small = data_of(noise(0, 16, 16))
@@ -294,7 +294,7 @@ def test_large_pictures_are_made_small():
     assert report_page.thumbnail(b"no picture") is None and report_page.thumbnail(b"") is None
 
 
-def test_damaged_and_missing_shards_are_named(tmp_path):
+def test_report_names_damaged_and_missing_shards(tmp_path):
     folder = folder_of_shards(tmp_path / "x", [face(number) for number in range(4)])
     shard = folder / "x-00001-of-00002.tfrecord"
     data = shard.read_bytes()
@@ -310,7 +310,7 @@ def test_damaged_and_missing_shards_are_named(tmp_path):
     assert not (folder / "report.html").exists()
 
 
-def test_command_line(tmp_path, capsys):
+def test_report_command_writes_the_page(tmp_path, capsys):
     folder = folder_of_shards(tmp_path / "x", [face(number) for number in range(4)])
     out = tmp_path / "page.html"
     report_main([str(folder), "--out", str(out), "--faces", "2", "--progress", "false"])
@@ -327,13 +327,13 @@ def test_command_line(tmp_path, capsys):
         report_main([str(tmp_path / "none")])
 
 
-def test_the_report_of_drawn_avatars(shards):
+def test_report_of_drawn_avatars_is_written(shards):
     text, page = written(shards, out=shards.parent / "drawn.html")
     manifest = Manifest.load(shards)
     assert len(page.sheets["random"]) == manifest.count == 48 and manifest.fingerprint in text
 
 
-def test_a_conversion_ends_with_its_report_and_reads_the_list_that_is_ticked_there(tmp_path):
+def test_conversion_writes_its_report_and_reads_its_exclude_list(tmp_path):
     source = folder_of(tmp_path / "source", 12)
     (source / "twin.png").write_bytes((source / "0003.png").read_bytes())
     noise(1).convert("L").convert("RGB").save(source / "manga.png")
@@ -352,7 +352,7 @@ def test_a_conversion_ends_with_its_report_and_reads_the_list_that_is_ticked_the
     assert ticked and not set(ticked) & set(page.sheets["random"])
 
 
-def test_two_taggers_have_a_column_each(tmp_path):
+def test_report_has_a_column_for_each_tagger(tmp_path):
     faces = [face(0), face(1)]
     one, _ = written(folder_of_shards(tmp_path / "one", faces))
     said = [{"name": name, "version": "1", "known": dict.fromkeys(JIN34.tags, 5)} for name in ("people", "network")]

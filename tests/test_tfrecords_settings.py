@@ -14,7 +14,7 @@ from tfanime.tfrecords.settings import BEAM_RUNNERS, MOST_NAME_BYTES, Settings
 CARDS = ("tfanime.tfrecords", "cards")
 
 
-def test_defaults(tmp_path):
+def test_settings_have_defaults(tmp_path):
     settings = Settings("faces", str(tmp_path / "mine"))
     assert settings.name == "mine" and settings.workers >= 1 and settings.detector == "animeface"
     assert Settings("drawn", "out").detector == "none"
@@ -73,12 +73,12 @@ def test_defaults(tmp_path):
         ("min_year", 3),
     ],
 )
-def test_each_rule_names_the_flag_and_the_value(wrong, value):
+def test_settings_name_flag_and_value_of_a_broken_rule(wrong, value):
     with pytest.raises(ValueError, match=rf"--{wrong} must be .*Received: {re.escape(repr(value))}"):
         Settings("faces", "out", **{wrong: value})
 
 
-def test_choices_are_named():
+def test_settings_name_the_choices():
     with pytest.raises(ValueError, match=r"^--format must be one of png, jpeg. Received: 'webp'$"):
         Settings("faces", "out", format="webp")
     with pytest.raises(ValueError, match=r"^--tagger_layout must be one of NHWC, NCHW or None. Received: 'X'$"):
@@ -87,13 +87,13 @@ def test_choices_are_named():
         Settings(3, "out")
 
 
-def test_equal_values_of_other_types_give_the_same_card():
+def test_card_does_not_depend_on_number_types():
     card = Settings("a/faces", "out", detector="animeface", zoom=2.0, size=32).card()
     other = Settings(Path("a/faces"), Path("out"), detector="animeface", zoom=2, size=np.int64(32)).card()
     assert json.dumps(other) == json.dumps(card)
 
 
-def test_the_name_of_any_folder_can_be_that_of_shards(tmp_path):
+def test_settings_take_any_folder_name(tmp_path):
     for folder, name in (
         (".hidden", "hidden"),
         ("x" * 255, "x" * MOST_NAME_BYTES),
@@ -106,7 +106,7 @@ def test_the_name_of_any_folder_can_be_that_of_shards(tmp_path):
         assert Settings("faces", "out", name=name).name == name
 
 
-def test_a_name_of_the_greatest_length_fits_every_file(tmp_path):
+def test_settings_take_names_of_the_greatest_length(tmp_path):
     names = [f"{'x' * MOST_NAME_BYTES}-holdout-00000-of-99999.tfrecord"]
     names.append(f".{names[0]}.json")
     for name in names:
@@ -115,14 +115,14 @@ def test_a_name_of_the_greatest_length_fits_every_file(tmp_path):
             temporary.write_text("")
 
 
-def test_beam_is_looked_for_without_importing_it(monkeypatch):
+def test_settings_find_beam_without_importing_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apache_beam" else True)
     with pytest.raises(ImportError, match=r"--runner FlinkRunner needs apache-beam.*pip install 'tfanime\[beam\]'"):
         Settings("faces", "out", detector="none", runner="FlinkRunner")
     assert Settings("faces", "out", detector="none").runner == "local"
 
 
-def test_the_runners_are_those_of_beam():
+def test_runners_are_those_of_beam():
     options = pytest.importorskip("apache_beam.options.pipeline_options")
     assert set(BEAM_RUNNERS) <= set(options.StandardOptions.KNOWN_RUNNER_NAMES)
 
@@ -156,13 +156,13 @@ def test_the_runners_are_those_of_beam():
         ),
     ],
 )
-def test_what_was_set_in_vain_is_noted(flags, notes):
+def test_settings_note_flags_without_effect(flags, notes):
     settings = Settings(**({"source": "faces", "out": "out"} | flags))
     assert sorted(settings.notes()) == sorted(notes)
     assert len(settings.unused()) == len(notes)
 
 
-def test_a_missing_file_is_a_usage_error_whatever_it_is_for(tmp_path, capsys):
+def test_settings_report_missing_files_as_usage_errors(tmp_path, capsys):
     for detector, flag in (("lbpcascade", "cascade"), ("onnx", "detector_model"), ("none", "tags")):
         arguments = ["faces", "out", "--detector", detector, f"--{flag}", str(tmp_path / "none")]
         with pytest.raises(SystemExit) as end:
@@ -171,13 +171,13 @@ def test_a_missing_file_is_a_usage_error_whatever_it_is_for(tmp_path, capsys):
         assert end.value.code == 2 and len(lines) == 1 and lines[0].startswith(f"error: --{flag} must")
 
 
-def test_options_of_beam_are_shown_as_they_must_be_written(capsys):
+def test_settings_show_the_form_of_beam_options(capsys):
     with pytest.raises(SystemExit):
         parse(Settings, program="tfrecords", positional=("source", "out"), arguments=["--help"])
     assert '--beam_options="--project=P' in capsys.readouterr().out
 
 
-def test_card_holds_what_has_an_effect():
+def test_card_has_settings_with_an_effect():
     flags = {"detector": "none", "workers": 3, "overwrite": True, "zoom": 2.0}
     card = Settings("/somewhere/faces", "out", **flags).card()
     assert card["source"] == "faces" and card["size"] == 96
@@ -189,7 +189,7 @@ def test_card_holds_what_has_an_effect():
 
 
 @pytest.mark.parametrize("name", published_names(CARDS))
-def test_every_card_can_be_read(name):
+def test_published_cards_can_be_read(name):
     settings = parse(
         Settings,
         program="tfrecords",

@@ -30,7 +30,7 @@ def write(folder):
     return folder.write(NAME, OUTCOMES, tag_count=2, tagger_count=2, thumbnails=1)
 
 
-def test_plan_divides_the_hashed_order_evenly():
+def test_plan_divides_pictures_evenly():
     ids = [f"{number}.jpg" for number in range(1000)]
     plan = shards.plan(ids, "x", 300)
     assert [shard.file for shard in plan] == [f"x-{index:05d}-of-00003.tfrecord" for index in range(3)]
@@ -41,7 +41,7 @@ def test_plan_divides_the_hashed_order_evenly():
     assert [shard.file for shard in shards.plan(ids[:2], "x", 300)] == ["x-00000-of-00001.tfrecord"]
 
 
-def test_holdout_is_decided_by_each_picture_alone():
+def test_holdout_depends_on_each_picture_only():
     ids = [f"{number}.jpg" for number in range(2000)]
 
     def held_out(ids, holdout=0.1):
@@ -56,7 +56,7 @@ def test_holdout_is_decided_by_each_picture_alone():
     assert held_out(ids, 0.05) < held_out(ids) and held_out(ids, 0.0) == set()
 
 
-def test_account_and_records(tmp_path):
+def test_shard_has_account_and_records(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     account = write(folder)
     records = [serialize(face) for outcome in OUTCOMES for face in outcome.faces]
@@ -85,7 +85,7 @@ def test_account_and_records(tmp_path):
     assert folder.account(NAME) == account
 
 
-def test_what_is_dropped_is_listed_and_shown(tmp_path):
+def test_shard_lists_and_shows_drops(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     folder.write_dropped([write(folder)])
     assert (tmp_path / "dropped.csv").read_text() == "id,reason,value\na#2,too_small,3\nb,no_face,0\nb#1,no_face,0\n"
@@ -95,7 +95,7 @@ def test_what_is_dropped_is_listed_and_shown(tmp_path):
     assert [value["image"].bytes_list.value[0] for value in values] == [b"jpeg", b"another"]
 
 
-def test_whatever_a_name_holds_a_drop_is_one_row(tmp_path):
+def test_drop_of_any_name_is_one_row(tmp_path):
     names = ["a\rb.png", "a\nb.png", "a\r\nb.png", 'a"b.png', "a,b.png", "\r.png", "plain.png"]
     shards.ShardFolder(tmp_path).write_dropped([{"drops": [[name, "blurred", "1.5", ""] for name in names]}])
     with open(tmp_path / "dropped.csv", encoding="utf-8", newline="") as file:
@@ -103,7 +103,7 @@ def test_whatever_a_name_holds_a_drop_is_one_row(tmp_path):
     assert rows == [["id", "reason", "value"], *([name, "blurred", "1.5"] for name in sorted(names))]
 
 
-def test_a_shard_without_its_account_or_cut_short_is_not_finished(tmp_path):
+def test_shard_that_is_incomplete_is_not_finished(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     write(folder)
     with open(tmp_path / NAME, "rb+") as file:
@@ -140,7 +140,7 @@ class FullDisk:
         tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"),
     ],
 )
-def test_a_full_disk_is_one_error_and_leaves_nothing_half(tmp_path, monkeypatch, error):
+def test_shard_on_a_full_disk_fails_without_partial_files(tmp_path, monkeypatch, error):
     monkeypatch.setattr(shards, "open_writer", lambda path: FullDisk(path, error))
     message = "(no space left on the device that holds OUT|OUT must be writable).*; finished shards are kept"
     with pytest.raises(OSError, match=message):
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half(tmp_path, monkeypatch,
     assert os.listdir(tmp_path) == []
 
 
-def test_accounts_of_another_conversion_do_not_count(tmp_path):
+def test_account_of_another_conversion_is_ignored(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     folder.begin({"a": 1})
     write(folder)
@@ -166,7 +166,7 @@ def test_clear_of_a_relative_folder(tmp_path, monkeypatch):
     assert os.listdir("relative/out") == []
 
 
-def test_clear_removes_only_its_own(tmp_path):
+def test_clear_removes_its_own_files_only(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     folder.begin({"a": 1})
     write(folder)
@@ -179,7 +179,7 @@ def test_clear_removes_only_its_own(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["notes.txt", "other.tfrecord"]
 
 
-def test_begin_removes_half_files_and_keeps_the_state(tmp_path):
+def test_begin_removes_incomplete_files_and_keeps_the_state(tmp_path):
     folder = shards.ShardFolder(tmp_path)
     folder.begin({"a": 1})
     (tmp_path / f".{NAME}.123.part").write_text("half")
@@ -187,7 +187,7 @@ def test_begin_removes_half_files_and_keeps_the_state(tmp_path):
     assert os.listdir(tmp_path) == [shards.STATE] and folder.state() == {"a": 1}
 
 
-def test_a_damaged_state_names_the_way_out(tmp_path):
+def test_damaged_state_names_the_remedy(tmp_path):
     (tmp_path / shards.STATE).write_text("{")
     with pytest.raises(ValueError, match="--overwrite"):
         shards.ShardFolder(tmp_path).state()

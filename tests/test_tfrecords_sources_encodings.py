@@ -18,11 +18,11 @@ from tfanime.tfrecords.sources.encodings import decode_text
         ("", "ascii"),
     ],
 )
-def test_each_encoding_in_its_order(text, encoding):
+def test_text_is_decoded_in_the_order_of_encodings(text, encoding):
     assert decode_text(text.encode(encoding)) == text
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"a\0\1", b"\x81\x8d\xff", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
-def test_what_is_no_text_is_refused(data):
+def test_text_in_no_encoding_is_refused(data):
     with pytest.raises(ValueError, match="no text in UTF-8, UTF-16"):
         decode_text(data)

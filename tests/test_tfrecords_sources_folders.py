@@ -20,7 +20,7 @@ def listed(folder):
     return list_pictures(str(folder)).ids
 
 
-def test_a_tree_is_walked_in_sorted_order(tmp_path):
+def test_walk_is_in_sorted_order(tmp_path):
     tree(tmp_path, "b.PNG", "a/z.jpg", "a/b/c.webp", ".hidden/x.png", ".x.png", "notes.txt", "c.gif", "d.bmp", "a.jpeg")
     assert listed(tmp_path) == ["a.jpeg", "a/b/c.webp", "a/z.jpg", "b.PNG", "c.gif", "d.bmp"]
 
@@ -35,14 +35,14 @@ def test_a_tree_is_walked_in_sorted_order(tmp_path):
         ("BMP", (".bmp",)),
     ],
 )
-def test_what_is_decoded_is_listed_by_any_of_its_suffixes(tmp_path, format, suffixes):
+def test_walk_lists_pictures_of_every_suffix(tmp_path, format, suffixes):
     for suffix in suffixes:
         noise().save(tmp_path / f"a{suffix.upper()}", format)
         decode((tmp_path / f"a{suffix.upper()}").read_bytes())
     assert listed(tmp_path) == sorted(f"a{suffix.upper()}" for suffix in suffixes) and format in FORMATS
 
 
-def test_what_is_passed_over_is_counted_by_suffix(tmp_path):
+def test_walk_counts_other_files_by_suffix(tmp_path):
     tree(tmp_path, "1.jpg", "1.jpg.json", "1.txt", "2.avif", "a/3.AVIF", "a/4", "5.mp4", "5.mp4.json", "tags.csv")
     tree(tmp_path, "notes.txt", "a/1.txt", ".hidden", ".x/5.avif", "lists/exclude.txt", "a.b/archive.tar.gz")
     skip = (tmp_path / "tags.csv", tmp_path / "lists" / ".." / "lists" / "exclude.txt")
@@ -52,7 +52,7 @@ def test_what_is_passed_over_is_counted_by_suffix(tmp_path):
     assert list_pictures(str(tmp_path)).passed_over == expected | {".csv": 1, ".txt": 3}
 
 
-def test_many_suffixes_are_counted_together_and_odd_ones_can_be_written(tmp_path):
+def test_walk_counts_rare_suffixes_together(tmp_path):
     tree(tmp_path, os.fsdecode(b"a.\xff"), os.fsdecode(b"b.\xff"), *(f"a.{number:06d}" for number in range(50)))
     passed_over = list_pictures(str(tmp_path)).passed_over
     assert len(passed_over) == MOST_OTHERS + 1 and sum(passed_over.values()) == 52
@@ -60,7 +60,7 @@ def test_many_suffixes_are_counted_together_and_odd_ones_can_be_written(tmp_path
     assert ascii(passed_over).isprintable() and str(passed_over).encode()
 
 
-def test_a_folder_is_left_out_by_whichever_name_it_is_met(tmp_path, monkeypatch):
+def test_walk_leaves_out_a_folder_under_any_name(tmp_path, monkeypatch):
     faces = tree(
         tmp_path / "faces", "1.png", "out/2.png", "out/below/3.png", "out.png/4.png", "out/faces-00000.tfrecord"
     )
@@ -73,7 +73,7 @@ def test_a_folder_is_left_out_by_whichever_name_it_is_met(tmp_path, monkeypatch)
     assert listed(faces) == list_pictures(str(faces), skip=[faces, tmp_path]).ids
 
 
-def test_folders_without_pictures_do_not_count(tmp_path):
+def test_walk_ignores_folders_without_pictures(tmp_path):
     before = list_pictures(str(tree(tmp_path, "1.jpg", "a/2.jpg", "a/2.txt")))
     tree(tmp_path, "notes/a.md", "notes/b.txt")
     (tmp_path / "out" / "below").mkdir(parents=True)
@@ -81,7 +81,7 @@ def test_folders_without_pictures_do_not_count(tmp_path):
     assert (after.pictures, after.beside, after.times) == (before.pictures, before.beside, before.times)
 
 
-def test_what_is_not_looked_for_does_not_count(tmp_path):
+def test_walk_ignores_files_that_are_not_needed(tmp_path):
     tree(tmp_path, "1.jpg")
     before = list_pictures(str(tmp_path), kinds=("json",))
     tree(tmp_path, "1.txt")
@@ -91,11 +91,11 @@ def test_what_is_not_looked_for_does_not_count(tmp_path):
     assert after.beside != before.beside and after.pictures == before.pictures and not after.alone
 
 
-def test_a_folder_named_as_a_picture_is_a_folder(tmp_path):
+def test_walk_enters_folders_named_like_pictures(tmp_path):
     assert listed(tree(tmp_path, "a.jpg/b.jpg")) == ["a.jpg/b.jpg"]
 
 
-def test_each_folder_is_visited_once_and_not_by_its_link(tmp_path):
+def test_walk_visits_each_folder_once(tmp_path):
     folder = tree(tmp_path / "faces", "z/1.png", "b/2.png")
     tree(tmp_path / "elsewhere", "below/3.png")
     (folder / "a").symlink_to(folder / "z")
@@ -106,7 +106,7 @@ def test_each_folder_is_visited_once_and_not_by_its_link(tmp_path):
     assert listed(folder) == ["b/2.png", "b/up/below/3.png", "z/1.png"]
 
 
-def test_links_to_nothing_and_to_themselves_are_listed(tmp_path):
+def test_walk_lists_broken_links(tmp_path):
     tree(tmp_path, "a.png")
     (tmp_path / "nothing.png").symlink_to(tmp_path / "missing.png")
     (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
@@ -114,7 +114,7 @@ def test_links_to_nothing_and_to_themselves_are_listed(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
-def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
+def test_walk_refuses_unreadable_folders(tmp_path):
     tree(tmp_path, "a/1.png")
     (tmp_path / "a").chmod(0)
     try:
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
         (tmp_path / "a").chmod(0o700)
 
 
-def test_files_beside_pictures(tmp_path):
+def test_walk_finds_files_beside_pictures(tmp_path):
     tree(tmp_path, "1.jpg", "1.jpg.json", "2.jpg", "3.png", "a/4.jpg", "4.json", "other.json")
     found = list_pictures(str(tmp_path))
     assert found.kinds == ("json",) and found.alone == ["2.jpg", "3.png", "a/4.jpg"]
@@ -133,7 +133,7 @@ def test_files_beside_pictures(tmp_path):
     assert found.kinds == ("json", "txt") and found.alone == ["3.png"]
 
 
-def test_the_order_of_the_file_system_does_not_matter(tmp_path, monkeypatch):
+def test_walk_does_not_depend_on_the_file_systems_order(tmp_path, monkeypatch):
     found = list_pictures(str(tree(tmp_path, "1.jpg", "2.jpg", "2.txt", "a/3.jpg", "b/4.jpg")))
     forwards = folders._folders_below
     monkeypatch.setattr(
@@ -144,7 +144,7 @@ def test_the_order_of_the_file_system_does_not_matter(tmp_path, monkeypatch):
     assert list_pictures(str(tmp_path)) == found
 
 
-def test_what_changes_the_digests(tmp_path):
+def test_digests_change_with_names_sizes_and_times(tmp_path):
     tree(tmp_path, "1.jpg", "1.jpg.json", "a/2.jpg", "other.json")
 
     def digests():

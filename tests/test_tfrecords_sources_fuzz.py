@@ -121,7 +121,7 @@ def sidecar(random, name, damaged):
 
 
 @pytest.mark.parametrize("seed", [SEED])
-def test_no_minus_one_that_nobody_said(tmp_path, seed):
+def test_random_tag_files_give_no_unjustified_minus_one(tmp_path, seed):
     random = np.random.Generator(np.random.Philox(seed))
     noise().save(tmp_path / "a.png")
     independent = np.concatenate([np.full(len(group.tags), not group.exclusive) for group, _ in JIN34.slices])

@@ -76,7 +76,7 @@ def read(tmp_path, content):
     ],
     ids=lambda value: value["category"] if isinstance(value, dict) else "",
 )
-def test_each_board(tmp_path, post, expected):
+def test_metadata_of_each_board_is_read(tmp_path, post, expected):
     assert read(tmp_path, post) == expected
 
 
@@ -103,7 +103,7 @@ def test_each_board(tmp_path, post, expected):
         (None, DANBOORU, None),
     ],
 )
-def test_ratings_by_letter_word_and_board(tmp_path, rating, post, expected):
+def test_ratings_are_read_by_letter_word_and_board(tmp_path, rating, post, expected):
     assert read(tmp_path, {**post, "rating": rating}).rating == expected
 
 
@@ -124,7 +124,7 @@ def test_ratings_by_letter_word_and_board(tmp_path, rating, post, expected):
         ({"rating": {"general": 0.1, "explicit": 0.9}, "general": {"smile": 0.8}}, "explicit"),
     ],
 )
-def test_ratings_outside_of_rating(tmp_path, post, expected):
+def test_ratings_are_read_from_other_fields(tmp_path, post, expected):
     assert read(tmp_path, post).rating == expected
 
 
@@ -148,7 +148,7 @@ def test_ratings_outside_of_rating(tmp_path, post, expected):
         ({}, None),
     ],
 )
-def test_years(tmp_path, post, year):
+def test_years_are_read(tmp_path, post, year):
     assert read(tmp_path, post).year == year
 
 
@@ -156,11 +156,11 @@ def test_years(tmp_path, post, year):
     ("score", "expected"),
     [(-3, -3), ("12", 12), (2.7, 2), ("", None), (True, None), (None, None), ([1], None), ({"up": 1}, None)],
 )
-def test_scores(tmp_path, score, expected):
+def test_scores_are_read(tmp_path, score, expected):
     assert read(tmp_path, {"score": score}).score == expected
 
 
-def test_scores_that_are_no_number(tmp_path):
+def test_scores_that_are_not_numbers_are_ignored(tmp_path):
     assert read(tmp_path, b'{"score": NaN}').score is None and read(tmp_path, b'{"score": 1e999}').score is None
 
 
@@ -180,11 +180,11 @@ def test_scores_that_are_no_number(tmp_path):
         ({}, None),
     ],
 )
-def test_tags_in_every_shape(tmp_path, post, words):
+def test_tags_are_read_in_every_shape(tmp_path, post, words):
     assert read(tmp_path, post).words == words
 
 
-def test_other_encodings_and_the_answer_of_an_interface(tmp_path):
+def test_metadata_in_other_encodings_and_responses_is_read(tmp_path):
     text = json.dumps({"tags": "桜 smile"}, ensure_ascii=False)
     for encoding in ("utf-8-sig", "utf-16"):
         assert read(tmp_path, text.encode(encoding)).words == "桜 smile"
@@ -202,7 +202,7 @@ def test_other_encodings_and_the_answer_of_an_interface(tmp_path):
         ({}, None),
     ],
 )
-def test_the_whole_file_is_tags(tmp_path, content, words):
+def test_metadata_file_of_tags_only_is_read(tmp_path, content, words):
     assert read(tmp_path, content).words == words
 
 
@@ -229,7 +229,7 @@ def test_huge_files_are_refused(tmp_path, monkeypatch):
         read(tmp_path, b"{}" + b" " * 99)
 
 
-def test_what_may_never_end_is_no_file(tmp_path):
+def test_pipes_are_not_read(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", "/dev/zero"):
         with pytest.raises(ValueError, match="no regular file"):
@@ -238,7 +238,7 @@ def test_what_may_never_end_is_no_file(tmp_path):
         metadata.read_bounded(tmp_path)
 
 
-def test_parse_ratings():
+def test_parse_ratings_reads_a_list():
     assert parse_ratings("any") is None
     assert parse_ratings("general, Explicit") == {"general", "explicit"}
 
@@ -249,7 +249,7 @@ def test_unknown_ratings_are_named(text):
         parse_ratings(text)
 
 
-def test_wanted_pictures_pass():
+def test_wanted_pictures_are_kept():
     assert Wanted().all and not Wanted(min_score=0).all and not Wanted(frozenset({"general"})).all
     Wanted().require(Metadata())
     Wanted(frozenset({"general"})).require(Metadata())

@@ -10,13 +10,13 @@ from tfanime.tfrecords.sources.sidecars import (
 )
 
 
-def test_names_beside():
+def test_sidecar_names_follow_the_picture():
     names = names_beside("a.b/1.x.jpg", "json")
     assert names == ("a.b/1.x.jpg.json", "a.b/1.x.json", "a.b/1.x.jpg.JSON", "a.b/1.x.JSON")
 
 
 @pytest.mark.parametrize("path", ["a/1.jpg", "./a/1.jpg", "a\\1.jpg", ".\\a\\1.jpg"])
-def test_paths_of_other_systems(path):
+def test_paths_of_other_systems_are_read(path):
     assert with_slashes(path) == "a/1.jpg"
 
 
@@ -34,26 +34,26 @@ def test_paths_of_other_systems(path):
         ("", None),
     ],
 )
-def test_words_of_a_text_file(tmp_path, content, words):
+def test_text_file_gives_words(tmp_path, content, words):
     path = tmp_path / "1.txt"
     path.write_bytes(content.encode())
     assert read_words(path) == words
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_file_that_is_not_text_is_refused(tmp_path):
     path = tmp_path / "1.txt"
     path.write_bytes(b"smile\0\1\2\3")
     with pytest.raises(ValueError, match="no text in UTF-8"):
         read_words(path)
 
 
-def test_exclude_lists(tmp_path):
+def test_exclude_list_gives_ids(tmp_path):
     path = tmp_path / "exclude.txt"
     path.write_bytes("\ufeff# seen by hand\r\n\r\na/1.jpg\r\n桜 #2.png#1\n #3.png\n#4.png\n  \na/1.jpg".encode())
     assert read_exclude(path) == {"a/1.jpg", "桜 #2.png#1", " #3.png", "#4.png"}
 
 
-def test_an_exclude_list_of_names_that_lines_cannot_hold(tmp_path):
+def test_exclude_list_as_csv_takes_any_name(tmp_path):
     path = tmp_path / "exclude.csv"
     path.write_bytes('\ufeffid,reason\n"# a.jpg",x\n"line\nbreak.jpg#1",y\n,z\n'.encode())
     assert read_exclude(path) == {"# a.jpg", "line\nbreak.jpg#1"}
@@ -62,14 +62,14 @@ def test_an_exclude_list_of_names_that_lines_cannot_hold(tmp_path):
         read_exclude(path)
 
 
-def test_an_exclude_list_in_another_encoding_is_refused(tmp_path):
+def test_exclude_list_in_another_encoding_is_refused(tmp_path):
     path = tmp_path / "exclude.txt"
     path.write_text("a.jpg\n", encoding="utf-16")
     with pytest.raises(ValueError, match=r"--exclude must be a text file in UTF-8.*exclude\.txt"):
         read_exclude(path)
 
 
-def test_rows_match_by_path_then_images_then_the_only_name():
+def test_rows_match_by_path_then_images_then_unique_name():
     ids = ["1.jpg", "images/1.jpg", "images/2.jpg", "a/3.jpg", "a/4.jpg", "b/4.jpg", "a/5.jpg"]
     rows = {"1.jpg": "top", "2.jpg": "in images", "3.jpg": "only name", "4.jpg": "two so called", "x/5.jpg": "other"}
     words, left = match_tags(rows, ids)
@@ -94,17 +94,17 @@ def test_rows_match_by_path_then_images_then_the_only_name():
         ("x/1.jpg", ["a/1.jpg"], None),
     ],
 )
-def test_paths_of_other_places_fit_if_one_picture_does(file, ids, id):
+def test_rows_with_other_paths_match_a_unique_picture(file, ids, id):
     words, left = match_tags({file: "hat"}, ids)
     assert (words, left) == (({id: "hat"}, []) if id else ({}, [file]))
 
 
-def test_two_rows_that_mean_one_picture_are_left():
+def test_rows_that_mean_the_same_picture_are_left_out():
     words, left = match_tags({"x/1.jpg": "hat", "y/1.jpg": "smile"}, ["1.jpg"])
     assert words == {} and left == ["x/1.jpg", "y/1.jpg"]
 
 
-def test_a_picture_takes_one_row():
+def test_pictures_take_one_row_each():
     words, left = match_tags({"1.jpg": "by name", "images/1.jpg": "by path"}, ["images/1.jpg"])
     assert words == {"images/1.jpg": "by path"} and left == ["1.jpg"]
 
@@ -121,14 +121,14 @@ def test_a_picture_takes_one_row():
         (b"", "columns file,tags"),
     ],
 )
-def test_bad_tags_files_are_named(tmp_path, content, rule):
+def test_tags_file_errors_name_the_line(tmp_path, content, rule):
     path = tmp_path / "tags.csv"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"tags file .*tags\.csv.*{rule}"):
         read_tags(path)
 
 
-def test_tags_files_of_other_systems(tmp_path):
+def test_tags_files_of_other_systems_are_read(tmp_path):
     path = tmp_path / "tags.csv"
     path.write_bytes("\ufefffile,tags,note\r\na\\1.jpg,red_hair smile,x\r\n".encode())
     assert read_tags(path) == {"a/1.jpg": "red_hair smile"}
@@ -145,7 +145,7 @@ def test_tags_files_of_other_systems(tmp_path):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_tags_files_of_spreadsheets(tmp_path, content, encoding):
+def test_tags_files_of_spreadsheets_are_read(tmp_path, content, encoding):
     path = tmp_path / "tags.csv"
     path.write_bytes(content.encode(encoding))
     assert read_tags(path) == {"1.jpg": "smile"}

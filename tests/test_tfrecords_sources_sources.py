@@ -33,7 +33,7 @@ def dropped(source, id, words=None):
     return caught.value.reason, caught.value.value
 
 
-def test_rows_and_pictures_without_each_other_are_counted(tmp_path):
+def test_source_counts_unmatched_rows_and_pictures(tmp_path):
     source = FolderSource(folder_of(tmp_path / "faces", 5))
     assert len(source) == 5 and source.sidecars == "csv"
     assert source.rows_without_picture == 1 and source.pictures_without_row == 1
@@ -41,14 +41,14 @@ def test_rows_and_pictures_without_each_other_are_counted(tmp_path):
     assert sorted(source.used_words) == ["blonde_hair", "blue_hair", "red_hair", "smile"]
 
 
-def test_a_file_beside_a_picture_is_as_good_as_a_row(tmp_path):
+def test_source_counts_a_sidecar_as_a_row(tmp_path):
     folder = folder_of(tmp_path / "faces", 5)
     (folder / "0001.png.txt").write_text("smile")
     source = FolderSource(folder)
     assert source.sidecars == "csv,txt" and source.pictures_without_row == 0
 
 
-def test_listing_names_what_changed(tmp_path):
+def test_listing_names_changes(tmp_path):
     folder = folder_of(tmp_path / "faces", 3)
     exclude = tmp_path / "exclude.txt"
     exclude.write_text("")
@@ -73,7 +73,7 @@ def test_listing_names_what_changed(tmp_path):
             seen[changed].append(listing[changed])
 
 
-def test_what_is_written_into_a_folder_below_does_not_change_the_source(tmp_path):
+def test_source_ignores_an_output_folder_below_it(tmp_path):
     folder = folder_of(tmp_path / "faces", 3)
     out = folder / "out"
     before = FolderSource(folder, skip=out)
@@ -85,7 +85,7 @@ def test_what_is_written_into_a_folder_below_does_not_change_the_source(tmp_path
     assert after.listing == before.listing and after.times == before.times
 
 
-def test_what_is_passed_over_is_accounted_for(tmp_path):
+def test_source_accounts_for_other_files(tmp_path):
     folder = beside(tmp_path / "faces", a__txt="smile", b__avif="", c__avif="", d="", tags__csv="file,tags\n")
     for name in ("own.csv", "exclude.txt", ".hidden.avif"):
         (folder / name).write_text("file,tags\n")
@@ -94,14 +94,14 @@ def test_what_is_passed_over_is_accounted_for(tmp_path):
     assert FolderSource(folder).passed_over == {".avif": 2, "": 1, ".csv": 1, ".txt": 1}
 
 
-def test_a_source_of_other_files_says_what_they_are(tmp_path):
+def test_source_without_pictures_names_its_files(tmp_path):
     for name in ("a.avif", "b.avif", "c"):
         (tmp_path / name).write_text("")
     with pytest.raises(ValueError, match=r"no picture but other files \(2 \.avif, 1 without a suffix\)"):
         FolderSource(tmp_path)
 
 
-def test_tags_that_nobody_wants_are_not_looked_at(tmp_path):
+def test_source_without_wanted_tags_reads_no_sidecars(tmp_path):
     folder = beside(
         tmp_path / "faces",
         a__png__json={"rating": "explicit", "tags": "hat"},
@@ -125,7 +125,7 @@ def test_tags_that_nobody_wants_are_not_looked_at(tmp_path):
     assert everything.opener()("b.png", None).words is None
 
 
-def test_times_tell_a_change_that_keeps_the_size(tmp_path):
+def test_times_detect_a_change_that_keeps_the_size(tmp_path):
     folder = beside(tmp_path / "faces", a__png__json={"rating": "g"})
     before = FolderSource(folder)
     (folder / "a.png.json").write_text(json.dumps({"rating": "e"}))
@@ -135,7 +135,7 @@ def test_times_tell_a_change_that_keeps_the_size(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "empty"])
-def test_bad_sources_are_named(tmp_path, kind):
+def test_bad_source_is_named(tmp_path, kind):
     path = tmp_path / kind
     if kind == "file":
         path.write_text("")
@@ -155,7 +155,7 @@ def test_opener_gives_pixels_and_only_plain_bytes(tmp_path):
     assert opener("b.bmp", "smile").data is None and opener("b.bmp", "smile").words == "smile"
 
 
-def test_opener_minds_the_most_pixels(tmp_path):
+def test_opener_refuses_too_many_pixels(tmp_path):
     noise(0, 20, 20).save(tmp_path / "a.png")
     source = FolderSource(tmp_path)
     assert source.opener(max_pixels=400)("a.png", None).image.size == (20, 20)
@@ -163,7 +163,7 @@ def test_opener_minds_the_most_pixels(tmp_path):
         source.opener(max_pixels=399)("a.png", None)
 
 
-def test_pipes_and_endless_files_are_unreadable(tmp_path):
+def test_pipes_and_infinite_files_are_unreadable(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "endless.png").symlink_to("/dev/zero")
     with open(tmp_path / "large.png", "wb") as file:
@@ -180,7 +180,7 @@ def test_pipes_and_endless_files_are_unreadable(tmp_path):
     }
 
 
-def test_a_picture_that_vanished_is_unreadable(tmp_path):
+def test_removed_picture_is_unreadable(tmp_path):
     noise().save(tmp_path / "a.png")
     source = FolderSource(tmp_path)
     (tmp_path / "a.png").unlink()
@@ -188,7 +188,7 @@ def test_a_picture_that_vanished_is_unreadable(tmp_path):
     assert reason == "unreadable" and "FileNotFoundError" in value
 
 
-def test_links_and_names_of_other_systems(tmp_path):
+def test_links_and_names_of_other_systems_are_read(tmp_path):
     folder = tmp_path / "faces"
     (folder / "a").mkdir(parents=True)
     noise().save(folder / "a" / "1.png")
@@ -202,7 +202,7 @@ def test_links_and_names_of_other_systems(tmp_path):
         assert dropped(source, id)[0] == "unreadable"
 
 
-def test_the_first_that_knows_gives_the_words(tmp_path):
+def test_words_come_from_the_first_source_that_has_any(tmp_path):
     folder = beside(
         tmp_path / "faces",
         a__png__json={"tags": "whole_name"},
@@ -233,7 +233,7 @@ def test_the_first_that_knows_gives_the_words(tmp_path):
         ({"ratings": "general,explicit", "min_year": 2015, "min_score": 5}, {"c"}),
     ],
 )
-def test_what_a_board_says_decides(tmp_path, flags, expected):
+def test_board_metadata_decides_absence(tmp_path, flags, expected):
     folder = beside(
         tmp_path / "faces",
         a__png__json={"rating": "general", "created_at": "2009-01-01", "score": 9},
@@ -254,7 +254,7 @@ def test_what_a_board_says_decides(tmp_path, flags, expected):
 
 
 @pytest.mark.parametrize("read_tags", [True, False])
-def test_explicit_pictures_are_left_out_whoever_says_so(tmp_path, read_tags):
+def test_explicit_pictures_are_left_out_by_any_source(tmp_path, read_tags):
     folder = beside(
         tmp_path / "faces",
         a__txt="rating:explicit\nsmile",
@@ -274,7 +274,7 @@ def test_explicit_pictures_are_left_out_whoever_says_so(tmp_path, read_tags):
     assert source.opener()("d.png", None).unread == () and dropped(source, "d.png", "smile explicit")[1] == "explicit"
 
 
-def test_other_suffixes_of_text_files(tmp_path):
+def test_text_files_of_other_suffixes_are_read(tmp_path):
     folder = beside(tmp_path / "faces", a__TXT="smile", b__caption="hat", c__png__CAPTION="glasses", d__JSON=["ribbon"])
     source = FolderSource(folder)
     words = {id: source.opener()(id, None).words for id in source.ids}
@@ -282,7 +282,7 @@ def test_other_suffixes_of_text_files(tmp_path):
     assert source.passed_over == {} and source.pictures_without_row == 0
 
 
-def test_one_file_of_all_pages_and_one_of_a_folder(tmp_path):
+def test_metadata_of_a_work_and_of_a_folder_is_read(tmp_path):
     folder = beside(tmp_path / "faces", a__json={"tags": ["hat"]})
     for name in ("123_p0.png", "123_p17.png", "124_p0.png", "below/b.png"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -297,14 +297,14 @@ def test_one_file_of_all_pages_and_one_of_a_folder(tmp_path):
     assert FolderSource(folder, ratings="any").opener()("below/b.png", None).words is None
 
 
-def test_an_unwanted_picture_is_not_decoded(tmp_path):
+def test_unwanted_picture_is_not_decoded(tmp_path):
     folder = beside(tmp_path / "faces", a__png__json=EXPLICIT)
     (folder / "a.png").write_bytes(b"damaged")
     assert dropped(FolderSource(folder), "a.png") == ("rating", "explicit")
     assert dropped(FolderSource(folder, ratings="any"), "a.png")[0] == "unreadable"
 
 
-def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
+def test_excluded_picture_is_decoded_and_marked(tmp_path):
     folder = beside(tmp_path / "faces", a__txt="smile", b__txt="hat", c__png__json=EXPLICIT, d__json="damaged")
     (folder / "e.png").write_bytes(b"damaged")
     noise(6, 100, 100).save(folder / "f.png")
@@ -325,7 +325,7 @@ def test_an_excluded_picture_is_decoded_and_marked(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"), [("a.png.json", b'{"rating": "e'), ("a.json", b"5"), ("a.txt", b"\xff\xfe\x00")]
 )
-def test_a_damaged_file_costs_its_picture_only_if_strict(tmp_path, name, content):
+def test_damaged_sidecar_drops_its_picture_only_if_strict(tmp_path, name, content):
     noise().save(tmp_path / "a.png")
     (tmp_path / name).write_bytes(content)
     picture = FolderSource(tmp_path).opener()("a.png", None)
@@ -334,14 +334,14 @@ def test_a_damaged_file_costs_its_picture_only_if_strict(tmp_path, name, content
     assert reason == "sidecar_unreadable" and (value,) == picture.unread
 
 
-def test_a_folder_in_place_of_a_file_beside_a_picture_is_no_file(tmp_path):
+def test_folder_named_like_a_sidecar_is_ignored(tmp_path):
     noise().save(tmp_path / "a.png")
     (tmp_path / "a.png.json").mkdir()
     source = FolderSource(tmp_path)
     assert source.sidecars is None and source.opener()("a.png", None).words is None
 
 
-def test_the_longest_name_has_no_room_for_a_file_beside_it(tmp_path):
+def test_picture_with_the_longest_name_has_no_sidecar(tmp_path):
     long = "x" * 251 + ".png"
     beside(tmp_path, a__png__json={"tags": "hat"})
     noise().save(tmp_path / long)
@@ -366,7 +366,7 @@ def test_exclude_lists_name_pictures_and_faces(tmp_path):
     assert not source.opener()("# c.png", None).excluded
 
 
-def test_exclude_lists_of_other_systems(tmp_path):
+def test_exclude_lists_of_other_systems_are_read(tmp_path):
     folder = tmp_path / "faces"
     (folder / "a").mkdir(parents=True)
     for name in ("a/1.png", "a/2.png", "a/3.png", "a\\3.png", "a/4.png", "5.png"):
@@ -393,7 +393,7 @@ def test_drawn_avatars_come_with_their_tags():
     np.testing.assert_array_equal(JIN34.encode(words.split()), avatars.drawn_tags(6))
 
 
-def test_both_sources_say_the_same_things_of_themselves(tmp_path):
+def test_sources_have_the_same_interface(tmp_path):
     folder = FolderSource(folder_of(tmp_path / "faces", 1))
     drawn_source = DrawnSource(count=1, seed=0, size=8)
     documented = ("ids", "sidecars", "rows_without_picture", "pictures_without_row", "used_words", "excluded")
@@ -417,7 +417,7 @@ def broken_rules(**flags):
 @pytest.mark.parametrize(
     ("flag", "value"), [("tags", "no.csv"), ("exclude", "no.txt"), ("min_year", 12), ("min_year", 10_000)]
 )
-def test_each_rule_names_its_flag(flag, value):
+def test_source_settings_name_the_flag_of_a_broken_rule(flag, value):
     assert broken_rules() == [] and broken_rules(**{flag: value}) == [flag]
 
 
@@ -426,12 +426,12 @@ def test_unknown_ratings_are_refused():
         broken_rules(ratings="safe")
 
 
-def test_a_tags_file_has_no_effect_where_nobody_reads_it():
+def test_tags_file_without_a_reader_has_no_effect():
     assert list(AllSettings(tagger="colours").idle()) == ["tags", "tags_threshold"]
     assert list(AllSettings(tagger="colours, sidecar").idle()) == []
 
 
-def test_nothing_of_it_has_an_effect_on_drawn_avatars():
+def test_source_settings_have_no_effect_on_drawn_avatars():
     assert list(AllSettings().idle()) == []
     assert list(AllSettings(source="drawn").idle()) == [
         "tags",

@@ -35,7 +35,7 @@ READER = WordReader(JIN34)
         ("girl who does not smile, blue hair", "girl_who_does_not_smile blue_hair"),
     ],
 )  # fmt: skip
-def test_layouts_of_text(text, words):
+def test_words_are_read_from_text_layouts(text, words):
     assert join_tags(READER.of_text(text)) == words
 
 
@@ -56,23 +56,23 @@ def test_layouts_of_text(text, words):
         ([{"name": "笑顔", "translated_name": "grin"}], "笑顔 grin"),
     ],
 )
-def test_layouts_of_json(value, words):
+def test_words_are_read_from_json_layouts(value, words):
     assert join_tags(READER.of_json(value)) == words
 
 
-def test_the_threshold_decides_which_scores_are_tags():
+def test_scores_become_tags_from_the_threshold():
     assert WordReader(JIN34, 0.05).of_json({"smile": 0.9, "hat": 0.1}) == ["smile", "hat"]
 
 
-def test_a_prompt_that_nests_without_end_names_nothing():
+def test_prompt_nested_too_deeply_gives_no_words():
     assert WordReader(JIN34).of_text("(" * 9 + "smile" + ":1)" * 9) == []
 
 
-def test_japanese_words_and_other_widths_are_understood():
+def test_japanese_words_and_full_width_letters_are_read():
     said = JIN34.decode(JIN34.encode(["女の子", "笑顔", "ツインテール", "眼鏡", "金髪"]))
     assert said == ("blonde_hair", "twin_tails", "smile", "glasses")
     assert JIN34.canonical("ﾂｲﾝﾃｰﾙ") == "twin_tails" and JIN34.canonical("ｓｍｉｌｅ") == "smile"
 
 
-def test_join_tags():
+def test_join_tags_separates_by_commas():
     assert join_tags(["a b", "c", "a_b", ""]) == "a_b c" and join_tags([]) is None

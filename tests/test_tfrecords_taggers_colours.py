@@ -46,7 +46,7 @@ def said(tagger, image, detection=None, region=None):
 
 
 @pytest.mark.parametrize("vocabulary", [JIN34, KONACHAN26], ids=lambda vocabulary: vocabulary.name)
-def test_flat_faces_of_clear_colours(vocabulary):
+def test_colours_of_flat_faces_are_found(vocabulary):
     tagger = ColourTagger(vocabulary, None, None)
     for index, (name, hair) in enumerate(HAIR.items()):
         eye = list(EYES)[index % len(EYES)]
@@ -57,7 +57,7 @@ def test_flat_faces_of_clear_colours(vocabulary):
         assert f"{name}_eyes" in tags, (name, tags)
 
 
-def test_a_group_is_decided_as_a_whole_or_not_at_all():
+def test_colours_decide_a_whole_group_or_nothing():
     tagger = ColourTagger(KONACHAN26, None, None)
     values = tagger(Sight(flat_face(HAIR["red"], EYES["blue"]), None, None))
     assert values.dtype == np.int8 and values.shape == (len(KONACHAN26),)
@@ -68,14 +68,14 @@ def test_a_group_is_decided_as_a_whole_or_not_at_all():
             assert sorted(values[where]) == [-1] * (len(group.tags) - 1) + [1]
 
 
-def test_grey_pictures_stay_unknown():
+def test_colours_of_grey_pictures_are_unknown():
     tagger = ColourTagger(JIN34, None, None)
     face = flat_face(HAIR["red"], EYES["blue"])
     for image in (face.convert("L").convert("RGB"), *(Image.new("RGB", (64, 64), 3 * (v,)) for v in (0, 90, 255))):
         assert not tagger(Sight(image, None, None)).any()
 
 
-def test_an_unlikely_colour_is_not_said(monkeypatch):
+def test_colours_below_the_threshold_are_unknown(monkeypatch):
     sight = Sight(flat_face(HAIR["red"], EYES["blue"]), None, None)
     tagger = ColourTagger(JIN34, None, None)
     monkeypatch.setitem(colours.LEAST_CONFIDENCE, "hair", 1.01)
@@ -83,7 +83,7 @@ def test_an_unlikely_colour_is_not_said(monkeypatch):
     assert tags == ("blue_eyes",)
 
 
-def test_the_detector_says_where_the_eyes_are():
+def test_colours_take_eyes_from_the_detector():
     points = ((88.0, 80.0), (60.0, 78.0), (74.0, 104.0), (74.0, 92.0), (74.0, 116.0))
     detection = Detection((40.0, 50.0, 110.0, 120.0), 0.9, points)
     eyes = colours.find_eyes(Sight(Image.new("RGB", (96, 96)), detection, None, (28.0, 32.0, 96.0)))
@@ -92,7 +92,7 @@ def test_the_detector_says_where_the_eyes_are():
     assert np.allclose(half, eyes / 2)
 
 
-def test_without_points_the_eyes_are_sought_about_where_they_mostly_are():
+def test_colours_without_points_search_the_usual_place_of_eyes():
     plain = Image.new("RGB", (100, 100), (200, 60, 60))  # nothing stands out
     assert np.allclose(colours.find_eyes(Sight(plain, None, None)), [[33, 43], [67, 43]])
     boxed = Detection((10.0, 20.0, 110.0, 120.0), 0.9)
@@ -103,13 +103,13 @@ def test_without_points_the_eyes_are_sought_about_where_they_mostly_are():
 
 
 @pytest.mark.parametrize("places", [((0.33, 0.43), (0.67, 0.43)), ((0.37, 0.56), (0.64, 0.56))])
-def test_eyes_are_sought_and_found(places):
+def test_colours_find_eyes_by_search(places):
     image = flat_face(HAIR["brown"], EYES["blue"], 128, places, unit=places[1][0] - places[0][0])
     eyes = colours.find_eyes(Sight(image, None, None)) / 128
     assert np.abs(eyes - places).max() < 0.045  # an iris is 0.06 to 0.07 wide, half of it
 
 
-def test_a_face_off_the_middle_is_read_through_its_points():
+def test_colours_follow_the_points_of_an_off_centre_face():
     eyes = ((0.52, 0.66), (0.72, 0.72))  # small, low, tilted
     image = flat_face(HAIR["green"], EYES["red"], 192, eyes, unit=0.21)
     left, right = ((192 * x, 192 * y) for x, y in eyes)
@@ -118,14 +118,14 @@ def test_a_face_off_the_middle_is_read_through_its_points():
     assert set(said(tagger, image, detection, (0.0, 0.0, 192.0))) == {"green_hair", "red_eyes"}
 
 
-def test_pixels_outside_the_crop_repeat_its_border():
+def test_colours_repeat_the_border_outside_the_crop():
     crop = np.zeros((20, 20, 3), np.uint8)
     crop[:, -1] = 9
     pixels = colours.take_pixels(crop, np.array([[15.0, 10.0], [25.0, 10.0]]))
     assert (pixels[:, -5:] == 9).all() and (pixels[:, 0] == 0).all()
 
 
-def test_the_detectors_samples_count():
+def test_colours_use_the_detectors_samples():
     grey = flat_face((150, 150, 156), (120, 120, 130))
     points = tuple((128 * x, 128 * y) for x, y in ((0.67, 0.43), (0.33, 0.43), (0.5, 0.7), (0.5, 0.6), (0.5, 0.8)))
 
@@ -142,12 +142,12 @@ def test_the_detectors_samples_count():
     assert probabilities(30, 60, 220)["blue"] > probabilities(220, 30, 40)["blue"]
 
 
-def test_to_lab_against_known_values():
+def test_to_lab_equals_known_values():
     lab = colours.to_lab([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 0, 255]])
     assert np.allclose(lab, [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.2], [32.3, 79.19, -107.86]], atol=0.1)
 
 
-def test_gray_is_silver_where_it_is_light_and_the_vocabulary_has_both(monkeypatch):
+def test_colours_split_gray_into_silver_by_lightness(monkeypatch):
     def hair(vocabulary, colour):
         monkeypatch.setitem(colours.LEAST_CONFIDENCE, "hair", 0.0)
         fitted = colours.load_colours()
@@ -161,7 +161,7 @@ def test_gray_is_silver_where_it_is_light_and_the_vocabulary_has_both(monkeypatc
     assert hair(KONACHAN26, light) == hair(KONACHAN26, dark) == ["gray_hair"]
 
 
-def test_vocabularies_of_others():
+def test_colours_work_with_other_vocabularies():
     groups = (
         TagGroup("haar", ("red_hair", "grey_hair", "rainbow_hair"), exclusive=True),
         TagGroup("single", ("blue_eyes",), exclusive=True),
@@ -174,7 +174,7 @@ def test_vocabularies_of_others():
     assert not values.any()  # a colour that the group does not have says nothing of the others
 
 
-def test_pickled_it_says_the_same():
+def test_colours_tagger_can_be_pickled():
     sight = Sight(flat_face(HAIR["pink"], EYES["blue"]), None, None)
     tagger = ColourTagger(JIN34, SimpleNamespace(), ["red_hair"])
     other = pickle.loads(pickle.dumps(tagger))
@@ -201,7 +201,7 @@ def avatars(count, size):
         yield drawn.drawn_tags(seed), Image.fromarray(drawn.draw(seed, size=size))
 
 
-def test_drawn_avatars_without_a_detector():
+def test_colours_of_drawn_avatars_without_a_detector():
     sights = [(tags, Sight(image, None, None)) for tags, image in avatars(100, 64)]
     scores = score(sights)
     assert all(value > 0.65 for value in scores["hair_colour"])  # accuracy, coverage; of 13 colours
@@ -210,7 +210,7 @@ def test_drawn_avatars_without_a_detector():
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("animeface") is None, reason="needs tfanime[faces]")
-def test_drawn_avatars_that_animeface_finds():
+def test_colours_of_drawn_avatars_with_animeface():
     find = DETECTORS["animeface"](DetectSettings(detector="animeface")).find
     sights = []
     for tags, image in avatars(100, 192):

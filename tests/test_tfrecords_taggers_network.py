@@ -38,7 +38,7 @@ def said(tagger):
     return dict(zip(tagger.vocabulary.tags, values.tolist(), strict=True))
 
 
-def test_a_likely_tag_decides_its_group_and_an_unlikely_one_nothing(say):
+def test_network_decides_a_group_from_the_threshold(say):
     # e^4 of e^4 + 11 hair colours, e^.1 of e^.1 + 1 hair lengths, e of e + 11 eye colours
     say(red_hair=4.0, long_hair=0.1, green_eyes=1.0)
     values = said(NetworkTagger(KONACHAN26))
@@ -52,7 +52,7 @@ def test_a_likely_tag_decides_its_group_and_an_unlikely_one_nothing(say):
         assert given == expected, group.name
 
 
-def test_its_tags_meet_those_of_another_vocabulary(say):
+def test_network_maps_tags_to_another_vocabulary(say):
     say(gray_hair=9.0, short_hair=3.0, bicolored_eyes=9.0)
     values = said(NetworkTagger(JIN34))
     assert values["grey_hair"] == 1 and values["silver_hair"] == values["blonde_hair"] == -1
@@ -63,7 +63,7 @@ def test_its_tags_meet_those_of_another_vocabulary(say):
     assert said(NetworkTagger(own)) == {"pale": 1, "dark": -1}
 
 
-def test_it_can_be_pickled_before_and_after_it_was_asked(say):
+def test_network_tagger_can_be_pickled_before_and_after_use(say):
     say(red_hair=4.0)
     tagger = NetworkTagger(KONACHAN26)
     first = said(pickle.loads(pickle.dumps(tagger)))
@@ -72,7 +72,7 @@ def test_it_can_be_pickled_before_and_after_it_was_asked(say):
     assert (tagger.name, tagger.version) == ("tfanime", "1")
 
 
-def test_a_conversion_with_it(say, tmp_path):
+def test_network_tagger_works_in_a_conversion(say, tmp_path):
     say(blue_hair=9.0, long_hair=9.0)
     (tmp_path / "faces").mkdir()
     random = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def test_a_conversion_with_it(say, tmp_path):
     ]
 
 
-def test_what_is_wrong_is_told_before_the_work(say):
+def test_network_tagger_reports_errors_before_the_work(say):
     with pytest.raises(FileNotFoundError, match=r"tagger\.json', which this installation lacks"):
         NetworkTagger(JIN34)
     say()

@@ -87,17 +87,17 @@ def values(settings, crop=CROP, vocabulary=VOCABULARY):
     return dict(zip(vocabulary.tags, tagger(Sight(crop, None, None)).tolist(), strict=True))
 
 
-def test_the_network_sees_the_crop(settings):
+def test_onnx_tagger_gets_the_crop(settings):
     np.testing.assert_allclose(probabilities(settings()), np.array([200, 120, 40]) / 255, atol=1e-5)
 
 
-def test_channels(settings):
+def test_onnx_tagger_orders_channels(settings):
     np.testing.assert_allclose(
         probabilities(settings(tagger_channels="BGR")), np.array([40, 120, 200]) / 255, atol=1e-5
     )
 
 
-def test_mean_is_subtracted_in_the_order_of_the_channels_before_the_scale(settings):
+def test_onnx_tagger_subtracts_the_mean_before_scaling(settings):
     # The grey of the first run, 128, must give probabilities too.
     changed = settings(tagger_mean="20,40,8", tagger_scale=200.0)
     np.testing.assert_allclose(probabilities(changed), [0.9, 0.4, 0.16], atol=1e-5)
@@ -106,7 +106,7 @@ def test_mean_is_subtracted_in_the_order_of_the_channels_before_the_scale(settin
     np.testing.assert_allclose(probabilities(settings(tagger_mean="30")), np.array([170, 90, 10]) / 255, atol=1e-5)
 
 
-def test_layout(settings, tmp_path):
+def test_onnx_tagger_reads_both_layouts(settings, tmp_path):
     # A wrong layout would make rows of channels: the crop's left half is red, its right half blue.
     crop = Image.new("RGB", (8, 8), (255, 0, 0))
     crop.paste((0, 0, 255), (4, 0, 8, 8))
@@ -119,13 +119,13 @@ def test_layout(settings, tmp_path):
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((1, 3, 8, 8), (2, 3)), (("batch", 8, 8, 3), (1, 2))])
-def test_layout_and_size_are_read_from_the_file(settings, tmp_path, shape, axes):
+def test_onnx_tagger_reads_layout_and_size_from_the_file(settings, tmp_path, shape, axes):
     model = means(tmp_path / "fixed.onnx", shape, axes)
     found = probabilities(settings(model, tagger_layout=None, tagger_size=None))
     np.testing.assert_allclose(found, np.array([200, 120, 40]) / 255, atol=1e-5)
 
 
-def test_size(settings, tmp_path):
+def test_onnx_tagger_takes_a_size(settings, tmp_path):
     # The largest value of a crop with one bright pixel: the smaller the input, the darker it gets.
     node = helper.make_node("ReduceMax", ["in"], ["out"], axes=[2, 3], keepdims=0)
     model = save(tmp_path / "max.onnx", [node], {"in": (None, 3, None, None)})
@@ -135,7 +135,7 @@ def test_size(settings, tmp_path):
     assert probabilities(settings(model, tagger_size=6), crop)[0] < 0.5
 
 
-def test_activation(settings, tmp_path):
+def test_onnx_tagger_applies_the_activation(settings, tmp_path):
     logits = settings(tagger_mean="100", tagger_scale=10.0, tagger_activation="sigmoid")
     np.testing.assert_allclose(probabilities(logits), 1 / (1 + np.exp([-10.0, -2.0, 6.0])), atol=1e-5)
     assert values(logits) == {"red_hair": 1, "green_hair": -1, "blue_hair": -1, "hat": 0, "smile": 0}
@@ -143,17 +143,17 @@ def test_activation(settings, tmp_path):
     np.testing.assert_allclose(probabilities(extreme), [0, 1, 0.5])
 
 
-def test_logits_without_sigmoid_are_refused(settings):
+def test_onnx_tagger_refuses_logits_without_sigmoid(settings):
     with pytest.raises(ValueError, match=r"--tagger_activation must be sigmoid.*from 28 to 28"):
         probabilities(settings(tagger_mean="100", tagger_scale=1.0))
 
 
-def test_float16(settings, tmp_path):
+def test_onnx_tagger_runs_float16(settings, tmp_path):
     model = means(tmp_path / "half.onnx", kind=package.TensorProto.FLOAT16)
     np.testing.assert_allclose(probabilities(settings(model)), np.array([200, 120, 40]) / 255, atol=2e-3)
 
 
-def test_threshold(settings, tmp_path):
+def test_onnx_tagger_applies_the_threshold(settings, tmp_path):
     model = constant(tmp_path / "constant.onnx", [0.6, 0.2, 0.1, 0.6])
     tags = ("red_hair", "green_hair", "blue_hair", "hat")
 
@@ -167,7 +167,7 @@ def test_threshold(settings, tmp_path):
     assert at(0.5) == [-1, -1, 1, -1, 0]  # the likeliest of two
 
 
-def test_aliases_the_likeliest_counts_and_spelling_does_not(settings, tmp_path):
+def test_onnx_tagger_takes_the_likeliest_alias(settings, tmp_path):
     tags = ("red_hair", "crimson hair", "Green-Hair", "SMILE", "rating:safe")
     for outputs in ([0.1, 0.9, 0.5, 0.7, 0.2], [0.9, 0.1, 0.5, 0.7, 0.2]):
         model = constant(tmp_path / "constant.onnx", outputs)
@@ -175,7 +175,7 @@ def test_aliases_the_likeliest_counts_and_spelling_does_not(settings, tmp_path):
         assert found == {"red_hair": 1, "green_hair": -1, "blue_hair": -1, "hat": 0, "smile": 1}
 
 
-def test_a_tag_list_of_each_kind(settings, tmp_path):
+def test_onnx_tagger_reads_tag_lists_of_each_kind(settings, tmp_path):
     expected = ["red_hair", ">_<", "a, b"]
     table = tmp_path / "selected_tags.csv"
     table.write_text('tag_id,name,category,count\n1,red_hair,0,5\n2,>_<,0,4\n3,"a, b",4,2\n')
@@ -191,13 +191,13 @@ def test_a_tag_list_of_each_kind(settings, tmp_path):
     ("file", "text"),
     [("a.csv", "tag,count\nred_hair,1\n"), ("a.json", "{"), ("a.json", '{"red_hair": 1}'), ("a.txt", "\n")],
 )
-def test_a_bad_tag_list_is_named(tmp_path, file, text):
+def test_onnx_tagger_names_a_bad_tag_list(tmp_path, file, text):
     (tmp_path / file).write_text(text)
     with pytest.raises(ValueError, match=rf"--tagger_tags must be .*{file}"):
         read_tag_list(tmp_path / file)
 
 
-def test_too_few_and_foreign_names(settings):
+def test_onnx_tagger_refuses_too_few_and_unknown_names(settings):
     with pytest.raises(
         ValueError, match=r"--tagger_tags must have a name for each output.*2 names in .*, 3 outputs of"
     ):
@@ -217,13 +217,13 @@ def test_too_few_and_foreign_names(settings):
         ({}, (4, 3, 16, 16), "--tagger_model must have one input of four axes"),
     ],
 )
-def test_what_does_not_fit_the_input_is_named(settings, tmp_path, changes, shape, message):
+def test_onnx_tagger_names_unfitting_inputs(settings, tmp_path, changes, shape, message):
     model = means(tmp_path / "shaped.onnx", shape)
     with pytest.raises(ValueError, match=message):
         OnnxTagger(VOCABULARY, settings(model, **changes))
 
 
-def test_networks_of_another_form_are_refused(settings, tmp_path):
+def test_onnx_tagger_refuses_networks_of_another_form(settings, tmp_path):
     flat = save(
         tmp_path / "flat.onnx", [helper.make_node("Identity", ["in"], ["out"])], {"in": (None, 3)}, output=(None, 3)
     )
@@ -240,7 +240,7 @@ def test_networks_of_another_form_are_refused(settings, tmp_path):
         OnnxTagger(VOCABULARY, settings(str(broken)))
 
 
-def test_a_size_that_the_network_cannot_take(settings, tmp_path):
+def test_onnx_tagger_refuses_a_size_that_the_network_cannot_take(settings, tmp_path):
     weights = np.full((3 * 8 * 8, 3), 1 / 192, np.float32)
     nodes = [helper.make_node("Flatten", ["in"], ["flat"]), helper.make_node("MatMul", ["flat", "weights"], ["out"])]
     model = save(tmp_path / "dense.onnx", nodes, {"in": (None, 3, None, None)}, constants=[("weights", weights)])
@@ -249,27 +249,27 @@ def test_a_size_that_the_network_cannot_take(settings, tmp_path):
         OnnxTagger(VOCABULARY, settings(model))
 
 
-def test_what_is_sent_to_workers_is_small_and_says_the_same(settings):
+def test_onnx_tagger_pickles_small_and_predicts_the_same(settings):
     tagger = OnnxTagger(VOCABULARY, settings())
     expected = tagger(Sight(CROP, None, None)).tolist()
     sent = pickle.dumps(tagger)
     assert len(sent) < 4000 and pickle.loads(sent)(Sight(CROP, None, None)).tolist() == expected
 
 
-def test_version_is_of_both_files(settings, tmp_path):
+def test_onnx_tagger_version_covers_both_files(settings, tmp_path):
     first = OnnxTagger(VOCABULARY, settings()).version
     assert len(first) == 12 and OnnxTagger(VOCABULARY, settings()).version == first
     assert OnnxTagger(VOCABULARY, settings(tags=("red_hair", "blue_hair", "green_hair"))).version != first
     assert OnnxTagger(VOCABULARY, settings(means(tmp_path / "other.onnx", (1, 3, 16, 16)))).version != first
 
 
-def test_without_onnxruntime_the_extra_is_named(settings, monkeypatch):
+def test_onnx_tagger_without_onnxruntime_names_the_extra(settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install 'tfanime\[onnx\]'"):
         OnnxTagger(VOCABULARY, settings())
 
 
-def test_people_first_then_the_network(settings, tmp_path):
+def test_onnx_tagger_after_sidecar_fills_in(settings, tmp_path):
     model = constant(tmp_path / "constant.onnx", [0.9, 0.8, 0.1])
     asked = settings(model, ("red_hair", "smile", "blush"), tagger_size=8)
     chain = make_tagger(JIN34, SimpleNamespace(**{**vars(asked), "tagger": "sidecar,onnx"}), ["blue_hair", "blush"])
@@ -292,7 +292,7 @@ def test_people_first_then_the_network(settings, tmp_path):
         ("tagger_tags", None),
     ],
 )
-def test_each_rule_names_the_flag(settings, flag, value):
+def test_onnx_settings_name_the_flag_of_a_broken_rule(settings, flag, value):
     assert not list(broken(settings()))
     changed = TaggingSettings(**{**vars(settings()), flag: value})
     assert [name for name, _ in broken(changed)] == [flag]
@@ -302,18 +302,18 @@ def test_each_rule_names_the_flag(settings, flag, value):
 
 
 @pytest.mark.parametrize("flag", ["tagger_model", "tagger_tags"])
-def test_missing_files_are_named(settings, flag):
+def test_onnx_settings_name_missing_files(settings, flag):
     with pytest.raises(FileNotFoundError, match=rf"--{flag} must be .*Received: 'nowhere', no such file"):
         list(TaggingSettings(**{**vars(settings()), flag: "nowhere"}).rules())
 
 
-def test_its_flags_count_only_where_it_is_asked(settings):
+def test_onnx_settings_have_no_effect_without_the_tagger(settings):
     assert list(settings().idle()) == ["absence"]
     assert "tagger_mean" in TaggingSettings(**{**vars(settings()), "tagger": "sidecar"}).idle()
     assert {"tagger", "tagger_model"} <= set(TaggingSettings(**{**vars(settings()), "vocabulary": "none"}).idle())
 
 
-def test_the_cards_of_the_documentation(settings):
+def test_onnx_cards_of_the_documentation_are_valid(settings):
     text = (Path(__file__).parents[1] / "docs" / "tags.md").read_text(encoding="utf-8")
     cards = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
     cards = [card for card in cards if "tagger" in card]

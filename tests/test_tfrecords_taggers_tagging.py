@@ -54,14 +54,14 @@ def test_sidecar_encodes_the_row():
     assert tagger(sight("red_hair,long_hair")).tolist() == KONACHAN26.encode(["red_hair", "long_hair"]).tolist()
 
 
-def test_a_picture_without_a_row_is_unknown_not_plain():
+def test_sidecar_without_a_row_is_unknown():
     tagger = SidecarTagger(JIN34, used_words=["smile"])
     assert not tagger(sight(None)).any() and not tagger(sight("")).any()
 
 
 @pytest.mark.parametrize("origin", ["row", "board", "file"])
 @pytest.mark.parametrize("absence", ["auto", "always", "never"])
-def test_words_that_nobody_understands_say_nothing(origin, absence):
+def test_sidecar_of_unknown_words_is_unknown(origin, absence):
     tagger = SidecarTagger(JIN34, TaggingSettings(absence=absence), ["smile"])
     assert not tagger(sight("1girl der_hut someone", origin)).any()
 
@@ -76,34 +76,34 @@ def test_words_that_nobody_understands_say_nothing(origin, absence):
         *(("never", origin, 0, 0) for origin in ("row", "board", "file")),
     ],
 )
-def test_what_is_not_named_is_absent_where_somebody_looked_for_it(absence, origin, smile, glasses):
+def test_sidecar_missing_tags_are_absent_if_they_were_looked_for(absence, origin, smile, glasses):
     tagger = SidecarTagger(JIN34, TaggingSettings(absence=absence), ["smile", "hat"])
     values = dict(zip(JIN34.tags, tagger(sight("hat red_hair", origin)), strict=True))
     assert values["hat"] == 1 and values["red_hair"] == 1 and values["blue_hair"] == -1 and values["blue_eyes"] == 0
     assert (values["smile"], values["glasses"]) == (smile, glasses)
 
 
-def test_an_empty_row_says_that_nothing_holds_only_where_absence_always_counts():
+def test_sidecar_empty_row_means_absence_with_always_only():
     assert by_tag(SidecarTagger(JIN34, TaggingSettings(absence="always"), ["smile"]), "")["smile"] == -1
     assert not SidecarTagger(JIN34, TaggingSettings(), ["smile"])(sight("")).any()
 
 
-def test_independent_tags_that_nobody_looked_for_are_unknown():
+def test_sidecar_independent_tags_not_looked_for_are_unknown():
     values = by_tag(SidecarTagger(JIN34, used_words=["twintails", "red_hair"]), "red_hair")
     assert values["twin_tails"] == -1 and values["glasses"] == 0
     assert values["red_hair"] == 1 and values["blue_hair"] == -1  # exclusive: ruled out, though in no row
 
 
-def test_a_tags_file_without_a_word_says_nothing_of_independent_tags():
+def test_sidecar_empty_tags_file_leaves_independent_tags_unknown():
     assert not SidecarTagger(JIN34, used_words=[])(sight("")).any()
 
 
-def test_the_first_tagger_that_knows_an_exclusive_group_decides_it():
+def test_chain_takes_an_exclusive_group_from_the_first_tagger_that_knows():
     assert chained([1, -1, -1, 0, 0], [-1, 1, -1, 0, 0]) == ([1, -1, -1, 0, 0], [0, 0, 0, -1, -1])
     assert chained([0, 0, 0, 0, 0], [-1, 1, -1, 0, 0]) == ([-1, 1, -1, 0, 0], [1, 1, 1, -1, -1])
 
 
-def test_a_later_tagger_decides_between_several_but_brings_in_no_other():
+def test_chain_lets_a_later_tagger_decide_between_several():
     several = [0, 0, -1, 0, 0]
     assert chained(several, [-1, 1, -1, 0, 0]) == ([-1, 1, -1, 0, 0], [1, 1, 0, -1, -1])
     assert chained(several, [-1, -1, 1, 0, 0]) == ([0, 0, -1, 0, 0], [-1, -1, 0, -1, -1])
@@ -112,22 +112,22 @@ def test_a_later_tagger_decides_between_several_but_brings_in_no_other():
     assert third == ([1, -1, -1, 0, 0], [2, 2, 0, -1, -1])
 
 
-def test_a_tagger_that_leaves_zeros_beside_its_choice_makes_no_second_choice_possible():
+def test_chain_keeps_a_choice_with_zeros_beside_it():
     assert chained([1, 0, -1, 0, 0], [-1, 1, -1, 0, 0]) == ([1, 0, -1, 0, 0], [0, -1, 0, -1, -1])
     assert chained([0, 0, -1, 0, 0], [1, 0, 0, 0, 0]) == ([1, 0, -1, 0, 0], [1, -1, 0, -1, -1])
 
 
-def test_independent_tags_are_decided_one_by_one():
+def test_chain_decides_independent_tags_one_by_one():
     assert chained([0, 0, 0, -1, 0], [0, 0, 0, 1, 1]) == ([0, 0, 0, -1, 1], [-1, -1, -1, 0, 1])
 
 
-def test_nobody_is_asked_when_all_is_known():
+def test_chain_asks_no_further_tagger_when_all_is_known():
     taggers = [Saying([1, -1, -1, 1, -1]), Saying([0, 0, 0, 0, 0])]
     Chain(SMALL, taggers)(sight(None))
     assert [tagger.asked for tagger in taggers] == [1, 0]
 
 
-def test_make_tagger_and_a_chain_without_tags():
+def test_make_tagger_builds_chains():
     tagger = make_tagger(JIN34, TaggingSettings(), ["smile"])
     values, givers = pickle.loads(pickle.dumps(tagger))(sight("smile"))
     assert JIN34.decode(values) == ("smile",) and values.dtype == givers.dtype == np.int8
@@ -138,18 +138,18 @@ def test_make_tagger_and_a_chain_without_tags():
 
 
 @pytest.mark.parametrize("value", ["me", "sidecar,sidecar", "none,sidecar", " none", "sidecar,", ""])
-def test_tagger_must_be_names_each_once(value):
+def test_tagger_names_must_be_unique(value):
     ((name, rule),) = broken(TaggingSettings(tagger=value))
     assert name == "tagger" and "colours" in rule
 
 
-def test_rules_hold_for_the_defaults_and_name_the_vocabulary():
+def test_tag_settings_defaults_are_valid():
     assert not list(broken(TaggingSettings()))
     with pytest.raises(ValueError, match=r"--vocabulary must be jin34.*Received: 'words'"):
         list(TaggingSettings(vocabulary="words").rules())
 
 
-def test_idle_fields():
+def test_tag_settings_list_fields_without_effect():
     networks = {name for name in TaggingSettings.__dataclass_fields__ if name.startswith("tagger_")}
     assert set(TaggingSettings().idle()) == networks
     assert set(TaggingSettings(tagger="colours").idle()) == networks | {"absence"}
@@ -157,11 +157,11 @@ def test_idle_fields():
     assert set(TaggingSettings(vocabulary="none").idle()) == networks | {"tagger", "absence"}
 
 
-def test_split():
+def test_split_reads_words():
     assert split(" a b,c\td ") == ["a", "b", "c", "d"]
 
 
-def test_vocabulary_by_name_and_by_file(tmp_path):
+def test_read_vocabulary_takes_names_and_files(tmp_path):
     assert load_vocabulary("none") is None and load_vocabulary("konachan26") is KONACHAN26
     path = tmp_path / "words.json"
     path.write_text(json.dumps(JIN34.to_json()))
@@ -171,7 +171,7 @@ def test_vocabulary_by_name_and_by_file(tmp_path):
     assert load_vocabulary(str(path)).tags == ("a", "b")
 
 
-def test_a_vocabulary_extends_a_built_in_one(tmp_path):
+def test_read_vocabulary_extends_a_built_in_one(tmp_path):
     path = tmp_path / "more.toml"
     path.write_bytes('\ufeffbase = "jin34"\n[aliases]\n"lächeln" = "smile"\n'.encode())  # Windows' editor begins so
     vocabulary = load_vocabulary(str(path))
@@ -180,7 +180,7 @@ def test_a_vocabulary_extends_a_built_in_one(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"base": "x"}', '{"name": "x"}', '{"name": "x", "groups": [1]}'])
-def test_bad_vocabulary_files_are_named(tmp_path, text):
+def test_read_vocabulary_names_bad_files(tmp_path, text):
     path = tmp_path / "words.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"--vocabulary must be a file with name and groups.*words\.json"):

@@ -10,12 +10,12 @@ JPEG, PNG = data_of(noise(0, 64, 64), "jpeg"), data_of(noise(0, 64, 64))
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
-def test_jpegs_of_all_kinds_are_whole(options):
+def test_is_whole_accepts_jpegs_of_all_kinds(options):
     data = data_of(noise(0, 64, 64), "jpeg", **options)
     assert is_whole(data) and is_whole(data + b"a tail") and is_whole(data[:2] + b"\xff" + data[2:])
 
 
-def test_png_is_whole():
+def test_is_whole_accepts_png():
     assert is_whole(PNG) and is_whole(PNG + b"a tail")
 
 
@@ -31,7 +31,7 @@ def test_png_is_whole():
         PNG[:40],
     ],
 )
-def test_what_tensorflow_refuses_is_not_whole(data):
+def test_is_whole_rejects_files_that_tensorflow_refuses(data):
     assert not is_whole(data)
     with pytest.raises(tf.errors.InvalidArgumentError):
         tf.io.decode_image(data)
@@ -58,14 +58,14 @@ SCAN = JPEG.index(b"\xff\xda")
         SIGNATURE + REST[0] + HEADER + b"".join(REST),
     ],
 )
-def test_what_only_some_decoders_read_is_not_whole(data):
+def test_is_whole_rejects_files_that_some_decoders_refuse(data):
     assert not is_whole(data)
 
 
-def test_an_extra_chunk_that_nobody_needs_does_no_harm():
+def test_is_whole_accepts_unknown_chunks():
     assert is_whole(with_chunk(PNG, b"tEXt", b"Comment\0by me"))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", PNG[:8], data_of(noise(), "bmp"), b"text"])
-def test_anything_else_is_not_whole(data):
+def test_is_whole_rejects_other_data(data):
     assert not is_whole(data)

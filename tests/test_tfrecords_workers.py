@@ -37,14 +37,14 @@ def has_tensorflow(id, words):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_order_is_kept_and_work_is_shared(workers):
+def test_workers_keep_the_order_and_share_the_work(workers):
     results = list(outcomes(who, ((id, str(id)) for id in range(60)), workers))
     assert [(id, words) for id, _, words in results] == [(id, str(id)) for id in range(60)]
     processes = {process for _, process, _ in results}
     assert len(processes) == workers and (os.getpid() in processes) is (workers == 1)
 
 
-def test_tasks_are_read_only_a_little_ahead():
+def test_workers_read_few_tasks_ahead():
     read = itertools.count()
     stream = outcomes(who, ((next(read), "") for _ in range(10_000)), 2)
     next(stream)
@@ -52,11 +52,11 @@ def test_tasks_are_read_only_a_little_ahead():
     stream.close()
 
 
-def test_workers_do_without_tensorflow():
+def test_workers_do_not_load_tensorflow():
     assert list(outcomes(has_tensorflow, [(0, "")], 2)) == [False]
 
 
-def test_a_picture_that_kills_its_process_is_left_out(tmp_path):
+def test_workers_survive_a_picture_that_kills_its_process(tmp_path):
     once = {13: str(tmp_path / "13")}  # kills one process only: somebody else did
     results = list(outcomes(die_of_some, ((id, once) for id in range(45)), 2))
     assert [outcome.id for outcome in results] == list(range(45))
@@ -64,13 +64,13 @@ def test_a_picture_that_kills_its_process_is_left_out(tmp_path):
     assert drops == [(id, "unreadable", KILLED) for id in (5, 6, 30)]
 
 
-def test_processes_that_are_killed_whatever_they_do_are_one_clear_error():
+def test_workers_that_always_die_are_one_error():
     with pytest.raises(OSError, match=r"killed one after another.*--workers below 2"):
         list(outcomes(die, ((id, "") for id in range(9)), 2))
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_a_script_without_guard_is_told_so(guarded, tmp_path):
+def test_workers_explain_a_missing_main_guard(guarded, tmp_path):
     lines = ["outcomes = workers.outcomes(divmod, ((7, id + 1) for id in range(9)), 2)", "print(len(list(outcomes)))"]
     if guarded:
         lines = ['if __name__ == "__main__":', *("    " + line for line in lines)]

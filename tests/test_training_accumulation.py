@@ -54,7 +54,7 @@ def assert_same(first, second, without=()):
     ],
     ids=["spectral norm, clipped gradients", "lazy R1, clipped weights", "interpolated penalty", "tags"],
 )
-def test_parts_make_the_whole_batchs_updates(game, two_devices):
+def test_parts_update_as_the_whole_batch(game, two_devices):
     whole = train(1, **game)
     new = tiny_networks.gan(vocabulary=VOCABULARY if game.get("tags") else None, spectral=game.get("spectral", False))
     for weight, initial in zip(whole[0].weights, new.weights, strict=True):
@@ -73,7 +73,7 @@ def test_parts_make_the_whole_batchs_updates(game, two_devices):
     ],
     ids=["batch norm", "DRAGAN's deviation"],
 )
-def test_statistics_of_the_batch_are_of_a_part_which_devices_share(game, two_devices):
+def test_parts_share_batch_statistics_between_devices(game, two_devices):
     one = train(2, **game)
     assert_same(train(2, two_devices, **game), one)
     whole, _ = train(1, **game)
@@ -81,7 +81,7 @@ def test_statistics_of_the_batch_are_of_a_part_which_devices_share(game, two_dev
     assert max(np.abs(weight.numpy() - other.numpy()).max() for weight, other in pairs) > 1e-4
 
 
-def test_moving_averages_move_once_a_part():
+def test_moving_averages_are_updated_once_for_each_part():
     images = tiny_networks.pictures(1, 8)
     gan = tiny_networks.gan(norm=True, rate=0.0, seed=5, rules={"accumulate": 2})
     generator = tiny_networks.generator(norm=True)
@@ -141,7 +141,7 @@ def test_parts_are_computed_one_after_another():
     assert reals == [(way, part) for part in (2.0, 3.0, 4.0, 5.0) for way in ("forward", "backward")]
 
 
-def test_the_mean_of_parts():
+def test_parts_mean_is_the_mean_of_added_values():
     parts = Parts(3)
     batch = {"a": tf.range(6.0), "b": (tf.reshape(tf.range(12.0), (6, 2)), None)}
     seen = []
@@ -158,7 +158,7 @@ def test_the_mean_of_parts():
     np.testing.assert_allclose(parts.mean()[0], [3.0])
 
 
-def test_what_cannot_be_cut():
+def test_parts_refuse_batches_that_cannot_be_cut():
     with pytest.raises(ValueError, match=r"count must be at least 1. Received: 0"):
         Parts(0)
     with pytest.raises(ValueError, match=r"accumulate must be at least 1. Received: 0"):

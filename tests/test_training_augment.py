@@ -9,7 +9,7 @@ from tfanime.training.augment import AUGMENTATIONS, Augmentation, varied
 from tfanime.training.terms import r1
 
 
-def test_variations_keep_hues_and_nothing_varied_is_the_picture_itself():
+def test_varied_keeps_hues_and_without_variation_the_picture():
     random = np.random.default_rng(0)
     images = random.uniform(-1, 1, (6, 16, 16, 3)).astype(np.float32)
     np.testing.assert_allclose(varied(images, 1, 2, 1.0, 0.0), images, atol=1e-5)
@@ -21,7 +21,7 @@ def test_variations_keep_hues_and_nothing_varied_is_the_picture_itself():
     assert varied(np.ones((2, 8, 8, 3), np.float32), 1, 2, 0.8, 0.1).numpy().max() <= 1
 
 
-def test_crops_are_squares_inside_the_picture_of_the_sides_that_were_asked_for():
+def test_varied_crops_squares_of_the_given_sides():
     ramps = np.linspace(-1, 1, 64, dtype=np.float32)
     images = np.zeros((200, 64, 64, 3), np.float32)
     images[..., 0], images[..., 1] = ramps, ramps[:, None]
@@ -62,12 +62,12 @@ def ada(images, draw, **options):
     return Augmentation("ada", **options)(images, draw, 0.5).numpy()
 
 
-def test_nothing_changes_where_p_is_0():
+def test_ada_with_p_0_changes_nothing():
     images = pictures()
     np.testing.assert_allclose(Augmentation("ada")(images, drawn(4), 0.0), images, atol=1e-6)
 
 
-def test_mirrors_and_whole_shifts_move_pixels():
+def test_resampling_mirrors_and_shifts_whole_pixels():
     images = pictures(2).numpy()
     np.testing.assert_array_equal(ada(images, only(0, 2, uniform_12=0.1)), images[:, :, ::-1])
     np.testing.assert_array_equal(ada(images, only(0, 2, uniform_12=0.9)), images)
@@ -90,7 +90,7 @@ def triangle(row, scale, shift=0.0, flip=1):
 
 
 @pytest.mark.parametrize(("gate", "number", "factors"), [(2, 1.5, (1, 1)), (2, -1.5, (1, 1)), (3, 1.5, (-1, 1))])
-def test_scales_are_a_triangle_filter(gate, number, factors):
+def test_resampling_scales_by_a_triangle_filter(gate, number, factors):
     images = pictures(1).numpy()
     expected = images[0]
     for axis, factor in enumerate(factors):
@@ -100,14 +100,14 @@ def test_scales_are_a_triangle_filter(gate, number, factors):
     np.testing.assert_allclose(ada(images, only(gate, 1, **given))[0], expected, atol=1e-5)
 
 
-def test_fractional_shifts():
+def test_resampling_shifts_by_fractions():
     images = pictures(1).numpy()
     expected = np.moveaxis(triangle(np.moveaxis(triangle(images[0], 1, 0.3), 1, 0), 1, -1.4), 0, 1)
     found = ada(images, only(4, 1, normal_2=0.3, normal_3=-1.4))
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
-def test_colours_turn_around_white():
+def test_recoloured_turns_hues_around_white():
     images = pictures(2).numpy()
     np.testing.assert_allclose(ada(images, only(5, 2, normal_4=1.5)), images + 0.3, atol=1e-5)
     np.testing.assert_allclose(ada(images, only(6, 2, normal_5=2.0)), 2 * images, atol=1e-5)
@@ -121,7 +121,7 @@ def test_colours_turn_around_white():
         np.testing.assert_array_equal(ada(images, only(gate, 2, **given), colours=False), images)
 
 
-def test_a_square_is_cut_out():
+def test_cutout_removes_a_square():
     images = pictures(2).numpy() + 2
     found = ada(images, only(10, 2, uniform_17=0.5, uniform_18=0.0))
     expected = images.copy()
@@ -129,7 +129,7 @@ def test_a_square_is_cut_out():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_each_operation_has_a_gate_of_its_own():
+def test_ada_applies_operations_independently():
     count = 4000
     images, draw = pictures(1, 4).numpy().repeat(count, axis=0), drawn(count)
     found = Augmentation("ada")(images, draw, 0.3).numpy()
@@ -141,7 +141,7 @@ def test_each_operation_has_a_gate_of_its_own():
     assert np.abs(np.corrcoef(gates.T) - np.eye(12)).max() < 0.08
 
 
-def test_diffaugment_changes_all():
+def test_diffaugment_changes_every_picture():
     count, size = 600, 16
     images = pictures(1, size).numpy().repeat(count, axis=0) + 3
     found = Augmentation("diffaugment", colours=False)(images, drawn(count)).numpy()
@@ -165,7 +165,7 @@ def test_diffaugment_changes_all():
 
 
 @pytest.mark.parametrize("kind", AUGMENTATIONS[1:])
-def test_gradients_are_the_adjoint_at_every_order(kind):
+def test_augmentation_gradients_equal_the_adjoint_at_every_order(kind):
     images, others = pictures(), pictures(seed=1)
     change = Augmentation(kind, colours=kind == "ada")
 
@@ -196,7 +196,7 @@ def test_gradients_are_the_adjoint_at_every_order(kind):
     np.testing.assert_allclose(compiled, changed(images), atol=1e-5)
 
 
-def test_tags_decide_what_is_left_out():
+def test_augmentation_leaves_out_operations_that_contradict_tags():
     plain = TagVocabulary("plain", (TagGroup("more", ("hat", "bright"), False),))
     colours = TagVocabulary("colours", (TagGroup("hair_colour", ("red", "green"), True),))
     sided = TagVocabulary("sided", (TagGroup("more", ("looking_left", "hat"), False),))
@@ -219,7 +219,15 @@ def last_bias(gan):
     return next(weight for weight in gan.discriminator.weights if weight.path.endswith("bias") and weight.shape == (1,))
 
 
-def test_p_follows_the_sign_of_the_reals(tmp_path):
+def test_gan_refuses_ada_with_a_loss_whose_logits_have_no_sign():
+    rules = {"augmentation": Augmentation("ada")}
+    with pytest.raises(
+        ValueError, match=r"augment must be none or diffaugment with this loss: .* losses non_saturating, hinge"
+    ):
+        tiny_networks.gan(loss="wasserstein", rules=rules)
+
+
+def test_ada_moves_p_by_the_sign_of_real_logits(tmp_path):
     images = tiny_networks.pictures(9, 8)
     gan = tiny_networks.gan(rate=0.0, rules={"augmentation": Augmentation("ada")})
     last_bias(gan).assign([100.0])
@@ -245,7 +253,7 @@ def test_p_follows_the_sign_of_the_reals(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", AUGMENTATIONS[1:])
-def test_parts_and_devices_make_the_updates_of_one(kind, two_devices):
+def test_augmented_parts_and_devices_update_as_one(kind, two_devices):
     images = tiny_networks.pictures(2, 8)
 
     def trained(accumulate=1):
@@ -302,10 +310,10 @@ def toy():
 @pytest.mark.parametrize(
     ("p", "count"), [(0.4, 4096), pytest.param(Augmentation.LIMIT, 16_384, marks=pytest.mark.slow)]
 )
-def test_nothing_leaks_up_to_the_limit(p, count):
+def test_ada_does_not_leak_up_to_the_limit(p, count):
     assert shares_that_look_the_same(toy(), Augmentation("ada"), p, count)[0] > 0.9
 
 
-def test_a_mirrored_picture_leaks_beyond_it():
+def test_ada_leaks_mirrored_pictures_beyond_the_limit():
     shares = shares_that_look_the_same(toy()[:2], Augmentation("ada"), 1.0)
     assert 0.3 < shares[0] < 0.7  # nobody can tell

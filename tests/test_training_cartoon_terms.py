@@ -35,12 +35,12 @@ def style():
     return Style(Content(tiny_vgg.tiny_vgg(), "conv3_2"))
 
 
-def test_grey():
+def test_grey_loss_equals_numpy():
     np.testing.assert_allclose(grey(tf.constant(REALS)), in_grey(REALS), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(grey(tf.ones((1, 2, 2, 3))), np.ones((1, 2, 2, 3)), rtol=1e-6)
 
 
-def test_style():
+def test_style_loss_equals_numpy():
     def gram(images):
         answers = features(images, "conv3_2", False)
         count, height, width, channels = answers.shape
@@ -52,7 +52,7 @@ def test_style():
     assert float(style()(Sight(reals=REALS, fakes=grey(tf.constant(REALS))))) == pytest.approx(0, abs=1e-3)
 
 
-def test_colour():
+def test_colour_loss_equals_numpy():
     def yuv(images):
         red, green, blue = np.moveaxis((images.astype(np.float64) + 1) / 2, -1, 0)
         luma = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -68,7 +68,7 @@ def test_colour():
     np.testing.assert_allclose(value, d_y + d_u**2 / 2 + (d_v - 0.5), rtol=1e-5)
 
 
-def test_colours_of_squares():
+def test_colour_loss_of_squares_equals_that_of_their_means():
     def means(images):
         return images.reshape(2, 4, 4, 4, 4, 3).mean((2, 4))
 
@@ -79,7 +79,7 @@ def test_colours_of_squares():
         colour_of_squares(0)
 
 
-def test_total_variation():
+def test_total_variation_equals_numpy():
     down, across = np.diff(FAKES, axis=1), np.diff(FAKES, axis=2)
     np.testing.assert_allclose(total_variation(SIGHT), np.mean(down**2) / 2 + np.mean(across**2) / 2, rtol=1e-5)
     assert float(total_variation(Sight(fakes=np.ones((1, 4, 4, 3))))) == 0.0
@@ -132,17 +132,17 @@ def test_landmarks_are_those_of_the_own_photo():
 @pytest.mark.parametrize(
     ("pictures", "expected"), [("smooth", SMOOTH), ("grey", in_grey(REALS)), ("grey_smooth", in_grey(SMOOTH))]
 )
-def test_negatives(pictures, expected, loss):
-    def judge(images):
+def test_negatives_add_the_logits_of_other_pictures(pictures, expected, loss):
+    def logits_of(images):
         return tf.reduce_mean(images * tf.constant([3.0, -2.0, 1.0]), axis=-1)  # a logit for each place
 
-    logits = np.asarray(judge(expected))
+    logits = np.asarray(logits_of(expected))
     number = {
         "least_squares": np.mean(logits**2) / 2,
         "non_saturating": np.mean(np.log1p(np.exp(logits))),
         "hinge": np.mean(np.maximum(0, 1 + logits)),
     }[loss]
-    sight = Sight(reals=REALS, targets=SMOOTH, judge=judge)
+    sight = Sight(reals=REALS, targets=SMOOTH, logits_of=logits_of)
     np.testing.assert_allclose(Negative(pictures, loss)(sight), number, rtol=1e-4)
     # The loss itself says the same of fakes: beside reals that cost nothing it is all there is.
     costless = {"least_squares": 1.0, "non_saturating": 1e9, "hinge": 2.0}[loss]
@@ -151,7 +151,7 @@ def test_negatives(pictures, expected, loss):
 
 
 @pytest.mark.parametrize("name", ["style", "colour", "total_variation", "landmarks"])
-def test_gradients_reach_every_weight_of_the_generator(name):
+def test_cartoon_terms_have_gradients_at_every_weight(name):
     functions = {"style": style(), "colour": colour, "total_variation": total_variation, "landmarks": landmarks()}
     function = functions[name]
     generator = tiny_stylising.generator()
@@ -163,7 +163,7 @@ def test_gradients_reach_every_weight_of_the_generator(name):
     assert all(float(tf.norm(slope)) > 0 for slope in tape.gradient(value, generator.trainable_variables))
 
 
-def test_bad_arguments():
+def test_cartoon_terms_refuse_bad_arguments():
     for name in ("slack", "eye_scale"):
         with pytest.raises(ValueError, match=f"{name} must be above 0. Received: 0"):
             landmarks(**{name: 0})

@@ -57,14 +57,14 @@ def shown_by_hand(tags):
     return mask
 
 
-def test_what_is_not_known_is_hidden():
+def test_shown_hides_unknown_tags():
     mask = shown(VOCABULARY, tf.constant(TAGS, tf.float32)).numpy()
     expected = [[1, 1, 1, 1, 1], [0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 1], [0] * 5]
     np.testing.assert_array_equal(mask, expected)
     np.testing.assert_array_equal(mask, shown_by_hand(TAGS))
 
 
-def test_a_wrong_tag_is_another_of_its_group():
+def test_mismatched_draws_another_tag_of_the_group():
     two = replace(VOCABULARY, groups=(*VOCABULARY.groups, replace(VOCABULARY.groups[0], name="b", tags=("x", "y"))))
     tags = np.tile([-1, 1, -1, 1, 0, 0, 0], (4000, 1)).astype(np.float32)  # of the second group nothing is known
     tags[::2, 5:] = 1, -1
@@ -83,27 +83,29 @@ def test_a_wrong_tag_is_another_of_its_group():
         Mismatched(replace(VOCABULARY, groups=VOCABULARY.groups[1:]))
 
 
-def test_the_penalty_on_fakes_is_judged_with_their_tags():
+def test_r2_uses_the_tags_of_fakes():
     asked = {}
 
-    def judge(images, tags="those of the reals"):
+    def logits_of(images, tags="those of the reals"):
         asked[float(images[0, 0, 0, 0])] = tags
         return tf.reduce_sum(images, axis=(1, 2, 3))
 
-    sight = Sight(reals=tf.ones((1, 2, 2, 3)), fakes=tf.zeros((1, 2, 2, 3)), judge=judge, fake_tags="those of fakes")
+    sight = Sight(
+        reals=tf.ones((1, 2, 2, 3)), fakes=tf.zeros((1, 2, 2, 3)), logits_of=logits_of, fake_tags="those of fakes"
+    )
     r1(sight), r2(sight)
     assert asked == {1.0: "those of the reals", 0.0: "those of fakes"}
 
 
 @pytest.mark.parametrize(("head", "shared"), [(True, False), (False, True)])
-def test_updates_are_those_of_a_plain_transcription(head, shared):
+def test_conditional_updates_equal_a_plain_transcription(head, shared):
     images, tags = tiny_networks.pictures(3, 6), np.stack([TAGS, TAGS[::-1], TAGS]).astype(np.float32)
     terms = [Term(Mismatched(VOCABULARY), "discriminator", WRONG), Term(r1, "discriminator", GAMMA)]
     gan = build(head, terms, exclusive_tags="softmax", tag_loss_on="reals", tag_weight=0.3, shared_tags=shared)
     player, opponent = tiny_networks.generator(tags=5), discriminator(head)
     sampler = TagSampler(VOCABULARY)
 
-    def judge(images, tags):
+    def logits_of(images, tags):
         outputs = opponent([images, tf.convert_to_tensor(tags)])
         return outputs if head else (outputs, None)
 
@@ -132,18 +134,18 @@ def test_updates_are_those_of_a_plain_transcription(head, shared):
                 new = (wrong[row, :3].argmax() + 1 + int(uniform[row, 1] * 2)) % 3
                 wrong[row, :3] = np.where(np.arange(3) == new, 1, -1)
         with tf.GradientTape() as tape:
-            real_logits, real_tag_logits = judge(real, mask * known)
-            fake_logits, _ = judge(player([latents, fake_tags]), mask * fake_tags)
+            real_logits, real_tag_logits = logits_of(real, mask * known)
+            fake_logits, _ = logits_of(player([latents, fake_tags]), mask * fake_tags)
             loss = tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
             loss += tag_loss(known, real_tag_logits)
-            loss += WRONG * tf.reduce_mean(mask[:, 0] * tf.nn.softplus(judge(real, wrong)[0]))
+            loss += WRONG * tf.reduce_mean(mask[:, 0] * tf.nn.softplus(logits_of(real, wrong)[0]))
             with tf.GradientTape() as inner:
                 inner.watch(real)
-                logits = tf.reduce_sum(judge(real, mask * known)[0])
+                logits = tf.reduce_sum(logits_of(real, mask * known)[0])
             loss += GAMMA / 2 * tf.reduce_mean(tf.reduce_sum(inner.gradient(logits, real) ** 2, axis=(1, 2, 3)))
         descend(tape, loss, opponent.trainable_weights)
         with tf.GradientTape() as tape:
-            fake_logits, fake_tag_logits = judge(player([latents, fake_tags]), mask * fake_tags)
+            fake_logits, fake_tag_logits = logits_of(player([latents, fake_tags]), mask * fake_tags)
             loss = tf.reduce_mean(tf.nn.softplus(-fake_logits)) + tag_loss(fake_tags.numpy(), fake_tag_logits)
         descend(tape, loss, player.trainable_weights)
         if shared:
@@ -156,7 +158,7 @@ def test_updates_are_those_of_a_plain_transcription(head, shared):
 
 
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
-def test_parts_and_devices_make_the_updates_of_one(loss, two_devices):
+def test_conditional_parts_and_devices_update_as_one(loss, two_devices):
     images, tags = tiny_networks.pictures(2, 8), tiny_networks.real_tags(2, 8)
     terms = [Term(Mismatched(VOCABULARY), "discriminator", WRONG), Term(r2, "discriminator", GAMMA, every=2)]
 
@@ -175,7 +177,7 @@ def test_parts_and_devices_make_the_updates_of_one(loss, two_devices):
         np.testing.assert_allclose(logs_of_two[name], logs[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_rules_that_are_refused():
+def test_conditional_options_that_conflict_are_refused():
     with pytest.raises(ValueError, match=r"tag_loss_on must be one of both, reals. Received: 'fakes'"):
         build(tag_loss_on="fakes")
     with pytest.raises(ValueError, match=r"discriminator must take the generator's pictures"):

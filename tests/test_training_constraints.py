@@ -7,14 +7,14 @@ from tfanime.training.constraints import WeightClipping, assign_each
 
 
 @pytest.mark.parametrize("kind", [tf.Variable, keras.Variable])
-def test_weights_outside_are_clipped_and_others_are_left(kind):
+def test_weight_clipping_clips_weights_outside_the_limit(kind):
     variables = [kind([0.5, -0.5, 0.1, 0.25, -0.25]), kind([[7.0], [-7.0]])]
     WeightClipping(0.25)(variables)
     np.testing.assert_array_equal(variables[0].numpy(), np.float32([0.25, -0.25, 0.1, 0.25, -0.25]))
     np.testing.assert_array_equal(variables[1].numpy(), [[0.25], [-0.25]])
 
 
-def test_in_a_graph_on_two_devices(two_devices):
+def test_weight_clipping_works_in_a_graph_on_two_devices(two_devices):
     with two_devices.scope():
         variable = keras.Variable([3.0, -0.1])
     two_devices.run(tf.function(lambda: WeightClipping(1.0)([variable])))
@@ -31,6 +31,6 @@ def test_assign_each_pairs_variables():
 
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan")])
-def test_bad_limits(limit):
+def test_weight_clipping_refuses_bad_limits(limit):
     with pytest.raises(ValueError, match=r"limit must be above 0. Received: "):
         WeightClipping(limit)

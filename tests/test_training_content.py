@@ -32,7 +32,7 @@ def features(images, layer, rectified):
 @pytest.mark.parametrize(
     ("layer", "rectified", "of"), [(None, False, "inputs"), ("conv3_1", True, "reals"), ("conv2_2", False, "reals")]
 )
-def test_its_number(layer, rectified, of, distance):
+def test_content_equals_hand_computation(layer, rectified, of, distance):
     term = Content(tiny_vgg.tiny_vgg(), layer, rectified, distance, 12.75, of)
     value = term(Sight(reals=REALS, fakes=FAKES, inputs=PHOTOS))
     wanted = features({"inputs": PHOTOS, "reals": REALS}[of], layer or "conv4_2", rectified)
@@ -43,7 +43,7 @@ def test_its_number(layer, rectified, of, distance):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_its_gradient_reaches_the_generator_and_not_the_target(dtype):
+def test_content_gradient_reaches_the_generator_only(dtype):
     generator = tiny_networks.generator()
     term = Term(Content(tiny_vgg.tiny_vgg(), "conv2_1", dtype=dtype), "generator", 2.0)
     photos = tf.constant(PHOTOS[:, :4, :4])
@@ -57,7 +57,7 @@ def test_its_gradient_reaches_the_generator_and_not_the_target(dtype):
     assert float(other) != float(value)
 
 
-def test_two_devices_are_one(two_devices):
+def test_content_on_two_devices_equals_one(two_devices):
     def near_the_reals():
         return [Term(Content(tiny_vgg.tiny_vgg(), "conv2_1", of="reals"), "generator", 0.1)]
 
@@ -84,14 +84,14 @@ def test_two_devices_are_one(two_devices):
         ({"of": "fakes"}, "of must be one of inputs, reals. Received: 'fakes'"),
     ],
 )
-def test_bad_arguments(options, message):
+def test_content_refuses_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         Content(tiny_vgg.tiny_vgg(), **options)
 
 
 @tiny_vgg.installed
 @pytest.mark.slow
-def test_the_network_of_edges_tells_a_moved_face_from_another_colour():
+def test_content_of_hed_vgg16_separates_moved_from_recoloured_faces():
     from tfanime.drawn.avatars import draw
     from tfanime.models.vgg import open_vgg
 

@@ -28,7 +28,7 @@ def test_shrunk_pictures_are_means():
 
 
 @pytest.mark.parametrize("values", [(0.07, 1.08, 1.05, -0.06), (-0.1, 0.9, 0.92, 0.1), (0, 1, 1, 0)])
-def test_jitter_is_tensorflows(values):
+def test_jitter_equals_tensorflow(values):
     brightness, contrast, saturation, hue = values
     x = tf.image.adjust_brightness(tf.image.convert_image_dtype(LARGE[0], tf.float32), brightness)
     x = tf.clip_by_value(tf.image.adjust_contrast(x, contrast), 0, 1)
@@ -37,7 +37,7 @@ def test_jitter_is_tensorflows(values):
     assert difference.max() <= 1
 
 
-def test_worn_pictures_have_lost_something_but_not_much():
+def test_worn_pictures_are_degraded_slightly():
     image = tiny_pictures.pictures(1, 48, 48)[0] // 3 + 80
     errors = []
     for row in range(40):
@@ -50,7 +50,7 @@ def test_worn_pictures_have_lost_something_but_not_much():
     assert abs(np.mean([worn(flat, random_of(0, 0, row)).mean() for row in range(20)]) - 128) < 1
 
 
-def test_residuals_are_noise_without_lines():
+def test_residuals_have_no_lines():
     image = np.full((32, 32, 3), 200, np.uint8)
     image[:, 16:] = 20  # a line
     assert np.abs(residual_of(image)).max() < 1
@@ -78,7 +78,7 @@ def test_pairs_are_a_function_of_seed_step_and_place(kind, jitter):
 
 
 @pytest.mark.parametrize("name", JITTERS)
-def test_each_jitter_is_of_its_kind(name):
+def test_jitters_change_as_named(name):
     _, made = Degradation("clean", 2, jitter=(name,))(LARGE, 0, 0)
     before, after = (np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2HSV) for image in each]) for each in (LARGE, made))
     change = {
@@ -109,7 +109,7 @@ def test_crops_are_parts_of_the_pair():
     np.testing.assert_array_equal(small, [shrunk(part, 2) for part in large])
 
 
-def test_artefacts():
+def test_artefacts_are_of_the_generator():
     drawn = tiny_pictures.pictures(3, 24, 24, seed=9)
     drawn[0] = 0
     noise = np.random.default_rng(0).normal(0, 8, drawn.shape)

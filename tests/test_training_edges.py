@@ -23,7 +23,7 @@ def reference(image):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_edges_alone_are_smoothed(seed):
+def test_smooth_edges_changes_edges_only(seed):
     image = np.asarray(draw(seed, size=32))
     found, expected = smooth_edges(image), reference(image)
     assert np.abs(found - expected).max() <= 1.5  # OpenCV computes bytes with whole numbers
@@ -32,12 +32,12 @@ def test_edges_alone_are_smoothed(seed):
     assert found.dtype == np.uint8 and found.shape == image.shape
 
 
-def test_a_picture_without_edges_stays():
+def test_smooth_edges_keeps_a_picture_without_edges():
     smooth = np.tile(np.linspace(0, 255, 64).astype(np.uint8)[:, None, None], (1, 64, 3))
     np.testing.assert_array_equal(smooth_edges(smooth), smooth)
 
 
-def test_they_are_made_once(shards, monkeypatch):
+def test_smoothed_is_cached(shards, monkeypatch):
     faces = data.load(shards, 16, progress=False)
     found = smoothed(faces, progress=False)
     assert (found.count, found.image_size, found.fingerprint) == (faces.count, 16, faces.fingerprint)

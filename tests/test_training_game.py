@@ -85,7 +85,7 @@ SLOW = {"lazy path lengths", "path lengths", "content", "lazy content"}  # tests
     "terms",
     [pytest.param(terms, id=name, marks=pytest.mark.slow if name in SLOW else ()) for name, terms in TERMS.items()],
 )
-def test_parts_and_devices_make_the_updates_of_one(terms, two_devices):
+def test_game_parts_and_devices_update_as_one(terms, two_devices):
     whole = trained(terms)
     assert_same(trained(terms, accumulate=2), whole)
     assert_same(trained(terms, two_devices), whole)
@@ -93,7 +93,7 @@ def test_parts_and_devices_make_the_updates_of_one(terms, two_devices):
 
 
 @pytest.mark.slow
-def test_a_lazy_dragan_of_parts_is_the_same_on_two_devices(two_devices):
+def test_lazy_dragan_with_parts_is_equal_on_two_devices(two_devices):
     terms = [Term(dragan, "discriminator", 10.0, every=2, measure=deviation)]
     one = trained(terms, accumulate=2, critic_steps=2)
     assert one[1]["penalty"][0] > 0 and one[1]["penalty"][1] == 0
@@ -101,7 +101,7 @@ def test_a_lazy_dragan_of_parts_is_the_same_on_two_devices(two_devices):
 
 
 @pytest.mark.parametrize("name", [name for name in TERMS if name != "signs"])
-def test_terms_of_the_generator_move_it(name):
+def test_generator_terms_update_the_generator(name):
     one_step = images()[:1]
     plain, gan = tiny_networks.gan(seed=5), tiny_networks.gan(seed=5, terms=TERMS[name])
     train(plain, one_step)
@@ -114,7 +114,7 @@ def test_terms_of_the_generator_move_it(name):
         np.testing.assert_array_equal(weight.numpy(), other.numpy())
 
 
-def test_a_lazy_term_of_the_generator_is_a_plain_transcription():
+def test_lazy_generator_term_equals_a_plain_transcription():
     gan, logs = trained(TERMS["lazy path lengths"])
     generator, discriminator = tiny_networks.generator(), tiny_networks.discriminator()
     loss, mean, found = LOSSES["non_saturating"], 0.0, []
@@ -148,7 +148,7 @@ def descend(network, gradients):
         weight.assign(weight - RATE * gradient)
 
 
-def test_a_state_is_written_where_its_term_runs_and_at_each_critic_step():
+def test_term_state_is_written_when_the_term_runs():
     gan, _ = trained([Term(signs, "discriminator", every=2, state={"share": 0.0, "runs": 4.0})], critic_steps=2)
     state = gan.state_of(gan.terms[0])
     assert state["runs"].numpy() == 4 + 2 * 2  # steps 0 and 2 of three, two critic steps each
@@ -158,7 +158,7 @@ def test_a_state_is_written_where_its_term_runs_and_at_each_critic_step():
     assert (state["runs"].numpy(), state["share"].numpy()) == (8, before)
 
 
-def test_states_are_in_the_checkpoint_and_a_resumed_game_goes_on(tmp_path):
+def test_term_states_are_restored_from_checkpoints(tmp_path):
     terms = TERMS["lazy path lengths"] + TERMS["signs"]
     whole = tiny_networks.gan(seed=5, terms=terms)
     train(whole, images())
@@ -176,7 +176,7 @@ def test_states_are_in_the_checkpoint_and_a_resumed_game_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_compile_begins_new_states():
+def test_compile_again_resets_term_states():
     gan = tiny_networks.gan(seed=5, terms=TERMS["path lengths"])
     train(gan, images()[:1])
     weights = len(gan.weights)
@@ -187,7 +187,7 @@ def test_another_compile_begins_new_states():
 
 
 @pytest.mark.parametrize("loss", ["relativistic", pytest.param("relativistic_average", marks=pytest.mark.slow)])
-def test_a_paired_loss_is_a_plain_transcription(loss, two_devices):
+def test_paired_loss_equals_a_plain_transcription(loss, two_devices):
     gan, logs = trained([], loss=loss)
     generator, discriminator, sides = tiny_networks.generator(), tiny_networks.discriminator(), LOSSES[loss]
     for step, pictures in enumerate(images()[:, :, 0]):
@@ -206,7 +206,7 @@ def test_a_paired_loss_is_a_plain_transcription(loss, two_devices):
         assert_same(trained([], accumulate=2, loss=loss), (gan, logs))
 
 
-def test_only_a_paired_loss_pays_for_another_look_at_the_reals():
+def test_only_paired_losses_pass_reals_twice():
     judged = []
 
     class Counter(keras.layers.Layer):
@@ -224,7 +224,7 @@ def test_only_a_paired_loss_pays_for_another_look_at_the_reals():
         assert len(judged) == passes
 
 
-def test_bad_rules():
+def test_set_players_refuses_bad_options():
     state = {"mean": 0.0}
     with pytest.raises(ValueError, match=r"terms with a state must have functions of different names. .*path_lengths"):
         tiny_networks.gan(terms=[Term(path_lengths, "generator", state=state)] * 2)
@@ -237,7 +237,7 @@ def test_bad_rules():
         tiny_networks.gan().evaluate(tf.data.Dataset.from_tensors(images()[0]), verbose=0)
 
 
-def test_a_term_sees_what_its_game_has():
+def test_sight_has_the_inputs_of_its_game():
     seen = {}
 
     def look(sight):

@@ -78,7 +78,7 @@ def transcription(images, loss, seed, gamma=0.0, every=1, limit=None):
         (3, "wasserstein", {"limit": 0.2}),
     ],
 )
-def test_steps_are_those_of_a_plain_transcription(critic_steps, loss, rules):
+def test_gan_steps_equal_a_plain_transcription(critic_steps, loss, rules):
     images = tiny_networks.pictures(3, 5, critic_steps)
     gan = tiny_networks.gan(
         loss=loss,
@@ -104,7 +104,7 @@ def test_steps_are_those_of_a_plain_transcription(critic_steps, loss, rules):
         assert largest == np.float32(rules["limit"])
 
 
-def test_each_critic_step_sees_pictures_of_its_own():
+def test_critic_steps_use_fresh_pictures():
     images = tiny_networks.pictures(1, 4, 3)
     results = []
     for variant in (images, images[:, :, [0, 2, 1]]):  # another order of critic steps is another training
@@ -114,9 +114,11 @@ def test_each_critic_step_sees_pictures_of_its_own():
     assert np.abs(results[0] - results[1]).max() > 1e-5
 
 
-def test_a_lazy_penalty_runs_at_its_steps_and_weighs_more_there():
+def test_lazy_penalty_runs_at_its_steps_with_more_weight():
     def distance(sight):
-        assert sight.reals.shape == sight.fakes.shape == (4, SIZE, SIZE, 3) and sight.judge(sight.reals).shape == (4,)
+        assert sight.reals.shape == sight.fakes.shape == (4, SIZE, SIZE, 3) and sight.logits_of(sight.reals).shape == (
+            4,
+        )
         return tf.reduce_mean(sight.reals)
 
     images = np.ones((5, 4, SIZE, SIZE, 3), np.float32) * np.float32([1, 2, 3, 4, 5]).reshape(5, 1, 1, 1, 1)
@@ -129,14 +131,14 @@ def test_a_lazy_penalty_runs_at_its_steps_and_weighs_more_there():
     np.testing.assert_allclose(logs["penalty"], [0.5 + 3, 1, 1.5, 2 + 12, 2.5], rtol=1e-6)
 
 
-def test_terms_may_be_any_iterable():
+def test_compile_takes_terms_as_any_iterable():
     terms = [Term(r1, "discriminator", 0.5), Term(r1, "discriminator", 1.0, every=3)]
     assert tiny_networks.gan(terms=iter(terms)).terms == tuple(terms)
     with pytest.raises(ValueError, match=r"terms must be Term\(function, player, weight, every\). Received: 'r1'"):
         tiny_networks.gan(terms=iter(["r1"]))
 
 
-def test_logs():
+def test_train_step_logs_scalars_by_name():
     images = tiny_networks.pictures(1, 4)
     gan = tiny_networks.gan(rate=0.0)  # nothing moves, so that the logits can be made again
     logs = train(gan, images)
@@ -155,7 +157,7 @@ def test_logs():
         (10_000, 400, 0.5 ** (4 / 400)),  # 5 % of 40,004 are more than the half-life
     ],
 )
-def test_the_average_forgets_by_images(steps_before, half_life, expected):
+def test_average_has_its_half_life_in_images(steps_before, half_life, expected):
     gan = tiny_networks.gan(ema_half_life=half_life, norm=True)
     gan.generator_optimizer.iterations.assign(steps_before)
     before = [weight.numpy() for weight in gan.ema_generator.weights]
@@ -166,7 +168,7 @@ def test_the_average_forgets_by_images(steps_before, half_life, expected):
         assert np.abs(new.numpy() - old).max() > 1e-4
 
 
-def test_the_average_draws_in_inference_mode():
+def test_average_draws_in_inference_mode():
     gan = tiny_networks.gan(norm=True)
     train(gan, tiny_networks.pictures(3, 4))
     latents = gan.latents.from_seeds(range(5))
@@ -176,7 +178,7 @@ def test_the_average_draws_in_inference_mode():
     assert not gan.ema_generator.trainable_weights
 
 
-def test_a_counter_is_copied_instead_of_averaged():
+def test_average_copies_counters():
     class Counter(keras.layers.Layer):
         def build(self, shape):
             self.calls = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False)
@@ -204,7 +206,7 @@ def test_a_counter_is_copied_instead_of_averaged():
     ],
     ids=["penalty and clipping", "batch norm", "spectral norm and clipped gradients"],
 )
-def test_two_devices_are_one(rules, two_devices):
+def test_gan_on_two_devices_equals_one(rules, two_devices):
     images = tiny_networks.pictures(3, 8, 2)
     one = tiny_networks.gan(seed=5, ema_half_life=50, **rules)
     one.generator_optimizer.iterations.assign(1000)
@@ -228,7 +230,7 @@ def test_two_devices_are_one(rules, two_devices):
         np.testing.assert_allclose(logs_of_two[name], values, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_several_devices_need_batches_of_one_size(two_devices):
+def test_batches_of_unknown_size_are_refused_on_several_devices(two_devices):
     with two_devices.scope():
         gan = tiny_networks.gan()
     with pytest.raises(ValueError, match=r"batches must have one known size .*drop_remainder=True"):
@@ -236,7 +238,7 @@ def test_several_devices_need_batches_of_one_size(two_devices):
 
 
 @pytest.mark.parametrize("remainder", [False, True])
-def test_a_users_own_networks_on_plain_data(remainder):
+def test_gan_trains_user_networks_on_plain_data(remainder):
     generator = keras.Sequential(
         [keras.layers.Input((6,)), keras.layers.Dense(12, "tanh"), keras.layers.Reshape((2, 2, 3))]
     )
@@ -255,7 +257,7 @@ def test_a_users_own_networks_on_plain_data(remainder):
     assert np.isfinite(state(gan)[0]).all()
 
 
-def test_weights_that_the_loss_does_not_reach_stay():
+def test_weights_without_a_gradient_stay():
     class WithSpare(keras.layers.Layer):
         def build(self, shape):
             self.spare = self.add_weight(shape=(2,), initializer="ones")
@@ -273,14 +275,14 @@ def test_weights_that_the_loss_does_not_reach_stay():
     np.testing.assert_array_equal(spare.numpy(), [1, 1])
 
 
-def test_the_average_starts_as_the_generator():
+def test_average_starts_as_the_generator():
     gan = tiny_networks.gan()
     for weight, mean in zip(gan.generator.weights, gan.ema_generator.weights, strict=True):
         np.testing.assert_array_equal(weight.numpy(), mean.numpy())
         assert weight is not mean
 
 
-def test_bad_arguments():
+def test_gan_refuses_bad_arguments():
     networks = tiny_networks.generator(), tiny_networks.discriminator()
     with pytest.raises(ValueError, match=r"ema_half_life must be above 0 images. Received: 0"):
         GAN(*networks, ema_half_life=0)

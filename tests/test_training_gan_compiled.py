@@ -41,7 +41,7 @@ def one_device():
     ],
     ids=["batch norm, parts, clipped gradients", "spectral norm, lazy R1, clipped weights"],
 )
-def test_xla_computes_the_same(game, one_device):
+def test_jit_compile_computes_the_same(game, one_device):
     images = tiny_networks.pictures(3, 4, 2)
     plain, logs = train(images, False, one_device, latents=Waves(LATENTS), **game)
     compiled, compiled_logs = train(images, True, one_device, latents=Waves(LATENTS), **game)
@@ -52,7 +52,7 @@ def test_xla_computes_the_same(game, one_device):
         np.testing.assert_allclose(compiled_logs[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
-def test_the_step_is_really_compiled_and_draws_other_numbers(one_device):
+def test_jit_compile_compiles_the_step_with_other_random_numbers(one_device):
     images = tiny_networks.pictures(1, 64)
     first, second = (train(images, jit_compile, one_device, rate=0.0)[1] for jit_compile in (False, True))
     np.testing.assert_allclose(second["real_logits"], first["real_logits"], rtol=1e-4)
@@ -61,7 +61,7 @@ def test_the_step_is_really_compiled_and_draws_other_numbers(one_device):
     assert 1e-4 < difference < 0.3
 
 
-def test_where_it_cannot_be(two_devices):
+def test_jit_compile_is_refused_where_impossible(two_devices):
     with two_devices.scope(), pytest.raises(ValueError, match=r"jit_compile must be False on several .* True on 2$"):
         tiny_networks.gan(rules={"jit_compile": True})
     with (

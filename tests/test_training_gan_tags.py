@@ -30,7 +30,7 @@ def summed_tag_loss(tags, logits):
     return losses.sum(axis=1).mean()
 
 
-def test_losses_are_what_they_say():
+def test_tag_losses_are_logged_by_name():
     images, tags = tiny_networks.pictures(1, 6), tiny_networks.real_tags(1, 6)
     gan = tiny_networks.gan(
         rate=0.0, vocabulary=VOCABULARY, seed=3, rules={"adversarial_weight": 5.0, "tag_weight": 0.5}
@@ -62,7 +62,7 @@ def test_losses_are_what_they_say():
     assert 0 < float(of_real) < 1 and 0 < float(of_fake) < 1
 
 
-def test_updates_are_those_of_a_plain_transcription():
+def test_tag_updates_equal_a_plain_transcription():
     images, tags = tiny_networks.pictures(3, 4, 2), tiny_networks.real_tags(3, 4, 2)
     gan = tiny_networks.gan(vocabulary=VOCABULARY, seed=7, rules={"adversarial_weight": 2.0})
     generator, discriminator = tiny_networks.generator(tags=5), tiny_networks.discriminator(tags=5)
@@ -98,7 +98,7 @@ def test_updates_are_those_of_a_plain_transcription():
 
 
 @pytest.mark.parametrize("exclusive", ["sigmoid", pytest.param("softmax", marks=pytest.mark.slow)])
-def test_two_devices_are_one(exclusive, two_devices):
+def test_gan_with_tags_on_two_devices_equals_one(exclusive, two_devices):
     images, tags = tiny_networks.pictures(2, 8, 2), tiny_networks.real_tags(2, 8, 2)
     options = {"vocabulary": VOCABULARY, "seed": 5, "rules": {"exclusive_tags": exclusive}}
     one = tiny_networks.gan(**options)
@@ -112,7 +112,7 @@ def test_two_devices_are_one(exclusive, two_devices):
         np.testing.assert_allclose(logs_of_two[name], logs[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_a_seed_names_latents_and_tags():
+def test_inputs_from_seeds_gives_latents_and_tags():
     gan = tiny_networks.gan(vocabulary=VOCABULARY)
     latents, tags = gan.inputs_from_seeds([4, 9])
     np.testing.assert_array_equal(latents, gan.latents.from_seeds([4, 9]))
@@ -131,7 +131,7 @@ def test_pictures_without_tags_are_refused():
         tiny_networks.gan(vocabulary=VOCABULARY, rules={"exclusive_tags": "hard"})
 
 
-def test_spectral_norm_moves_once_a_critic_update():
+def test_spectral_norm_is_updated_once_for_each_critic_step():
     images = tiny_networks.pictures(1, 4, 3)
     gan = tiny_networks.gan(spectral=True, rate=0.0)
     (layer,) = spectral_layers(gan.discriminator)
@@ -148,7 +148,7 @@ def test_spectral_norm_moves_once_a_critic_update():
     np.testing.assert_allclose(layer.u.numpy(), u, rtol=1e-5, atol=1e-6)
 
 
-def test_gradients_are_clipped_to_their_common_norm():
+def test_gradient_clip_uses_the_global_norm():
     images = tiny_networks.pictures(1, 4)
 
     def moved(clip):
@@ -170,7 +170,7 @@ def test_gradients_are_clipped_to_their_common_norm():
         tiny_networks.gan(rules={"gradient_clip": 0})
 
 
-def test_a_spectral_generator_averages_to_one_whose_vectors_have_length_one():
+def test_average_of_a_spectral_generator_has_unit_vectors():
     from tfanime.models.spectral import SpectralNormalization
 
     inputs = keras.layers.Input((LATENTS,))

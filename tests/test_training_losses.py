@@ -14,7 +14,7 @@ def sigmoid(value):
     return 1 / (1 + exp(-value))
 
 
-def test_non_saturating():
+def test_non_saturating_equals_hand_computation():
     loss = LOSSES["non_saturating"]
     real = -(log(sigmoid(2)) + log(sigmoid(-1)) + log(sigmoid(0.5))) / 3
     fake = -(log(1 - sigmoid(-3)) + log(1 - sigmoid(1)) + log(1 - sigmoid(0))) / 3
@@ -27,13 +27,13 @@ def test_non_saturating():
     np.testing.assert_allclose(loss.generator(tf.zeros(4)), 0.6931472, rtol=1e-6)
 
 
-def test_wasserstein():
+def test_wasserstein_equals_hand_computation():
     loss = LOSSES["wasserstein"]
     np.testing.assert_allclose(loss.discriminator(REAL, FAKE), (-3 + 1 + 0) / 3 - (2 - 1 + 0.5) / 3, rtol=1e-6)
     np.testing.assert_allclose(loss.generator(FAKE), 2 / 3, rtol=1e-6)
 
 
-def test_hinge():
+def test_hinge_equals_hand_computation():
     loss = LOSSES["hinge"]
     # real: 2 is beyond the margin, 1 - -1 = 2, 1 - 0.5; fake: -3 is beyond the margin, 1 + 1 = 2, 1 + 0 = 1
     np.testing.assert_allclose(loss.discriminator(REAL, FAKE), (0 + 2 + 0.5) / 3 + (0 + 2 + 1) / 3, rtol=1e-6)
@@ -42,7 +42,7 @@ def test_hinge():
     assert float(loss.discriminator(tf.zeros(4), tf.zeros(4))) == 2
 
 
-def test_least_squares():
+def test_least_squares_equals_hand_computation():
     loss = LOSSES["least_squares"]
     # real: (1 + 4 + 0.25) / 3 / 2 from label 1, fake: (9 + 1 + 0) / 3 / 2 from label 0
     np.testing.assert_allclose(loss.discriminator(REAL, FAKE), 5.25 / 6 + 10 / 6, rtol=1e-6)
@@ -51,7 +51,7 @@ def test_least_squares():
     assert float(loss.generator(tf.ones(4))) == 0
 
 
-def test_relativistic():
+def test_relativistic_equals_hand_computation():
     loss = LOSSES["relativistic"]
     # D(x) - D(G(z)) is 2 + 3, -1 - 1, 0.5 - 0
     of_discriminator = -(log(sigmoid(5)) + log(sigmoid(-2)) + log(sigmoid(0.5))) / 3
@@ -61,7 +61,7 @@ def test_relativistic():
     np.testing.assert_allclose(loss.generator(tf.ones(4), tf.ones(4)), log(2), rtol=1e-6)
 
 
-def test_relativistic_average():
+def test_relativistic_average_equals_hand_computation():
     loss = LOSSES["relativistic_average"]
     # The mean of the reals is 0.5, of the fakes -2/3.
     real = [log(sigmoid(each + 2 / 3)) for each in (2, -1, 0.5)]
@@ -111,7 +111,7 @@ def slopes(function, values, width=1e-6):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_values_and_gradients_are_those_of_a_plain_transcription(name):
+def test_losses_and_gradients_equal_a_plain_transcription(name):
     loss, (discriminator, generator) = LOSSES[name], PLAIN[name]
     random = np.random.default_rng(0)
     # Two means are over batches of their own, a pair needs two of one size.
@@ -131,7 +131,7 @@ def test_values_and_gradients_are_those_of_a_plain_transcription(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_each_side_pulls_its_way(name):
+def test_losses_move_each_players_logits_in_its_direction(name):
     # Logits inside the hinge's margin and between the labels of least squares: there no side is content.
     loss = LOSSES[name]
     real, fake = tf.constant([0.5, 0.1, 0.9]), tf.constant([0.1, 0.9, 0.5])
@@ -144,7 +144,7 @@ def test_each_side_pulls_its_way(name):
     assert (tape.gradient(generator, fake).numpy() < 0).all()  # which the generator raises
 
 
-def test_the_hinge_leaves_alone_what_is_beyond_its_margin():
+def test_hinge_has_no_gradient_beyond_its_margin():
     real, fake = tf.constant([2.0, -2.0]), tf.constant([-2.0, 2.0])
     with tf.GradientTape() as tape:
         tape.watch([real, fake])
@@ -153,7 +153,7 @@ def test_the_hinge_leaves_alone_what_is_beyond_its_margin():
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_extreme_logits_stay_finite(name):
+def test_losses_of_extreme_logits_are_finite(name):
     loss = LOSSES[name]
     high, low = tf.constant([1e4, 1e4]), tf.constant([-1e4, -1e4])
     for real, fake in ((high, low), (low, high)):

@@ -20,7 +20,7 @@ def test_exponential_decay_leaves_a_tenth():
     assert rates("exponential", 0.5) == pytest.approx([0.5, 0.5, 0.5, 0.5 * 0.1**0.5, 0.05, 0.05])
 
 
-def test_no_decay_is_a_number_and_others_are_refused():
+def test_schedule_without_decay_is_a_number():
     assert schedule(0.5, "none", 0.0, 10) == 0.5
     with pytest.raises(ValueError, match=r"one of none, linear, exponential. Received: 'cosine'"):
         schedule(0.5, "cosine", 0.0, 10)
@@ -44,7 +44,7 @@ def updates(name, gradients, beta_1, beta_2):
     return places
 
 
-def test_a_rate_of_two_phases():
+def test_after_switches_the_rate():
     rate = After(0.3, 0.1, 5)
     assert [float(rate(step)) for step in (0, 4, 5, 9)] == pytest.approx([0.3, 0.3, 0.1, 0.1])
     falling = After(0.3, Falling(0.1, "linear", 0, 10), 5)
@@ -53,7 +53,7 @@ def test_a_rate_of_two_phases():
     assert [float(again(step)) for step in (4, 5)] == pytest.approx([0.3, 0.1])
 
 
-def test_a_weight_that_rises():
+def test_rising_increases_the_weight():
     weight = Rising(0.8, 10, 4)
     assert [float(weight(step)) for step in (0, 10, 11, 14, 99)] == pytest.approx([0.0, 0.0, 0.2, 0.8, 0.8])
 

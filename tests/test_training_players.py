@@ -15,7 +15,7 @@ def seeing(shape):
     return keras.Model(inputs, layers.Reshape(())(layers.Dense(1)(x)))
 
 
-def test_players_that_fit():
+def test_require_players_accepts_fitting_networks():
     require_players(tiny_networks.generator(), tiny_networks.discriminator())
     require_players(tiny_networks.generator(tags=5), tiny_networks.discriminator(tags=5), None, VOCABULARY)
     require_players(tiny_networks.generator(), seeing((None, None, 3)))
@@ -37,20 +37,20 @@ def test_players_that_fit():
         (4, VOCABULARY, r"a logit for each of the 5 tags of vocabulary 'tiny'. Received: tag logits \(None, 4\)"),
     ],
 )
-def test_other_logits_are_refused(tags, vocabulary, message):
+def test_require_players_refuses_other_logits(tags, vocabulary, message):
     generator = tiny_networks.generator(tags=len(vocabulary or ()))
     with pytest.raises(ValueError, match=f"discriminator must give {message}"):
         GAN(generator, tiny_networks.discriminator(tags=tags), vocabulary=vocabulary)
 
 
 @pytest.mark.parametrize("shape", [(SIZE, SIZE + 1, 3), (SIZE, SIZE, 1), (48,), (None, None, 1)])
-def test_other_pictures_are_refused(shape):
+def test_require_players_refuses_other_pictures(shape):
     message = r"discriminator must take the generator's pictures, \[\(None, 4, 4, 3\)\]. Received: one of inputs"
     with pytest.raises(ValueError, match=message):
         GAN(tiny_networks.generator(), seeing(shape))
 
 
-def test_networks_must_be_built():
+def test_require_players_refuses_unbuilt_networks():
     unbuilt = keras.Sequential([layers.Dense(1)])
     for name, networks in (
         ("generator", (unbuilt, tiny_networks.discriminator())),

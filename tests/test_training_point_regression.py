@@ -32,7 +32,7 @@ def centres(images):
 
 
 @pytest.mark.parametrize("mirror", [0.0, 1.0])
-def test_points_move_with_their_pictures(mirror):
+def test_varied_points_move_with_their_pictures(mirror):
     images, points = moved(tf.constant(dots()), tf.constant(POINTS), seed=3, step=5, mirror=mirror)
     chins = points.numpy()[:, NAMES.index("chin")]
     np.testing.assert_allclose(centres(images.numpy()), chins, atol=0.004)
@@ -42,7 +42,7 @@ def test_points_move_with_their_pictures(mirror):
     assert np.array_equal(points, again) and not np.allclose(points, others)
 
 
-def test_a_face_that_stays_and_a_mirrored_one():
+def test_varied_mirrors_points_and_sides():
     images = tf.random.stateless_uniform((6, 16, 16, 3), (1, 2))
     still = {"turn": 0.0, "scales": (1.0, 1.0), "shift": 0.0}
     seen, points = moved(images, tf.constant(POINTS), 1, 0, **still, mirror=0.0)
@@ -53,7 +53,7 @@ def test_a_face_that_stays_and_a_mirrored_one():
     np.testing.assert_allclose(points, (POINTS * [-1, 1] + [1, 0])[:, list(MIRRORED)], atol=1e-6)
 
 
-def test_repainted_pictures():
+def test_repainted_pictures_keep_their_points():
     images = tf.random.stateless_uniform((40, 16, 16, 3), (1, 2), -1, 1)
     found = repainted(images, 1, 2).numpy()
     assert found.shape == images.shape and np.abs(found).max() <= 1
@@ -62,7 +62,7 @@ def test_repainted_pictures():
     assert 0 < sum(count <= 8 for count in colours) < 30
 
 
-def test_a_step_and_learning():
+def test_point_regression_step_and_fit_learn():
     model = PointRegression(landmark_network(image_size=16, channels=(4, 4), hidden=8))
     model.compile(keras.optimizers.Adam(0.01))
     images = tf.random.stateless_uniform((6, 16, 16, 3), (1, 2), -1, 1)

@@ -24,7 +24,7 @@ def game(mixing=0.9, **options):
     return tiny_stylegan2.gan(terms, draw_images=StyleMixing(mixing), **options)
 
 
-def test_path_lengths_are_those_of_a_plain_transcription():
+def test_path_length_equals_a_plain_transcription():
     gan = game(mixing=0.0)
     inputs = gan.draw_inputs(BATCH, 3)
     draw = gan.draws(BATCH, 3, player="generator")
@@ -51,7 +51,7 @@ def test_path_lengths_are_those_of_a_plain_transcription():
     assert float(state["mean"]) == pytest.approx(0.7 + 0.01 * (np.mean(lengths) - 0.7), rel=1e-3)
 
 
-def test_path_lengths_move_mapping_and_synthesis():
+def test_path_length_has_gradients_at_mapping_and_synthesis():
     gan = tiny_stylegan2.gan()
     sight = Sight(generator=gan.generator, inputs=gan.draw_inputs(4, 0), draw=gan.draws(4, 0), state={"mean": 0.0})
     with tf.GradientTape() as tape:
@@ -66,7 +66,7 @@ def test_path_lengths_move_mapping_and_synthesis():
     assert all(path.endswith("bias") and "to_rgb" in path and "affine" not in path for path in still), still
 
 
-def test_styles_change_at_one_layer_of_the_whole_batch():
+def test_style_mixing_changes_at_one_layer_of_the_batch():
     network = tiny_stylegan2.generator()
     gan = tiny_stylegan2.gan()
     places = []
@@ -86,7 +86,7 @@ def test_styles_change_at_one_layer_of_the_whole_batch():
     assert 18 < places.count(6) < 42 and set(places) == {1, 2, 3, 4, 5, 6}
 
 
-def test_a_mixed_pass_counts_once_in_the_average():
+def test_style_mixing_counts_once_in_the_average():
     network, gan = tiny_stylegan2.generator(), tiny_stylegan2.gan()
     inputs = gan.draw_inputs(4, 0)
     w = network.get_layer("mapping")(inputs[:3], training=False)
@@ -102,7 +102,7 @@ def test_a_mixed_pass_counts_once_in_the_average():
 
 
 @pytest.mark.slow
-def test_devices_make_the_updates_of_one(two_devices):
+def test_styles_on_devices_update_as_one(two_devices):
     one = game()
     logs = train(one)
     assert logs["generator_terms"][0] > 0 == logs["generator_terms"][1]

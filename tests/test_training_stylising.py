@@ -46,7 +46,7 @@ def test_a_step_is_an_update_of_each_player(loss):
 
     class Seen:
         inputs, targets, shared = photos, smooth, {}
-        judge = staticmethod(critic)
+        logits_of = staticmethod(critic)
 
     Seen.reals = reals
     with tf.GradientTape() as tape:

@@ -33,7 +33,7 @@ def step(model, images=IMAGES, tags=TAGS):
     return {name: float(value) for name, value in model.train_step((tf.constant(images), tf.constant(tags))).items()}
 
 
-def test_one_step_by_hand():
+def test_tag_classifier_step_equals_hand_computation():
     model = classifier()
     logs = step(model)
     # zero logits: log 2 for each of the two faces with a known colour, and for each of the two known hats
@@ -51,7 +51,7 @@ def test_one_step_by_hand():
     assert model.step == 1 and model.optimizers == (model.tag_optimizer,)
 
 
-def test_balance_takes_what_frequency_alone_explains():
+def test_balance_removes_the_effect_of_frequencies():
     red = np.log(0.75)
     np.testing.assert_allclose(log_frequencies(FREQUENT), [red, np.log(0.25), 0])
     loss = step(classifier(FREQUENT, 1.0))["loss"]
@@ -60,7 +60,7 @@ def test_balance_takes_what_frequency_alone_explains():
     assert step(classifier(FREQUENT, 0.0))["loss"] == pytest.approx(np.log(2), rel=1e-6)
 
 
-def test_a_balanced_classifier_prefers_no_tag_where_faces_say_nothing():
+def test_balance_makes_uninformative_faces_neutral():
     images, tags = np.zeros((8, 2, 2, 3), np.float32), np.tile(np.float32([-1, 1, 0]), (8, 1))
     tags[:6, :2] = 1, -1  # three reds to one green
     for balance, difference in ((0.0, np.log(3)), (0.5, np.log(3) / 2), (1.0, 0.0)):
@@ -71,13 +71,13 @@ def test_a_balanced_classifier_prefers_no_tag_where_faces_say_nothing():
         assert logits[0] - logits[1] == pytest.approx(difference, abs=1e-3)
 
 
-def test_a_tag_that_no_face_has_is_ten_times_rarer_than_the_rarest():
+def test_log_frequencies_of_unseen_tags_are_a_tenth_of_the_rarest():
     rare = TagVocabulary("small", VOCABULARY.groups, priors={"red": 1.0, "green": 0.0})
     np.testing.assert_allclose(log_frequencies(rare), [np.log(10 / 11), np.log(1 / 11), 0])
     assert not log_frequencies(VOCABULARY).any()
 
 
-def test_fit_learns_and_a_call_is_of_inference():
+def test_tag_classifier_fit_learns_and_call_is_inference():
     model = TagClassifier(
         keras.Model(
             images := layers.Input((2, 2, 3)),
@@ -92,7 +92,7 @@ def test_fit_learns_and_a_call_is_of_inference():
     np.testing.assert_allclose(model(IMAGES[:1])[1], model(IMAGES)[1][:1], rtol=1e-5)
 
 
-def test_two_devices_are_one(two_devices):
+def test_tag_classifier_on_two_devices_equals_one(two_devices):
     random = np.random.default_rng(1)
     images = random.uniform(-1, 1, (3, 8, 8, 8, 3)).astype(np.float32)
     tags = random.integers(-1, 2, (3, 8, 3)).astype(np.float32)
@@ -117,7 +117,7 @@ def test_two_devices_are_one(two_devices):
         np.testing.assert_allclose(values, logs[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_bad_arguments_are_named():
+def test_tag_classifier_refuses_bad_arguments():
     with pytest.raises(ValueError, match=r"a logit for each of the 3 tags of vocabulary 'small'. Received: 2"):
         TagClassifier(network(2), VOCABULARY)
     with pytest.raises(ValueError, match=r"balance must be from 0 to 1. Received: 1.5"):

@@ -67,7 +67,7 @@ def faces(vocabulary, count, seed=0):
     return tags, random.normal(0, 3, tags.shape).astype(np.float32)
 
 
-def test_every_tag_for_itself():
+def test_tag_loss_sigmoid_equals_hand_computation():
     expected = -(log(sigmoid(2)) + log(1 - sigmoid(-1)) + log(1 - sigmoid(0.5)) + log(sigmoid(-3)) + log(sigmoid(-1)))
     np.testing.assert_allclose(losses([[1, -1, -1, 1, -1]]), [expected], rtol=1e-6)
     # A classifier that cannot tell pays log 2 a tag: a sum over tags, which is what the weight 34 balances.
@@ -75,7 +75,7 @@ def test_every_tag_for_itself():
     np.testing.assert_allclose(losses(tags, np.zeros(34), JIN34), [34 * log(2)] * 3, rtol=1e-6)
 
 
-def test_groups_as_one_choice():
+def test_tag_loss_softmax_equals_hand_computation():
     others = -log(sigmoid(-3)) - log(sigmoid(-1))
     total = exp(2) + exp(-1) + exp(0.5)
     value = losses([[1, -1, -1, 1, -1], [-1, -1, 1, 1, -1]], exclusive="softmax")
@@ -85,7 +85,7 @@ def test_groups_as_one_choice():
     np.testing.assert_allclose(value, [log(13) + log(10) + 11 * log(2)] * 3, rtol=1e-6)
 
 
-def test_what_is_not_known_counts_nothing():
+def test_tag_loss_ignores_unknown_tags():
     np.testing.assert_array_equal(losses([[0] * 5]), [0])
     np.testing.assert_array_equal(losses([[0] * 5], exclusive="softmax"), [0])
     for form in FORMS:
@@ -103,7 +103,7 @@ def test_what_is_not_known_counts_nothing():
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("vocabulary", [SMALL, JIN34], ids=["small", "jin34"])
-def test_values_and_gradients_are_those_of_a_plain_transcription(form, vocabulary):
+def test_tag_loss_and_gradients_equal_a_plain_transcription(form, vocabulary):
     tags, logits = faces(vocabulary, 40)
     values, gradients = plain(vocabulary, tags, logits, form)
     assert (gradients == 0).any() and (np.abs(gradients) > 0.1).any() and values[0] == 0
@@ -118,7 +118,7 @@ def test_values_and_gradients_are_those_of_a_plain_transcription(form, vocabular
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_low_precision_logits(form):
+def test_tag_loss_computes_in_float32(form):
     tags, logits = faces(JIN34, 20)
     rounded = tf.cast(logits, tf.bfloat16)
     value = tag_loss(JIN34, tags, rounded, exclusive=form)
@@ -132,7 +132,7 @@ def test_low_precision_logits(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_extreme_logits_stay_finite(form):
+def test_tag_loss_of_extreme_logits_is_finite(form):
     tags, logits = faces(JIN34, 20)
     logits = tf.constant(1e4 * np.sign(logits))
     with tf.GradientTape() as tape:
@@ -142,7 +142,7 @@ def test_extreme_logits_stay_finite(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_inside_a_graph_whose_batch_has_any_size(form):
+def test_tag_loss_takes_batches_of_any_size_in_a_graph(form):
     signature = [tf.TensorSpec([None, 5], tf.int8), tf.TensorSpec([None, 5])]
 
     @tf.function(input_signature=signature)
@@ -169,14 +169,14 @@ def test_inside_a_graph_whose_batch_has_any_size(form):
         ([[0, 0, 0, 0, 0]], 0),  # nothing is known: a number, because a log that is none stops the run
     ],
 )
-def test_accuracy(rows, share):
+def test_tag_accuracy_counts_known_tags(rows, share):
     rows = np.int8(rows)
     value = tag_accuracy(SMALL, rows, np.broadcast_to(LOGITS, rows.shape))
     assert value.shape == ()
     np.testing.assert_allclose(value, share, rtol=1e-6)
 
 
-def test_the_accuracy_of_two_devices_is_that_of_one(two_devices):
+def test_tag_accuracy_of_two_devices_equals_one(two_devices):
     tags, logits = faces(SMALL, 8)
     # The first device knows little, and is wrong; the second is right: a mean of shares would be another number.
     tags[:3], tags[3] = 0, [1, -1, -1, 1, -1]
@@ -197,13 +197,13 @@ def test_the_accuracy_of_two_devices_is_that_of_one(two_devices):
     np.testing.assert_allclose(two_devices.experimental_local_results(values), [expected] * 2, rtol=1e-6)
 
 
-def test_the_mean_over_one_device_is_the_value(two_devices):
+def test_mean_over_replicas_of_one_device_is_the_value(two_devices):
     assert float(mean_over_replicas(tf.constant(3.0))) == 3
     with two_devices.scope():  # before and after `run`
         assert float(mean_over_replicas(tf.constant(3.0))) == 3
 
 
-def test_bad_arguments():
+def test_tag_loss_refuses_bad_arguments():
     tags, logits = faces(SMALL, 4)
     with pytest.raises(ValueError, match=r"exclusive must be one of \('sigmoid', 'softmax'\). Received: 'hinge'"):
         tag_loss(SMALL, tags, logits, exclusive="hinge")

@@ -29,7 +29,7 @@ def draw(name, shape=()):
 
 
 def value_of(name, critic, reals, fakes, draw=draw):
-    value, state = PENALTIES[name](Sight(reals=reals, fakes=fakes, judge=critic, draw=draw), 0)
+    value, state = PENALTIES[name](Sight(reals=reals, fakes=fakes, logits_of=critic, draw=draw), 0)
     assert state == {}
     return value
 
@@ -59,7 +59,7 @@ def plain(name, slopes):
 @pytest.mark.parametrize("kind", [tf.float32, tf.float64])
 @pytest.mark.parametrize("scale", [0.1, 1.0])
 @pytest.mark.parametrize("name", PENALTIES)
-def test_a_linear_critic(name, scale, kind):
+def test_penalties_of_a_linear_critic_equal_hand_computation(name, scale, kind):
     # D(x) = <w, x> has the gradient w everywhere. A norm below 1 costs as one above does: the penalty is two-sided.
     weights = tf.constant(scale * WEIGHTS, kind)
     norm = np.linalg.norm(scale * WEIGHTS)
@@ -68,7 +68,7 @@ def test_a_linear_critic(name, scale, kind):
     np.testing.assert_allclose(value, norm**2 / 2 if name in ZERO_CENTRED else (norm - 1) ** 2, rtol=1e-5)
 
 
-def test_hand_computed_numbers():
+def test_penalties_equal_hand_computed_numbers():
     def linear(images):
         return tf.reduce_sum(0.5 * images, [1, 2, 3])
 
@@ -95,7 +95,7 @@ def test_hand_computed_numbers():
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_a_quadratic_critic(name):
+def test_penalties_of_a_quadratic_critic_equal_hand_computation(name):
     # D(x) = a |x|^2 / 2 + <w, x> has the gradient a x + w: another at each interpolate.
     def critic(images):
         return tf.reduce_sum(0.7 / 2 * images**2 + WEIGHTS * images, [1, 2, 3])
@@ -104,7 +104,7 @@ def test_a_quadratic_critic(name):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_the_gradient_by_the_weight_of_a_quadratic_critic(name):
+def test_penalty_gradient_by_a_weight_equals_hand_computation(name):
     # D(x) = a |x|^2 / 2 has the norm a |x|. R1: a E|x|^2; the others: E 2 (a |x| - 1) |x|.
     factor = tf.Variable(0.7, dtype=tf.float64)
     with tf.GradientTape() as tape:
@@ -137,7 +137,7 @@ def run_network(name):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_the_gradients_by_a_networks_weights_are_finite_differences(name):
+def test_penalty_gradients_equal_finite_differences(name):
     value, gradients = run_network(name)
     assert value == pytest.approx(plain_of_network(name, NETWORK), rel=1e-9)
     for key, gradient in gradients.items():
@@ -154,7 +154,7 @@ def test_the_gradients_by_a_networks_weights_are_finite_differences(name):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_values_and_gradients_are_pytorchs(name):
+def test_penalties_and_gradients_equal_pytorch(name):
     torch = pytest.importorskip("torch")
     network = {key: torch.tensor(values, requires_grad=True) for key, values in NETWORK.items()}
     real, fake = torch.tensor(IMAGES), torch.tensor(FAKES)
@@ -180,7 +180,7 @@ def test_values_and_gradients_are_pytorchs(name):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_a_flat_critic_has_a_finite_gradient(name):
+def test_penalties_of_a_flat_critic_have_finite_gradients(name):
     # The norm's slope is infinite at 0, where new critics may well be.
     factor = tf.Variable(0.0)
     with tf.GradientTape() as tape:
@@ -189,7 +189,7 @@ def test_a_flat_critic_has_a_finite_gradient(name):
     assert np.isfinite(tape.gradient(value, factor))
 
 
-def test_which_terms_look_at_fakes():
+def test_penalties_use_reals_or_fakes_as_published():
     def critic(images):
         return tf.reduce_sum(images**2, [1, 2, 3])
 
@@ -204,7 +204,7 @@ def test_which_terms_look_at_fakes():
         np.testing.assert_allclose(value, run(name, critic), rtol=1e-2)
 
 
-def test_dragan_without_its_measure_says_what_is_missing():
+def test_dragan_without_its_measure_is_an_error():
     with pytest.raises(ValueError, match=r"measure must be tfanime.training.terms.deviation for dragan"):
         dragan(Sight(reals=tf.constant(IMAGES)))
 
@@ -221,7 +221,7 @@ def on_two_devices(strategy, function, *arrays):
     return [value.numpy() for value in strategy.experimental_local_results(values)]
 
 
-def test_dragan_perturbs_by_the_deviation_of_all_devices_pictures(two_devices):
+def test_dragan_perturbs_by_the_deviation_over_all_devices(two_devices):
     # Each half is constant: a device that looked at its own pictures alone would find no deviation.
     images = np.float32([0.2, 0.2, 0.8, 0.8]).reshape(4, 1, 1, 1) * np.ones((4, 2, 2, 3), np.float32)
     alpha, noise = RANDOM.random(4).astype(np.float32), RANDOM.random(images.shape).astype(np.float32)
@@ -304,7 +304,7 @@ RULES = {
         for name, terms in RULES.items()
     ],
 )
-def test_two_devices_are_one(penalties, two_devices):
+def test_penalties_on_two_devices_equal_one(penalties, two_devices):
     # The second device's pictures vary more than the first's.
     images = tiny_networks.pictures(2, 8, 2) * np.linspace(0.1, 1, 8, dtype=np.float32).reshape(8, 1, 1, 1, 1)
     one = gan_of(penalties, rate=0.05)
@@ -319,7 +319,7 @@ def test_two_devices_are_one(penalties, two_devices):
 
 
 @pytest.mark.parametrize("name", ["gradient_penalty", "dragan"])
-def test_a_penalty_holds_the_slope_at_one(name):
+def test_gradient_penalty_keeps_the_slope_at_one(name):
     # Left to itself the critic's slope would grow with every step of the Wasserstein game.
     slopes = []
     for penalties in ([], [replace(PENALTIES[name], weight=10.0)]):
@@ -335,7 +335,7 @@ def test_a_penalty_holds_the_slope_at_one(name):
     assert slopes[0] > 2 and 0.7 < slopes[1] < 1.3
 
 
-def test_lecam_against_numbers_by_hand():
+def test_lecam_equals_hand_computed_numbers():
     logits = {"real_logits": tf.constant([2.0, -1.0, 0.5]), "fake_logits": tf.constant([-3.0, 1.0, 0.0])}
     value, state = lecam(Sight(**logits, state={"real": 0.5, "fake": -0.5}))
     # reals above a_fake by 2.5, -, 1; fakes below a_real by 3.5, -, 0.5
@@ -348,12 +348,12 @@ def test_lecam_against_numbers_by_hand():
     assert logs["penalty"][0] > 0 and means["real"].numpy() != 0 != means["fake"].numpy()
 
 
-def test_a_weight_may_follow_the_step():
+def test_term_weight_may_depend_on_the_step():
     term = Term(lambda sight: 2.0, "generator", lambda step: 0.5 * tf.cast(step, tf.float32), every=3)
     assert [float(term(Sight(), tf.constant(step, tf.int64))[0]) for step in (0, 3, 4, 6)] == [0, 9, 0, 18]
 
 
-def test_bad_terms():
+def test_term_refuses_bad_arguments():
     with pytest.raises(ValueError, match=r"every must be at least 1. Received: 0"):
         Term(r1, "discriminator", 10.0, every=0)
     with pytest.raises(ValueError, match=r"player must be one of generator, discriminator. Received: 10.0"):

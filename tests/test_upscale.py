@@ -42,7 +42,7 @@ def difference(first, second):
     return np.abs(np.asarray(first).astype(int) - second).max()
 
 
-def test_a_picture(folder, network, in_tmp, capsys):
+def test_upscale_enlarges_a_picture(folder, network, in_tmp, capsys):
     pixels = write(in_tmp / "a.png", 50, 70)
     assert upscale.main(["a.png", f"--with={folder}", "--out=b.png", "--tile=32"]) == 0
     assert capsys.readouterr().out == "wrote b.png\n"
@@ -53,7 +53,7 @@ def test_a_picture(folder, network, in_tmp, capsys):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16", "1 x N"])
-def test_pictures_of_all_kinds(folder, in_tmp, mode, capsys):
+def test_upscale_takes_pictures_of_all_kinds(folder, in_tmp, mode, capsys):
     pixels = tiny_pictures.pictures(1, 1 if mode == "1 x N" else 20, 30)[0]
     image = Image.fromarray(pixels)
     if mode == "I;16":
@@ -68,7 +68,7 @@ def test_pictures_of_all_kinds(folder, in_tmp, mode, capsys):
     assert made.size == (60, 40 if mode != "1 x N" else 2) and made.mode == ("RGBA" if mode == "RGBA" else "RGB")
 
 
-def test_strength_and_flips(network):
+def test_upscale_applies_strength_and_flips(network):
     picture = Picture(tiny_pictures.pictures(1, 20, 30)[0])
     whole, none = Enlarger(network)(picture).pixels, Enlarger(network, strength=0)(picture).pixels
     np.testing.assert_array_equal(none, bicubic(picture.pixels, 2))
@@ -85,7 +85,7 @@ def test_strength_and_flips(network):
     assert difference(flips, np.mean(back, axis=0)) <= 1
 
 
-def test_a_folder_tree_keeps_names_and_goes_on(folder, network, in_tmp, capsys):
+def test_upscale_keeps_a_folders_names_and_resumes(folder, network, in_tmp, capsys):
     pixels = {
         name: write(in_tmp / "in" / name, seed=i) for i, name in enumerate(("a.png", "b/c.bmp", "d.png", "d.bmp"))
     }
@@ -96,7 +96,7 @@ def test_a_folder_tree_keeps_names_and_goes_on(folder, network, in_tmp, capsys):
     arguments = ["in", f"--with={folder}", "--out=out"]
     assert upscale.main(arguments) == 0
     names = ["a.png", "b/c.png", "d.bmp.png", "d.png.png", "f.png"]
-    assert [str(path) for path in picture_paths("out")] == names
+    assert [str(path) for path in picture_paths("out", "elsewhere")] == names
     for name, source in (("b/c.png", "b/c.bmp"), ("d.bmp.png", "d.bmp")):
         assert difference(read(in_tmp / "out" / name), network.images(pixels[source][None])[0]) <= 1
     captured = capsys.readouterr()
@@ -111,7 +111,7 @@ def test_a_folder_tree_keeps_names_and_goes_on(folder, network, in_tmp, capsys):
     assert times == {name: os.stat(in_tmp / "out" / name).st_mtime_ns for name in names[1:]}
 
 
-def test_avatars_of_seeds(folder, network, run_folder, in_tmp, capsys):
+def test_upscale_enlarges_avatars_of_seeds(folder, network, run_folder, in_tmp, capsys):
     arguments = [str(run_folder), "--seeds=3,5", f"--with={folder}", "--out=out"]
     assert upscale.main(arguments) == 0
     expected = network.images(open_generator(run_folder).images([3, 5]))
@@ -126,6 +126,11 @@ def test_avatars_of_seeds(folder, network, run_folder, in_tmp, capsys):
     [
         (["a.png", "--with={folder}", "--out=b"], "--out must end in one of .png"),
         (["a.png", "--with={folder}", "--out=b.png", "--scale=3"], "scale must be 2 or a power of it"),
+        (
+            ["a.png", "--with={folder}", "--out=b.png", "--scale=1024"],
+            "an enlarged picture must have at most 200,000,000 pixels. Received: 30 x 20, to become 1024 times larger",
+        ),
+        (["huge.png", "--with={folder}", "--out=b.png"], "it has 10000 x 10000 pixels, more than 50,000,000"),
         (["a.png", "--with={folder}", "--out=b.png", "--scale=1"], "scale must be 2 or a power of it"),
         (
             ["a.png", "--with={folder}", "--out=b.png", "--strength=1.5"],
@@ -141,11 +146,13 @@ def test_avatars_of_seeds(folder, network, run_folder, in_tmp, capsys):
         (["{folder}", "--with={folder}", "--out=b"], "model must be of kind seeds"),
     ],
 )
-def test_errors_are_one_line(folder, in_tmp, arguments, message, capsys):
+def test_upscale_errors_are_one_line(folder, in_tmp, arguments, message, capsys):
     write(in_tmp / "a.png")
     write(in_tmp / "in" / "a.png")
     (in_tmp / "empty").mkdir()
     (in_tmp / "bad.png").write_bytes(b"no picture")
+    if "huge.png" in arguments:
+        Image.new("1", (10_000, 10_000)).save(in_tmp / "huge.png")
     with pytest.raises(SystemExit) as end:
         command_line.run(lambda: upscale.main([argument.format(folder=folder) for argument in arguments]))
     error = capsys.readouterr().err
@@ -154,7 +161,7 @@ def test_errors_are_one_line(folder, in_tmp, arguments, message, capsys):
 
 
 @pytest.mark.kill
-def test_a_folder_job_that_is_killed_goes_on(folder, in_tmp):
+def test_upscale_resumes_a_killed_folder_job(folder, in_tmp):
     for i in range(40):
         write(in_tmp / "in" / f"{i:02d}.png", 90, 90, seed=i)
     command = [sys.executable, "-m", "tfanime.upscale", "in", f"--with={folder}", "--out=out", "--tile=16"]

@@ -1,4 +1,4 @@
-"""`python -m tfanime`: what can be run, in the order in which a picture passes."""
+"""`python -m tfanime`: lists the commands, in the order in which they are used."""
 
 import sys
 
@@ -11,12 +11,12 @@ STAGES = (
     ("tfanime.recipes.tagger", "train the network that predicts tags, and whose features evaluate generators"),
     ("tfanime.recipes.landmarks", "train the network that finds points of faces, for the landmark loss of cartoongan"),
     ("tfanime.recipes.study", "train one recipe with a grid of settings, and compare"),
-    ("tfanime.evaluate", "what trained generators are worth, by one protocol, as a table and a page"),
+    ("tfanime.evaluate", "metrics of trained generators, as a table and a page"),
     ("tfanime.evaluate.tags", "which tags generators obey, as a table and a page"),
     ("tfanime.evaluate.rate", "a page on which a person rates pictures of several models, blind"),
     ("tfanime.generate", "avatars from a trained generator, as a sheet or single PNGs"),
     ("tfanime.directions", "directions in which avatars can be changed, with a sheet of each"),
-    ("tfanime.mix", "a sheet of avatars with some layers of others, of a StyleGAN2"),
+    ("tfanime.mix", "style mixing: a sheet of avatars with some layers of others, for a StyleGAN2"),
     ("tfanime.project", "the avatar most like a picture of yours, as a point that can be mixed and filmed"),
     ("tfanime.video", "a film from avatar to avatar, as MP4 or GIF"),
     ("tfanime.stylise", "photos of faces turned into drawings by a network of the recipe cartoongan"),
@@ -25,7 +25,7 @@ STAGES = (
     ("tfanime.export", "a run's generator to a SavedModel"),
     ("tfanime.serving", "an embedded server that speaks TensorFlow Serving's gRPC and REST"),
     ("tfanime.serving.client", "avatars from such a server"),
-    ("tfanime.serving.load", "load for such a server: avatars a second, latencies, errors"),
+    ("tfanime.serving.load", "a load test of such a server: avatars a second, latencies, errors"),
 )
 
 

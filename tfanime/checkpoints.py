@@ -1,4 +1,4 @@
-"""A run's checkpoints as files: which there are, and how objects are loaded from one."""
+"""A run's checkpoints as files: lists, finds and loads them."""
 
 import re
 from pathlib import Path
@@ -13,11 +13,11 @@ def load(path, further=None, **objects):
 
     Args:
         path: The checkpoint, such as `RUN/checkpoints/ckpt-100`.
-        further: Objects by name that stay as they are where the checkpoint, of an older version, knows nothing of them.
+        further: Objects by name that stay unchanged if the checkpoint of an older version does not have them.
         **objects: What `Checkpoints` saved under these names; its model is `gan`.
 
     Raises:
-        ValueError: The checkpoint is damaged, or is one of other objects.
+        ValueError: The checkpoint is damaged, or has other objects.
     """
     path = Path(path)
     try:
@@ -54,13 +54,13 @@ def find(run, which="newest"):
 
     Args:
         run: A `tfanime.runs.RunFolder`.
-        which: `"newest"`; `"best"`, see `Best`; or a step of which there is one, such as `"1200"`.
+        which: `"newest"`; `"best"`, see `Best`; or the step of a checkpoint that is there, such as `"1200"`.
 
     Returns:
         Its path, for `load`.
 
     Raises:
-        FileNotFoundError: There is none, or not that one.
+        FileNotFoundError: The run has no checkpoint, or not this one.
     """
     listed, best = kept(run.checkpoints), newest(run.best)
     paths = {path.rpartition("-")[2]: path for path in listed}

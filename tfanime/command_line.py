@@ -1,4 +1,4 @@
-"""What all command lines share: flags read into a dataclass, and errors in one line.
+"""Shared parts of all command lines: reads flags into a dataclass, and prints errors in one line.
 
     @dataclass(frozen=True)
     class Config:
@@ -39,17 +39,17 @@ import jsonargparse
 
 from tfanime.limits import limits_of
 
-# Windows' editor puts a byte order mark first, which TOML does not know.
+# Windows' editor begins files with a byte order mark, which TOML does not allow.
 jsonargparse.set_loader(
     "toml",
     lambda text: tomllib.loads(text.removeprefix("\ufeff")),
     (tomllib.TOMLDecodeError,),
-    json_superset=False,  # or a list on the command line would be read as TOML
+    json_superset=False,  # otherwise a list on the command line would be read as TOML
 )
 
 
 class UsageError(ValueError):
-    """A command line that is wrong whatever the files contain; `run` ends with status 2."""
+    """A wrong command line; `run` ends with status 2."""
 
 
 def parse(
@@ -75,8 +75,8 @@ def parse(
         program: The command as the user types it, such as `"python -m tfanime.recipes.wgan"`.
         description: Text at the head of `--help`.
         epilog: Text at its end, such as examples; line breaks are kept.
-        published: `(package, folder)` where the TOML files that can be named without a path lie, such as
-            `("tfanime.recipes", "published")`; None for a command without such a file.
+        published: `(package, folder)` of the TOML files that can be named without a path, such as `("tfanime.recipes",
+            "published")`; None for a command without such a file.
         flag: Name of the flag that takes the TOML file.
         positional: Names of the fields that are given by position, in order; one whose type is a list takes one word
             or more.
@@ -144,7 +144,7 @@ def from_values(config_class, values, *, program):
     Args:
         config_class: As for `parse`.
         values: A dictionary of values by the name of the field, as a TOML file gives them.
-        program: The command whose flags the fields are.
+        program: The command that has the flags.
 
     Returns:
         An instance of `config_class`.
@@ -168,10 +168,10 @@ def published_names(published):
 
 
 def published_path(value, published, flag):
-    """The file that `value` stands for: a path, or the bare name of a published TOML.
+    """The path of a TOML file that is given by its path or, if published, by its name.
 
     Raises:
-        UsageError: There is neither; the message lists the published names.
+        UsageError: There is no such file; the message lists the published names.
     """
     if Path(value).is_file():
         try:
@@ -189,9 +189,9 @@ def published_path(value, published, flag):
 def run(main):
     """Calls `main()` and ends the process: bad input becomes one line on stderr instead of a traceback.
 
-    Status 0 after success, 2 for a wrong command line (see `parse`), 130 after Ctrl-C, 1 for everything else that was
-    foreseen (`ValueError`, `OSError`, `ImportError`, `ArithmeticError`). Other exceptions are bugs and keep their
-    traceback, and so does everything with `TFANIME_DEBUG=1`.
+    Status 0 after success, 2 for a wrong command line (see `parse`), 130 after Ctrl-C, 1 for all other expected errors
+    (`ValueError`, `OSError`, `ImportError`, `ArithmeticError`). Other exceptions are bugs and keep their traceback, and
+    so does everything with `TFANIME_DEBUG=1`.
     """
     if _debugging():
         sys.exit(main())
@@ -219,9 +219,9 @@ def quiet():
             import tensorflow as tf
 
     TensorFlow 2.21 prints its greetings before any log level is read, so only the file descriptor can be turned
-    away. What was printed appears after all if the import fails, and always with `TFANIME_DEBUG=1`.
+    away. The output is shown after all if the import fails, and always with `TFANIME_DEBUG=1`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes after the import; errors are raised anyway
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for messages after the import; errors are raised anyway
     if _debugging():
         yield
         return
@@ -282,7 +282,7 @@ def _documented(config_class):
 
 
 def _plain(hint):
-    """A type hint without what `Annotated` adds to it."""
+    """A type hint without the marks of `Annotated`."""
     if typing.get_origin(hint) is typing.Annotated:
         return _plain(hint.__origin__)
     if typing.get_origin(hint) is typing.Union:
@@ -312,7 +312,7 @@ class _Formatter(jsonargparse.DefaultHelpFormatter):
 
 
 class _Parser(jsonargparse.ArgumentParser):
-    """Says what is wrong in one line: the flag, the rule, the value received."""
+    """A parser that reports errors in one line: the flag, the rule, the value received."""
 
     raises = False  # instead of ending the process
 

@@ -2,8 +2,8 @@
 
 The order of the pictures is a pure function of (seed, step), so that a resumed run sees what an undisturbed one would
 have seen. A shard can only be read from its start, so the pictures are decoded and resized once into one flat file
-of uint8 (kept in the cache folder under the data's fingerprint), from which any picture is one read at a known offset.
-Memory stays flat however large the set is: the operating system's page cache is the only one.
+of uint8 (kept in the cache folder under the data's fingerprint), in which every picture has a known offset. Memory use
+does not grow with the set: the operating system's page cache is the only cache.
 """
 
 import json
@@ -25,7 +25,7 @@ from tfanime.tfrecords.example import parse
 from tfanime.tfrecords.manifest import Manifest
 
 DECODE_BATCH = 256
-DECODING = 2  # counted up when the pixels that `_decode` makes change, so that no older cache is taken for them
+DECODING = 2  # increased when the pixels of `_decode` change, so that older caches are not used
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class FaceData:
 
     @property
     def identity(self) -> dict:
-        """What must be the same when a run is resumed, a dictionary that JSON knows."""
+        """The data's identity, which must be the same when a run is resumed: a dictionary that JSON can represent."""
         return {"fingerprint": self.fingerprint, "count": self.count, "stored_size": self.stored_size}
 
     def described_by(self, vocabulary: TagVocabulary | None) -> "FaceData":
-        """The same faces with the tags of another vocabulary, all of which this one has; None for no tags."""
+        """The same faces with the tags of another vocabulary, whose tags this one has; None for no tags."""
         columns = [self.vocabulary.tags.index(tag) for tag in vocabulary.tags] if vocabulary else []
         return replace(self, tags=self.tags[:, columns], vocabulary=vocabulary)
 
@@ -74,13 +74,14 @@ class FaceData:
         images = np.empty((indices.size, *shape), np.uint8)
         with open(self.path, "rb", buffering=0) as file:
             for image, index in zip(images, indices.flat, strict=True):
-                # Not a memory map: its pages would count as this process's memory and grow with the data.
+                # Not a memory map, whose pages would count as this process's memory.
                 if os.preadv(file.fileno(), [image.reshape(-1)], int(index) * image.size) != image.size:
                     raise ValueError(f"{self.path} must hold {self.count} pictures, number {index} is cut off")
         return images.reshape(*indices.shape, *shape)
 
     def indices(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Which pictures a step sees: every epoch is a fresh permutation of all pictures, and epochs follow on.
+        """The pictures of a step. Every epoch is a new permutation of all pictures, and epochs follow each other
+        without gaps.
 
         Args:
             seed: Seed of the run.
@@ -110,7 +111,7 @@ class FaceData:
         parts: int = 1,
         own: Sequence[int] = (0,),
     ) -> tf.data.Dataset:
-        """The unending stream of training batches.
+        """The infinite stream of training batches.
 
         Args:
             batch_size: Pictures a critic step, over all devices.
@@ -119,7 +120,7 @@ class FaceData:
             start: The training step to begin with; a run resumed at step N passes N.
             horizontal_flip: Whether each picture is mirrored with probability 1/2, a function of seed and step as well.
             parts: Equal parts that each batch is cut into, one for each device.
-            own: Numbers of the parts that this stream has; those of a step come one after the other.
+            own: Numbers of the parts in this stream; the parts of a step follow each other.
 
         Returns:
             A `tf.data.Dataset` of float32 `[batch_size / parts, critic_steps, image_size, image_size, 3]` in [-1, 1];
@@ -155,14 +156,15 @@ class FaceData:
                 return images
             return images, tf.ensure_shape(tags, (*shape, len(self.vocabulary)))
 
-        # Without an end: several workers would have to ask each other before each step whether all have a batch left.
+        # Infinite, because several workers would otherwise ask each other before each step whether all have a batch
+        # left.
         return tf.data.Dataset.counter().map(element, num_parallel_calls=1).prefetch(2 * len(own))
 
 
 def _flips(seed, step, shape):
     """Which pictures of a step are mirrored, bool `[*shape]`."""
-    # The numbers that the permutation of the epoch of this number is made of, one block of Philox later. A key of their
-    # own would be cleaner, but runs that are to be gone on with have this one.
+    # The random numbers of the permutation of the epoch with this number, one block of Philox later. A key of their own
+    # would be cleaner, but older runs that are resumed use this one.
     generator = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, step], np.uint64), counter=1))
     return generator.random(shape) < 0.5
 
@@ -171,7 +173,7 @@ _last_permutation = (None, None)
 
 
 def _permutation(count, seed, epoch):
-    # The stream asks for the same epoch's order at every step; keeping the newest one costs 8 bytes a picture.
+    # Every step asks for the order of its epoch, so the newest one is kept, at 8 bytes a picture.
     global _last_permutation
     key = (count, seed, int(epoch))
     newest = _last_permutation  # read once: several streams may run in threads of their own
@@ -192,8 +194,8 @@ def load(
 
     Args:
         shards: Folder that `python -m tfanime.tfrecords` wrote.
-        image_size: Height and width to train at; default: that of the shards. A smaller one is made by antialiased
-            (bicubic) resizing.
+        image_size: Height and width to train at; default: that of the shards. Pictures are resized to a smaller one
+            (antialiased bicubic).
         split: `"train"`, or `"holdout"` for the faces that `--holdout` kept from training.
         progress: Whether to show a progress bar while decoding.
 
@@ -201,9 +203,9 @@ def load(
         A `FaceData`.
 
     Raises:
-        FileNotFoundError: There is no such folder, manifest or shard.
-        ValueError: `image_size` is above the shards', there is no such split, a shard is damaged, or the path of
-            `shards` is not UTF-8.
+        FileNotFoundError: The folder, its manifest or a shard does not exist.
+        ValueError: `image_size` is above the shards', the split is unknown, a shard is damaged, or the path of `shards`
+            is not UTF-8.
     """
     shards = require_utf8(shards, "shards")
     manifest = Manifest.load(shards).split(split)

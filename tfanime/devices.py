@@ -24,10 +24,10 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load
 
 
 def parse_devices(devices: str | None) -> tuple[str, int] | None:
-    """What `--devices` says: `("cpu", 2)` for `"cpu:2"`, None for None.
+    """Parses `--devices`: `("cpu", 2)` for `"cpu:2"`, None for None.
 
     Raises:
-        ValueError: It says something else.
+        ValueError: It has another form.
     """
     if devices is None:
         return None
@@ -43,10 +43,10 @@ def task_of_environment():
     """This process's place among the workers of `TF_CONFIG`.
 
     Returns:
-        `(index, count)`: 0 is the chief. `(0, 1)` without `TF_CONFIG`, and where that names one worker alone.
+        `(index, count)`: index 0 is the chief. `(0, 1)` without `TF_CONFIG`, or with one worker.
 
     Raises:
-        ValueError: `TF_CONFIG` is none that workers can train by.
+        ValueError: `TF_CONFIG` does not describe workers.
     """
     text = os.environ.get("TF_CONFIG", "").strip()
     if not text:
@@ -69,12 +69,12 @@ def task_of_environment():
 
 
 class Workers:
-    """The processes that train one game together, most often this one alone.
+    """The processes that train one game together, often only this one.
 
     Args:
         strategy: The `tf.distribute.Strategy` to build and train the game with.
-        index: This process's place among them; 0 is the chief, which alone writes the run folder.
-        count: How many they are.
+        index: This process's number; 0 is the chief, and only the chief writes the run folder.
+        count: Number of processes.
     """
 
     def __init__(self, strategy: "tf.distribute.Strategy", index: int = 0, count: int = 1) -> None:
@@ -84,7 +84,7 @@ class Workers:
 
     @property
     def chief(self) -> bool:
-        """Whether this process writes what only one may write."""
+        """Whether this process is the chief, which writes the run folder."""
         return self.index == 0
 
     @property
@@ -94,7 +94,7 @@ class Workers:
 
     @property
     def devices(self) -> str:
-        """Those that share a batch, in words: `"1 CPU"`, `"2 GPUs"`."""
+        """The devices that share a batch, as text: `"1 CPU"`, `"2 GPUs"`."""
         import tensorflow as tf
 
         kind = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0]).device_type
@@ -119,14 +119,14 @@ class Workers:
     def _sum(self):
         import tensorflow as tf
 
-        # In a graph: `strategy.gather` traces again at each call otherwise, and takes ten times as long.
+        # In a graph, because `strategy.gather` otherwise traces again at each call and takes ten times as long.
         return tf.function(lambda rows: self.strategy.reduce("SUM", rows, axis=None), reduce_retracing=True)
 
     def require_same(self, settings: dict[str, Any]) -> None:
         """Makes sure that all workers have the same settings, and waits for them.
 
         Args:
-            settings: A dictionary of what is to be the same, by name.
+            settings: A dictionary of the values that must be equal, by name.
 
         Raises:
             ValueError: Another worker has another value; all of them raise.
@@ -141,11 +141,11 @@ class Workers:
                 )
 
     def dataset(self, parts: "Callable[[int, range], tf.data.Dataset]") -> "tf.data.Dataset":
-        """A stream of batches for `fit`, of which every worker reads its own part.
+        """A stream of batches for `fit`; every worker reads its own part of each batch.
 
         Args:
-            parts: `(count, own)` -> `tf.data.Dataset` without an end: each batch cut into `count` equal parts, of them
-                those whose numbers `own` has, one after the other.
+            parts: `(count, own)` -> infinite `tf.data.Dataset`: each batch is cut into `count` equal parts, and those
+                with the numbers `own` follow each other.
         """
 
         def of_worker(context):
@@ -157,7 +157,7 @@ class Workers:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Turns a failure that another worker caused into one line.
+        """Turns a failure caused by another worker into an error of one line.
 
         Raises:
             ConnectionError: Another worker has ended, or cannot be reached.
@@ -187,23 +187,23 @@ class Workers:
 
 
 def join(devices: str | None = None, alone: bool = False) -> Workers:
-    """The devices that `--devices` names, ready to train; with `TF_CONFIG`, together with the other workers' ones.
+    """The devices that `--devices` names, ready to train; with `TF_CONFIG`, together with the other workers' devices.
 
-    Call it before anything else of TensorFlow: devices can only be arranged then. In one process the same devices are
-    the same strategy at every call, because the collective operations of two over the same devices get in each
-    other's way.
+    Call it before anything else of TensorFlow, because devices can only be set up then. The same devices give the same
+    strategy at every call, because the collective operations of two strategies over the same devices would block each
+    other.
 
     Args:
-        devices: `"cpu:N"`, N devices that the processor poses as; `"gpu:N"`, the first N GPUs; None, all GPUs, or the
-            processor as one device where there is none. With `TF_CONFIG`, of each worker.
-        alone: Whether it is to be one device of this machine where `devices` is None, whatever `TF_CONFIG` says.
+        devices: `"cpu:N"`, the processor as N virtual devices; `"gpu:N"`, the first N GPUs; None, all GPUs, or the
+            processor as one device if there are none. With `TF_CONFIG` this holds for each worker.
+        alone: Whether to use one device of this machine if `devices` is None, whatever `TF_CONFIG` says.
 
     Returns:
         A `Workers`.
 
     Raises:
         ValueError: The machine has no such devices, or `TF_CONFIG` cannot be understood.
-        OSError: The address that `TF_CONFIG` gives to this worker cannot be listened at.
+        OSError: This worker cannot listen at its address in `TF_CONFIG`.
     """
     tf = command_line.load_tensorflow()
     index, count = (0, 1) if alone else task_of_environment()
@@ -228,7 +228,7 @@ def _mirrored(names):
 
 
 def _arrange_processor(tf, number):
-    with contextlib.suppress(RuntimeError):  # too late to hide them, and no harm
+    with contextlib.suppress(RuntimeError):  # it may be too late to hide them, which does no harm
         tf.config.set_visible_devices([], "GPU")
     processor = tf.config.list_physical_devices("CPU")[0]
     if number <= len(tf.config.get_logical_device_configuration(processor) or [processor]):
@@ -248,7 +248,7 @@ def _multi_worker(tf, kind, number, index, count):
         # TensorFlow's rule; processors of several machines need no more for tests.
         raise ValueError(f"--devices must be cpu:1 or GPUs with TF_CONFIG. Received: cpu:{number}")
     print(f"worker {index} of {count}: waiting for the others of TF_CONFIG", file=sys.stderr, flush=True)
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait with us
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would not run while TensorFlow waits
     try:
         tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:number] if kind == "gpu" else [], "GPU")
         return Workers(tf.distribute.MultiWorkerMirroredStrategy(), index, count)

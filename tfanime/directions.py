@@ -18,20 +18,20 @@ class Config(Checked):
 
     Args:
         model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator.
-        out: The folder for directions.npz and a sheet NAME.png a direction.
-        show: Names of directions that are known already, such as "blue eyes, pca3": their sheets are drawn, and nothing
-            is looked for.
-        directions: The directions.npz of those. Default: that in the generator's own folder; avatars64 has one.
-        sefa: How many directions that the first weights enlarge most.
-        pca: How many main axes of w, of a StyleGAN2.
-        pictures: How many avatars are drawn and tagged to find a direction for each tag; 0 for none.
-        tagger: The tagger: the path of its files without their endings, such as runs/tagger/tagger. Default: the
-            network that tfanime carries.
-        avatars: Whom the sheets show: seeds such as 0-7, and files that `python -m tfanime.project` wrote, such as
+        out: The folder for directions.npz and a sheet NAME.png for each direction.
+        show: Names of directions in a file, such as "blue eyes, pca3": only their sheets are drawn.
+        directions: The directions.npz for --show. Default: the one in the generator's own folder; avatars64 has one.
+        sefa: Number of directions that the first weights enlarge most.
+        pca: Number of main axes of w, for a StyleGAN2.
+        pictures: Number of avatars that are drawn and tagged to find a direction for each tag; 0 for no such
+            directions.
+        tagger: Path of a tagger's files without their suffixes, such as runs/tagger/tagger. Default: the tagger that
+            tfanime carries.
+        avatars: The avatars on the sheets: seeds such as 0-7, and files that `python -m tfanime.project` wrote, such as
             me.npz, separated by commas.
-        steps: How far they are moved on the sheets, in standard deviations.
-        psi: Truncation of the avatars on the sheets, of a StyleGAN2.
-        checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
+        steps: How far the avatars are moved on the sheets, in standard deviations.
+        psi: Truncation of the avatars on the sheets, for a StyleGAN2.
+        checkpoint: Checkpoint of a run: newest, best, or the step of one that is there.
     """
 
     model: str
@@ -48,7 +48,7 @@ class Config(Checked):
     checkpoint: str = "newest"
 
     def rules(self):
-        parse_points(self.avatars)  # which says itself what is wrong
+        parse_points(self.avatars)  # raises its own error
         yield "directions", self.directions is None or bool(self.show), "left out without --show"
         yield "pictures", self.pictures == 0 or self.pictures >= 256, "0, or at least 256"
         yield "pictures", self.sefa + self.pca + self.pictures > 0, "above 0 where --sefa and --pca are 0"
@@ -60,7 +60,7 @@ def main(arguments=None):
     config = command_line.parse(
         Config,
         program="python -m tfanime.directions",
-        description="Find directions in which avatars can be changed: in closed form, by main axes, and of tags.",
+        description="Find directions in which avatars can be changed: by closed form, by main axes, and by tags.",
         epilog="""examples:
   python -m tfanime.directions avatars64 --psi 0.7
   python -m tfanime.directions runs/faces --out directions --pictures 8192
@@ -88,9 +88,9 @@ def main(arguments=None):
     _write_sheets(space, points, found, config)
     width = max(len(each.name) for each in found)
     for each in found:
-        print(f"{each.name:<{width}}  {each.worth:7.1%}")
+        print(f"{each.name:<{width}}  {each.strength:7.1%}")
     if left_out:
-        print(f"left out, because too few avatars show them or do not: {', '.join(left_out)}")
+        print(f"left out, because too few or too many avatars show them: {', '.join(left_out)}")
     print(f"wrote {len(found)} directions to {out / directions.FILE}, and a sheet of each beside it")
 
 
@@ -117,7 +117,7 @@ def _find(space, config):
     if config.pca and space.has_styles:
         found += directions.pca(space, config.pca, covariance)
     elif config.pca:
-        print("no pca: no axis of latents is longer than another, and this network has no w")
+        print("no pca: this network has no w, and no axis of its latents is longer than another")
     if config.pictures:
         of_tags, left_out = directions.of_tags(space, open_tagger(config.tagger), config.pictures, progress=True)
         found += of_tags

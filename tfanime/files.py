@@ -13,21 +13,21 @@ import urllib.parse
 from pathlib import Path
 
 LEFT_AFTER = 24 * 3600.0
-"""Seconds without a change after which half a folder in the cache has no maker any more."""
+"""Seconds without a change after which an incomplete folder in the cache counts as abandoned."""
 
 LONGEST_NAME = 200
-"""Bytes of a name that the name of its temporary file has too; file systems allow 255 in all."""
+"""Bytes of a name that are kept in the name of its temporary file; file systems allow 255 in total."""
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Hands out a temporary path and renames it to `path` once the block ends without an error.
+    """Yields a temporary path and renames it to `path` when the block ends without an error.
 
-    A reader, or a process killed at any moment, therefore never sees half a file. Works for a file and for a folder
-    (a folder at `path` is refused unless it is empty, because a rename cannot replace it).
+    Readers therefore never see an incomplete file, even if the process is killed. Works for a file and for a folder (a
+    folder at `path` is refused unless it is empty, because a rename cannot replace it).
 
     Args:
-        path: Where the finished file or folder shall be. Its parent folder is created.
+        path: Path of the finished file or folder. Its parent folder is created.
 
     Yields:
         A `pathlib.Path` in the same folder; it does not exist yet.
@@ -47,7 +47,7 @@ def replacing(path):
         for path_of_file in [temporary, *temporary.rglob("*")]:
             if path_of_file.is_file():
                 with open(path_of_file, "rb") as file:
-                    os.fsync(file.fileno())  # the rename must not reach the disk before the contents do
+                    os.fsync(file.fileno())  # the contents must reach the disk before the rename
         os.replace(temporary, path)
     finally:
         if temporary.is_dir():
@@ -63,11 +63,11 @@ def write_text(path, text):
 
 
 def require_utf8(path, argument):
-    """Refuses a path that holds bytes of another encoding: TensorFlow, TOML and JSON have no form for it.
+    """Refuses a path with bytes of another encoding, which TensorFlow, TOML and JSON cannot represent.
 
     Args:
         path: The path.
-        argument: The name of the argument that it came from, for the message.
+        argument: Name of the argument, for the message.
 
     Returns:
         `path` as a `pathlib.Path`.
@@ -87,7 +87,7 @@ def require_writable_folder(path, argument):
 
     Args:
         path: The folder.
-        argument: The name of the argument that the path came from, for the message.
+        argument: Name of the argument, for the message.
 
     Returns:
         `path` as a `pathlib.Path`.
@@ -110,11 +110,11 @@ def require_writable_folder(path, argument):
 
 @contextlib.contextmanager
 def locked(folder, argument):
-    """Holds a folder against a second process that would write in it; ends with the process, however that ends.
+    """Locks a folder against other processes that would write in it. The lock ends with the process, however that ends.
 
     Args:
         folder: The folder; it exists.
-        argument: The name of the argument that it came from, for the message.
+        argument: Name of the argument, for the message.
 
     Raises:
         BlockingIOError: Another process holds it.
@@ -134,17 +134,16 @@ def locked(folder, argument):
 
 @contextlib.contextmanager
 def without_wildcards(folder):
-    """A path of a folder that TensorFlow does not take for a pattern.
+    """A path of a folder that TensorFlow does not misread as a pattern.
 
-    TensorFlow finds checkpoints, and the variables of a SavedModel, by patterns (`RestoreV2`, `CheckpointManager`):
-    below a folder such as "[Group] faces" it writes them, and finds none.
+    TensorFlow finds checkpoints, and the variables of a SavedModel, by patterns (`RestoreV2`, `CheckpointManager`). In
+    a folder such as "[Group] faces" it writes them but does not find them.
 
     Args:
-        folder: An existing folder, whatever characters its path has.
+        folder: An existing folder, with any characters in its path.
 
     Yields:
-        A string: `folder` itself if nothing in it misleads TensorFlow, else a link to it that lasts as long as the
-        block.
+        A string: `folder` itself if it has no special characters, else a link to it that exists during the block.
     """
     path = str(folder)
     if not re.search(r"[*?\[\\]", path):
@@ -160,16 +159,16 @@ def cache_folder():
     """The cache folder: `TFANIME_CACHE`, or `tfanime` in the user's cache folder.
 
     Raises:
-        OSError: Neither is known, because the user has no home folder.
+        OSError: The variable is not set and the user has no home folder.
     """
     folder = os.environ.get("TFANIME_CACHE")
     if folder:
         return Path(folder)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfanime"
-    except RuntimeError as error:  # of a container that runs as a user whom it does not know
+    except RuntimeError as error:  # in a container that runs as an unknown user
         raise OSError(
-            "TFANIME_CACHE must name a folder for what can be made again, because HOME is not set and the user has no "
+            "TFANIME_CACHE must name a folder for the cache, because HOME is not set and the user has no "
             "home folder. Received: nothing"
         ) from error
 
@@ -177,24 +176,24 @@ def cache_folder():
 def in_cache(name, fill):
     """A folder of the cache, made at first use.
 
-    What a killed process left half made beside it is removed once nothing in it has changed for `LEFT_AFTER` seconds.
+    Incomplete folders of killed processes are removed once nothing in them has changed for `LEFT_AFTER` seconds.
 
     Args:
-        name: Where it lies below `cache_folder()`, such as `"references/fd_tagger1-0123"`: a name for its contents.
-        fill: Called with the path of an empty folder, which becomes this one when the call returns.
+        name: Its path below `cache_folder()`, such as `"references/fd_tagger1-0123"`, which identifies its contents.
+        fill: Called with the path of an empty folder to fill; it is renamed when the call returns.
 
     Returns:
         Its `pathlib.Path`.
 
     Raises:
         OSError: The cache folder cannot be written or is full; the message names it, the cause and `TFANIME_CACHE`.
-            `fill`'s own errors pass through. Nothing is left behind.
+            Other errors of `fill` are not changed. No incomplete folder stays.
     """
     folder = cache_folder() / name
     if folder.is_dir():
         return folder
     for left in folder.parent.glob(".*.part"):
-        with contextlib.suppress(OSError):  # its maker may be renaming it, and somebody else may own it
+        with contextlib.suppress(OSError):  # another process may be renaming it, or another user own it
             if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) > LEFT_AFTER:
                 shutil.rmtree(left)
     try:
@@ -202,7 +201,7 @@ def in_cache(name, fill):
             temporary.mkdir()
             fill(temporary)
     except OSError as error:
-        if not folder.is_dir():  # otherwise another process was faster, and made the same
+        if not folder.is_dir():  # otherwise another process has made it meanwhile
             if not _is_of(folder.parent, error):
                 raise
             cause = error.strerror or error
@@ -217,12 +216,12 @@ def in_cache(name, fill):
 
 def is_full(error):
     """Whether an `OSError` says that a disk is full. Python does not say which disk: such errors name no file."""
-    # NumPy knows how much it wrote, and no cause.
+    # NumPy's error has the number of written items, but no cause.
     return error.errno in (errno.ENOSPC, errno.EDQUOT) or bool(re.search(r"requested and \d+ written", str(error)))
 
 
 def _is_of(folder, error):
-    """Whether an `OSError` is about `folder`: one of something in or above it, or one of a full disk."""
+    """Whether an `OSError` is about `folder`: about a path in or above it, or about a full disk."""
     if error.filename is None:
         return is_full(error)
     named = Path(os.fsdecode(error.filename))
@@ -230,18 +229,18 @@ def _is_of(folder, error):
 
 
 def downloaded(name, url, sha256):
-    """A folder of the cache that holds what lies at an address, unpacked if it is an archive; filled at first use.
+    """A folder of the cache with a downloaded file, or with the contents of a downloaded archive; filled at first use.
 
     Args:
-        name: Where it lies below `cache_folder()`, a name for its contents.
-        url: The address; one that ends in .tgz, .tar.gz or .zip is of an archive.
-        sha256: 64 hexadecimal digits in lower case, of what is downloaded.
+        name: Its path below `cache_folder()`, which identifies its contents.
+        url: The address; one that ends in .tgz, .tar.gz or .zip is unpacked.
+        sha256: SHA-256 of the download, 64 hexadecimal digits in lower case.
 
     Returns:
         Its `pathlib.Path`; the file or the archive's contents lie somewhere below.
 
     Raises:
-        OSError: The address cannot be reached, what lies there has another hash, or the cache cannot be written.
+        OSError: The address cannot be reached, the download has another hash, or the cache cannot be written.
     """
     import keras
 
@@ -250,7 +249,7 @@ def downloaded(name, url, sha256):
     options = {"extract": packed, "file_hash": sha256, "hash_algorithm": "sha256"}
     try:
         return in_cache(name, lambda target: keras.utils.get_file(file, url, cache_dir=target, **options))
-    except Exception as error:  # Keras has classes neither for a download that fails nor for another hash
+    except Exception as error:  # Keras raises plain exceptions for failed downloads and wrong hashes
         raise OSError(f"url must be reachable, and what lies there have sha256. Received: {url!r}: {error}") from error
 
 
@@ -261,8 +260,8 @@ def versions(base):
         base: The folder that holds them.
 
     Returns:
-        A dictionary from version to folder: those whose name is a whole number, since an export in the making has
-        another name. Empty if `base` is no folder.
+        A dictionary from version to folder, of all folders whose name is a whole number (an unfinished export has
+        another name). Empty if `base` is not a folder.
     """
     base = Path(base)
     folders = [entry for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else []

@@ -25,17 +25,17 @@ class Config(Checked):
             decides about all other tags. A weight up to 3 after a colon shows a tag more clearly ("smile:1.5") or less
             ("smile:0.5").
         allow_untrained_tags: Whether to allow tags that no training face had; their effect is unknown.
-        checkpoint: Checkpoint of a run: newest, best (of a run trained with --best_by), or the step of one that is
+        checkpoint: Checkpoint of a run: newest, best (for a run trained with --best_by), or the step of one that is
             there.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
-        best_of: Number of seeds that are drawn for each avatar; the one that shows --tags best is kept, by the tagger
-            that tfanime carries: seed 5 with --best_of 4 is one of the seeds 20 to 23. The seeds that were kept are
-            printed; they draw the same avatars without --best_of.
-        psi: Truncation of a StyleGAN2, 0 to 1: with smaller values avatars have less variety and fewer are broken.
-        direction: How they are all changed: names of directions with amounts, such as "blue eyes=4, pca1=-2", in
-            standard deviations. pca1@0-3 changes layers 0 to 3 alone.
-        directions: The directions.npz that `python -m tfanime.directions` wrote. Default: that in the generator's own
-            folder; avatars64 has one.
+        best_of: Number of seeds that are drawn for each avatar. The tagger that tfanime carries keeps the one that
+            shows --tags best: seed 5 with --best_of 4 is one of the seeds 20 to 23. The kept seeds are printed; they
+            draw the same avatars without --best_of.
+        psi: Truncation, 0 to 1, for a StyleGAN2: smaller values give less variety and fewer broken avatars.
+        direction: Changes of all avatars: names of directions with amounts in standard deviations, such as "blue
+            eyes=4, pca1=-2". pca1@0-3 changes layers 0 to 3 only.
+        directions: The directions.npz that `python -m tfanime.directions` wrote. Default: the one in the generator's
+            own folder; avatars64 has one.
         upscale: A network that enlarges the avatars, as `python -m tfanime.upscale --with` takes it.
         batch: Pictures drawn at once.
     """
@@ -54,7 +54,7 @@ class Config(Checked):
     batch: Annotated[int, at_least(1)] = 64
 
     def rules(self):
-        seeds = parse_seeds(self.seeds)  # these say themselves what is wrong
+        seeds = parse_seeds(self.seeds)  # raises its own error
         parse_edits(self.direction)
         yield "directions", self.directions is None or bool(self.direction), "left out without --direction"
         yield "best_of", self.best_of == 1 or bool(self.tags.strip()), "1 without --tags"
@@ -63,20 +63,20 @@ class Config(Checked):
 
 
 def best_of_several(generator, seeds, tags, count, tagger, batch=64, allow_untrained_tags=False):
-    """Draws several avatars for each one that is asked for and keeps the one that shows the tags best.
+    """Draws several avatars for each seed and keeps the one that shows the tags best.
 
     Args:
         generator: A `tfanime.generator.Generator` with a vocabulary.
         seeds: Sequence of ints. Seed s stands for the seeds count * s to count * s + count - 1.
         tags: See `Generator.images`; at least one that the tagger knows.
-        count: How many are drawn for each.
+        count: Number of avatars drawn for each seed.
         tagger: A `tfanime.tagger.files.TaggerNetwork`. The avatar for which it predicts the tags with the highest
             probability is kept.
         batch: Pictures drawn at once.
         allow_untrained_tags: See `Generator.images`.
 
     Yields:
-        `(kept, images)`, for some of the seeds at a time: the seeds that were kept, a list of ints, and their avatars,
+        `(kept, images)`, for some seeds at a time: the kept seeds, a list of ints, and their avatars,
         uint8 `[len(kept), height, width, 3]`.
 
     Raises:

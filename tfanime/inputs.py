@@ -1,4 +1,4 @@
-"""The inputs of a generator: latents, tags if it has them, and noise; one object that makes all of them."""
+"""The inputs of a generator: latents, tags if it has them, and noise."""
 
 import functools
 import zlib
@@ -13,9 +13,9 @@ from tfanime.tag_sampling import TagSampler
 from tfanime.tags import TagVocabulary
 
 TRAINING_NOISE = "embedding_noise"
-"""The input that counts in training alone; it is zeros for drawing."""
+"""The input that matters in training only; it is zeros for drawing."""
 NOISES = (TRAINING_NOISE, "noise")
-"""Names of a network's inputs that are N(0, 1), whatever is to be drawn."""
+"""Names of a network's inputs that are always N(0, 1)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Inputs:
 
     Args:
         latents: The `Latents` that it draws from.
-        vocabulary: The `TagVocabulary` of a generator with tags, whose priors draw those that nobody chose; or None.
+        vocabulary: The `TagVocabulary` of a generator with tags, whose priors draw unspecified tags; or None.
         noise: Pairs of a name in `NOISES` and a size, one for each further input.
     """
 
@@ -35,7 +35,7 @@ class Inputs:
 
     @classmethod
     def of_network(cls, network, latents, vocabulary=None):
-        """The inputs of a network, whose own inputs say which noise it takes.
+        """The inputs of a network; which noise it takes follows from its input names.
 
         Args:
             network: The generator, a functional `keras.Model`.
@@ -52,19 +52,20 @@ class Inputs:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The components of all that the network takes, by name, in its order."""
+        """The size of each input by name, in the network's order."""
         return {"latents": self.latents.size, **({"tags": self.tags.size} if self.tags else {}), **dict(self.noise)}
 
     @property
     def specs(self) -> tuple[tf.TensorSpec, ...]:
-        """A `tf.TensorSpec` for each part that counts when drawing: `latents`, `tags` where there are tags, `noise`
-        where the network takes it; a tuple."""
+        """A tuple of `tf.TensorSpec`s, one for each input that matters when drawing: `latents`, then `tags` and `noise`
+        if the network takes them.
+        """
         sizes = self.sizes.items()
         return tuple(tf.TensorSpec([None, size], tf.float32, name=name) for name, size in sizes if name in self._drawn)
 
     @property
     def seed_specs(self) -> tuple[tf.TensorSpec, ...]:
-        """A `tf.TensorSpec` for each argument of `from_seeds`: `seed` and, where there are tags, `tags`; a tuple."""
+        """A tuple of `tf.TensorSpec`s for the arguments of `from_seeds`: `seed` and, with a vocabulary, `tags`."""
         tags = [spec for spec in self.specs if spec.name == "tags"]
         return (tf.TensorSpec([None], tf.int64, name="seed"), *tags)
 
@@ -73,25 +74,25 @@ class Inputs:
         return [name for name in self.sizes if name != TRAINING_NOISE]
 
     def of(self, latents: tf.Tensor, *others: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
-        """Joins the parts, in the order of `specs`, to what the network takes."""
+        """Joins the parts, in the order of `specs`, to the network's input."""
         parts = dict(zip(self._drawn, (latents, *others), strict=True))
         if TRAINING_NOISE in self.sizes:
-            zeros = ops.zeros_like(latents[:, :1])  # of Keras' symbolic tensors too
+            zeros = ops.zeros_like(latents[:, :1])  # works for Keras' symbolic tensors too
             parts[TRAINING_NOISE] = ops.repeat(zeros, self.sizes[TRAINING_NOISE], axis=1)
         joined = [parts[name] for name in self.sizes]
         return joined if len(joined) > 1 else joined[0]
 
     def beside_latents(self, seeds, wanted=None):
-        """All parts of `specs` but the latents that seeds name, a list; arguments as for `from_seeds`."""
+        """The inputs for seeds without the latents, a list; arguments as for `from_seeds`."""
         tags = [self.tags.from_seeds(seeds, wanted)] if self.tags else []
         return tags + [_noise_from_seeds(name, size, seeds) for name, size in self.noise if name in self._drawn]
 
     def from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor | list[tf.Tensor]:
-        """The inputs that seeds name.
+        """The inputs for seeds.
 
         Args:
             seeds: int64 `[batch]`.
-            wanted: Which tags must hold or not, see `TagSampler.from_uniform`. Default: all are drawn.
+            wanted: Tags that must hold or must not, see `TagSampler.from_uniform`. Default: all tags are drawn.
         """
         return self.of(self.latents.from_seeds(seeds), *self.beside_latents(seeds, wanted))
 
@@ -114,12 +115,12 @@ class Inputs:
     def between(self, first: Any, second: Any, share: Any) -> tf.Tensor | list[tf.Tensor]:
         """Interpolates inputs: latents by `Latents.interpolate`, noise on the great circle, tags linearly.
 
-        A network knows tags of +1 and -1 only, yet what lies between makes a fade of what would be a jump, and both
-        ends are what they were.
+        The network was trained on tags of +1 and -1 only, but values between them give a fade instead of a jump, and
+        both ends stay exact.
 
         Args:
             first: Inputs, as `from_seeds` returns them.
-            second: Likewise.
+            second: Inputs of the same form.
             share: How far from `first` to `second`, float32 `[batch]`, 0 to 1.
         """
         found = []
@@ -134,7 +135,7 @@ class Inputs:
 
 def stream_of(name):
     """The stream of a seed's random numbers that a noise of this name is drawn from, an int."""
-    # Beside those of latents, tags and all that a game draws. Not hash(): it differs between processes.
+    # Apart from the streams of latents, tags and the game. Not hash(): it differs between processes.
     return zlib.crc32(f"input {name}".encode())
 
 

@@ -1,8 +1,8 @@
 """Latents: a generator's random input, as a pure function of a seed.
 
-A seed names an avatar. It must give the same latents (bitwise, on one kind of device) here, inside a SavedModel and
-behind a server, alone or in any batch. So there is one counter-based generator (Philox, stated by name, because
-TensorFlow may otherwise choose by device) and one call a seed.
+A seed must give the same latents (bitwise, on one kind of device) here, inside a SavedModel and behind a server, alone
+or in any batch. Latents therefore come from a counter-based generator (Philox, stated by name, because TensorFlow may
+otherwise choose by device), with one call for each seed.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Latents:
         distribution: `"normal"` is N(0, 1), `"uniform"` is U(-1, 1) (Radford et al. 2016).
 
     Raises:
-        ValueError: `size` is below 1, or there is no such distribution.
+        ValueError: `size` is below 1, or `distribution` is unknown.
     """
 
     size: int = 128
@@ -40,7 +40,7 @@ class Latents:
         return tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0, alg="philox")
 
     def from_seeds(self, seeds: Any) -> tf.Tensor:
-        """The latents that seeds name.
+        """The latents for seeds.
 
         Args:
             seeds: int64 tensor or array `[batch]`, any values.
@@ -61,7 +61,7 @@ class Latents:
 
         Args:
             first: float32 or float64 `[batch, size]`.
-            second: Likewise.
+            second: Latents of the same shape.
             share: How far from `first` to `second`, float `[batch]`, 0 to 1.
 
         Returns:
@@ -77,7 +77,7 @@ class Latents:
         circle = tf.math.divide_no_nan(
             tf.sin((1.0 - share) * angle) * first + tf.sin(share * angle) * second, tf.sin(angle)
         )
-        # Parallel vectors have no circle, or any.
+        # Parallel vectors do not define a circle.
         return tf.where(tf.abs(cosine) < 1.0 - 1e-6, circle, line)
 
     def batch(self, count: int, seed: int, step: int | tf.Tensor) -> tf.Tensor:

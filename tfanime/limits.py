@@ -3,7 +3,7 @@
     @dataclass(frozen=True)
     class Config(Checked):
         steps: Annotated[int, at_least(1)] = 1000
-        minutes: Annotated[float | None, above(0)] = None  # None is no number and has no limit
+                minutes: Annotated[float | None, above(0)] = None  # None has no limit
 
         def rules(self):
             yield "steps", not (self.minutes and self.steps), "left out with --minutes"
@@ -24,8 +24,8 @@ class Limit:
     """The rule of a field's value.
 
     Args:
-        rule: In words, behind "must be".
-        holds: Whether it holds, of a value.
+        rule: The rule in words, after "must be".
+        holds: Value -> whether it follows the rule.
     """
 
     rule: str
@@ -33,18 +33,18 @@ class Limit:
 
 
 def at_least(least):
-    """`Limit`: this number or a greater one."""
+    """A `Limit`: at least this number."""
     return Limit(f"at least {least}", lambda value: value >= least)
 
 
 def above(least, most=math.inf):
-    """`Limit`: a greater number, up to `most` where it is given."""
+    """A `Limit`: above a number, and at most `most` if it is given."""
     rule = f"above {least}" if most == math.inf else f"above {least} and at most {most}"
     return Limit(rule, lambda value: least < value <= most)
 
 
 def between(least, most):
-    """`Limit`: one of these numbers, or one between them."""
+    """A `Limit`: from one number to another."""
     return Limit(f"from {least} to {most}", lambda value: least <= value <= most)
 
 
@@ -71,8 +71,8 @@ def broken(settings):
     """Yields `(field, rule)` for all limits and then all rules that settings break, those of base classes first.
 
     Args:
-        settings: A dataclass instance. Every class of it may have a method `rules`, which yields `(field, whether its
-            rule holds, the rule)` for what the class says of several fields together.
+        settings: A dataclass instance. Its class and each base class may have a method `rules`, which yields `(field,
+            whether its rule holds, the rule)` for rules about several fields.
     """
     for name, limits in limits_of(type(settings)).items():
         value = getattr(settings, name)
@@ -86,7 +86,7 @@ def broken(settings):
 
 @functools.cache
 def limits_of(config_class):
-    """The limits of each field that has some: a tuple of `Limit`s by name, those of base classes included."""
+    """The `Limit`s of each field, a dictionary from name to tuple, including those of base classes."""
     found = {}
     for name, mark in marks(config_class):
         if isinstance(mark, Limit):
@@ -95,7 +95,7 @@ def limits_of(config_class):
 
 
 def marks(config_class):
-    """Yields `(field, mark)` for all that `Annotated` says of the fields, in the class and in its bases."""
+    """Yields `(field, mark)` for all marks in `Annotated` types of the fields, in the class and its bases."""
     names = {field.name for field in fields(config_class)}
     for each in reversed(config_class.__mro__):
         for name, hint in inspect.get_annotations(each).items():

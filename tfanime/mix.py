@@ -19,17 +19,17 @@ class Config(Checked):
     Args:
         model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator, of a
             StyleGAN2.
-        rows: Avatars, one a row: seeds such as 0-5, and files that `python -m tfanime.project` wrote, such as me.npz,
-            separated by commas.
-        columns: Avatars of which each row's gets the layers, likewise.
-        layers: Which layers, from 0 on, the coarsest first: a StyleGAN2 of 64 px has 10, two for each size from 4 px.
-            0-3 are pose, face and shape of the hair, the last ones colours.
-        tags: What the avatars of seeds are to show, if the generator was trained with tags; the seed decides about all
-            other tags.
-        allow_untrained_tags: Whether they may be tags that no training face had.
+        rows: One avatar for each row: seeds such as 0-5, and files that `python -m tfanime.project` wrote, such as
+            me.npz, separated by commas.
+        columns: One avatar for each column, whose layers are mixed into the rows' avatars; as for rows.
+        layers: The layers taken from the columns, from 0 on, the coarsest first. A StyleGAN2 of 64 px has 10, two for
+            each size from 4 px. 0-3 decide pose, face and shape of the hair, the last ones colours.
+        tags: Tags of the avatars of seeds, if the generator was trained with tags; the seed decides about all other
+            tags.
+        allow_untrained_tags: Whether to allow tags that no training face had.
         psi: Truncation of all avatars, from 0 (their mean) to 1 (none).
-        checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
-        out: The sheet.
+        checkpoint: Checkpoint of a run: newest, best, or the step of one that is there.
+        out: The sheet, a file that ends in .png.
         batch: Pictures drawn at once.
     """
 
@@ -47,8 +47,8 @@ class Config(Checked):
     def rules(self):
         cells = 1
         for name in ("rows", "columns"):
-            cells *= 1 + len(parse_points(getattr(self, name), name))  # which says itself what is wrong
-        yield "rows", cells <= MAX_SHEET, f"few enough for a sheet of {MAX_SHEET:,} pictures, with all columns"
+            cells *= 1 + len(parse_points(getattr(self, name), name))  # raises its own error
+        yield "rows", cells <= MAX_SHEET, f"few enough, with all columns, for a sheet of {MAX_SHEET:,} pictures"
 
 
 def main(arguments=None):
@@ -56,7 +56,7 @@ def main(arguments=None):
     config = command_line.parse(
         Config,
         program="python -m tfanime.mix",
-        description="Draw every row's avatar with some layers of every column's.",
+        description="Mix styles: draw every row's avatar with some layers of every column's avatar.",
         epilog="""examples:
   python -m tfanime.mix avatars64 --out mixed.png
   python -m tfanime.mix avatars64 --rows 0-5 --columns 6-13 --layers 4-9 --out colours.png

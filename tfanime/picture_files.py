@@ -15,7 +15,7 @@ MAX_PIXELS = 50_000_000
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """What can be written, by suffix."""
 READ = (*FORMATS, ".bmp", ".gif", ".tif", ".tiff")
-"""Suffixes of what is read from folders."""
+"""Suffixes of picture files that are read from folders."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def read_picture(path):
         A `Picture`, upright.
 
     Raises:
-        OSError: There is no such file.
-        ValueError: It is no picture, a damaged one, or one of more than `MAX_PIXELS`.
+        OSError: The file does not exist.
+        ValueError: It is not a picture, is damaged, or has more than `MAX_PIXELS`.
     """
     path = Path(path)
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")  # odd EXIF, many pixels: the picture is read or it is not
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            # Warnings are of odd EXIF or many pixels: the picture is read or it is not.
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
             note = "the first frame of an animation" if getattr(image, "is_animated", False) else ""
@@ -72,8 +72,9 @@ def read_picture(path):
 
 
 def _filled(pixels):
-    """The colours of RGBA pixels; those that nobody sees, which are often black, become the nearest visible one's, so
-    that they do not darken an edge."""
+    """The colours of RGBA pixels. Invisible pixels, which are often black, get the colour of the nearest visible one,
+    so that they do not darken edges.
+    """
     import cv2
 
     hidden = (pixels[..., 3] == 0).astype(np.uint8)
@@ -86,11 +87,11 @@ def _filled(pixels):
 
 
 def require_picture_name(path, argument):
-    """Refuses a file name that says no format which can be written.
+    """Refuses a file name whose suffix is not a format that can be written.
 
     Args:
         path: The name.
-        argument: What the user calls it.
+        argument: Name of the argument, for the message.
 
     Raises:
         ValueError: It ends in something else.

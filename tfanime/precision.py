@@ -8,7 +8,7 @@ from tfanime.devices import parse_devices
 
 
 def resolve_precision(precision, devices=None):
-    """`"auto"` as what it means on this machine with these `--devices`; other values as they are."""
+    """Resolves `"auto"` for this machine and these `--devices`; returns other values unchanged."""
     if precision != "auto":
         return precision
     tf = command_line.load_tensorflow()

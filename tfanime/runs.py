@@ -55,7 +55,7 @@ class RunFolder:
         """What `run.json` says, a dictionary with `recipe`, `config`, `data`, `vocabulary` and `tfanime`.
 
         Raises:
-            FileNotFoundError: This is no run folder.
+            FileNotFoundError: It is not a run folder.
             ValueError: `run.json` cannot be read or has another format.
         """
         if not self.details.is_file():
@@ -90,7 +90,7 @@ class RunFolder:
                 f"run must be a run folder of recipe {recipe!r} or a new one. Received: {str(self.path)!r}, "
                 f"a run of {details['recipe']!r}"
             )
-        # What an older version did not know was then what it is by default now, or not looked at.
+        # A setting that an older version did not have had today's default then, or no effect.
         settings = (
             (f"--{field.name}", details["config"].get(field.name, field.default), getattr(config, field.name))
             for field in dataclasses.fields(config)

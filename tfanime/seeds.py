@@ -101,7 +101,7 @@ def write_avatars(images, seeds, out):
         The paths written, a list of `pathlib.Path`.
 
     Raises:
-        ValueError: `images` is no batch of RGB pictures, or its length is not that of `seeds`.
+        ValueError: `images` is not a batch of RGB pictures, or its length is not that of `seeds`.
         OSError: `out` cannot be written.
     """
     from tfanime.images import grid, write_png  # here, because it loads Pillow and reading seeds should not
@@ -120,7 +120,7 @@ def write_avatars(images, seeds, out):
 
 
 def write_in_batches(batches, count, out):
-    """Writes avatars as they come, with a progress bar; a folder keeps those that were there before an interruption.
+    """Writes avatars from an iterator, with a progress bar; a folder keeps the files of an interrupted call.
 
     Args:
         batches: Iterable of `(seeds, images)`, some at a time.

@@ -134,7 +134,7 @@ def _lines(words, per_line=2):
 
 @dataclass(frozen=True)
 class PictureSheet:
-    """Pictures, what a network makes of them, and what they ought to become, in rows.
+    """Rows of pictures, their results by a network, and their targets.
 
     Args:
         pictures: uint8 array `[count, height, width, 3]`.

@@ -1,4 +1,4 @@
-"""Tags for faces that nobody described, as a pure function of a seed; the counterpart of `tfanime.latents` for tags."""
+"""Draws tags as a pure function of a seed, as `tfanime.latents` draws latents."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +73,7 @@ class TagSampler:
             wanted: Which tags must hold or not, float32 `[batch, size]`, see `from_uniform`. Default: all are drawn.
 
         Returns:
-            float32 `[batch, size]` of +1 and -1; a seed's row depends on nothing but the seed and what is wanted.
+            float32 `[batch, size]` of +1 and -1; a seed's row depends only on the seed and the wanted tags.
         """
         uniform = tf.map_fn(
             lambda seed: self._uniform([self.size], seed, tf.constant(_STREAM, tf.int64)),

@@ -1,7 +1,8 @@
 """Words of boards, networks and artists for the tags that both built-in vocabularies have."""
 
-# Words of Danbooru and boards like it, and of networks trained on them; docs/tags.md says where they are from. An alias
-# means that the tag is true: sunglasses are no glasses, an unworn hat is no hat, hazel eyes may be yellow or brown.
+# Words of Danbooru and boards like it, and of networks trained on them; docs/tag_words.md gives the sources. A word is
+# an alias only if the tag is always true of it: sunglasses are not glasses, an unworn hat is not a hat, hazel eyes may
+# be yellow or brown.
 HAIR_COLOURS = {
     "aqua_hair": "cyan_hair teal_hair turquoise_hair",
     "blonde_hair": "blond_hair blonde blond gold_hair golden_hair yellow_hair platinum_blonde_hair",

@@ -44,9 +44,9 @@ class TagVocabulary:
     Args:
         name: Name of the vocabulary, kept in manifests, run folders and exports.
         groups: The `TagGroup`s; their tags in order are the vector's components.
-        aliases: Other spellings, to the tag each stands for.
-        priors: For some tags, the probability to draw it where nobody chose (`tfanime.tag_sampling`). Default: uniform
-            inside an exclusive group, `0.25` for independent tags (Jin et al. 2017, section 3.3).
+        aliases: Other words, each with its tag.
+        priors: The probability of some tags to be drawn if they are not specified (`tfanime.tag_sampling`). Default:
+            uniform inside an exclusive group, `0.25` for independent tags (Jin et al. 2017, section 3.3).
         untrained: Tags that no face had which the generator of this vocabulary was trained on.
     """
 
@@ -89,7 +89,7 @@ class TagVocabulary:
         return len(self.tags)
 
     def canonical(self, text: str) -> str | None:
-        """The tag that `text` stands for ("Twin Tails" -> `twin_tails`), or None if the vocabulary has no such tag."""
+        """The tag that `text` means ("Twin Tails" -> `twin_tails`), or None if the vocabulary does not have it."""
         position = self._positions.get(_spelling(text))
         return None if position is None else self.tags[position]
 
@@ -119,7 +119,7 @@ class TagVocabulary:
             The tags' names, in the vocabulary's order, each once.
 
         Raises:
-            ValueError: A word is no tag, or two tags of one exclusive group are given.
+            ValueError: A word is not a tag, or two tags of one exclusive group are given.
         """
         found = set()
         for word in filter(None, (word.strip() for word in text.split(","))):
@@ -230,7 +230,7 @@ class TagVocabulary:
 
     @functools.cached_property
     def probabilities(self) -> dict[str, float]:
-        """The probability to draw each tag where nobody chose: its prior, or what stands for one, see the class."""
+        """The probability of each tag to be drawn if it is not specified: its prior or default, see the class."""
         return {
             tag: self.priors.get(tag, 1 / len(group.tags) if group.exclusive else 0.25)
             for group in self.groups
@@ -287,7 +287,7 @@ class TagVocabulary:
             "aliases": dict(self.aliases),
             "priors": dict(self.priors),
         }
-        # Left out where there are none: conversions that are resumed compare their vocabulary with an older one's.
+        # Left out if there are none, because resumed conversions compare their vocabulary with an older one.
         return values | ({"untrained": list(self.untrained)} if self.untrained else {})
 
     @classmethod
@@ -299,7 +299,7 @@ class TagVocabulary:
 
 
 def _weighed(word):
-    """`"smile:1.5"` as the tag's name and its weight; 1 where there is none."""
+    """`"smile:1.5"` -> the tag's name and its weight, 1 if none is given."""
     name, _, number = word.rpartition(":")
     if not name or not re.fullmatch(r"\s*[-+.\d]+\s*", number):
         return word, 1.0
@@ -311,7 +311,7 @@ def _weighed(word):
 
 @functools.lru_cache(maxsize=16_384)  # boards repeat a few thousand words for ever
 def _spelling(text):
-    """What is compared of a word: lower case, one underscore for every run of spaces, hyphens and underscores.
+    """The normal form of a word: lower case, one underscore for every run of spaces, hyphens and underscores.
 
     Full-width letters, half-width katakana and decomposed accents are the common ones (Unicode NFKC).
     """
@@ -323,7 +323,7 @@ def _colours(names, part):
 
 
 def _aliases(*tables, **words):
-    """Aliases from the words that stand for each tag, separated by spaces."""
+    """A dictionary of aliases, from the aliases of each tag, separated by spaces."""
     return {alias: tag for table in (*tables, words) for tag, aliases in table.items() for alias in aliases.split()}
 
 

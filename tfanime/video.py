@@ -16,21 +16,21 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Config(Checked):
-    """Film a way through a latent space.
+    """Film a path through a latent space.
 
     Args:
         model: A run folder, a generator's folder (with card.json), or the name of a pretrained generator.
-        avatars: Where the film passes, and in the end the first one again: seeds such as 0-5, and files that
-            `python -m tfanime.project` wrote, such as me.npz, separated by commas.
-        tags: What the avatars of seeds are to show, if the generator was trained with tags. Several, with semicolons
-            between them, belong to one avatar each, or are all shown by one avatar in turn.
-        allow_untrained_tags: Whether they may be tags that no training face had.
-        psi: Truncation of the avatars, of a StyleGAN2, from 0 (their mean) to 1 (none).
-        frames: Pictures from each avatar to the next one.
-        fps: Pictures a second; a GIF has at most 50.
-        scale: By how much pictures are enlarged.
-        checkpoint: Of a run: newest, best, or one of the steps whose checkpoints are there.
-        out: The film.
+        avatars: The avatars of the film, which ends at the first one again: seeds such as 0-5, and files that `python
+            -m tfanime.project` wrote, such as me.npz, separated by commas.
+        tags: Tags of the avatars of seeds, if the generator was trained with tags. Several sets, separated by
+            semicolons, belong to one avatar each, or are shown by one avatar in turn.
+        allow_untrained_tags: Whether to allow tags that no training face had.
+        psi: Truncation of the avatars, for a StyleGAN2, from 0 (their mean) to 1 (none).
+        frames: Number of frames from each avatar to the next one.
+        fps: Frames a second; a GIF has at most 50.
+        scale: Factor by which frames are enlarged.
+        checkpoint: Checkpoint of a run: newest, best, or the step of one that is there.
+        out: The film, a file that ends in .mp4 or .gif.
     """
 
     model: str
@@ -47,8 +47,8 @@ class Config(Checked):
     def rules(self):
         avatars, tags = parse_points(self.avatars), self.tags.split(";")
         matches = 1 in (len(tags), len(avatars)) or len(tags) == len(avatars)
-        yield "tags", matches, "those of all avatars, or as many as there are avatars"
-        yield "avatars", max(len(avatars), len(tags)) > 1, "at least 2, or one with several tags"
+        yield "tags", matches, "one set for all avatars, or as many sets as there are avatars"
+        yield "avatars", max(len(avatars), len(tags)) > 1, "at least 2, or one with several sets of tags"
 
 
 def main(arguments=None):
@@ -56,7 +56,7 @@ def main(arguments=None):
     config = command_line.parse(
         Config,
         program="python -m tfanime.video",
-        description="Film a closed way from avatar to avatar, a spline in the latent space.",
+        description="Film a closed path from avatar to avatar, a spline in the latent space.",
         epilog="""examples:
   python -m tfanime.video avatars64 --avatars 0-5 --out film.mp4
   python -m tfanime.video avatars64 --avatars 7 --tags "blonde hair; blue hair; red hair" --out hair.gif
@@ -85,7 +85,7 @@ def main(arguments=None):
                 bar.update(len(images))
 
         write_movie(config.out, pictures(), config.fps, config.scale)
-    print(f"wrote {len(way):,} pictures, {len(way) / config.fps:.1f} s, to {config.out}")
+    print(f"wrote {len(way):,} frames, {len(way) / config.fps:.1f} s, to {config.out}")
 
 
 def _keys(space, config):

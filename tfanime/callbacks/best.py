@@ -11,26 +11,26 @@ MODES = ("min", "max")
 
 
 class Best(keras.callbacks.Callback):
-    """Saves the training's state whenever, at an epoch's end, a metric is better than it ever was.
+    """Saves the training's state at the end of each epoch whose metric is better than all before.
 
-    The value lies in the checkpoint itself, so that a resumed training goes on from the best so far, whatever moment
-    it was killed at. Put it behind the callbacks that write the metric into the epoch's logs.
+    The value is stored in the checkpoint itself, so that a resumed training knows the best so far, whenever it was
+    killed. Put this after the callbacks that write the metric into the epoch's logs.
 
     Args:
         folder: The folder of the one checkpoint.
         by: Name of the metric in the logs, such as `"generator_loss"`.
         mode: `"min"` if less is better, `"max"` if more is.
-        within: Epochs by whose end the metric must have shown up; more than 1 for one that is not computed at every
-            epoch.
+        within: Number of epochs within which the metric must appear in the logs; above 1 for a metric that is not
+            computed at every epoch.
         protocol: Plain values that must be equal for two values of the metric to be compared, such as `FID.protocol`.
             With another protocol a resumed training starts its search for the best over.
         known: Where to look for the best of earlier trainings; default: `folder`.
         **objects: What `Checkpoints` saves beside the model.
 
     Raises:
-        ValueError: There is no such mode; in `fit`, the metric has not shown up.
+        ValueError: `mode` is unknown; in `fit`, the metric has not appeared.
         FloatingPointError: In `fit`, see `tfanime.callbacks.checkpoints.Keeper.save`.
-        OSError: Likewise.
+        OSError: In `fit`, see there.
     """
 
     def __init__(self, folder, by, mode="min", within=1, protocol=None, known=None, **objects):
@@ -53,7 +53,7 @@ class Best(keras.callbacks.Callback):
 
     @property
     def step(self):
-        """The step that it is of; None before the first."""
+        """The step of the best value; None before the first."""
         return self._state.value and self._state.value["step"]
 
     @property
@@ -70,9 +70,9 @@ class Best(keras.callbacks.Callback):
         earlier = newest(self.known)
         if earlier:
             load(earlier, best=self._state)
-            # What an older version did not write down is taken to be equal.
+            # Values that an older version did not store count as equal.
             if any(self._state.value.get(name, value) != value for name, value in self._key.items()):
-                self._state.value = None  # of something else: the first value replaces it
+                self._state.value = None  # of another metric or protocol: the first value replaces it
 
     def on_epoch_end(self, epoch, logs=None):
         if self.by not in logs:

@@ -12,7 +12,7 @@ class Budget(keras.callbacks.Callback):
 
     Args:
         steps: Total training steps, those before a restart included.
-        minutes: Total minutes of training, likewise; None for no limit.
+        minutes: Total minutes of training, those before a restart included; None for no limit.
         seconds: A float64 `tf.Variable` that holds the training time so far; put into the checkpoint, it makes the
             time a total over all restarts. Default: a new one.
         gather: With several workers: (*numbers) -> the numbers of all workers, `[workers, numbers]`, see
@@ -33,10 +33,10 @@ class Budget(keras.callbacks.Callback):
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False) if seconds is None else seconds
         self.gather = gather or (lambda *numbers: np.array([numbers]))
         self.interrupted = 0
-        self.broken_off = False  # whether a signal has ended the training, of whose budget something is left
+        self.broken_off = False  # whether a signal has ended the training before its budget was spent
 
     def interrupt(self, signal_number):
-        """Ends the training after the step in progress, on all workers; `interrupted` tells them by which signal."""
+        """Ends the training after the step in progress, on all workers; `interrupted` is then the signal's number."""
         self.interrupted = signal_number
 
     def spent(self):

@@ -1,4 +1,4 @@
-"""Checkpoints from which a training goes on as if nothing had happened."""
+"""Checkpoints, from which a training resumes exactly."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tfanime.files import without_wildcards
 
 
 class State(tf.train.experimental.PythonState):
-    """A value that JSON knows, to be put into checkpoints beside variables.
+    """A value that JSON can represent, to be stored in checkpoints beside variables.
 
     Args:
         value: The value; `State.value` may be changed or replaced.
@@ -38,26 +38,26 @@ def after_non_finite(checkpoint):
     """
     return (
         f"The last good checkpoint is {checkpoint or 'none: no checkpoint was written yet'}. "
-        "The same settings lead here again: a new training may need a lower learning rate or clipped gradients"
+        "The same settings would fail again: a new training may need a lower learning rate or clipped gradients"
     )
 
 
 def require_kept(run):
-    """Makes sure that a run which wrote checkpoints still has one. Without it would start over and drop its results.
+    """Raises an error if a run has lost its checkpoints, because it would start over and remove its results.
 
-    A run that was killed before its first checkpoint begins again all the same.
+    A run that was killed before its first checkpoint may start over.
 
     Args:
         run: A `tfanime.runs.RunFolder`.
 
     Raises:
-        ValueError: There is none, and it trained for longer than it takes to write one.
+        ValueError: There is no checkpoint, and the run trained for longer than the time between two.
     """
     lines = run.read_metrics()
     if not lines or newest(run.checkpoints):
         return
     seconds = 60 * run.load()["config"]["checkpoint_minutes"]
-    # The checkpoint of a step is written after its line: that of the last line may be missing, however long it took.
+    # The checkpoint of a step is written after its line, so that of the last line may be missing.
     last = lines[-1]
     if any(line["seconds"] >= seconds for line in lines[:-1]) or (last["step"] > 1 and last["seconds"] >= 2 * seconds):
         raise ValueError(
@@ -70,9 +70,9 @@ class Keeper:
     """Writes checkpoints into a folder and removes the oldest ones there.
 
     Args:
-        objects: By name, what they hold; `gan` is the model, with `step`, `weights` and `optimizers`.
+        objects: The objects to save, by name; `gan` is the model, with `step`, `weights` and `optimizers`.
         folder: The folder.
-        count: How many stay.
+        count: Number of checkpoints to keep.
     """
 
     def __init__(self, objects, folder, count):
@@ -85,9 +85,8 @@ class Keeper:
         """Writes a checkpoint of the present step.
 
         Raises:
-            FloatingPointError: A weight or an optimizer's variable is not finite: such a checkpoint could not be
-                resumed from.
-            OSError: The disk is full, for instance; older checkpoints stay.
+            FloatingPointError: A weight or an optimizer's variable is not finite, so training could not resume from it.
+            OSError: It cannot be written, for example to a full disk; older checkpoints stay.
         """
         model = self._model
         moments = [variable for optimizer in model.optimizers for variable in optimizer.variables]
@@ -99,11 +98,11 @@ class Keeper:
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            # A manager a checkpoint, because it knows the folder by a path that may be gone by the next one. It reads
-            # there which ones are kept.
+            # A new manager for each checkpoint, because its path of the folder may be gone by the next one. It reads
+            # there which checkpoints are kept.
             with without_wildcards(self.folder) as folder:
                 tf.train.CheckpointManager(self._checkpoint, folder, self.count).save(checkpoint_number=model.step)
-        except tf.errors.OpError as error:  # TensorFlow has its own exceptions for what the system refuses
+        except tf.errors.OpError as error:  # TensorFlow's own exceptions for errors of the system
             for remains in self.folder.glob("*_temp"):
                 shutil.rmtree(remains, ignore_errors=True)
             raise OSError(
@@ -112,31 +111,34 @@ class Keeper:
             ) from error
 
     def tidy(self):
-        """Removes the files of half checkpoints, which a process left that was killed while it wrote or removed one."""
+        """Removes files of incomplete checkpoints, left by a process that was killed while writing or removing."""
         listed = {Path(path).name for path in kept(self.folder)}
         for path in self.folder.glob("ckpt-*"):
             if path.name.endswith("_temp"):
                 shutil.rmtree(path, ignore_errors=True)
-            elif listed and path.name.partition(".")[0] not in listed:  # without a list, any may be a good one
+            elif (
+                listed and path.name.partition(".")[0] not in listed
+            ):  # without a list any file may belong to a good one
                 path.unlink()
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves everything a training needs: networks, averaged generator, both optimizers (and so the step), time.
+    """Saves everything that a training needs to resume: networks, averaged generator, optimizers (and so the step),
+    time.
 
-    A checkpoint is written beside the older ones and becomes the newest only when it is whole.
+    A checkpoint is written beside the older ones and becomes the newest only when it is complete.
 
-    One more is written when the training ends: after the last report where its budget is spent, since nothing would
-    make that again; before it where a signal breaks the training off, because the sender may not wait for long.
+    One more is written when the training ends. If the budget is spent, it comes after the last report, which would not
+    be made again. If a signal ends the training, it comes before, because the sender may not wait for long.
 
     Args:
-        folder: Where the checkpoints lie.
+        folder: Folder of the checkpoints.
         every_minutes: Minutes between two of them.
-        keep: How many of the newest stay.
-        clock: Called for the time in seconds; default: this machine's. Several workers must have the same, so that
-            they save at the same step.
+        keep: Number of newest checkpoints to keep.
+        clock: Called for the time in seconds; default: this machine's. Several workers must share one, so that they
+            save at the same step.
         budget: The `Budget` that ends the training, among the callbacks before this one; None without one.
-        also: Called after each checkpoint, to write what goes with it; None for nothing.
+        also: Called after each checkpoint, to write files that belong to it; or None.
         **objects: Further trackable objects to save, such as `seconds=Budget.seconds` or a `State`.
     """
 
@@ -158,7 +160,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Loads the newest checkpoint into the model, if there is one.
 
         Args:
-            folder: Where to look for it; default: where this callback saves.
+            folder: The folder to search; default: the one in which this callback saves.
 
         Returns:
             The step it was written at, 0 without one.
@@ -167,7 +169,7 @@ class Checkpoints(keras.callbacks.Callback):
             ValueError: It cannot be loaded, see `load`.
         """
         self.keeper.tidy()
-        found = newest(folder) if folder else next(reversed(kept(self.folder)), None)  # one that is gone is an error
+        found = newest(folder) if folder else next(reversed(kept(self.folder)), None)  # a missing file is an error
         if found:
             load(found, self.objects, gan=self.model)
         return self.model.step
@@ -177,7 +179,7 @@ class Checkpoints(keras.callbacks.Callback):
 
         Raises:
             FloatingPointError: See `Keeper.save`.
-            OSError: It, or what goes with it, cannot be written.
+            OSError: It cannot be written, or `also` failed.
         """
         self.keeper.save()
         if self.also:

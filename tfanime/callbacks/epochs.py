@@ -6,19 +6,19 @@ import keras
 class Epochs(keras.callbacks.Callback):
     """Calls other callbacks at epochs that end at every multiple of some steps.
 
-    Keras counts epochs from where `fit` begins, so that a resumed training would report at other steps than an
-    undisturbed one. Let `fit` make a single epoch of all steps, and put this among its callbacks.
+    Keras counts epochs from the start of `fit`, so a resumed training would report at other steps than an undisturbed
+    one. Let `fit` run a single epoch of all steps, and put this among its callbacks.
 
-    Where a signal breaks the training off, its last epoch ends after all that belongs to the last step, and so after
-    the checkpoint that `Checkpoints` then writes; only those of `brief` are told. If that step was a multiple, the
-    resumed training begins with the epoch's end (`due`), for all of them.
+    If a signal ends the training, the last epoch ends after all callbacks of the last step, and so after the checkpoint
+    that `Checkpoints` writes; only the callbacks of `brief` are called. If that step is a multiple, the resumed
+    training begins with the epoch's end (`due`), for all callbacks.
 
     Args:
-        steps: Training steps an epoch. The last one ends with the training.
+        steps: Training steps of an epoch. The last epoch ends with the training.
         callbacks: Keras callbacks, called in this order. They share the logs of an epoch's end.
         budget: The `Budget` that ends the training, among the callbacks before this one; None without one.
-        brief: Those of the callbacks that take no time and keep nothing for a resumed training.
-        due: Whether an epoch ends where the training begins.
+        brief: The callbacks that take no time and need not be called again by a resumed training.
+        due: Whether the training begins with the end of an epoch.
 
     Raises:
         ValueError: `steps` is below 1.
@@ -65,7 +65,7 @@ class Epochs(keras.callbacks.Callback):
         if self.model.step % self.steps == 0 and not self._broken_off:
             self._end(logs)
 
-    def on_epoch_end(self, epoch, logs=None):  # Keras' own: the training ends
+    def on_epoch_end(self, epoch, logs=None):  # of Keras' single epoch: the training ends
         if self._begun and self._steps:
             self._end(logs)
 

@@ -19,25 +19,25 @@ from tfanime.metrics.reference import MOST, reference
 class FID(keras.callbacks.Callback):
     """Writes the Frechet distance of the averaged generator's pictures into an epoch's logs.
 
-    The value is named after the network whose features it is of, `fid` for the Inception of 2015 alone. It belongs
-    before the callbacks that read the logs: `RunLog`, which writes it to `metrics.jsonl` and TensorBoard, and `Best`.
+    The value is named after the feature network; only that of the Inception of 2015 is called `fid`. Put this before
+    the callbacks that read the logs: `RunLog`, which writes it to `metrics.jsonl` and TensorBoard, and `Best`.
 
-    The pictures are those of the seeds 0, 1, 2 ..., so that a value depends on nothing but the weights; tags are drawn
-    as the game draws them. They are rounded to bytes. The real ones are all of `faces`, or 50,000 of them.
+    The pictures are those of the seeds 0, 1, 2 ..., so that a value depends on the weights only; tags are drawn as the
+    game draws them. Pictures are rounded to bytes. They are compared with all of `faces`, at most 50,000.
 
     Args:
         faces: The real pictures, a `tfanime.data.FaceData` of the generator's size.
-        every: Training steps from one value to the next; looked at when an epoch ends. Only if it is a multiple of an
-            epoch's steps does a resumed training compute values when an undisturbed one does.
-        samples: How many pictures are drawn.
+        every: Training steps between two values, checked when an epoch ends. Make it a multiple of an epoch's steps, so
+            that a resumed training computes values at the same steps as an undisturbed one.
+        samples: Number of pictures that are drawn.
         features: A `tfanime.metrics.feature_network.FeatureNetwork`, or the name of one, see
             `tfanime.metrics.features.open_network`.
-        reference_count: Real pictures at most.
+        reference_count: Largest number of real pictures.
         gather: With several workers: (*numbers) -> the numbers of all workers, `[workers, numbers]`, see
             `tfanime.devices.Workers.gather`. All use the first worker's value, and keep the same best.
 
     Raises:
-        ValueError: An argument is out of its range, or there is no such network.
+        ValueError: An argument is out of its range, or the network is unknown.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class FID(keras.callbacks.Callback):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """The protocol: what must be equal for two values to be compared. A dictionary for JSON."""
+        """The protocol, which must be equal for two values to be compared: a dictionary that JSON can represent."""
         real = {"fingerprint": self.faces.fingerprint, "count": min(self.reference_count, self.faces.count)}
         return {"network": self.network.protocol, "samples": self.samples, "reference": real}
 
     def prepare(self):
-        """Computes the reference if it is not there yet, which takes its time."""
+        """Computes the reference if it is not in the cache, which may take long."""
         self.reference = reference(self.network, self.faces, self.reference_count)
 
     def set_model(self, model):
@@ -102,7 +102,7 @@ class FID(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step = self.model.step
-        # The first: also where a resumed training begins with an epoch's end.
+        # The first step counts too, because a resumed training may begin with an epoch's end.
         if step % self.every == 0 or step // self.every > self._computed // self.every:
             self._computed = step
             logs[self.name] = self.compute()

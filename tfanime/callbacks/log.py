@@ -9,7 +9,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tfanime.callbacks.checkpoints import State
 from tfanime.metrics.names import is_frechet
 
-# TensorBoard lays out what stands before the slash as a section; other names stand alone.
+# TensorBoard makes a section of the part before the slash; other names stand alone.
 SECTIONS = {
     "discriminator_loss": "loss/discriminator",
     "generator_loss": "loss/generator",
@@ -37,7 +37,7 @@ SECTIONS = {
 
 
 def _section(name):
-    """Where TensorBoard shows a curve; Frechet distances bear the name of their protocol."""
+    """The name of a curve in TensorBoard; Frechet distances have the name of their protocol."""
     return SECTIONS.get(name) or (f"judge/{name}" if is_frechet(name) else name)
 
 
@@ -50,8 +50,8 @@ class RunLog(keras.callbacks.Callback):
 
     The means replace the last step's values in the `logs` that later callbacks see at the epoch's end.
 
-    `state` holds the sums of an epoch that has not ended. Put into the checkpoint, it makes the means of an epoch that
-    was cut in two by a restart those of the whole epoch.
+    `state` holds the sums of an unfinished epoch. Save it in the checkpoint, so that an epoch with a restart in it has
+    the means of the whole epoch.
 
     Args:
         run: A `tfanime.runs.RunFolder`.
@@ -68,17 +68,18 @@ class RunLog(keras.callbacks.Callback):
 
     @property
     def unreported(self):
-        """Whether steps up to the present one are in no epoch that has ended."""
+        """Whether there are steps since the end of the last epoch."""
         return self.state.value["steps"] > 0
 
     def on_train_begin(self, logs=None):
-        self.state.value = _empty() | self.state.value  # an older version's knows no time
-        # From its second such event on, TensorBoard drops what is there of that step and later ones: what a process
-        # that was killed, or broken off, had written after the checkpoint.
+        self.state.value = _empty() | self.state.value  # an older version stored no time
+        # From the second such event on, TensorBoard drops points of that step and later ones: those that a killed
+        # process had written after the checkpoint.
         start = Event(step=self.model.step + (0 if self.unreported else 1), wall_time=time.time())
         start.session_log.status = SessionLog.START
         self.run.tensorboard.mkdir(parents=True, exist_ok=True)
-        # It must be read before the points that follow, which this name stands before in the order of the alphabet.
+        # TensorBoard reads files in alphabetical order; this name makes it read this event before the points that
+        # follow.
         path = self.run.tensorboard / f"events.out.tfevents.{int(time.time()):010d}.!start"
         with tf.io.TFRecordWriter(str(path)) as file:
             for event in (Event(wall_time=time.time(), file_version="brain.Event:2"), start):
@@ -89,7 +90,7 @@ class RunLog(keras.callbacks.Callback):
         self._last = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()  # what other callbacks do at the epoch's end is no training
+        now = time.monotonic()  # other callbacks' work at the epoch's end is not training time
         self.state.value["seconds"] += now - self._last
         self._last = now
         self.state.value["timed_steps"] += 1
@@ -97,7 +98,7 @@ class RunLog(keras.callbacks.Callback):
         sums, counts = self.state.value["sums"], self.state.value["counts"]
         for name, value in logs.items():
             sums[name] = sums.get(name, 0.0) + float(value)
-            counts[name] = counts.get(name, 0) + 1  # a game of several phases does not tell the same in all
+            counts[name] = counts.get(name, 0) + 1  # the phases of a game may have different logs
 
     def on_epoch_end(self, epoch, logs=None):
         if not self.unreported:

@@ -1,4 +1,4 @@
-"""Writes down the weights of losses that a game has set itself."""
+"""Writes the loss weights that a game has measured."""
 
 import json
 
@@ -8,7 +8,7 @@ from tfanime.files import write_text
 
 
 class LossWeights(keras.callbacks.Callback):
-    """Writes `loss_weights.json` into the run folder at the ends of epochs, until the weights stay.
+    """Writes `loss_weights.json` into the run folder at the end of each epoch, until the weights stay.
 
     Args:
         run: A `tfanime.runs.RunFolder`.

@@ -14,11 +14,11 @@ class Profile(keras.callbacks.Callback):
 
     Args:
         folder: TensorBoard's folder.
-        first: The first step in the trace. The very first steps compile the program, which says little about the rest.
+        first: The first step in the trace. The very first steps compile the program and are not typical.
         last: The last step in the trace.
 
     Raises:
-        ValueError: `first` and `last` are no steps from 1, in order.
+        ValueError: `first` and `last` are not steps from 1, in order.
     """
 
     def __init__(self, folder, first, last):
@@ -28,7 +28,7 @@ class Profile(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.first = first
         self.last = last
-        self.traced = None  # which steps the trace has, such as "20 to 30"
+        self.traced = None  # the steps in the trace, such as "20 to 30"
         self._running = False
 
     def on_train_begin(self, logs=None):
@@ -54,7 +54,7 @@ class Profile(keras.callbacks.Callback):
         self.close()
 
     def close(self):
-        """Writes the trace, also where the training broke off."""
+        """Writes the trace, also of an interrupted training."""
         if self._running:
             self._running = False
             tf.profiler.experimental.stop()

@@ -5,7 +5,7 @@ import time
 import keras
 from tqdm import tqdm
 
-# What is shown of a step's logs, where it is there.
+# Values of a step's logs that are shown, if they are there.
 SHOWN = {"discriminator_loss": "D", "generator_loss": "G", "loss": "loss", "accuracy": "accuracy"}
 
 
@@ -32,7 +32,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
         step = self.model.step
-        if self._begin is None:  # the first step includes tracing, which says nothing about the pace
+        if self._begin is None:  # the first step includes tracing and is not typical
             self._begin = now, step
         if now - self._shown < 0.5:
             return
@@ -49,6 +49,6 @@ class Progress(keras.callbacks.Callback):
         self.close()
 
     def close(self):
-        """Ends the line, also where the training broke off."""
+        """Ends the line, also of an interrupted training."""
         if self.bar is not None:
             self.bar.close()

@@ -12,10 +12,10 @@ class Samples(keras.callbacks.Callback):
 
     Args:
         run: A `tfanime.runs.RunFolder`.
-        every: Training steps from one drawing to the next; looked at when an epoch ends. A last one is always made.
-            Only if it is a multiple of an epoch's steps does a resumed training draw when an undisturbed one does.
+        every: Training steps between two drawings, checked when an epoch ends. A last one is always made. Make it a
+            multiple of an epoch's steps, so that a resumed training draws at the same steps as an undisturbed one.
         seeds: The avatars' seeds.
-        sheets: The game -> what is drawn, `Sheet`s by name. Default: those of `tfanime.sheets.sheets` of the seeds.
+        sheets: Game -> its `Sheet`s by name. Default: `tfanime.sheets.sheets` of the seeds.
 
     Raises:
         ValueError: `every` is below 1.
@@ -36,7 +36,7 @@ class Samples(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step = self.model.step
-        # The first: also where a resumed training begins with an epoch's end.
+        # The first step counts too, because a resumed training may begin with an epoch's end.
         if step % self.every == 0 or step // self.every > self._drawn // self.every:
             self.draw()
 

@@ -9,9 +9,9 @@ from tfanime.checkpoints import newest
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises as soon as any value in a step's logs is not finite. Nothing replaces the value, and the training ends.
+    """Raises an error, which ends the training, as soon as a value in a step's logs is not finite.
 
-    Put it first among the callbacks, so that nothing of such a step is written.
+    Put it first among the callbacks, so that no other callback writes such a value.
 
     Args:
         checkpoints: Folder of `Checkpoints`, to name the last good one; None without one.

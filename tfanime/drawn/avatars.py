@@ -3,7 +3,8 @@
     image = draw(seed=7, tags=["blonde_hair", "twin_tails", "smile"], size=128)
 
 A picture is a pure function of (seed, tags, size): the seed gives face, pose, light, clothes and background, the tags
-what they say. The same seed with other tags is the same person, say with a hat (and a step back, to make room for it).
+what they say. The same seed with other tags is the same person, for example with a hat (and drawn smaller, to fit the
+hat in).
 """
 
 import contextlib
@@ -41,7 +42,7 @@ _INDEPENDENT = {  # how often each tag holds
 
 
 def drawn_tags(seed):
-    """The tags of avatar `seed`, where nobody chose them.
+    """The tags of avatar `seed` if none are specified.
 
     Hair is long, short or between, never both; hair is tied up in one way at most.
 
@@ -52,7 +53,7 @@ def drawn_tags(seed):
         int8 array `[34]` of +1 and -1 in the order of `tfanime.tags.JIN34`, with one hair and one eye colour.
 
     Raises:
-        ValueError: `seed` is no such number.
+        ValueError: `seed` is out of range.
     """
     random = Chance(numbers(_check_seed(seed), 1)[0])
     found = set()

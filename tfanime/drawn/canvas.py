@@ -184,7 +184,7 @@ class Canvas:
         """Paints `shape` with transparency, within a mask, with a soft edge, or with a gradient.
 
         Args:
-            shape: What is painted.
+            shape: The shape to paint.
             colour: Its colour.
             opacity: 0-1.
             clip: A `mask`: only there is painted.
@@ -267,7 +267,7 @@ class Pose:
         """Places `points` `[..., 2]` on the canvas; `depth` is 1 for the face, 0 for what does not turn, below 0
         for what is behind."""
         place = _as_complex(points)
-        # What is in the middle of the face is nearest and moves most: near side wide, far side narrow.
+        # The middle of the face is nearest and moves most: the near side becomes wide, the far side narrow.
         near = np.maximum(1 - np.square(place.real) * (1 / 2.25), 0)
         turned = place + near * (depth * complex(self.turn, self.nod))
         factor = self.scale * complex(math.cos(self.tilt), math.sin(self.tilt))

@@ -1,4 +1,4 @@
-"""What an avatar wears and what is behind it: background, neck and clothes, hats, ribbons."""
+"""Background, neck and clothes, hats and ribbons of an avatar."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The hair of an avatar: what is behind the head, tails and drills, the fringe and the locks beside the face."""
+"""The hair of an avatar: the hair behind the head, tails and drills, the fringe, and the locks beside the face."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tfanime.drawn.canvas import brush, curve, ellipse, mix, moved, shade, smoot
 LINE = 0.0085
 SIDES = (-1, 1)
 CROWN = np.array([(1.12, -0.1), (1.2, -0.5), (1.1, -0.98), (0.68, -1.36), (0.0, -1.5)])  # one half, from the ear up
-BEHIND = -0.25  # the depth of what is behind the head
+BEHIND = -0.25  # the depth of shapes behind the head
 
 
 def draw_back_hair(canvas, look):

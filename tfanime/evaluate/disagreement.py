@@ -1,4 +1,4 @@
-"""Notes on models that are better by one distance and worse by another."""
+"""Notes on pairs of models that two distances rank in opposite orders."""
 
 from itertools import combinations
 
@@ -11,15 +11,15 @@ SHOWN = 3  # pairs of models in one sentence
 def disagreements(evaluation):
     """The disagreements between the distances of a table.
 
-    The first network's Frechet distance is compared with its kernel distance and with both of the second network, over
-    all pairs of models of equally many pictures. Kernel distances count where they are further apart than the larger
-    deviation of their subsets.
+    The first network's Frechet distance is compared with its kernel distance and with both distances of the second
+    network, over all pairs of models of equally many pictures. Kernel distances count as different if they differ by
+    more than the larger deviation over their subsets.
 
     Args:
         evaluation: A `tfanime.evaluate.results.Evaluation`.
 
     Returns:
-        A list of sentences, one for each distance that has another order.
+        A list of sentences, one for each distance that ranks models differently.
     """
     first, *others = (column for column in columns(evaluation.protocol) if column.key in DISTANCES)
     models = [row for row in evaluation.rows if row["generated"]]
@@ -42,7 +42,7 @@ def disagreements(evaluation):
 
 
 def _better(column, row, other):
-    """1 if a distance is less in the first of two rows, -1 if in the other, 0 if it cannot tell."""
+    """1 if a distance is smaller in the first of two rows, -1 if in the other, 0 if it does not decide."""
     values = [each["values"].get(column.key) for each in (row, other)]
     if None in values:
         return 0

@@ -13,9 +13,9 @@ from tfanime.metrics.neighbours import DENSITY_COVERAGE, nearest
 from tfanime.metrics.reference import chosen
 from tfanime.metrics.registry import METRICS, SETTINGS, parse_metric
 
-FOUND = {"images", "seen", "fakes", "reals", "neighbours"}  # what any source has once its pictures are drawn
+FOUND = {"images", "seen", "fakes", "reals", "neighbours"}  # the evidence of every source whose pictures are drawn
 LEAST = DENSITY_COVERAGE.settings["density_coverage_k"] + 1  # samples
-PAIRS = 32  # closest ones that are shown
+PAIRS = 32  # number of closest pairs that are shown
 BIN, BINS = (
     0.05,
     60,
@@ -24,14 +24,14 @@ BIN, BINS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What was found out about one source.
+    """The results of one source.
 
     Args:
-        values: Numbers by name; None for what cannot be said of this source, or needs more samples.
+        values: Numbers by name; None if a number does not exist for this source, or needs more samples.
         histogram: Shares of pictures by distance to the nearest real one, float64 `[BINS]`.
         pairs: `(number of the picture, number of the real picture, distance)` of the closest pairs, closest first;
             the distance in units of the median between real faces.
-        details: By the names of metrics what they found out beside numbers, for JSON.
+        details: Further results by the metric's name, for JSON.
     """
 
     values: dict
@@ -41,23 +41,23 @@ class Row:
 
 
 class Judge:
-    """Judges sources of pictures against the same real ones.
+    """Evaluates sources of pictures against the same real ones.
 
     Args:
         network: A `FeatureNetwork`.
         reference: The `Reference` in its features.
-        samples: Pictures of a source, at least 6. Where a metric wants as many real ones as many are taken; if there
-            are fewer, then fewer of both.
+        samples: Number of pictures of a source, at least 6. Metrics that need equally many real ones get as many, or,
+            if there are fewer, fewer of both.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
         progress: Whether to show progress bars.
-        tagger: The `tfanime.tagger.files.TaggerNetwork` that sees which tags generators obey, or None.
-        tag_pictures: How many pictures are drawn for each tag then.
-        also: What `tfanime.metrics.registry.parse_metric` reads: metrics that are computed where they are asked for.
-        seed: Of what metrics draw from a generator by themselves.
-        second: The `tfanime.metrics.second.Second` network in whose features distances stand beside, or None.
+        tagger: The `tfanime.tagger.files.TaggerNetwork` that measures which tags generators obey, or None.
+        tag_pictures: Number of pictures that are drawn for each tag.
+        also: Optional metrics, in the form that `tfanime.metrics.registry.parse_metric` reads.
+        seed: Seed of the pictures that metrics draw from a generator.
+        second: The `tfanime.metrics.second.Second` network for additional distances, or None.
 
     Raises:
-        ValueError: There are too few samples or real pictures, or a metric cannot be asked for.
+        ValueError: There are too few samples or real pictures, or an optional metric is not allowed.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Judge:
 
     @property
     def protocol(self):
-        """What must be equal for rows to stand in one table, a dictionary that JSON knows."""
+        """The protocol, which must be equal for all rows of a table: a dictionary that JSON can represent."""
         details = self.reference.details
         return {
             "network": self.network.protocol,
@@ -111,12 +111,12 @@ class Judge:
         }
 
     def real_rows(self, count):
-        """Rows of the reference, as many as there are pictures to compare with them."""
+        """`count` rows of the reference, at most all."""
         of = self.reference.details["count"]
         return chosen(min(count, of), of)
 
     def row(self, source):
-        """Judges a source.
+        """Evaluates a source.
 
         Args:
             source: A `tfanime.evaluate.sources.Source`.
@@ -148,7 +148,7 @@ class Judge:
         return Row(values, histogram(distances / self.unit), pairs, details)
 
     def require_also(self, sources):
-        """Refuses metrics that were asked for by name and that none of the sources has what it takes for.
+        """Raises an error for optional metrics whose needs no source meets.
 
         Raises:
             ValueError: The message names what is missing.
@@ -157,12 +157,12 @@ class Judge:
             lacks = [Evidence(self, source).lacks(metric) for source in sources if metric.name in self.also]
             if lacks and all(lacks):
                 raise ValueError(
-                    f"the metric {metric.name} must have what it needs of at least one source. Received: none with "
+                    f"the metric {metric.name} must have a source that meets its needs. Received: none with "
                     + " and ".join(f"{need} ({NEEDS[need]})" for need in lacks[0])
                 )
 
     def _look(self, source, evidence, metrics):
-        """Draws all pictures; notes their features, and returns what metrics see of each, lists by their names."""
+        """Draws all pictures and stores their features; returns the per-picture results of metrics, lists by metric."""
         features, seen = [], {metric.name: [] for metric in metrics}
         title = source.name if self.progress else None
         with tqdm(total=source.count, desc=title, unit=" pictures", disable=None if title else True) as bar:
@@ -179,8 +179,7 @@ class Judge:
 
 
 class Evidence:
-    """What metrics may ask for about one source, by the names of `tfanime.metrics.metric.NEEDS`. What is not there is
-    None.
+    """The inputs of metrics for one source, by the names of `tfanime.metrics.metric.NEEDS`; None if one does not exist.
 
     Args:
         judge: The `Judge`.
@@ -197,10 +196,10 @@ class Evidence:
         draws_latents = generator is not None and generator.network is not None and generator.latents is not None
         self.latent_generator = generator if draws_latents else None
         self.targets = source.targets
-        self.fakes = None  # until the pictures were drawn
+        self.fakes = None  # until the pictures are drawn
 
     def lacks(self, metric):
-        """Which things that a metric needs are not there, whatever the pictures are; a list of names."""
+        """The needs of a metric that this source does not meet, a list of names."""
         return sorted(need for need in metric.needs - FOUND if getattr(self, need) is None)
 
     @functools.cached_property
@@ -213,12 +212,12 @@ class Evidence:
 
 
 def _call(function, evidence, **more):
-    """Calls a function of a metric with what the names of its parameters ask for."""
+    """Calls a metric's function with the evidence that its parameters name."""
     names = parameters(function)
     return function(**{name: more[name] if name in more else getattr(evidence, name) for name in names})
 
 
 def histogram(distances):
-    """Shares of distances in bins of `BIN`, the last of which holds all that are farther; float64 `[BINS]`."""
+    """Shares of distances in bins of width `BIN`, the last of which has all larger ones; float64 `[BINS]`."""
     bins = np.minimum(np.asarray(distances) / BIN, BINS - 1).astype(int)
     return np.bincount(bins, minlength=BINS) / len(bins)

@@ -20,13 +20,13 @@ def write(evaluation, folder, warnings=()):
     Args:
         evaluation: A `tfanime.evaluate.results.Evaluation`, whose pictures lie in the folder.
         folder: The folder.
-        warnings: Sentences to stand below the table.
+        warnings: Sentences below the table.
 
     Returns:
         The page's path.
 
     Raises:
-        OSError: A picture cannot be read, or the page not be written.
+        OSError: A picture cannot be read, or the page cannot be written.
     """
     shown = columns(evaluation.protocol)
     rows = [
@@ -58,7 +58,7 @@ def tag_tables(rows):
     """Tables of the tags that models obey, one for each judge and set of tags, see `tfanime.evaluate.tags.table_of`.
 
     Args:
-        rows: Those of an `Evaluation`.
+        rows: The rows of an `Evaluation`.
     """
     models, recalls = {}, {}
     for row in rows:
@@ -79,7 +79,7 @@ def _shown(path):
 
 
 def chart(histogram, real):
-    """Two histograms of distances in pixels: what the template draws.
+    """Two histograms of distances in pixels, for the template.
 
     Args:
         histogram: Shares of the row's pictures, see `tfanime.evaluate.judge.histogram`.

@@ -19,13 +19,13 @@ class Config(Checked):
     Args:
         models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, names
             of pretrained generators, or folders of PNGs; all of one size.
-        real: Folder of shards whose faces are rated too, held-out ones where there are some. Default: none.
-        out: Folder for answers.jsonl, pictures.npz and results.json. A rating that was broken off goes on there, with
-            the same pictures.
+        real: Folder of shards whose faces are rated too, held-out ones if there are any. Default: none.
+        out: Folder for answers.jsonl, pictures.npz and results.json. An interrupted rating is resumed there, with the
+            same pictures.
         count: Pictures of each model.
-        seed: Seed of the first picture of each generator, of which pictures of a folder are taken, and of the order.
+        seed: Seed of each generator's first picture, of the choice among a folder's pictures, and of the order.
         checkpoint: Checkpoint of run folders: newest, best, or a step.
-        port: Port of the page on this machine; 0 for any that is free.
+        port: Port of the page on this machine; 0 for any free one.
     """
 
     models: list[str]
@@ -41,8 +41,8 @@ def open_pictures(path, count, seed=0, checkpoint="newest"):
     """Pictures of a model.
 
     Args:
-        path: What `--models` names.
-        count: How many.
+        path: One of `--models`.
+        count: Number of pictures.
         seed: The first seed of a generator; the seed of the choice among the pictures of a folder.
         checkpoint: Of a run folder.
 
@@ -50,7 +50,7 @@ def open_pictures(path, count, seed=0, checkpoint="newest"):
         A `tfanime.evaluate.rating.Pictures`, named as the path.
 
     Raises:
-        FileNotFoundError: There is no such model.
+        FileNotFoundError: The model does not exist.
         ValueError: A folder has too few pictures, or some of another size.
     """
     import numpy as np
@@ -60,7 +60,7 @@ def open_pictures(path, count, seed=0, checkpoint="newest"):
 
     files = sorted(Path(path).glob("*.png"))
     if not files:
-        command_line.load_tensorflow()  # not for folders, which need none
+        command_line.load_tensorflow()  # not for folders, which do not need it
         from tfanime.generator import open_generator
 
         is_run = (Path(path) / "run.json").is_file()
@@ -81,19 +81,19 @@ def open_pictures(path, count, seed=0, checkpoint="newest"):
 
 
 def open_real(shards, size, count, seed=0):
-    """Real faces, held-out ones where the shards have some.
+    """Real faces, held-out ones if the shards have any.
 
     Args:
         shards: Folder of shards.
         size: Their height and width in pixels.
-        count: How many.
-        seed: Which ones.
+        count: Number of pictures.
+        seed: Seed of the choice.
 
     Returns:
         A `tfanime.evaluate.rating.Pictures`.
 
     Raises:
-        FileNotFoundError: There are no such shards.
+        FileNotFoundError: The shards do not exist.
         ValueError: There are too few of them.
     """
     import numpy as np
@@ -130,10 +130,10 @@ def open_sources(config):
 
 
 def saved_sources(config, path):
-    """What `save_sources` left when the rating began; None if there is nothing, or of other settings.
+    """The pictures that `save_sources` wrote when the rating began; None if there are none, or of other settings.
 
-    A person goes on with the pictures that they have seen, even if a run has been trained on since, or another device
-    rounds otherwise.
+    A resumed rating has the same pictures, even if a run has been trained further, or another device rounds
+    differently.
 
     Args:
         config: A `Config`.
@@ -166,8 +166,8 @@ def save_sources(config, sources, path):
 
     Args:
         config: A `Config`.
-        sources: Of `open_sources`.
-        path: Where to.
+        sources: From `open_sources`.
+        path: The file.
 
     Raises:
         OSError: It cannot be written.
@@ -178,12 +178,12 @@ def save_sources(config, sources, path):
 
     head = {"settings": _deciding(config), "names": [source.name for source in sources]}
     arrays = {str(number): source.images for number, source in enumerate(sources)}
-    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would give a path its own ending
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would add a suffix to a path
         np.savez(file, head=json.dumps(head), **arrays)
 
 
 def _deciding(config):
-    """The settings that decide which pictures are rated."""
+    """The settings on which the rated pictures depend."""
     return {name: getattr(config, name) for name in ("models", "real", "count", "seed", "checkpoint")}
 
 
@@ -212,7 +212,7 @@ The page's keys: G or the right arrow for good, P or the left arrow for poor, U 
         begun = answers.is_file()
         sources = saved_sources(config, pictures) if begun else None
         sources = sources or open_sources(config)
-        if not begun:  # before the first line says which pictures are rated
+        if not begun:  # before the first line of answers names the pictures
             save_sources(config, sources, pictures)
         rating = Rating(answers, sources, config.seed)
         with RatingServer(rating, config.port) as server:

@@ -1,7 +1,7 @@
 """A rating of pictures by a person: the order of the pictures, the answers, and the results.
 
-Every answer is a line of a file, written at once, so that a rating that was broken off goes on where it stopped. The
-first line says which pictures are rated; other pictures are another rating.
+Every answer is a line of a file, written at once, so that an interrupted rating can be resumed. The first line
+identifies the pictures; other pictures are another rating.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class Pictures:
     """Pictures of one origin.
 
     Args:
-        name: What they are called in the results.
+        name: Their name in the results.
         images: uint8 array `[count, height, width, 3]`.
     """
 
@@ -35,7 +35,7 @@ class Rating:
     """Pictures in random order, whose origin stays hidden until the end.
 
     Args:
-        path: The file of answers, new or to be continued.
+        path: The file of answers, new or to be resumed.
         sources: `Pictures` of different names and one size.
         seed: Seed of the order.
 
@@ -53,11 +53,11 @@ class Rating:
         sizes = {source.images.shape[1:] for source in self.sources}
         if len(sizes) != 1:
             received = ", ".join(f"{source.name} {source.images.shape[1:]}" for source in self.sources)
-            raise ValueError(f"pictures must have one size, by which no model is known. Received: {received}")
+            raise ValueError(f"pictures must have one size, so that none can be recognised by it. Received: {received}")
         places = [(source, number) for source in self.sources for number in range(len(source.images))]
         order = np.random.Generator(np.random.Philox(key=np.uint64([seed, 0]))).permutation(len(places))
         self._places = [places[index] for index in order]
-        self.answers = []  # of the first pictures in the order
+        self.answers = []  # answers to the first pictures in the order
         self.finished = False
         head = {"format": FORMAT, "seed": seed}
         head["pictures"] = {source.name: _digest(source.images) for source in self.sources}
@@ -108,7 +108,7 @@ class Rating:
 
     @property
     def count(self):
-        """How many pictures there are."""
+        """Number of pictures."""
         return len(self._places)
 
     @property
@@ -122,17 +122,18 @@ class Rating:
         return source.images[number]
 
     def answer(self, place, answer):
-        """Notes an answer.
+        """Records an answer.
 
         Args:
-            place: Which picture was seen; it must be the next one, so that a key pressed twice rates nothing unseen.
+            place: Place of the picture that was seen. It must be the next one, so that a key pressed twice does not
+                rate an unseen picture.
             answer: One of `ANSWERS`.
 
         Returns:
-            Whether it was noted.
+            Whether it was recorded.
 
         Raises:
-            ValueError: There is no such answer.
+            ValueError: `answer` is unknown.
         """
         if answer not in ANSWERS:
             raise ValueError(f"answer must be one of {', '.join(ANSWERS)}. Received: {answer!r}")
@@ -145,7 +146,7 @@ class Rating:
         return True
 
     def undo(self):
-        """Takes the last answer back. Returns whether it did: there was one, and the rating is not finished."""
+        """Takes the last answer back. Returns False if there is none or the rating is finished."""
         if self.finished or not self.answers:
             return False
         self._write({"undo": True})
@@ -153,7 +154,7 @@ class Rating:
         return True
 
     def finish(self):
-        """Ends the rating before all pictures are rated; no answer is taken after the results were seen."""
+        """Ends the rating early; afterwards no answer is accepted, because the results are known."""
         if not self.finished:
             self._write({"finished": True})
             self.finished = True

@@ -1,4 +1,4 @@
-"""The page on which a person rates pictures, served on this machine alone."""
+"""The page on which a person rates pictures, served on this machine only."""
 
 import io
 import re
@@ -19,13 +19,13 @@ FILES = {
 class RatingServer(PageServer):
     """Serves the page of a `Rating` on 127.0.0.1.
 
-    GET / is the page, GET /state what comes next, GET /picture/N the picture at place N as PNG; POST /answer
-    (`{"place": N, "answer": "good"}`), POST /undo and POST /finish change the state and return the new one. Nothing but
-    the results, which are given when the rating is finished, tells where a picture comes from.
+    GET / is the page, GET /state the next picture's place, GET /picture/N the picture at place N as PNG; POST /answer
+    (`{"place": N, "answer": "good"}`), POST /undo and POST /finish change the state and return the new one. Only the
+    results, which are sent when the rating is finished, reveal where pictures come from.
 
     Args:
         rating: The `tfanime.evaluate.rating.Rating`.
-        port: Port to listen at; 0 for any that is free.
+        port: Port to listen on; 0 for any free one.
 
     Attributes:
         finished: A `threading.Event`, set when a state with the results has been sent.
@@ -40,7 +40,7 @@ class RatingServer(PageServer):
         super().__init__(FILES, port)
 
     def state(self):
-        """What the page shows: `{"done", "total", "place", "results"}`; no results before the end."""
+        """The state of the page: `{"done", "total", "place", "results"}`; no results before the end."""
         rating = self.rating
         place = None if rating.finished else rating.next
         results = rating.results() if rating.finished else None
@@ -58,7 +58,7 @@ class RatingServer(PageServer):
         return None
 
     def post(self, path, values):
-        """Notes an answer, takes one back, or ends the rating; see `PageServer.post`."""
+        """Records an answer, takes one back, or ends the rating; see `PageServer.post`."""
         if path == "/answer":
             self.rating.answer(values["place"], values["answer"])
         elif path == "/undo":
@@ -70,6 +70,6 @@ class RatingServer(PageServer):
         return self.state()
 
     def sent(self, answer):
-        """Ends the waiting for results when they have been sent."""
+        """Sets `finished` when the results have been sent."""
         if isinstance(answer, dict) and answer["results"] is not None:
             self.finished.set()

@@ -1,4 +1,4 @@
-"""`evaluation.json`: rows of numbers with the protocol that they were measured by, and what keeps others out."""
+"""`evaluation.json`: rows of numbers with their protocol, and the check that other protocols stay out."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ FILE_NAME = "evaluation.json"
 
 @dataclass
 class Evaluation:
-    """Rows that may stand in one table.
+    """Rows of one protocol, which may be compared.
 
     Args:
-        protocol: What all of them depend on, see `tfanime.evaluate.judge.Judge.protocol`.
-        provenance: Versions, seed and hashes of the evaluation that wrote the file; does not decide what may be
-            compared.
+        protocol: The protocol of all rows, see `tfanime.evaluate.judge.Judge.protocol`.
+        provenance: Versions, seed and hashes of the evaluation that wrote the file; they may differ between comparable
+            files.
         real_histogram: Shares of real pictures by distance to the nearest other one.
         rows: Dictionaries of `name`, `generated`, `samples`, `origin`, `values`, `histogram`, `pairs`, `sheet` and
             `closest` (names of picture files beside the JSON), and `provenance` of a row that came from another file.
@@ -40,7 +40,7 @@ class Evaluation:
         """Reads an `evaluation.json`, given by its path or its folder's.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: The file does not exist.
             ValueError: It cannot be read, or has another format.
         """
         path = Path(path)
@@ -58,14 +58,14 @@ class Evaluation:
             raise ValueError(f"{path} must be a file that this version of tfanime wrote: {error}") from error
 
     def require_same_protocol(self, other, path):
-        """Refuses an evaluation whose values cannot be compared with these.
+        """Raises an error if another evaluation's values cannot be compared with these.
 
         Args:
             other: The other `Evaluation`.
-            path: Where it was read, for the message.
+            path: Its path, for the message.
 
         Raises:
-            ValueError: The message names what differs.
+            ValueError: The protocols differ; the message names the differences.
         """
         different = differences(self.protocol, other.protocol)
         if different:
@@ -76,7 +76,7 @@ class Evaluation:
 
 
 def differences(first, second, name=""):
-    """What differs between two nested dictionaries: a list of `(name, value of the first, value of the second)`."""
+    """The differences of two nested dictionaries: a list of `(name, value of the first, value of the second)`."""
     if isinstance(first, dict) and isinstance(second, dict):
         keys = [*first, *(key for key in second if key not in first)]
         found = (differences(first.get(key), second.get(key), f"{name}.{key}" if name else key) for key in keys)

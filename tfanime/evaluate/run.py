@@ -43,25 +43,25 @@ def evaluate(
         out: Folder for `evaluation.json`, `evaluation.html` and sheets.
         samples: Pictures of each.
         seed: Seed of the first.
-        checkpoint: Of run folders.
-        features: See `tfanime.metrics.features.open_network`; or two networks, separated by a comma: all numbers are in
-            the features of the first, and distances in those of the second beside them.
+        checkpoint: Checkpoint of run folders.
+        features: See `tfanime.metrics.features.open_network`. Of two networks, separated by a comma, the first is used
+            for all numbers and the second for additional distances.
         finder: A `tfanime.metrics.faces.FaceFinder`, or None.
         baselines: Whether held-out real pictures and averages of real ones are evaluated too. With a `finder` averages
-            always are, because no share of faces should be read without theirs.
-        tag_pictures: Pictures for each tag by which it is counted which tags models obey, of those that have tags, see
-            `tfanime.metrics.attributes`; 0 for none.
-        also: Metrics that are computed only where they are asked for, see `tfanime.metrics.registry.parse_metric`.
+            always are, because a share of faces means little without theirs.
+        tag_pictures: Number of pictures for each tag, to measure which tags models obey, see
+            `tfanime.metrics.attributes`; 0 for no such measurement.
+        also: Optional metrics, see `tfanime.metrics.registry.parse_metric`.
         earlier: Paths of earlier `evaluation.json`s of the same protocol, whose rows are added to the table; a new row
             replaces one of the same name and path.
         progress: Whether to show progress bars.
 
     Returns:
-        `(evaluation, warnings)`: the `Evaluation`, and sentences about what to mind.
+        `(evaluation, warnings)`: the `Evaluation`, and a list of warnings.
 
     Raises:
         ValueError: Protocols differ, there are too few pictures, something cannot be read, or a model cannot be
-            evaluated; the rows of the others are written all the same.
+            evaluated; the other models' rows are still written.
         OSError: A file does not exist or cannot be written.
     """
     from tfanime import data as shards
@@ -82,7 +82,7 @@ def evaluate(
         holdout = shards.load(data, sources[0].size, split="holdout", progress=progress)
     elif baselines:
         some = f"only {held} faces out, and {LEAST} are needed" if held else "no faces out"
-        warnings.append(f"{data} holds {some} (--holdout of the converter), so there is no row of real ones.")
+        warnings.append(f"{data} holds {some} (--holdout of the converter), so the table has no row of real faces.")
     named = map(parse_network, parse_networks(features))
     own = next((options["file"] for name, options in named if name == "tagger" and "file" in options), None)
     tagger = open_tagger(own) if tag_pictures else None
@@ -106,7 +106,7 @@ def evaluate(
     for source in sources:
         try:
             found = judge.row(source)
-        except ValueError as error:  # features that are not finite, for instance
+        except ValueError as error:  # for example, features that are not finite
             failed[source.name] = error
             continue
         rows[source.name] = {
@@ -115,7 +115,7 @@ def evaluate(
             "samples": source.count,
             "origin": source.origin,
             "values": found.values,
-            "tags": None,  # of models that have some, what is in the details
+            "tags": None,  # for models with tags, filled from the details
             **found.details,
             "histogram": found.histogram.tolist(),
             "pairs": found.pairs,
@@ -137,8 +137,9 @@ def evaluate(
 
 
 def _require_one_table(sources, earlier, tagger):
-    """Refuses rows of one name that are of two models, and shares of tags that are means over different tags or were
-    seen by different judges."""
+    """Raises an error for rows of two models with one name, and for shares of tags that are means over different tags
+    or come from different judges.
+    """
     from tfanime.metrics.attributes import colour_judges
 
     paths, tags, judges = {}, {}, {}
@@ -148,7 +149,7 @@ def _require_one_table(sources, earlier, tagger):
         if paths.setdefault(name, path) != path:
             raise ValueError(
                 f"models in one table must have different names. Received: {name} of {paths[name]} and of {path}; "
-                "judged in one evaluation, they are called by their whole paths"
+                "in one evaluation they are named by their whole paths"
             )
     for row in earlier:
         if row["tags"]:
@@ -201,8 +202,8 @@ def _warnings(evaluation):
             found.append(f"{each['value']}: {few}.")
     if real < most:
         found.append(
-            f"there are {real:,} real pictures and not {most:,}: precision, recall, density and coverage are of "
-            f"{real:,}, and can be compared with others of as many alone."
+            f"there are {real:,} real pictures and not {most:,}: precision, recall, density and coverage use "
+            f"{real:,}, and can be compared only with others of as many."
         )
     fewer = [row for row in evaluation.rows if row["samples"] < min(most, real)]
     found += [
@@ -219,7 +220,7 @@ def _warnings(evaluation):
 
 
 class _Files:
-    """Sheets of an evaluation, in its folder. They are written when all is known, because older numbers may lie there.
+    """Sheets of an evaluation, in its folder. They are written at the end, because the folder may hold older numbers.
 
     Args:
         folder: The `pathlib.Path` of the evaluation's folder.
@@ -227,7 +228,7 @@ class _Files:
 
     def __init__(self, folder):
         self.folder = folder
-        self._contents = {}  # pictures, or files as they are, by the name of the file
+        self._contents = {}  # pictures, or the bytes of files, by file name
 
     def write(self):
         """Writes all files."""
@@ -254,7 +255,7 @@ class _Files:
         return names
 
     def taken(self, row, path):
-        """Takes over the pictures of a row of an earlier evaluation; returns the files' names."""
+        """Copies the pictures of a row of an earlier evaluation; returns the files' names."""
         path = Path(path)
         folder = path if path.is_dir() else path.parent
         names = self._names(row["name"])
@@ -268,7 +269,7 @@ class _Files:
     @staticmethod
     def _names(name):
         stem = re.sub(r"[^\w-]+", "_", name).strip("_")
-        if stem != name:  # two names must not be one file
+        if stem != name:  # two names must not share a file
             stem = f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
         return {"sheet": f"{stem}-sheet.png", "closest": f"{stem}-closest.png"}
 

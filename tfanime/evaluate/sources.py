@@ -1,4 +1,4 @@
-"""Sources of pictures to evaluate: trained generators, and what to compare them with."""
+"""Sources of pictures to evaluate: trained generators, and baselines."""
 
 import re
 from collections.abc import Callable
@@ -12,17 +12,18 @@ AVERAGED = 16  # real faces in one average
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures by number.
+    """A source of numbered pictures.
 
     Args:
-        name: What it is called in a table.
-        count: How many of its pictures are evaluated.
+        name: Its name in a table.
+        count: Number of pictures that are evaluated.
         images: Numbers, int64 `[batch]` in [0, count) -> uint8 `[batch, height, width, 3]`, always the same.
         size: Their height and width in pixels.
-        generated: Whether a generator made them; a baseline else.
-        origin: What is known of where they come from, a dictionary that JSON knows.
-        generator: The `tfanime.generator.Generator` that draws them; None for what none drew.
-        targets: Likewise numbers -> the pictures that they should be, for pictures that have a right answer; None else.
+        generated: Whether a generator made them; False for a baseline.
+        origin: Their origin, a dictionary that JSON can represent.
+        generator: The `tfanime.generator.Generator` that draws them; None for a baseline.
+        targets: A function like `images` that returns the targets, such as originals of enlarged pictures; None if
+            there are none.
     """
 
     name: str
@@ -39,16 +40,16 @@ def open_models(paths, checkpoint, samples, seed):
     """Opens generators.
 
     Args:
-        paths: Of generators, see `tfanime.generator.open_generator`.
-        checkpoint: Of the run folders: newest, best or a step.
-        samples: How many pictures of each are evaluated.
-        seed: The seed of the first; the others follow.
+        paths: Paths or names of generators, see `tfanime.generator.open_generator`.
+        checkpoint: Checkpoint of the run folders: newest, best or a step.
+        samples: Number of pictures of each that are evaluated.
+        seed: Seed of the first picture; the others follow.
 
     Returns:
         A list of `Source`s. Tags are drawn as the generator's training drew them.
 
     Raises:
-        FileNotFoundError: There is no such generator, or it has no such checkpoint.
+        FileNotFoundError: A generator does not exist, or has no such checkpoint.
         ValueError: A generator's pictures are not square, or they are of several sizes.
     """
     sources = [_model(path, name, checkpoint, samples, seed) for path, name in zip(paths, _names(paths), strict=True)]
@@ -59,7 +60,7 @@ def open_models(paths, checkpoint, samples, seed):
 
 
 def _names(paths):
-    """The last part of each path (of `exports/faces/3` the last two), or all of it where two would be the same."""
+    """The last part of each path (the last two of `exports/faces/3`), or the whole path if two would be equal."""
 
     def short(path):
         parts = [part for part in Path(path).parts if part not in ("/", ".")] or [str(path)]
@@ -94,11 +95,11 @@ def _model(path, name, checkpoint, samples, seed):
 
 
 def held_out(faces, samples):
-    """Real pictures that nothing was trained on: what a perfect generator would score.
+    """Held-out real pictures, which score like a perfect generator.
 
     Args:
         faces: The split `holdout`, a `tfanime.data.FaceData`.
-        samples: How many at most.
+        samples: Largest number of pictures.
     """
     count = min(samples, faces.count)
     origin = {"split": "holdout", "fingerprint": faces.fingerprint}
@@ -110,12 +111,12 @@ def averages(faces, samples, seed):
 
     Args:
         faces: A `tfanime.data.FaceData` of real pictures.
-        samples: How many.
-        seed: Which faces are averaged.
+        samples: Number of averages.
+        seed: Seed of the choice of faces.
     """
 
     def images(numbers):
-        # Of each number its own faces, whatever the batch.
+        # Each number has its own faces, whatever the batch.
         draws = [np.random.Generator(np.random.Philox(key=np.uint64([seed, number]))) for number in numbers]
         chosen = np.stack([draw.integers(0, faces.count, AVERAGED) for draw in draws])
         return np.round(faces.images(chosen).mean(axis=1)).astype(np.uint8)

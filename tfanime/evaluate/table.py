@@ -1,4 +1,4 @@
-"""The columns of a table of evaluations, on stdout and on the page."""
+"""The columns of a table of evaluations, for the terminal and the page."""
 
 from tfanime.metrics.registry import METRICS
 
@@ -7,11 +7,11 @@ def columns(protocol):
     """The columns of a table.
 
     Args:
-        protocol: That of its rows, see `tfanime.evaluate.judge.Judge.protocol`.
+        protocol: The protocol of its rows, see `tfanime.evaluate.judge.Judge.protocol`.
 
     Returns:
-        A list of `tfanime.metrics.metric.Number`s with their headings and meanings under this protocol; only those that
-        were asked for, faces for instance only where there was a detector.
+        A list of `tfanime.metrics.metric.Number`s with their headings and meanings under this protocol. Optional ones
+        are there only if they were computed, such as faces with a detector.
     """
     return [number.said(protocol) for metric in METRICS if metric.is_asked(protocol) for number in metric.numbers]
 
@@ -23,7 +23,7 @@ def table(evaluation):
         evaluation: A `tfanime.evaluate.results.Evaluation`.
 
     Returns:
-        Lines, the first one the heads; `*` marks the best of several models.
+        Lines, the first of which has the headings; `*` marks the best of several models.
     """
     shown = columns(evaluation.protocol)
     best = [column.best_of(evaluation.rows) for column in shown]

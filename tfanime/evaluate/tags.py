@@ -25,12 +25,12 @@ class Config(Checked):
         models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
             names of pretrained generators; trained with tags.
         out: Folder for tags.json and tags.html.
-        count: Pictures a tag.
+        count: Number of pictures for each tag.
         seed: Seed of the first picture; the others follow.
-        checkpoint: Of run folders: newest, best, or a step.
-        network: The judging tagger: the path of its two files without their endings, such as runs/tagger/tagger.
-            Default: the one that tfanime carries. Measured colours are a second judge, and with animeface's samples a
-            third one if animeface is installed.
+        checkpoint: Checkpoint of run folders: newest, best, or a step.
+        network: The tagger that judges: the path of its two files without their suffixes, such as runs/tagger/tagger.
+            Default: the tagger that tfanime carries. Measured colours are a second judge, and measured colours with
+            animeface's samples a third one if animeface is installed.
     """
 
     models: list[str]
@@ -42,8 +42,8 @@ class Config(Checked):
 
 
 class Strips:
-    """The first pictures of each tag side by side, a bar under those in which the judge sees the tag; a `look` of
-    `tfanime.metrics.attributes.tags_obeyed`.
+    """The first pictures of each tag side by side, with a bar under those in which the judge sees the tag. Used as the
+    `look` of `tfanime.metrics.attributes.tags_obeyed`.
 
     Attributes:
         rows: A dictionary for each tag that the judge knows: `tag`, `strip` (a picture as a `data:` URI), and `seen` of
@@ -76,10 +76,10 @@ def page(models, judges, recall, strips):
     """A self-contained page.
 
     Args:
-        models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`.
+        models: The rows of each model, from `tfanime.metrics.attributes.tags_obeyed`, by its name.
         judges: The judges' names.
-        recall: By the judge's name, its recall on real faces, by tag.
-        strips: By the model's name the rows of its `Strips`, by the first judge.
+        recall: The recall of each judge on real faces by tag, by the judge's name.
+        strips: The rows of each model's `Strips` for the first judge, by the model's name.
 
     Returns:
         HTML, as text.
@@ -92,15 +92,16 @@ def page(models, judges, recall, strips):
 
 
 def table_of(models, judge, recall=None):
-    """The tags that generators obey by one judge, as `tags_table.html.jinja` draws them.
+    """The tags that generators obey according to one judge, for `tags_table.html.jinja`.
 
     Args:
-        models: By the model's name its rows, from `tfanime.metrics.attributes.tags_obeyed`; of one vocabulary.
+        models: The rows of each model, from `tfanime.metrics.attributes.tags_obeyed`, by its name; all of one
+            vocabulary.
         judge: The judge's name.
-        recall: By tag the judge's recall on real faces, in [0, 1]; None where it is not known.
+        recall: The judge's recall on real faces by tag, in [0, 1]; None if it is not known.
 
     Returns:
-        A dictionary of `judge`, `names`, those of the models, and `lines`, one for each tag that the judge knows.
+        A dictionary of `judge`, the models' `names`, and `lines`, one for each tag that the judge knows.
 
     Raises:
         ValueError: The models have different tags.
@@ -148,7 +149,7 @@ def main(arguments=None):
     config = command_line.parse(
         Config,
         program="python -m tfanime.evaluate.tags",
-        description="Measure which tags generators obey: one tag on, the others sampled, judged by a tagger.",
+        description="Measure which tags generators obey: draw pictures with one tag, and let a tagger judge them.",
         epilog="""examples:
   python -m tfanime.evaluate.tags runs/dragan
   python -m tfanime.evaluate.tags runs/dragan exports/other --count 100 --out compared

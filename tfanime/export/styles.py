@@ -1,4 +1,4 @@
-"""What an exported StyleGAN2 can be asked beside what every generator can: truncation, mixing, styles."""
+"""Signatures of an exported StyleGAN2 only: truncation, mixing, styles."""
 
 
 def style_endpoints(generator, pngs, pixels, endpoint):
@@ -23,7 +23,7 @@ def style_endpoints(generator, pngs, pixels, endpoint):
 
     def truncated(seed, psi, wanted=None):
         points = space.from_wanted(seed, wanted)
-        psi = tf.where(psi > 0.0, tf.minimum(psi, 1.0), 0.0)[:, None, None]  # what is no number counts as 0
+        psi = tf.where(psi > 0.0, tf.minimum(psi, 1.0), 0.0)[:, None, None]  # NaN counts as 0
         return to_uint8(space.pictures(points.with_codes(truncate(points.codes, space.centres(points), psi))))
 
     def mix(seed_a, seed_b, layers):

@@ -24,12 +24,12 @@ class Generator:
         network: The `keras.Model` behind it, the inputs of `tfanime.inputs.Inputs` -> pictures in [-1, 1]; None for a
             SavedModel.
         latents: The `tfanime.latents.Latents` that it draws from; None for a SavedModel.
-        card: Its origin, a dictionary.
+        card: Description of its origin, a dictionary.
         variables: The network's variables, in order; default: the weights of `network`.
         licence: A note on its permitted use.
 
     Attributes:
-        signatures: Of a SavedModel its functions by name; else None.
+        signatures: The functions of a SavedModel by name; None for any other generator.
     """
 
     kind = "seeds"
@@ -91,7 +91,7 @@ class Generator:
             psi: 1 changes nothing, 0 draws the mean avatar of the tags; see section B of arXiv 1812.04948.
 
         Raises:
-            ValueError: The network has no styles: it is no StyleGAN2, or a SavedModel.
+            ValueError: The network has no styles: it is not a StyleGAN2, or it is a SavedModel.
         """
         from tfanime.models.stylegan2 import has_styles
 
@@ -102,7 +102,7 @@ class Generator:
     def images_in_batches(
         self, seeds: Sequence[int], tags: str = "", batch: int = 64, allow_untrained_tags: bool = False
     ) -> "Iterator[tuple[Sequence[int], np.ndarray]]":
-        """Like `images`, for lists that are long.
+        """Like `images`, for long lists.
 
         Yields:
             `(seeds, images)`: at most `batch` seeds and their avatars, uint8 `[len(seeds), height, width, 3]`.
@@ -124,7 +124,7 @@ def drawing(network, inputs, provenance, licence=LICENCE, psi=1.0):
     Args:
         network: The `keras.Model`.
         inputs: Its `tfanime.inputs.Inputs`.
-        provenance, licence: See `Generator`, whose `card` is the former.
+        provenance: The `card` of the `Generator`. licence: See `Generator`.
         psi: See `Generator.truncated`.
     """
     import tensorflow as tf

@@ -4,6 +4,10 @@ import numpy as np
 from PIL import Image
 
 from tfanime.generator.tiles import SIDE, through
+from tfanime.picture_files import MAX_PIXELS
+
+MAX_MADE = 4 * MAX_PIXELS
+"""Pixels of the largest picture that is made: the largest one that is read, of twice the size."""
 
 
 class Enlarger:
@@ -11,13 +15,13 @@ class Enlarger:
 
     Args:
         network: A `tfanime.generator.PictureNetwork` of kind `upscale`.
-        scale: How many times larger pictures become: the network's scale or a power of it; default: that.
+        scale: How many times larger pictures become: the network's scale (the default) or a power of it.
         strength: Share of the network's picture in the result, 0 to 1; the rest is a bicubic enlargement.
         flips: Whether to take the mean over all 8 ways to mirror and turn a picture.
         tile: Side of the tiles of large pictures, in pixels.
 
     Raises:
-        ValueError: `scale` is no power of the network's.
+        ValueError: `scale` is not a power of the network's.
     """
 
     def __init__(self, network, scale=None, strength=1.0, flips=False, tile=SIDE):
@@ -42,13 +46,22 @@ class Enlarger:
 
         Returns:
             A `Picture`.
+
+        Raises:
+            ValueError: It would have more than `MAX_MADE` pixels.
         """
+        height, width, _ = picture.pixels.shape
+        if self.scale**2 * height * width > MAX_MADE:
+            raise ValueError(
+                f"an enlarged picture must have at most {MAX_MADE:,} pixels. "
+                f"Received: {width} x {height}, to become {self.scale} times larger"
+            )
         for _ in range(self.passes):
             picture = through(self._once, picture, self.network.form, self.tile, progress)
         return picture
 
     def images(self, images):
-        """Enlarges pictures of one size that are small.
+        """Enlarges small pictures of one size.
 
         Args:
             images: uint8 array `[batch, height, width, 3]`.
@@ -61,7 +74,7 @@ class Enlarger:
         return images
 
     def _once(self, images):
-        """uint8 `[batch, height, width, 3]` -> the larger ones."""
+        """Applies the network once: uint8 `[batch, height, width, 3]` -> uint8, enlarged by the network's scale."""
         made = self._in_all_ways(images) if self.flips else self.network.images(images)
         if self.strength < 1:
             plain = np.stack([bicubic(image, self.network.form.scale) for image in images])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load
 FORMAT = 1
 KINDS = ("seeds", *PICTURE_KINDS)
 """Kinds of networks by their input: `"seeds"` take latents and tags made from a seed, all others take pictures."""
-LICENCE = "The pictures that a generator was trained on bound what may be done with it and with its avatars."
+LICENCE = "The licences of the pictures that a generator was trained on limit the use of it and of its avatars."
 
 
 def write_generator(
@@ -41,19 +41,19 @@ def write_generator(
     half: bool = False,
     discriminator: "keras.Model | None" = None,
 ) -> None:
-    """Writes a generator's folder, or replaces what is in it; a reader or a kill at any moment finds a whole one.
+    """Writes or replaces a generator's folder; it is complete at any moment, for readers and after a kill.
 
     Args:
-        folder: Where it shall be.
+        folder: Path of the folder.
         network: The `keras.Model`, inputs -> pictures in [-1, 1]. All its layers must be registered with Keras.
         inputs: The `tfanime.inputs.Inputs` that it draws from.
-        provenance: Where it comes from, a dictionary that JSON knows, see `origin`.
-        licence: A sentence on what may be done with it.
+        provenance: Its origin, a dictionary that JSON can represent, see `origin`.
+        licence: A note on its permitted use.
         half: Whether the weights are rounded to float16, for a file of half the size. Loading gives float32.
         discriminator: The `keras.Model` of the other player, so that `--begin_with` starts from both.
 
     Raises:
-        OSError: The folder cannot be written; what was in it stays.
+        OSError: The folder cannot be written; its old content stays.
     """
     description = {
         "kind": "seeds",
@@ -76,13 +76,13 @@ def write_picture_network(
     """Like `write_generator`, for a network from pictures to pictures.
 
     Args:
-        folder: Where it shall be.
+        folder: Path of the folder.
         network: The `keras.Model`, pictures in [-1, 1] of any height and width -> pictures in [-1, 1].
         form: Its `Form`.
         provenance: See `write_generator`, as for all that follow.
 
     Raises:
-        OSError: The folder cannot be written; what was in it stays.
+        OSError: The folder cannot be written; its old content stays.
     """
     _write(folder, form.to_json(), network, discriminator, provenance, licence, half)
 
@@ -104,7 +104,8 @@ def _write(folder, description, network, discriminator, provenance, licence, hal
         card["discriminator"] = {"file": file, "sha256": digest}
     write_text(folder / CARD, json.dumps(card, indent=1) + "\n")
     kept = {each["file"] for each in (card, card.get("discriminator")) if each}
-    for old in (*folder.glob("*-*.keras"), *folder.glob(".*.part")):  # the latter by a kill
+    patterns = ("generator-*.keras", "discriminator-*.keras", ".*.part")  # the last is left by a kill
+    for old in (path for pattern in patterns for path in folder.glob(pattern)):
         if old.name not in kept:
             old.unlink(missing_ok=True)
 
@@ -152,7 +153,7 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads a generator's card.json and checks that this version can read it.
 
     Raises:
-        OSError: There is none.
+        OSError: There is no card.
         ValueError: It is damaged, or of a newer version.
     """
     path = Path(folder) / CARD
@@ -200,20 +201,21 @@ def card_and_network(folder, player=None):
 
 
 def load_network(path, content):
-    """The network in a .keras file, in float32 whatever it was trained in: with 8 bits of mantissa a picture would
-    depend on the batch it is drawn in."""
+    """The network in a .keras file, in float32 whatever it was trained in. (With bfloat16's 8 bits of mantissa a
+    picture would depend on its batch.)
+    """
     import keras
 
     from tfanime import models
 
-    for module in pkgutil.iter_modules(models.__path__):  # all layers of tfanime's own make themselves known
+    for module in pkgutil.iter_modules(models.__path__):  # registers all layers of tfanime
         importlib.import_module(f"tfanime.models.{module.name}")
-    with tempfile.TemporaryDirectory() as temporary:  # not the file itself: a training may remove it now
+    with tempfile.TemporaryDirectory() as temporary:  # a copy, because a training may remove the file now
         copy = Path(temporary) / "generator.keras"
         copy.write_bytes(content)
         try:
             network = keras.saving.load_model(copy, compile=False)
-        except Exception as error:  # Keras raises whatever an unknown or unsafe layer leads to
+        except Exception as error:  # Keras raises different errors for unknown and unsafe layers
             cause = " ".join(str(error).split())[:300]
             raise ValueError(f"{path} must be a network of layers that tfanime {__version__} knows: {cause}") from error
     if all(layer.compute_dtype == "float32" for layer in network._flatten_layers()):

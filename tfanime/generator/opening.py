@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load
 
 
 def open_generator(path: str | os.PathLike[str], checkpoint: str = "newest") -> Generator:
-    """Opens what draws avatars.
+    """Opens a generator of avatars.
 
     Args:
         path: A run folder, a generator's folder (with card.json), a SavedModel, a folder of SavedModels by version (the
@@ -32,8 +32,8 @@ def open_generator(path: str | os.PathLike[str], checkpoint: str = "newest") -> 
         A `Generator`.
 
     Raises:
-        OSError: There is nothing of the kind, the run has no such checkpoint, or a name cannot be downloaded.
-        ValueError: A file in it cannot be read, or a checkpoint of what is no run folder was asked for.
+        OSError: The path does not exist, the run has no such checkpoint, or a name cannot be downloaded.
+        ValueError: A file in it cannot be read, or `checkpoint` is given for a path that is not a run folder.
     """
     return open_network(path, checkpoint, ("seeds",))
 
@@ -46,7 +46,7 @@ def open_network(
     Args:
         path: See `open_generator`.
         checkpoint: See `open_generator`.
-        kinds: Those that it may be of: `"seeds"`, `"upscale"`, `"stylise"`.
+        kinds: The allowed kinds, of `"seeds"`, `"upscale"`, `"stylise"`.
 
     Returns:
         A `Generator`, or a `PictureNetwork` for a network from pictures to pictures.
@@ -72,7 +72,7 @@ def _opened(path, checkpoint):
             return picture_network(gan.ema_generator, gan.form, origin(details, gan.step), LICENCE)
         return drawing(gan.ema_generator, gan.inputs, origin(details, gan.step))
     if checkpoint != "newest":
-        raise ValueError(f"checkpoint must be left out for what is no run folder. Received: {checkpoint!r}")
+        raise ValueError(f"checkpoint must be left out unless model is a run folder. Received: {checkpoint!r}")
     if (folder / CARD).is_file():
         return _from_folder(folder)
     if (folder / "saved_model.pb").is_file():
@@ -82,7 +82,7 @@ def _opened(path, checkpoint):
         return _from_saved_model(found[max(found)])
     if folder.is_dir() and any(folder.glob("*.keras")):
         raise FileNotFoundError(
-            f"a generator's folder must hold {CARD}, which says what its network draws from: copy the whole folder. "
+            f"a generator's folder must hold {CARD}, which describes the inputs of its network: copy the whole folder. "
             f"Received: {str(path)!r}, which has none"
         )
     raise FileNotFoundError(
@@ -100,11 +100,11 @@ def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model,
         checkpoint: See `tfanime.checkpoints.find`.
 
     Returns:
-        `(gan, details)`: the `tfanime.training.GAN`, and what is in run.json.
+        `(gan, details)`: the `tfanime.training.GAN`, and the content of run.json.
 
     Raises:
         FileNotFoundError: The run has no such checkpoint.
-        ValueError: It is no run of a game, its settings are of another version, or the checkpoint is damaged.
+        ValueError: The run is not one of a game, its settings are of another version, or the checkpoint is damaged.
     """
     import dataclasses
 
@@ -112,7 +112,7 @@ def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model,
     from tfanime.precision import precision_policy
 
     details = run.load()
-    # By name, as the run has it: recipes stand on all of this, and only they can build what older versions left.
+    # Imported by name, because recipes are above this module; only they can build the networks of older versions.
     if details["recipe"] not in importlib.import_module("tfanime.recipes").RECIPES:
         raise ValueError(
             f"model must be the run of a generator. Received: {str(run.path)!r}, a run of {details['recipe']!r}"
@@ -133,14 +133,14 @@ def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model,
     return gan, details
 
 
-FOLDERS = ("data", "photos", "run", "begin_with")  # settings that are places of one machine
+FOLDERS = ("data", "photos", "run", "begin_with")  # settings that are paths of this machine
 
 
 def origin(details, step):
     """The origin of a generator, for its card, without paths of this machine.
 
     Args:
-        details: What is in the run's run.json.
+        details: The content of the run's run.json.
         step: The training step.
     """
     config = details["config"]
@@ -152,9 +152,7 @@ def origin(details, step):
         "step": step,
         "data_set": Path(config["data"]).name if config.get("data") else "drawn",
         "data": details["data"],
-        "config": {
-            name: value for name, value in config.items() if name not in ("data", "photos", "run", "begin_with")
-        },
+        "config": {name: value for name, value in config.items() if name not in FOLDERS},
     }
 
 
@@ -164,10 +162,11 @@ def _place(path):
 
 
 def open_discriminator(path):
-    """The discriminator beside a generator, a `keras.Model`; None where there is none.
+    """The discriminator beside a generator, a `keras.Model`; None if there is none.
 
     Args:
-        path: A generator's folder (with card.json) or a name, as for `open_generator`; anything else has none.
+        path: A generator's folder (with card.json) or a name, as for `open_generator`; anything else has no
+            discriminator.
 
     Raises:
         OSError: The folder lacks the file that its card names.
@@ -191,7 +190,7 @@ def _from_folder(folder):
         vocabulary = TagVocabulary.from_json(card["vocabulary"]) if card["vocabulary"] else None
         latents = Latents(**card["latents"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder / CARD} must describe what its network draws from: {error}") from error
+        raise ValueError(f"{folder / CARD} must describe the inputs of its network: {error}") from error
     network = load_network(folder / card["file"], content)
     inputs = Inputs.of_network(network, latents, vocabulary)
     takes = [(None, size) for size in inputs.sizes.values()], tuple(card["image_size"])
@@ -205,7 +204,7 @@ def _of_pictures(folder, card, content):
     try:
         form = Form.from_json(card)
     except ValueError as error:
-        raise ValueError(f"{folder / CARD} must describe what its network takes: {error}") from error
+        raise ValueError(f"{folder / CARD} must describe the inputs of its network: {error}") from error
     network = load_network(folder / card["file"], content)
     takes, found = [(None, None, None, 3)], [each.shape for each in network.inputs]
     if found != takes:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load
 
 PICTURE_KINDS = ("upscale", "stylise")
 LEAST = 4
-"""The least sides of a picture in multiples of what they must be; smaller ones are continued at their edges, for layers
-that mirror what they see."""
+"""The smallest side of a picture, in multiples of `Form.multiple`; smaller pictures are continued at their edges,
+because layers with reflection padding need this size."""
+MOST_AT_ONCE = 2**22
+"""The most pixels that a network is given at once: 64 float32 channels of them take 1 GB."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Form:
                 raise ValueError(f"{name} must be {rule}. Received: {getattr(self, name)!r}")
 
     def to_json(self) -> dict[str, Any]:
-        """Itself as a dictionary that JSON knows."""
+        """Returns a dictionary that JSON can represent."""
         return asdict(self)
 
     @classmethod
@@ -56,10 +58,10 @@ class Form:
         """The form in a card.
 
         Args:
-            values: A dictionary that has at least what `to_json` gave.
+            values: A dictionary with at least the keys of `to_json`.
 
         Raises:
-            KeyError, ValueError: It has not.
+            KeyError, ValueError: A key is missing, or its value is out of range.
         """
         return cls(**{name: values[name] for name in cls.FIELDS})
 
@@ -92,7 +94,7 @@ class PictureNetwork:
         function: uint8 `[batch, height, width, 3]` -> uint8 `[batch, scale * height, scale * width, 3]`.
         form: Its `Form`.
         network: The `keras.Model` behind it, from and to [-1, 1]; None for a SavedModel.
-        card: Its origin, a dictionary.
+        card: Description of its origin, a dictionary.
         variables: The network's variables; default: the weights of `network`.
         licence: A note on its permitted use.
     """
@@ -128,7 +130,7 @@ class PictureNetwork:
             uint8 array `[batch, scale * height, scale * width, 3]`.
 
         Raises:
-            ValueError: `images` is none.
+            ValueError: `images` is no such array.
         """
         import numpy as np
 

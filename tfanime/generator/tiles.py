@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tfanime.generator.pictures import LEAST
+from tfanime.generator.pictures import LEAST, MOST_AT_ONCE
 from tfanime.picture_files import Picture
 
 SIDE = 256
@@ -13,8 +13,8 @@ SIDE = 256
 def in_tiles(function, image, form, side=SIDE, progress=None):
     """Applies a network to one picture of any size.
 
-    A tile has a margin of `form.reach` pixels, on which its pixels depend, so that there are no seams. A network whose
-    pixels depend on the whole picture is given all of it.
+    A tile has a margin of `form.reach` pixels, the radius of the receptive field, so that there are no seams. A network
+    whose pixels depend on the whole picture gets all of it.
 
     Args:
         function: uint8 array `[1, height, width, 3]` -> uint8 array `[1, scale * height, scale * width, 3]`, such as
@@ -22,15 +22,23 @@ def in_tiles(function, image, form, side=SIDE, progress=None):
         image: uint8 array `[height, width, 3]`.
         form: The `tfanime.generator.Form`.
         side: Side of a tile, in pixels.
-        progress: Called after each tile with how many there are in all; default: nothing.
+        progress: Called after each tile with the number of all tiles; None for no calls.
 
     Returns:
         uint8 array `[scale * height, scale * width, 3]`.
+
+    Raises:
+        ValueError: The picture has more than `MOST_AT_ONCE` pixels, and the network needs all of them at once.
     """
     height, width, _ = image.shape
+    if form.reach is None and height * width > MOST_AT_ONCE:
+        raise ValueError(
+            f"a picture must have at most {MOST_AT_ONCE:,} pixels for a network that needs all of them at once; "
+            f"make it smaller first. Received: {width} x {height}"
+        )
     if form.reach is None or (height <= side and width <= side):
         return function(image[None])[0]
-    # Whole multiples, because a network that halves a picture sees another one if it is moved by less.
+    # Whole multiples: a network that halves a picture gives other pixels if the picture is moved by less.
     reach = max(form.reach, LEAST * form.multiple)  # so that no tile is continued at its edges
     side, reach = (-(-length // form.multiple) * form.multiple for length in (side, reach))
     scale = form.scale

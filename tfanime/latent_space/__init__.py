@@ -1,1 +1,1 @@
-"""What can be done with a trained generator's latent space: mix avatars, move between them, find directions, search."""
+"""Tools for a trained generator's latent space: mixing, films, directions and projection."""

@@ -1,9 +1,9 @@
 """Named directions of a latent space: a step along one changes all avatars in the same way.
 
-Three kinds. `sefa1`, `sefa2` ... are what the first weights that meet a code enlarge most (Shen and Zhou 2021, "SeFa",
-arXiv 2007.06600); `pca1`, `pca2` ... are along which avatars of the same tags differ most (Härkönen et al. 2020,
-"GANSpace", arXiv 2004.02546); and each tag's is the way on which a linear model from code to a tagger's answer rises
-fastest. A step of 1 is one standard deviation of the generator's own avatars.
+There are three kinds. `sefa1`, `sefa2` ... are the directions that the network's first weights enlarge most (Shen and
+Zhou 2021, "SeFa", arXiv 2007.06600); `pca1`, `pca2` ... are the directions in which avatars of the same tags differ
+most (Härkönen et al. 2020, "GANSpace", arXiv 2004.02546); and that of a tag is the gradient of a linear model from code
+to a tagger's prediction. A step of 1 is one standard deviation of the generator's own avatars.
 """
 
 import json
@@ -18,33 +18,33 @@ from tfanime.latent_space.mixing import require_styles
 from tfanime.latent_space.points import read_arrays, require_same_network
 
 FILE = "directions.npz"
-SPREAD = (64, 128)  # draws of tags, and of latents for each, from which the spread of codes is taken
+SPREAD = (64, 128)  # draws of tags, and of latents for each, from which the spread of codes is computed
 RIDGE = 0.1  # of a linear model, times the mean variance of a code's components
-FEWEST = 0.05  # a tag that fewer, or all but fewer, pictures show is left out: nothing can be learned of it
-HELD_OUT = 4  # one picture of so many tells how good a linear model is
+FEWEST = 0.05  # a tag is left out if fewer pictures, or all but fewer, show it: nothing can be learned about it
+HELD_OUT = 4  # one of this many pictures is kept to evaluate the linear models
 BATCH = 64
 
 
 @dataclass(frozen=True)
 class Direction:
-    """A way to change avatars.
+    """A named change of avatars.
 
     Args:
-        name: Its name, of letters, digits and underscores.
+        name: Letters, digits and underscores.
         step: What is added to a code, float32 `[size]`.
-        worth: How much it explains: of `pca` its share of the variance, of `sefa` its share of the squared weights, of
-            a tag R^2 of the model on pictures that it was not fitted to.
+        strength: Of `pca` its share of the variance, of `sefa` its share of the squared weights, of a tag the R^2 of
+            the linear model on pictures that it was not fitted to.
     """
 
     name: str
     step: Any
-    worth: float
+    strength: float
 
 
 def spread(space):
     """The covariance of codes under the same tags, float64 `[size, size]`.
 
-    What tags change is left out: tags can be named anyway, and their changes would hide all others.
+    Changes by tags are excluded: they are available by tag, and would hide all others.
     """
     if not space.has_styles:
         return np.eye(space.size) * (1.0 if space.inputs.latents.distribution == "normal" else 1 / 3)
@@ -74,14 +74,13 @@ def pca(space, count, covariance):
 
 
 def sefa(space, count, covariance):
-    """The directions that the first weights enlarge most: of a StyleGAN2 those of all affine layers, from w to styles;
-    of other networks those of the first dense layer. In closed form, the eigenvectors of A A^T, columns of A of unit
-    length.
+    """The directions that the first weights enlarge most: in a StyleGAN2 those of all affine layers, from w to styles;
+    in other networks those of the first dense layer. They are the eigenvectors of A A^T, columns of A of unit length.
 
     Args, Returns: As for `pca`.
 
     Raises:
-        ValueError: Latents meet no dense layer.
+        ValueError: No dense layer takes the latents.
     """
     weights = first_weights(space)
     weights = weights / np.maximum(np.linalg.norm(weights, axis=0, keepdims=True), 1e-12)
@@ -90,7 +89,7 @@ def sefa(space, count, covariance):
 
 
 def first_weights(space):
-    """The weights that a code meets first, float64 `[size, units]`; see `sefa`."""
+    """The first weights that a code is multiplied with, float64 `[size, units]`; see `sefa`."""
     if space.has_styles:
         kernels = [layer.affine.kernel for layer in space.synthesis.layers if hasattr(layer, "affine")]
         return np.concatenate(kernels, axis=1).astype(np.float64)
@@ -101,7 +100,7 @@ def first_weights(space):
             if len(kernel.shape) == 2 and kernel.shape[0] in (space.size, space.size + tags):
                 return np.asarray(kernel, np.float64)[: space.size]
             break
-    raise ValueError("sefa needs a network whose latents meet a dense layer first. Received: one in which they do not")
+    raise ValueError("sefa needs a network whose first layer on the latents is dense. Received: another")
 
 
 def _along(kind, axes, values, count, covariance):
@@ -132,7 +131,7 @@ def of_tags(space, tagger, pictures=2048, progress=False):
         progress: Whether to show a progress bar.
 
     Returns:
-        `(directions, left_out)`: a list of `Direction`s, and the tags of which too few or too many pictures had one.
+        `(directions, left_out)`: a list of `Direction`s, and the tags that too few or too many pictures show.
     """
     from tqdm import tqdm
 
@@ -150,12 +149,12 @@ def of_tags(space, tagger, pictures=2048, progress=False):
     covariance = codes[:, : space.size].T @ codes[:, : space.size] / len(codes)
     weights = _ridge(codes[~held_out], logits[~held_out])
     errors = logits[held_out] - logits[~held_out].mean(axis=0) - codes[held_out] @ weights
-    worth = 1 - errors.var(axis=0) / np.maximum(logits[held_out].var(axis=0), 1e-12)
+    strengths = 1 - errors.var(axis=0) / np.maximum(logits[held_out].var(axis=0), 1e-12)
     share = np.mean(logits > 0, axis=0)
     usable = (share >= FEWEST) & (share <= 1 - FEWEST)
     tags = tagger.vocabulary.tags
     found = [
-        Direction(tag, _step(weights[: space.size, place], covariance), float(worth[place]))
+        Direction(tag, _step(weights[: space.size, place], covariance), float(strengths[place]))
         for place, tag in enumerate(tags)
         if usable[place]
     ]
@@ -176,7 +175,7 @@ def moved(points, step, amount, layers=None):
     Args:
         points: `Points`.
         step: The `step` of a `Direction`.
-        amount: How many steps; less than 0 is the other way.
+        amount: Number of steps; a negative number reverses the direction.
         layers: Which layers are moved, a list of ints; default: all.
     """
     where = np.ones(points.codes.shape[1]) if layers is None else np.isin(np.arange(points.codes.shape[1]), layers)
@@ -185,9 +184,9 @@ def moved(points, step, amount, layers=None):
 
 def write_directions(path, space, directions):
     """Writes `Direction`s as a file for `read_directions`; `space` is the `LatentSpace` to which they belong."""
-    about = [{"name": each.name, "worth": round(each.worth, 4)} for each in directions]
+    about = [{"name": each.name, "worth": round(each.strength, 4)} for each in directions]
     steps = np.stack([each.step for each in directions]).astype(np.float32)
-    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would give a path its own ending
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would add a suffix to a path
         np.savez(file, network=space.fingerprint, about=json.dumps(about), steps=steps)
 
 
@@ -214,4 +213,5 @@ def read_directions(path, space):
     arrays = read_arrays(path, {"network", "about", "steps"}, what)
     require_same_network(path, arrays, space)
     about = json.loads(str(arrays["about"]))
-    return {each["name"]: Direction(step=step, **each) for each, step in zip(about, arrays["steps"], strict=True)}
+    pairs = zip(about, arrays["steps"], strict=True)
+    return {each["name"]: Direction(each["name"], step, each["worth"]) for each, step in pairs}

@@ -1,8 +1,8 @@
-"""Distances between pictures as networks see them, place by place: what a projection makes small.
+"""Perceptual distances between pictures, by the feature maps of a network; a projection minimises one.
 
-The channels of a network's maps are brought to length 1 at every place, and squared differences are added up over
+The channels of a network's maps are scaled to length 1 at every place, and squared differences are added up over
 channels and maps and averaged over places: LPIPS (Zhang et al. 2018, arXiv 1801.03924, equation 1) without its learned
-weights, which are of photographs.
+weights, which come from photographs.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Distance:
     """A distance between pictures.
 
     Args:
-        name: What it is called.
+        name: Its name in flags and output.
         maps: Pictures, float32 `[batch, height, width, 3]` in [-1, 1] -> a list of maps, float32
             `[batch, height, width, channels]`.
     """
@@ -47,7 +47,9 @@ class Distance:
 
 
 def of_tagger():
-    """`tagger`: the maps of the tagger that tfanime carries, at 1/2, 1/4 and 1/8 of 64 px, and what tags are about."""
+    """`tagger`: the maps of the tagger that tfanime carries, at 1/2, 1/4 and 1/8 of 64 px; sensitive to what tags
+    describe.
+    """
     import keras
 
     from tfanime.tagger.files import open_tagger

@@ -39,10 +39,10 @@ def edited_generator(model, generator, edits, file=None, psi=1.0):
     """A generator whose avatars are all changed in the same way.
 
     Args:
-        model: What `open_generator` was given.
-        generator: What it returned.
+        model: The path or name given to `open_generator`.
+        generator: The generator that it returned.
         edits: From `tfanime.latent_space.text.parse_edits`.
-        file: The directions, see `read_directions`. Default: those that lie in the generator's own folder.
+        file: The file of directions, see `read_directions`. Default: the one in the generator's own folder.
         psi: Truncation before the change, see `Generator.truncated`.
 
     Returns:
@@ -66,7 +66,7 @@ def edited_generator(model, generator, edits, file=None, psi=1.0):
 
 
 def own_file(model):
-    """The file of directions in a generator's own folder; `model` is what `open_generator` was given.
+    """The file of directions in a generator's own folder; `model` is the path or name given to `open_generator`.
 
     Raises:
         FileNotFoundError: There is none.

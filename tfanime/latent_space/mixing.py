@@ -13,19 +13,19 @@ def require_styles(space, what):
     """Refuses a network without styles, with a `ValueError` that says why."""
     if not space.has_styles:
         raise ValueError(
-            f"{what} needs a network with styles, one for each layer, as StyleGAN2 has them. Received: one whose "
-            "layers all see the same latents, through the first of them"
+            f"{what} needs a network with styles, such as a StyleGAN2. Received: one whose "
+            "first layer alone takes the latents"
         )
 
 
 def mix(space, first, second, layers):
-    """The first points, with some layers of the second ones.
+    """The first points, with some layers of the second points.
 
     Args:
         space: The `LatentSpace`.
-        first: `Points`, whose noise stays.
-        second: As many.
-        layers: Which layers are the second points', a list of ints.
+        first: `Points`; the mixtures have their noise.
+        second: As many `Points`.
+        layers: The layers that are taken from the second points, a list of ints.
 
     Returns:
         `Points`.
@@ -43,8 +43,8 @@ def mixing_grid(space, rows, columns, layers, batch=64):
 
     Args:
         space: The `LatentSpace`.
-        rows: `Points`, whose noise and remaining layers are kept.
-        columns: `Points`, of which the layers are taken.
+        rows: `Points`; the mixtures have their noise and remaining layers.
+        columns: `Points`, from which the layers are taken.
         layers: A list of ints.
         batch: Pictures drawn at once.
 

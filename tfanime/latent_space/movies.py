@@ -11,29 +11,29 @@ from PIL import Image
 from tfanime.files import replacing
 
 SUFFIXES = (".mp4", ".gif")
-CODEC = "vp09"  # VP9: what OpenCV's wheels write and browsers play
+CODEC = "vp09"  # VP9, which OpenCV's wheels write and browsers play
 MOST_FPS = 50  # of a GIF, whose frames last whole hundredths of a second, and at least two
 
 
 def write_movie(path, frames, fps, scale=1):
-    """Writes a film, which appears only when it is whole.
+    """Writes a film; the file appears only when it is complete.
 
     Args:
-        path: A file that ends in .mp4 or .gif. A GIF begins again for ever.
+        path: A file that ends in .mp4 or .gif. A GIF repeats forever.
         frames: Iterable of uint8 arrays `[height, width, 3]` of one shape, at least one.
         fps: Frames a second.
-        scale: By how much frames are enlarged, a whole number.
+        scale: Factor by which frames are enlarged, a whole number.
 
     Raises:
         OSError: It cannot be written.
-        ValueError: `path` ends otherwise.
+        ValueError: `path` has another suffix.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"a film must end in {' or '.join(SUFFIXES)}. Received: {path}")
     write = _write_mp4 if path.suffix.lower() == ".mp4" else _write_gif
     with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"film{path.suffix.lower()}"  # whose end tells OpenCV and Pillow the format
+        file = Path(folder) / f"film{path.suffix.lower()}"  # OpenCV and Pillow choose the format by the suffix
         write(file, (_enlarged(np.asarray(frame), scale) for frame in frames), fps)
         shutil.copyfile(file, temporary)
 
@@ -48,12 +48,12 @@ def _enlarged(frame, scale):
 def _write_mp4(file, frames, fps):
     writer = None
     for frame in frames:
-        frame = frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs know even sizes alone
+        frame = frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs need even sizes
         if writer is None:
             writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*CODEC), fps, frame.shape[1::-1])
             if not writer.isOpened():
                 raise OSError(
-                    f"this OpenCV, {cv2.__version__}, cannot write {CODEC}: pip install opencv-python, or .gif"
+                    f"this OpenCV, {cv2.__version__}, cannot write {CODEC}: pip install opencv-python, or write a .gif"
                 )
         writer.write(np.ascontiguousarray(frame[..., ::-1]))
     writer.release()

@@ -1,4 +1,4 @@
-"""Ways through a latent space: closed curves through some of its points."""
+"""Closed curves through points of a latent space."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from tfanime.latent_space.space import Points
 
 
 def periodic_spline(keys, frames):
-    """A closed curve with two continuous derivatives through points at equal times: the periodic cubic spline.
+    """The periodic cubic spline: a closed curve with two continuous derivatives through points at equal times.
 
     The second derivatives m solve m[i-1] + 4 m[i] + m[i+1] = 6 (y[i-1] - 2 y[i] + y[i+1]), and between two points
     y(t) = (1-t) y0 + t y1 + ((1-t)^3 - (1-t)) m0 / 6 + (t^3 - t) m1 / 6.
@@ -31,19 +31,19 @@ def periodic_spline(keys, frames):
 
 
 def ring(keys, frames):
-    """A closed curve in straight lines; arguments and result as of `periodic_spline`."""
+    """A closed curve of straight lines; arguments and result as for `periodic_spline`."""
     keys = np.asarray(keys, np.float64)
     t = (np.arange(frames) / frames).reshape(-1, *[1] * (keys.ndim - 1))
     return ((1 - t) * keys[:, None] + t * np.roll(keys, -1, axis=0)[:, None]).reshape(-1, *keys.shape[1:])
 
 
 def closed_path(space, keys, frames):
-    """Points on a closed way through others.
+    """Points on a closed curve through given points.
 
-    Styles, and latents, go along a spline, with the noise of the first point all the way: it would flicker. Latents of
-    N(0, 1) keep the lengths that they have at the keys and in straight lines between them, since a network knows no
-    others (White 2016, arXiv 1609.04468), and those of U(-1, 1) stay in their range; tags beside latents fade in a
-    straight line.
+    Styles and latents follow a spline. Noise stays that of the first point, because changing noise would flicker.
+    Latents of N(0, 1) are scaled to the lengths of the keys, linearly interpolated, since the network was trained on
+    such lengths only (White 2016, arXiv 1609.04468). Latents of U(-1, 1) stay in their range. Tags beside latents are
+    interpolated linearly.
 
     Args:
         space: The `LatentSpace`.
@@ -57,7 +57,7 @@ def closed_path(space, keys, frames):
         ValueError: There are fewer than two keys.
     """
     if len(keys) < 2:
-        raise ValueError(f"a way must lead through at least 2 avatars. Received: {len(keys)}")
+        raise ValueError(f"a film must show at least 2 avatars. Received: {len(keys)}")
     codes = periodic_spline(keys.codes, frames)
     if not space.has_styles and space.inputs.latents.distribution == "normal":
         lengths = ring(np.linalg.norm(keys.codes, axis=-1, keepdims=True), frames)

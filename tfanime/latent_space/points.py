@@ -1,4 +1,4 @@
-"""Points as files, which a projection writes, and side by side with seeds."""
+"""Files of points, and lists of avatars that mix seeds and such files."""
 
 import json
 import zipfile
@@ -15,8 +15,8 @@ def points_of(space, avatars, tags="", allow_untrained_tags=False):
     Args:
         space: The `LatentSpace`.
         avatars: From `tfanime.latent_space.text.parse_points`.
-        tags: What seeds are to show, see `LatentSpace.from_seeds`. Points of files have their own tags.
-        allow_untrained_tags: Likewise.
+        tags: Tags of the avatars of seeds, see `LatentSpace.from_seeds`. Points of files have their own tags.
+        allow_untrained_tags: See `LatentSpace.from_seeds`.
 
     Returns:
         `Points`, one for each avatar.
@@ -46,10 +46,10 @@ def write_points(path, space, points, about):
         path: The file, which ends in .npz.
         space: The `LatentSpace` that they belong to.
         points: `Points`.
-        about: Where they come from, a dictionary that JSON knows.
+        about: Their origin, a dictionary that JSON can represent.
     """
     others = {name: np.asarray(each, np.float32) for name, each in points.others.items()}
-    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would give a path its own ending
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # `savez` would add a suffix to a path
         np.savez(
             file,
             network=space.fingerprint,
@@ -79,7 +79,7 @@ def read_points(path, space):
     others = {name.removeprefix("other_"): each for name, each in arrays.items() if name.startswith("other_")}
     names = [spec.name for spec in space.inputs.specs[1:]]
     if set(names) != set(others) or arrays["codes"].shape[1:] != (space.layers, space.size):
-        raise ValueError(f"{path} must hold what the network takes, {names}. Received: {sorted(others)}")
+        raise ValueError(f"{path} must hold the network's inputs, {names}. Received: {sorted(others)}")
     return Points(arrays["codes"], {name: others[name] for name in names})
 
 
@@ -88,11 +88,11 @@ def read_arrays(path, names, what):
 
     Args:
         path: The file.
-        names: Which must be there.
-        what: What the file must be, for the message.
+        names: Names that must be there.
+        what: A description of the expected file, for the message.
 
     Raises:
-        ValueError: It is damaged or another.
+        ValueError: It is damaged, or another kind of file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -106,7 +106,7 @@ def read_arrays(path, names, what):
 
 
 def require_same_network(path, arrays, space):
-    """Refuses what was made in the latent space of another network, with a `ValueError`."""
+    """Raises a `ValueError` if arrays were made in the latent space of another network."""
     if str(arrays["network"]) != space.fingerprint:
         raise ValueError(
             f"{path} must have been made with the same network: a point means nothing to another one. Received: made "

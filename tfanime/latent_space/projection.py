@@ -1,9 +1,9 @@
 """Projection: the point of a latent space whose avatar is most like a given picture.
 
-After Karras et al. 2020 (arXiv 1912.04958, section 5 and appendix D) and the projector of StyleGAN2-ADA: Adam from the
-mean w on, with noise on w that dies down, and noise maps that are searched too, but must stay noise. What differs: the
-mean w is that of the picture's own tags, every layer may have its own w ("w+", Abdal et al. 2019, arXiv 1904.03189),
-and the distance is one of `tfanime.latent_space.distances`.
+After Karras et al. 2020 (arXiv 1912.04958, section 5 and appendix D) and the projector of StyleGAN2-ADA: Adam starts
+from the mean w. Noise is added to w and fades during the search. The noise maps are optimised too, with a regulariser
+that keeps them noise. Differences: the mean w is that of the picture's own tags, every layer may have its own w ("w+",
+Abdal et al. 2019, arXiv 1904.03189), and the distance is one of `tfanime.latent_space.distances`.
 """
 
 import keras
@@ -16,11 +16,11 @@ from tfanime.models.stylegan2 import noise_maps
 
 SPACES = ("w", "w+", "z")
 RATE = 0.1
-RISE, FALL = 0.05, 0.25  # shares of the steps in which the rate rises in a line, and falls on a cosine
+RISE, FALL = 0.05, 0.25  # shares of the steps in which the rate rises linearly, and falls along a cosine
 SHAKE, SHAKEN = 0.05, 0.75  # noise on w, relative to the deviation of w, and the share of the steps it lasts
 NOISE_WEIGHT = 1e5  # of the regulariser of noise maps
-SMALLEST_MAP = 8  # below which they are not halved any more
-SAMPLES = 1024  # of which the deviation of w is taken
+SMALLEST_MAP = 8  # smaller maps are not halved
+SAMPLES = 1024  # from which the deviation of w is estimated
 
 
 def rate_at(share):
@@ -35,7 +35,7 @@ def shake_at(share, deviation):
 
 
 def likeness_to_itself(noise, image_size):
-    """How much noise maps are like themselves one pixel on, at all their sizes: 0 for noise, 1 for a plain map.
+    """The autocorrelation of noise maps at one pixel's distance, at all their sizes: 0 for noise, 1 for a constant map.
 
     Args:
         noise: float32 `[batch, noise_size(image_size)]`.
@@ -51,7 +51,7 @@ def likeness_to_itself(noise, image_size):
                 total += tf.reduce_mean(each * tf.roll(each, 1, axis), axis=(1, 2, 3)) ** 2
             if each.shape[1] <= SMALLEST_MAP:
                 break
-            each = 2 * tf.nn.avg_pool2d(each, 2, 2, "VALID")  # of noise of deviation 1 the same again
+            each = 2 * tf.nn.avg_pool2d(each, 2, 2, "VALID")  # keeps a deviation of 1
     return total
 
 
@@ -66,16 +66,16 @@ def as_noise(noise, image_size):
 
 
 class Projector:
-    """Searches the points of pictures.
+    """Searches for the points whose avatars are most like pictures.
 
     Args:
         space: The `LatentSpace`.
         distance: A `tfanime.latent_space.distances.Distance`.
-        start: `Points`, one for each picture, of which tags and noise count.
+        start: `Points`, one for each picture; their tags and noise are used.
         images: The pictures, uint8 `[count, height, width, 3]` of the generator's size.
-        steps: Steps in all.
-        kind: `"w+"`: every layer has a w of its own; `"w"`: all have the same one, whose avatar is less like the
-            picture, and changes more as other avatars do; `"z"`: of a network without styles.
+        steps: Number of steps.
+        kind: `"w+"`: every layer has a w of its own; `"w"`: all layers have the same one; its avatar is less like the
+            picture, but edits change it as they change other avatars; `"z"`: for a network without styles.
         seed: Of the noise on w.
 
     Attributes:
@@ -149,12 +149,12 @@ class Projector:
             losses = distances
             if self.space.has_styles:
                 losses += NOISE_WEIGHT * likeness_to_itself(self.others["noise"], self.size)
-            total = tf.reduce_sum(losses)  # pictures do not mind each other
+            total = tf.reduce_sum(losses)  # each picture's gradient depends on its own loss only
         self.optimizer.apply(tape.gradient(total, self.searched), self.searched)
         if self.space.has_styles:
             self.others["noise"].assign(as_noise(self.others["noise"], self.size))
         elif self.space.inputs.latents.distribution == "uniform":
             self.codes.assign(tf.clip_by_value(self.codes, -1.0, 1.0))
-        else:  # the network knows no longer ones
+        else:  # the network was trained on such lengths only
             self.codes.assign(tf.clip_by_norm(self.codes, self.deviation, axes=[-1]))
         return images, distances

@@ -1,7 +1,8 @@
-"""A generator as a space of points, near each other where avatars look alike, and a network that draws them.
+"""The latent space of a generator: its points, and the network that draws them.
 
-Of a StyleGAN2 a point is one w for each layer of its synthesis ("w+", Abdal et al. 2019, arXiv 1904.03189): the layers
-can be mixed, and tags are in w. Any other network has its latents z, one layer, and tags beside them.
+In a StyleGAN2 a point has one w for each layer of the synthesis network ("w+", Abdal et al. 2019, arXiv 1904.03189):
+layers can be mixed, and w contains the tags. In any other network a point has one layer, its latents z, and tags beside
+them.
 """
 
 import dataclasses
@@ -25,9 +26,9 @@ class Points:
     """Avatars as points of a `LatentSpace`.
 
     Args:
-        codes: float32 `[count, layers, size]`, what is moved, mixed and searched.
+        codes: float32 `[count, layers, size]`; edits, mixing and projection change them.
         others: The network's other inputs by name, float32 `[count, ...]`: `tags`, which are +1 and -1, and `noise`,
-            where it takes them. Of a StyleGAN2 tags decide nothing but the centre of truncation.
+            if it takes them. In a StyleGAN2 tags decide only the centre of truncation.
     """
 
     codes: Any
@@ -37,11 +38,11 @@ class Points:
         return len(self.codes)
 
     def __getitem__(self, rows):
-        """The points of some rows, a slice or ints `[count]`."""
+        """The points at `rows`, a slice or ints `[count]`."""
         return Points(_rows(self.codes, rows), {name: _rows(each, rows) for name, each in self.others.items()})
 
     def with_codes(self, codes):
-        """The same tags and noise, and other codes."""
+        """Points with the same tags and noise, and other codes."""
         return dataclasses.replace(self, codes=codes)
 
 
@@ -68,13 +69,13 @@ class LatentSpace:
         size: Components of a code.
 
     Raises:
-        ValueError: The generator is a SavedModel, into which nobody sees.
+        ValueError: The generator is a SavedModel, whose layers cannot be reached.
     """
 
     def __init__(self, generator):
         if generator.network is None or generator.inputs is None:
             raise ValueError(
-                "model must be a run folder, a generator's folder (with card.json) or a name: only these hold a "
+                "model must be a run folder, a generator's folder (with card.json) or a name: only these contain a "
                 "network whose latents can be reached. Received: a SavedModel"
             )
         self.network, self.inputs, self.vocabulary = generator.network, generator.inputs, generator.vocabulary
@@ -91,12 +92,12 @@ class LatentSpace:
         return hash_of_weights(self.network.get_weights())
 
     def from_seeds(self, seeds, tags="", allow_untrained_tags=False):
-        """The points of avatars that seeds name.
+        """The points of the avatars of seeds.
 
         Args:
             seeds: int64 `[count]`.
-            tags: What they are to show, see `Generator.images`; the seed decides about all other tags.
-            allow_untrained_tags: Whether they may be tags that no training face had.
+            tags: Tags to draw, see `Generator.images`; the seed decides about all other tags.
+            allow_untrained_tags: Whether to allow tags that no training face had.
 
         Returns:
             `Points`.
@@ -124,7 +125,7 @@ class LatentSpace:
         Args:
             count: How many.
             step: Number of the draw, an int.
-            alike: So many, one after the other, have the same tags; `count` is a multiple of it.
+            alike: Number of consecutive points that share their tags; `count` must be a multiple of it.
 
         Returns:
             `Points`.
@@ -171,13 +172,13 @@ class LatentSpace:
         return centre_styles(self.mapping, self._mapping_inputs(latents, points.others))
 
     def pictures(self, points):
-        """Draws points, in steps that can be differentiated.
+        """Draws points, differentiably.
 
         Args:
-            points: `Points`; their codes may be those of a `tf.GradientTape`.
+            points: `Points`; their codes may be watched by a `tf.GradientTape`.
 
         Returns:
-            float32 `[count, height, width, 3]`, about in [-1, 1].
+            float32 `[count, height, width, 3]`, approximately in [-1, 1].
         """
         if self.has_styles:
             return self.synthesis([points.codes, points.others["noise"]], training=False)

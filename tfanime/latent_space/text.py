@@ -1,4 +1,4 @@
-"""What command lines say of latent spaces, as text: avatars `0-5,me.npz`, layers `0-3`, changes `blue eyes=2`."""
+"""Parses flags on latent spaces: avatars `0-5,me.npz`, layers `0-3`, edits `blue eyes=2`."""
 
 import re
 from pathlib import Path
@@ -9,12 +9,12 @@ SUFFIX = ".npz"  # of a file of points
 
 
 def parse_points(text, argument="avatars"):
-    """Reads which avatars are meant.
+    """Parses a list of avatars.
 
     Args:
         text: Seeds and ranges of seeds, see `tfanime.seeds.parse_seeds`, and paths of files of points (.npz), separated
             by commas.
-        argument: The name of the argument that the text came from, for the message.
+        argument: The name of the argument, for the message.
 
     Returns:
         A list of ints and of `pathlib.Path`s, in order.
@@ -33,18 +33,18 @@ def parse_points(text, argument="avatars"):
         try:
             found += parse_seeds(part)
         except ValueError as error:
-            raise ValueError(f"{argument}, where no file of points (.npz) is named: {error}") from error
+            raise ValueError(f"{argument}, if it is not a file of points (.npz): {error}") from error
         if len(found) > MAX_SHEET:
             raise ValueError(f"{argument} must be at most {MAX_SHEET:,}. Received more with: {part!r}")
     return found
 
 
 def parse_layers(text, count):
-    """Reads which layers are meant.
+    """Parses a list of layers.
 
     Args:
         text: Numbers and ranges from 0 on, separated by commas, such as `0-3`.
-        count: How many layers the network has.
+        count: Number of layers of the network.
 
     Returns:
         A sorted list of ints.
@@ -58,7 +58,7 @@ def parse_layers(text, count):
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last < count:
             raise ValueError(
-                f"layers must be numbers from 0 to {count - 1}, those of this network, or ranges of them, such as "
+                f"layers must be numbers from 0 to {count - 1}, the layers of this network, or ranges such as "
                 f"0-{min(3, count - 1)}. Received: {part!r}"
             )
         found.update(range(first, last + 1))
@@ -66,11 +66,11 @@ def parse_layers(text, count):
 
 
 def parse_edits(text):
-    """Reads how avatars are to be changed.
+    """Parses a list of edits.
 
     Args:
-        text: Pairs of a direction's name and an amount, separated by commas or semicolons, with layers behind an @
-            where not all are moved: `blue eyes=2; pca1@0-3=-4`. Semicolons where layers have commas.
+        text: Pairs of a direction's name and an amount, separated by commas or semicolons, with the layers behind an @
+            if not all are moved: `blue eyes=2; pca1@0-3=-4`. Use semicolons if layers contain commas.
 
     Returns:
         A list of `(name, layers as text or None, amount)`.
@@ -83,7 +83,7 @@ def parse_edits(text):
         match = re.fullmatch(r"([\w -]+?)\s*(?:@\s*([0-9, -]+?))?\s*=\s*([+-]?(?:\d+\.?\d*|\.\d+))", part)
         if not match:
             raise ValueError(
-                "direction must be names and amounts, such as blue_eyes=2, or with some layers alone pca1@0-3=-4. "
+                "direction must be names and amounts, such as blue_eyes=2, or for some layers only pca1@0-3=-4. "
                 f"Received: {part!r}"
             )
         found.append((re.sub(r"[ -]+", "_", match[1]).lower(), match[2], float(match[3])))

@@ -9,7 +9,7 @@ def require_features(name, features, least=2):
     Args:
         name: The argument's name, for errors.
         features: Array `[count, dimensions]`.
-        least: How many rows there must be.
+        least: Smallest number of rows.
 
     Returns:
         float64 array of the same shape.

@@ -32,7 +32,7 @@ class Share:
 
     @property
     def value(self):
-        """The share, in [0, 1]; None of nothing."""
+        """The share, in [0, 1]; None without trials."""
         return self.yes / self.count if self.count else None
 
     @property
@@ -48,9 +48,9 @@ class Obeyed:
     Args:
         tag: The tag.
         group: The name of its group.
-        shown: By the judge's name, the `Share` of the pictures drawn for this tag in which the judge sees it. Pictures
-            without an opinion do not count. Judges that do not know the tag are left out.
-        unasked: Likewise, of the pictures drawn without this tag.
+        shown: The `Share` of the pictures drawn for this tag in which a judge sees it, by the judge's name. Pictures on
+            which it has no opinion do not count. Judges that do not know the tag are left out.
+        unasked: The same for the pictures drawn without this tag.
     """
 
     tag: str
@@ -81,7 +81,7 @@ class NetworkJudge:
 
     def __call__(self, images):
         """+1 for tags that pictures (uint8) show and -1 for the others, int8 `[count, len(vocabulary)]`."""
-        return tell(self.vocabulary, self.network.predict(images)[1])
+        return predictions_of(self.vocabulary, self.network.predict(images)[1])
 
 
 class ColourJudge:
@@ -89,9 +89,8 @@ class ColourJudge:
 
     Args:
         vocabulary: The `tfanime.tags.TagVocabulary` to judge by.
-        detector: A `tfanime.tfrecords.detectors.detection.Detector` that says where the eyes are and takes samples of
-            the colours, animeface; of pictures without a face there is no opinion then. None: the eyes are sought at
-            their usual places.
+        detector: A `tfanime.tfrecords.detectors.detection.Detector` that finds the eyes and samples colours, animeface;
+            there is no opinion on pictures without a face. None: the eyes are searched for at their usual places.
         threshold: Least likelihood of a face.
     """
 
@@ -113,10 +112,10 @@ class ColourJudge:
         self._unsaid = np.array([tag not in said for tag in vocabulary.tags])  # eyes of two colours, for instance
 
     def __call__(self, images):
-        """Likewise, and 0 for what is not certain."""
+        """uint8 pictures -> +1, -1 and 0, as for `NetworkJudge`; 0 for colours that are not certain."""
         rows = [self._look(image) for image in images]
         values = np.array(rows, np.int8).reshape(len(images), len(self.vocabulary))
-        values[:, self._unsaid] = 0  # of what it never says it has no opinion
+        values[:, self._unsaid] = 0  # no opinion on tags that the measurement cannot give
         return values
 
     def _look(self, image):
@@ -152,12 +151,12 @@ def colour_judges(vocabulary):
     if importlib.util.find_spec("animeface"):
         try:
             judges.append(ColourJudge(vocabulary, animeface(settings), settings.threshold))
-        except ImportError as error:  # it is there and finds nothing
+        except ImportError as error:  # it is installed but finds no face
             print(f"warning: animeface's samples are not used for colours: {error}", file=sys.stderr, flush=True)
     return judges
 
 
-def tell(vocabulary, tag_logits):
+def predictions_of(vocabulary, tag_logits):
     """A classifier's predictions: the largest logit of an exclusive group, logits above 0 of independent tags.
 
     Args:
@@ -185,7 +184,7 @@ def tags_obeyed(generator, judges, count=LEAST, seed=0, progress=True, look=None
         count: Pictures for each tag, at least `LEAST`.
         seed: The first picture's seed; the others count up from it, none is used twice.
         progress: Whether to show a progress bar.
-        look: A function of each tag, its pictures and what the first judge says of the tag in them (+1, -1 and 0, one
+        look: Called with each tag, its pictures and the first judge's opinions on the tag in them (+1, -1 and 0, one
             number a picture).
 
     Returns:
@@ -244,13 +243,13 @@ def in_words_of(vocabulary, other, values):
 
 
 def count_obeyed(vocabulary, asked, drawn, opinions):
-    """Counts how often tags are seen that were asked for, and that were not.
+    """Counts how often tags are seen with and without being asked for.
 
     Args:
         vocabulary: The `TagVocabulary`.
         asked: Number of the tag that each picture was drawn for, `[count]`.
         drawn: All tags that the generator was given, +1 and -1, `[count, len(vocabulary)]`.
-        opinions: By the judge's name its predictions, +1, -1 and 0, `[count, len(vocabulary)]`.
+        opinions: The predictions of each judge, +1, -1 and 0, `[count, len(vocabulary)]`, by its name.
 
     Returns:
         A list of `Obeyed`, in the vocabulary's order.

@@ -27,7 +27,7 @@ def _duplicates(seen):
 def _nearest(neighbours, real_distances):
     _, distances = neighbours
     median = unit(real_distances)
-    # Where the data repeats itself the quantile is zero, and rounding would keep exact copies above it.
+    # With repeated data the quantile is zero, and rounding would put exact copies above it.
     near = max(np.quantile(real_distances, NEAREST.settings["memorised_share"]), ROUNDING * median)
     return {"nearest": float(np.median(distances)) / median, "memorised": float(np.mean(distances <= near))}
 

@@ -15,13 +15,13 @@ from tfanime.tfrecords.detectors.animeface import animeface
 from tfanime.tfrecords.detectors.cascade import MIN_NEIGHBOURS, SCALE_FACTOR, cascade_path, lbpcascade
 from tfanime.tfrecords.detectors.registry import DetectSettings
 
-SIDE, BORDER = 96, 48  # a detector wants something around the face: the edge is repeated
+SIDE, BORDER = 96, 48  # detectors need a margin around the face, so the edge is repeated
 LEAST = SIDE // 2  # a face fills the picture
 
 
 @dataclass(frozen=True)
 class FaceFinder:
-    """A detector that is ready.
+    """A face detector for metrics.
 
     Args:
         name: `lbpcascade` or `animeface`.
@@ -35,11 +35,11 @@ class FaceFinder:
 
     @property
     def protocol(self):
-        """What must be equal for two shares to be compared."""
+        """The protocol, which must be equal for two shares to be compared."""
         return {"name": self.name, "version": self.version}
 
     def __call__(self, images):
-        """In which pictures there is a face.
+        """Finds the pictures with a face.
 
         Args:
             images: uint8 array `[count, height, width, 3]`, one face each.
@@ -82,7 +82,7 @@ def animeface_finder():
     """The package animeface, with the converter's threshold of a face's likelihood.
 
     Raises:
-        ImportError: It is not installed, or it finds nothing here.
+        ImportError: It is not installed, or finds no face in its self-test.
     """
     settings = DetectSettings(detector="animeface", detect_size=0)
     detector = animeface(settings)

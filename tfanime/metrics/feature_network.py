@@ -1,4 +1,4 @@
-"""Feature networks: uint8 pictures -> vectors, with all that a value measured in them depends on."""
+"""Feature networks: uint8 pictures -> vectors, with everything that a value measured in them depends on."""
 
 import hashlib
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class FeatureNetwork:
         size: Height and width of its input in pixels.
         dimensions: Components of a feature vector.
         compute: uint8 array `[batch, height, width, 3]` -> float32 array `[batch, dimensions]`.
-        takes_floats: Whether `compute` takes float32 in 0 to 255 too, and then rounds nothing on the way.
+        takes_floats: Whether `compute` also takes float32 in 0 to 255, without rounding.
     """
 
     name: str
@@ -37,7 +37,7 @@ class FeatureNetwork:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What must be equal for two values to be compared, a dictionary that JSON knows."""
+        """The protocol, which must be equal for two values to be compared: a dictionary that JSON can represent."""
         names = ("name", "value", "weights", "resize", "size", "dimensions")
         return {name: getattr(self, name) for name in names}
 
@@ -52,7 +52,7 @@ class FeatureNetwork:
             float32 array `[batch, dimensions]`.
 
         Raises:
-            ValueError: `images` is something else, or a feature is not finite.
+            ValueError: `images` is not such an array, or a feature is not finite.
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not len(images):
@@ -71,7 +71,7 @@ class FeatureNetwork:
             float32 array `[batch, dimensions]`.
 
         Raises:
-            ValueError: The network takes bytes alone, or a feature is not finite.
+            ValueError: The network takes bytes only, or a feature is not finite.
         """
         if not self.takes_floats:
             raise ValueError(

@@ -22,12 +22,12 @@ from tfanime.metrics.inception import inception, inception_clean
 from tfanime.metrics.network_files import from_file, traced
 from tfanime.precision import precision_policy
 
-DEFAULT = "hed_vgg16"  # sees what a network of tags overlooks, docs/metrics.md
+DEFAULT = "hed_vgg16"  # sees faults that a tagging network overlooks, docs/metrics.md
 BATCH = 64
 
 
 def tagger(file=None):
-    """`fd_tagger1`: the tagging network of the package, version 1. It needs no download and knows anime.
+    """`fd_tagger1`: the tagging network of the package, version 1. It needs no download and was trained on anime faces.
 
     Args:
         file: A tagger that `tfanime.recipes.tagger` trained, instead of the package's: the path of its two files
@@ -81,7 +81,7 @@ def inception_keras():
     try:
         with precision_policy("float32"):
             model = keras.applications.InceptionV3(include_top=False, pooling="avg")
-    except Exception as error:  # Keras has no class of its own for a download that fails
+    except Exception as error:  # Keras has no class for failed downloads
         raise OSError(f"the weights of inception_keras must be reachable at first use. Received: {error}") from error
     size = 299
 
@@ -145,8 +145,8 @@ def parse_networks(text: str, most: int | None = None) -> list[str]:
     """Reads the names of several feature networks from a command line.
 
     Args:
-        text: See `parse_network`; one behind the other, separated by commas.
-        most: How many there may be; None for any number.
+        text: One or more texts for `parse_network`, separated by commas.
+        most: Largest number of networks; None for any number.
 
     Returns:
         A list of texts, each of one network.
@@ -154,7 +154,7 @@ def parse_networks(text: str, most: int | None = None) -> list[str]:
     Raises:
         ValueError: A text names no network, a network is named twice, or there are too many.
     """
-    texts = re.split(r",(?!\w+=)", text)  # what follows other commas are options
+    texts = re.split(r",(?!\w+=)", text)  # other commas separate options
     for each in texts:
         parse_network(each)
     if len(set(texts)) < len(texts):
@@ -174,7 +174,7 @@ def open_network(text: str = DEFAULT) -> FeatureNetwork:
         A `FeatureNetwork`.
 
     Raises:
-        ValueError: There is no such network, or its file or options are wrong.
+        ValueError: The network is unknown, or its file or options are wrong.
         OSError: A file does not exist or cannot be downloaded.
         ImportError: A package is not installed.
     """
@@ -190,8 +190,8 @@ def extract(
     Args:
         network: A `FeatureNetwork`.
         batches: Iterable of uint8 arrays `[batch, height, width, 3]`.
-        total: How many pictures there are, for the progress bar.
-        progress: What the bar says; None for none.
+        total: Number of pictures, for the progress bar.
+        progress: Text of the progress bar; None for no bar.
 
     Yields:
         float32 array `[batch, dimensions]` for each batch.

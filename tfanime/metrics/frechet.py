@@ -1,4 +1,4 @@
-"""The Frechet distance between two Gaussians fitted to features, which is FID where the features are those of the 2015
+"""The Frechet distance between two Gaussians fitted to features, which is FID if the features are those of the 2015
 Inception network (Heusel et al. 2017, arXiv 1706.08500, equation 6).
 
 With few samples the distance is too large, by about c / count with a c that depends on the generator; and up to as many
@@ -71,8 +71,8 @@ class Gaussian:
     Args:
         mean: Array `[dimensions]`.
         covariance: Array `[dimensions, dimensions]`, symmetric and positive semidefinite.
-        factor: Array with `factor @ factor.T` equal to the covariance, where it is known already. Default: computed
-            when it is needed.
+        factor: Array with `factor @ factor.T` equal to the covariance, if it is known already. Default: computed when
+            it is needed.
 
     Raises:
         ValueError: A shape is another, or a value is not finite.
@@ -109,7 +109,7 @@ class Gaussian:
         # The eigenvalues of C C', with C = F F', are those of F' C' F, which is symmetric.
         product = self.factor.T @ other.covariance @ self.factor
         eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
-        root_trace = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()  # what rounding makes negative is 0
+        root_trace = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()  # rounding may make them negative
         means = np.sum((self.mean - other.mean) ** 2)
         return max(0.0, float(means + np.trace(self.covariance) + np.trace(other.covariance) - 2 * root_trace))
 
@@ -122,12 +122,12 @@ def frechet_distance(
     Args:
         mean_1: Array `[dimensions]`.
         covariance_1: Array `[dimensions, dimensions]`, symmetric and positive semidefinite.
-        mean_2: Likewise.
-        covariance_2: Likewise.
+        mean_2: The mean of the second set.
+        covariance_2: The covariance of the second set.
 
     Returns:
-        A float, at least 0. To judge several generators against the same pictures, `Gaussian.distance` of the pictures'
-        `Gaussian` computes its factor once.
+        A float, at least 0. To compare several generators with the same pictures, use `Gaussian.distance` of the
+        pictures' `Gaussian`, which computes its factor once.
 
     Raises:
         ValueError: A shape is another, or a value is not finite.
@@ -139,7 +139,7 @@ def too_few(count, dimensions):
     """A warning about a Frechet distance of few samples.
 
     Args:
-        count: How many there are.
+        count: Number of samples.
         dimensions: Components of a feature vector.
 
     Returns:
@@ -158,13 +158,13 @@ def too_few(count, dimensions):
 def frechet_infinity(features: np.ndarray, reference: Gaussian, points: int = 15, seed: int = 0) -> float:
     """Frechet distance extrapolated to infinitely many samples (Chong and Forsyth 2020, arXiv 1911.07023, section 4).
 
-    The distance of N samples grows in a line over 1 / N, whose value at 0 is taken. It has no bias by the number of
-    generated samples; one by that of the reference's stays.
+    The distance of N samples grows linearly with 1 / N; the result is the line's value at 0. It has no bias by the
+    number of generated samples, but keeps the bias by that of the reference.
 
     Args:
-        features: Array `[count, dimensions]`, count at least 4 times dimensions: with fewer it is no line.
+        features: Array `[count, dimensions]`, count at least 4 times dimensions: with fewer the line does not fit.
         reference: The `Gaussian` of the real features.
-        points: How many distances the line is fitted to, of samples in regular steps from half of them to all.
+        points: Number of distances to which the line is fitted, for sample counts in regular steps from half to all.
         seed: Seed of the choice of the samples.
 
     Returns:

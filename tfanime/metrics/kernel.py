@@ -24,7 +24,7 @@ def kernel_distance(
     Args:
         features_1: Array `[count, dimensions]`.
         features_2: Array `[count, dimensions]`.
-        subsets: How many pairs of subsets are compared.
+        subsets: Number of pairs of subsets that are compared.
         subset_size: Rows of a subset.
         largest_share: Of the smaller set, in (0, 1], at least two rows: a subset has no more. Subsets of half of the
             rows deviate as much as the estimate from all rows would from sample to sample; those of all rows would be

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 NEEDS = {
     "images": "the next pictures, uint8 `[batch, height, width, 3]`; of `look` alone",
-    "targets": "what these pictures should be, likewise; of `look` alone",
+    "targets": "what these pictures should be, uint8 of the same shape; of `look` alone",
     "seen": "what `look` returned, a list of one entry a picture",
     "fakes": "features of all pictures, float32 `[count, dimensions]`",
     "reals": "features of as many real pictures, or of all where there are fewer",

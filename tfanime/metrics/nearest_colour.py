@@ -65,7 +65,7 @@ class NearestColour:
 
         Returns:
             float64 `[faces, len(vocabulary)]`: minus the distance to the tag's mean in CIELAB; minus infinity for tags
-            that no training face had, and no number (NaN) for groups that are no colours.
+            that no training face had, and NaN for groups that are not colours.
         """
         result = np.full((len(colours), len(self.vocabulary)), np.nan)
         for where, part, means in self._means:
@@ -75,7 +75,7 @@ class NearestColour:
 
 
 def _part(group):
-    """The number of the part whose colours are the tags of an exclusive group, None if they are no colours."""
+    """The number of the part whose colours are the tags of an exclusive group; None if they are not colours."""
     for number, part in enumerate(PARTS):
         known = {f"{name}_{part}" for name in load_colours().names[part]}
         if group.exclusive and len(known & set(group.tags)) > 1:

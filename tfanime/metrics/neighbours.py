@@ -94,7 +94,7 @@ def nearest(features: np.ndarray, others: np.ndarray, skip: np.ndarray | None = 
         features: Array `[count, dimensions]`.
         others: Array `[other count, dimensions]`, of any length and float type: only some rows at a time are copied.
         skip: For each row the number of the one among `others` that is the same picture and no neighbour of itself,
-            integers `[count]`. Default: there is none.
+            integers `[count]`. Default: none.
 
     Returns:
         `(indices, distances)`, int64 and float64 arrays `[count]`.

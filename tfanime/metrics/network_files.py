@@ -13,7 +13,7 @@ import numpy as np
 from tfanime.files import without_wildcards
 from tfanime.metrics.feature_network import FeatureNetwork, hash_of_files
 
-PROBE = 2  # pictures of a first call, which tells the dimensions
+PROBE = 2  # pictures of a first call, from which the dimensions are read
 
 READ = {
     "size": int,
@@ -26,7 +26,7 @@ READ = {
 
 @dataclass(frozen=True)
 class Form:
-    """How a network's pictures are scaled, and which of its outputs are the features.
+    """The input scaling of a network, and the output with the features.
 
     Args:
         size: Height and width of its input in pixels; None for what the file says.
@@ -48,7 +48,7 @@ class Form:
         """Reads options as they stand behind a path, a dictionary of texts.
 
         Raises:
-            ValueError: There is no such option, or it has another value.
+            ValueError: An option is unknown, or its value is not allowed.
         """
         values = {}
         for name, text in options.items():
@@ -81,8 +81,8 @@ class Form:
         images = images[..., ::-1] if self.channels == "bgr" else images
         return (images - tf.constant(self.mean)) / self.scale
 
-    def told(self, size):
-        """The same in words, for the protocol."""
+    def as_text(self, size):
+        """The input scaling as text, for the protocol."""
         mean = " ".join(f"{value:g}" for value in self.mean)
         scaled = f"(x - {mean if len(self.mean) == 1 else f'[{mean}]'}) / {self.scale:g}"
         parts = ["bicubic", "antialiased", "clipped", str(size), scaled, self.channels]
@@ -101,8 +101,8 @@ def from_file(path, options):
         options.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no such network, or an option does not fit it.
+        FileNotFoundError: The file does not exist.
+        ValueError: It is not such a network, or an option does not fit it.
         ImportError: onnxruntime or onnx is not installed.
     """
     path = Path(path)
@@ -126,9 +126,9 @@ def from_file(path, options):
     digest = hash_of_files(path)
     name = re.sub(r"\W+", "_", path.stem)
     # One file is several networks: by its layers, and by how pictures are scaled for it.
-    tail = hashlib.sha256(f"{digest} {form.told(size)}".encode()).hexdigest()[:8]
+    tail = hashlib.sha256(f"{digest} {form.as_text(size)}".encode()).hexdigest()[:8]
     return FeatureNetwork(
-        name, f"fd_{name}_{tail}", digest, form.told(size), size, dimensions, compute, takes_floats=load is _keras
+        name, f"fd_{name}_{tail}", digest, form.as_text(size), size, dimensions, compute, takes_floats=load is _keras
     )
 
 

@@ -17,7 +17,7 @@ def psnr(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     Args:
         images: uint8 array `[count, height, width, 3]`.
-        targets: What they should be, likewise.
+        targets: The pictures that they should equal, of the same shape.
 
     Returns:
         float64 array `[count]`; infinite for equal pictures. The mean squared error is over all pixels and channels.
@@ -38,7 +38,7 @@ def ssim(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     Args:
         images: uint8 array `[count, height, width, 3]`, of at least 11 x 11 pixels.
-        targets: What they should be, likewise.
+        targets: The pictures that they should equal, of the same shape.
 
     Returns:
         float64 array `[count]`, at most 1: the mean over the channels and all places at which the window lies inside.

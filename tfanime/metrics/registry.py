@@ -31,7 +31,7 @@ def parse_metric(text):
         `(metric, options)`: the `Metric` and all of its options, those that were left out with their defaults.
 
     Raises:
-        ValueError: There is no such metric or option, or an option has a value that is not allowed.
+        ValueError: The metric or an option is unknown, or an option's value is not allowed.
     """
     optional = {metric.name: metric for metric in METRICS if metric.options is not None}
     name, _, rest = text.partition(":")

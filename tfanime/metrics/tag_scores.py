@@ -1,7 +1,7 @@
 """How well a classifier predicts tags that people gave: precision, recall, area under the curve, accuracy.
 
-Only what is known counts. An exclusive group is one question, asked of the faces of which exactly one of its tags is
-known to hold, and answered by the largest score. An independent tag is one question, answered by a score above 0.
+Only known tags count. An exclusive group is one question, asked for the faces of which exactly one of its tags is known
+to hold, and answered by the largest score. An independent tag is one question, answered by a score above 0.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Question:
 
     @property
     def balanced_accuracy(self):
-        """Balanced accuracy: the mean recall of the answers, without those that no face has; None without faces."""
+        """Balanced accuracy: the mean recall over the tags that some face has; None without faces."""
         return balanced_accuracy(self.truth, self.said, len(self.answers)) if len(self.truth) else None
 
     def of(self, answer):
@@ -62,7 +62,7 @@ class TagScore:
         holds: Number of these that have it.
         said: Number of these for which it is predicted.
         right: Number of these that have it and for which it is predicted.
-        auc: Probability that a face with the tag scores higher than one without; None where there is no such pair.
+        auc: Probability that a face with the tag scores higher than one without; None if there is no such pair.
     """
 
     tag: str

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-LARGEST = 8  # height and width of the smaller of the two maps; where both are larger, the product is no faster
+LARGEST = 8  # height and width of the smaller of the two maps; if both are larger, the product is not faster
 
 
 @tf.custom_gradient

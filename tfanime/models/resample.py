@@ -27,7 +27,7 @@ def low_pass(x, before, after, strides=1):
     Args:
         x: `[batch, height, width, channels]`.
         before: Rows and columns of zeros above and to the left.
-        after: Likewise below and to the right.
+        after: The padding below and to the right.
         strides: 1, or 2 to keep every second row and column.
 
     Returns:

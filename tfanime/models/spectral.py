@@ -26,7 +26,7 @@ def _unit(vector):
 
 @keras.saving.register_keras_serializable("tfanime")
 class SpectralNormalization(keras.layers.Wrapper):
-    """A layer that computes with W / sigma(W) instead of its kernel W; the kernel itself stays as it is.
+    """A layer that computes with W / sigma(W) instead of its kernel W; the kernel itself does not change.
 
     sigma(W) = u^T W v estimates the largest singular value of W as a matrix [outputs, everything else]. The vectors u
     and v are weights that are not trained: `power_iteration` moves them by one step, and nothing else does, so that a
@@ -98,7 +98,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         return _unit(ops.matmul(u, self._matrix()))  # v = W^T u / ||W^T u||
 
     def power_iteration(self):
-        """Moves v and u one step towards the first singular vectors of the kernel as it is now.
+        """Moves v and u one step towards the first singular vectors of the present kernel.
 
         May be called inside a `tf.function` and, by all replicas, inside `strategy.run`.
         """

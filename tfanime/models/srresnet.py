@@ -9,7 +9,7 @@ Two reimplementations agree on what the paper's drawings leave open: the dense l
 generator's long skip begins after that norm and its ReLU, and LeakyReLU follows the strided convolutions too.
 
 The paper does not give the initial weights. Adam moves every weight by about its learning rate, so the initial weights
-decide how fast a layer learns. Here all layers are about as fast as DCGAN's (docs/reports/results.md tells how they
+decide how fast a layer learns. Here all layers are about as fast as DCGAN's (docs/reports/results.md describes how they
 were found):
 
 - the discriminator has Glorot's. It has no norm, and with He's its residual sums grow so large that one step turned

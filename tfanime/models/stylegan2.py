@@ -27,7 +27,7 @@ from tfanime.models.resample import Resample
 from tfanime.models.stylegan2_layers import EqualizedConv2D, EqualizedDense, LearnedMaps, StyledConv2D, ToRGB
 from tfanime.models.stylegan2_mapping import check_counts, mapping, tag_mapping, truncate
 
-LOW_PRECISION_SIZES = 4  # so many of the highest resolutions
+LOW_PRECISION_SIZES = 4  # number of highest resolutions
 
 
 def _sizes(image_size):
@@ -157,7 +157,7 @@ CENTRE_LATENTS = 256  # of which the mean w is the centre of truncation
 def centre_styles(mapping_network, inputs):
     """The mean w of each row's tags.
 
-    With tags, the mean over all tags is no centre: it would pull all hair to one colour.
+    With tags, the centre is not the mean over all tags, which would pull all hair to one colour.
 
     Args:
         mapping_network: What `mapping` returned.

@@ -148,7 +148,7 @@ def truncate(styles, average, psi, cutoff=None):
         styles: float32 `[batch, styles, w_size]`.
         average: w at psi 0: `[w_size]`, the `average` of `average_style`, or `[batch, w_size]`, one for each picture.
         psi: 1 changes nothing, 0 gives the average; a number or a scalar tensor.
-        cutoff: Only so many styles are pulled, the coarse ones first; None is all.
+        cutoff: Number of styles that are pulled, the coarse ones first; None for all.
 
     Returns:
         float32 `[batch, styles, w_size]`.
@@ -177,7 +177,7 @@ def average_style(network):
 
 
 def unaveraged(network):
-    """The same mapping, of the same weights, whose calls leave the moving average of w as it is.
+    """The same mapping with the same weights, whose calls do not update the moving average of w.
 
     Args:
         network: The model of `mapping`.

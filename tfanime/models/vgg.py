@@ -22,7 +22,7 @@ class VGG:
 
     Args:
         name: Its name in `VGGS`.
-        mean: What is subtracted from pixels, blue, green and red, 0 to 255.
+        mean: The values that are subtracted from pixels: blue, green and red, 0 to 255.
         blocks: Of each block its convolutions, pairs of a kernel `[3, 3, channels, channels]` and a bias, constant
             tensors. Between two blocks the largest of 2x2 places is taken.
     """
@@ -107,7 +107,7 @@ def weight_file():
 
     Raises:
         ImportError: The package is not installed.
-        FileNotFoundError: It has no such file.
+        FileNotFoundError: The package lacks the file.
         ValueError: The file is another.
     """
     try:

@@ -1,5 +1,5 @@
-"""The page: avatars in a browser, drawn there, from any generator; nothing is uploaded.
+"""The page: avatars drawn in a browser, by any generator; nothing is uploaded.
 
-`build` makes a site of generators: `networks` writes them as ONNX, `runtime` fetches what draws them in a browser (not
-committed: it is a dependency), and `static/` holds the page itself, plain modules of JavaScript.
+`build` makes a site of generators: `networks` writes them as ONNX, `runtime` fetches ONNX Runtime and other
+dependencies of the page, which are not committed, and `static/` holds the page itself, plain modules of JavaScript.
 """

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,15 +17,15 @@ class Config(Checked):
 
     Args:
         models: Run folders, generators' folders (with card.json), SavedModels, folders of SavedModels by version, or
-            names of pretrained generators; several are a model picker. Networks that take pictures, beside them,
-            enlarge the avatars or redraw pictures that are dropped on the page.
+            names of pretrained generators; visitors choose among several. Networks that take pictures may be added;
+            they enlarge the avatars or redraw pictures that are dropped on the page.
         out: A folder for any static host; default: the page is served on this machine, until Ctrl-C.
-        single_file: Instead, one HTML file, which a browser opens from a disk too.
+        single_file: Write one HTML file instead, which a browser also opens from a disk.
         bits: Bits of the networks' weights. 16 draws the same pictures within one grey level; 8 is half as large, and
             the difference is printed.
-        checkpoint: Of run folders: newest, best, or a step.
-        obeyed: The tags.json that python -m tfanime.evaluate.tags wrote of these models: tags that a model disobeys
-            are marked.
+        checkpoint: Checkpoint of run folders: newest, best, or a step.
+        obeyed: The tags.json that python -m tfanime.evaluate.tags wrote for these models; tags that a model does not
+            obey are marked.
         port: Port to serve the page at; 0 takes any free one.
     """
 
@@ -47,7 +48,7 @@ class Config(Checked):
 
 
 def main(arguments=None):
-    """Builds, and serves unless it is told where to write; `--help` lists the flags."""
+    """Builds the page, and serves it unless an output is given; `--help` lists the flags."""
     config = command_line.parse(
         Config,
         program="python -m tfanime.page",
@@ -67,7 +68,6 @@ def main(arguments=None):
     runtime.folder()  # before TensorFlow, which takes longer
     command_line.load_tensorflow()
     from tfanime.generator import open_network
-    from tfanime.latent_space.edits import own_directions
     from tfanime.page.build import page_model, page_tool, single_file, site, write_folder
     from tfanime.page.exported import Exported
 
@@ -79,10 +79,10 @@ def main(arguments=None):
             tools.append(tool := page_tool(generator, name, config.bits))
             _print_size(name, [tool.network], tool.description["difference"])
             continue
-        directions = own_directions(path, generator)
+        directions = _directions(path, generator)
         if generator.network is None:
             generator = Exported(generator.signatures, generator)
-        source = Path(path).name if Path(path).is_absolute() else path  # nothing of this machine's folders
+        source = Path(path).name if Path(path).is_absolute() else path  # no path of this machine
         model = page_model(generator, name, source, config.bits, obeyed.get(path), directions)
         _print_size(name, model.networks.values(), model.description["difference"])
         models.append(model)
@@ -104,6 +104,16 @@ def main(arguments=None):
             server.serve_forever()
 
 
+def _directions(path, generator):
+    from tfanime.latent_space.edits import own_directions
+
+    try:
+        return own_directions(path, generator)
+    except ValueError as error:  # the run was trained further, for instance
+        print(f"note: {path} is shown without its directions: {error}", file=sys.stderr)
+        return []
+
+
 def _print_size(name, assets, difference):
     megabytes = sum(len(asset.content) for asset in assets) / 1e6
     print(f"{name}: {megabytes:.1f} MB, pictures within {difference:.2f} grey levels of TensorFlow's", flush=True)
@@ -123,11 +133,11 @@ def names(paths):
 
 
 def read_obeyed(path, models):
-    """By model and tag the share of pictures that show the tag when asked for it, from a tags.json.
+    """The share of pictures that show a tag when asked for it, by model and tag, from a tags.json.
 
     Raises:
-        OSError: There is none.
-        ValueError: It is no such file, or has none of the models.
+        OSError: The file does not exist.
+        ValueError: It is not such a file, or has none of the models.
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))["models"]
@@ -135,7 +145,7 @@ def read_obeyed(path, models):
             model: {
                 row["tag"]: share["yes"] / share["count"]
                 for row in rows
-                for share in list(row["shown"].values())[:1]  # of the first judge that knows the tag
+                for share in list(row["shown"].values())[:1]  # from the first judge that knows the tag
                 if share["count"]
             }
             for model, rows in values.items()

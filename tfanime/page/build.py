@@ -21,9 +21,10 @@ from tfanime.pages.pictures import data_uri
 
 STATIC = Path(__file__).with_name("static")
 STYLES = (Path(template.__file__).with_name("style.css"), STATIC / "page.css")
-OUTSIDE = ("sw.js", "loader.js")  # what is no module of the page
+HASHED = re.compile(r"-[0-9a-f]{12}\.[a-z.]+$")  # a name that says what is in the file, see `_asset`
+OUTSIDE = ("sw.js", "loader.js")  # scripts that are not modules of the page
 FIRST = 16  # avatars that are drawn in advance, in 4 rows
-PHOTO = 256  # side of what is cut out of a photo, in pixels, where the network's own is not known
+PHOTO = 256  # side of the crop of a photo, in pixels, if the network's size is not known
 POLICY = (
     "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src {workers}; connect-src 'self'; "
     "img-src 'self' blob: data:; style-src {styles}; manifest-src 'self'; base-uri 'none'; form-action 'none'"
@@ -32,13 +33,13 @@ POLICY = (
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that is loaded after the page itself.
+    """A file that the page loads.
 
     Args:
-        name: Its path in the site, which holds a hash of its contents.
-        content: Its bytes, packed by gzip or as they are.
-        sha256: Of the bytes, unpacked.
-        label: What it is, for messages.
+        name: Its path in the site, which contains a hash of its contents.
+        content: Its bytes, compressed by gzip or not.
+        sha256: SHA-256 of the uncompressed bytes.
+        label: Description for messages.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Asset:
     label: str
 
     def to_json(self):
-        """What the page is told."""
+        """Its data for the page's scripts, a dictionary."""
         return {"url": self.name, "sha256": self.sha256, "bytes": len(self.content), "label": self.label}
 
 
@@ -56,8 +57,8 @@ class PageModel:
     """A generator on the page.
 
     Args:
-        description: What the page is told of it, a dictionary that JSON knows.
-        networks: By the part's name the `Asset` that draws; empty for one that a server draws.
+        description: Its data for the page's scripts, a dictionary that JSON can represent.
+        networks: The `Asset`s of its networks by the part's name; empty if a server draws.
         first: The `Asset` of its first avatars, a picture.
         icon: The first avatar, a PNG as bytes.
     """
@@ -69,16 +70,16 @@ class PageModel:
 
 
 def page_model(generator, name, source, bits=16, obeyed=None, directions=(), server=False):
-    """Makes what the page needs of a generator.
+    """Prepares a generator for the page.
 
     Args:
         generator: A `tfanime.generator.Generator` with its network, or a `tfanime.page.exported.Exported`.
         name: Its name on the page and in links.
-        source: What names it on the command line.
-        bits: Of its weights, 16 or 8; None for no network: a server draws then.
-        obeyed: By tag the share of pictures that show it when asked for it, in [0, 1].
+        source: Its path or name on the command line.
+        bits: Bits of its weights, 16 or 8; None if the server draws, and the page gets no network.
+        obeyed: The share of pictures that show a tag when asked for it, in [0, 1], by tag.
         directions: The `tfanime.latent_space.directions.Direction`s that its avatars can be moved along.
-        server: Whether a server that shows the page draws it too.
+        server: Whether the page's server can draw it too.
 
     Returns:
         A `PageModel`.
@@ -110,6 +111,7 @@ def page_model(generator, name, source, bits=16, obeyed=None, directions=(), ser
         "inputs": [_input(spec) for spec in generator.inputs.specs],
         "vocabulary": vocabulary and replace(vocabulary, priors=vocabulary.probabilities).to_json() | {"aliases": {}},
         "w": drawn and drawn.w,
+        "variety": generator.network is not None or not generator.has_styles,
         "difference": drawn and round(drawn.difference, 3),
         "obeyed": obeyed,
         "directions": [_direction(each) for each in directions],
@@ -127,7 +129,7 @@ class PageTool:
     """A network from pictures to pictures on the page.
 
     Args:
-        description: What the page is told of it, a dictionary that JSON knows.
+        description: Its data for the page's scripts, a dictionary that JSON can represent.
         network: The `Asset` that draws.
     """
 
@@ -136,12 +138,12 @@ class PageTool:
 
 
 def page_tool(network, name, bits=16):
-    """Makes what the page needs of a network from pictures to pictures.
+    """Prepares a network from pictures to pictures for the page.
 
     Args:
         network: A `tfanime.generator.PictureNetwork` with its `keras.Model`.
         name: Its name on the page.
-        bits: Of its weights, 16 or 8.
+        bits: Bits of its weights, 16 or 8.
 
     Returns:
         A `PageTool`.
@@ -270,14 +272,16 @@ def write_folder(files, out):
         ValueError: It holds something else.
     """
     out = require_writable_folder(out, "out")
-    if any(out.iterdir()) and not (out / "sw.js").is_file():
+    worker = out / "sw.js"
+    if any(out.iterdir()) and not (worker.is_file() and b'const SITE = {"files"' in worker.read_bytes()):
         raise ValueError(f"out must be a new or empty folder, or one with a page. Received: {str(out)!r}")
     for name in sorted(files, key=lambda name: name == "index.html"):
         with replacing(out / name) as temporary:
             temporary.write_bytes(files[name])
     for folder in [out / "files", *out.glob("code-*")]:
         for path in folder.glob("*"):
-            if str(path.relative_to(out)) not in files:
+            own = folder.name != "files" or HASHED.search(path.name)
+            if own and str(path.relative_to(out)) not in files:
                 path.unlink()
         with contextlib.suppress(OSError):  # one that is not empty
             folder.rmdir()
@@ -294,12 +298,12 @@ def _told(models, tools, more):
         }
         for model in models
     ]
-    # A block of data ends where the text says "</script": none of it may.
+    # "</script" would end the block of data, so it is escaped.
     return Markup(json.dumps(values).replace("<", "\\u003c"))
 
 
 def _modules(vendored, with_runtime):
-    """The page's modules by name, each behind those that it imports."""
+    """The page's modules by name, each after the modules that it imports."""
     sources = {path.name: path.read_bytes() for path in STATIC.glob("*.js") if path.name not in OUTSIDE}
     sources[runtime.VIEW] = (vendored / runtime.VIEW).read_bytes()
     if with_runtime:

@@ -1,4 +1,4 @@
-"""An exported generator, as the page needs it: a SavedModel knows its seeds, tags and latents by its signatures."""
+"""An exported generator for the page, which draws by the signatures of its SavedModel."""
 
 import json
 
@@ -11,18 +11,19 @@ NEEDED = ("images", "synthesize", "model_card")
 
 
 class Exported(Generator):
-    """A `tfanime.generator.Generator` without its network, which draws from latents, tags and noise all the same.
+    """A `tfanime.generator.Generator` without its network, which can still draw from latents, tags and noise.
 
     Args:
-        signatures: By name the functions that `tfanime.export` wrote.
-        owner: What keeps their variables alive.
+        signatures: The functions that `tfanime.export` wrote, by name.
+        owner: The object that keeps their variables alive.
 
     Attributes:
         synthesize: Latents, tags and noise -> a dictionary of `images`, uint8 `[batch, height, width, 3]`.
         synthesize_function: Its `ConcreteFunction`, by keyword.
+        has_styles: Whether it is a StyleGAN2, to which the length of latents means nothing.
 
     Raises:
-        ValueError: A signature is missing: it was no generator, or exported by an older version.
+        ValueError: A signature is missing: it is not a generator, or was exported by an older version.
     """
 
     def __init__(self, signatures, owner):
@@ -47,6 +48,7 @@ class Exported(Generator):
         latents = Latents(**card["latents"])
         super().__init__(draw, vocabulary, latents=latents, card=card.get("training"), licence=card["licence"])
         self.owner = owner
+        self.has_styles = "synthesize_styles" in signatures
         self.synthesize_function = function = signatures["synthesize"]
         sizes = {name: spec.shape[1] for name, spec in function.structured_input_signature[1].items()}
         noise = [name for name in sizes if name not in ("latents", "tags")]

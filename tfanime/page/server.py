@@ -19,10 +19,10 @@ KINDS = {
 
 
 def answer(files, path):
-    """What a request for a site gets: bytes and media type, or None.
+    """The answer to a request for a site: bytes and media type, or None.
 
     Args:
-        files: What `tfanime.page.build.site` returns.
+        files: The result of `tfanime.page.build.site`.
         path: The request's path, `/` for the page.
     """
     name = path.partition("?")[0].removeprefix("/") or "index.html"
@@ -33,8 +33,8 @@ class SiteServer(PageServer):
     """Serves a site on 127.0.0.1.
 
     Args:
-        site: What `tfanime.page.build.site` returns.
-        port: Port to listen at; 0 for any that is free.
+        site: The result of `tfanime.page.build.site`.
+        port: Port to listen on; 0 for any free one.
 
     Raises:
         OSError: The port is taken.
@@ -51,5 +51,5 @@ class SiteServer(PageServer):
         return answer(self.site, path)
 
     def post(self, path, values):
-        """Nothing: the page sends nothing."""
+        """Returns None: the page sends nothing."""
         return None

@@ -12,18 +12,18 @@ LONGEST_BODY = 1000  # bytes
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves a page on 127.0.0.1, to nobody else.
+    """Serves a page on 127.0.0.1 only.
 
-    A subclass answers with `get(path)` and `post(path, values)`, where `values` is what a request's JSON says. They
-    return `(bytes, media type)`, what becomes JSON, or None if there is no such path.
+    A subclass answers with `get(path)` and `post(path, values)`, where `values` is the parsed JSON of the request. They
+    return `(bytes, media type)`, a value to be sent as JSON, or None if the path is unknown.
 
-    Requests under another host's name are refused, and so is every POST that is not JSON: pages of other sites can
-    send nothing here. A `ValueError`, `KeyError` or `TypeError` of an answer is a bad request, an `OSError` is a fault
-    of the server; the page is told what it says.
+    Requests with another host name are refused, and so is every POST that is not JSON, so that pages of other sites
+    cannot send requests. A `ValueError`, `KeyError` or `TypeError` is answered as a bad request, an `OSError` as an
+    error of the server, both with their message.
 
     Args:
-        files: By the request's path, where a file lies in the package, such as `pages/style.css`.
-        port: Port to listen at; 0 for any that is free.
+        files: Paths of files in the package, such as `pages/style.css`, by the request's path.
+        port: Port to listen on; 0 for any free one.
 
     Attributes:
         lock: Held while `post` runs.
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         if not self._is_local():
             return
-        # Other sites' pages can send forms here, but no JSON: a browser would ask this server first.
+        # Other sites' pages can send forms but no JSON: a browser would ask this server first.
         if self.headers.get_content_type() != "application/json":
             self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
         else:
@@ -79,11 +79,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.post(self.path, values)
 
     def _is_local(self):
-        """Refuses requests under another name: a page of another site whose name leads to this machine."""
+        """Refuses requests with another host name, from a site whose name resolves to this machine."""
         name, _, port = self.headers.get("Host", "").rpartition(":")
         if name in ("127.0.0.1", "localhost") and port == str(self.server.server_address[1]):
             return True
-        self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
+        self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine only")
         return False
 
     def _answer(self, ask):
@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = ask()
         except (ValueError, KeyError, TypeError) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-        except OSError as error:  # such as a full disk: nothing was changed
+        except OSError as error:  # such as a full disk; nothing was changed
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
         else:
             if answer is None:
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments):
-        """Nothing: the terminal shows where the page is."""
+        """Logs nothing: the terminal shows the page's address."""
 
 
 def _as_json(values):

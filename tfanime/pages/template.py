@@ -1,7 +1,7 @@
 """Makes a page from a template: one HTML file that loads nothing from a network.
 
 Templates and style sheets lie beside the code that fills them in. A page extends `pages/page.html.jinja`, which brings
-`style.css` and a content security policy that lets no script run but the page's own.
+`style.css` and a content security policy that allows the page's own scripts only.
 """
 
 import base64
@@ -15,11 +15,11 @@ from tfanime.pages.numbers import number, percent, whole_percent
 
 
 def render(name, /, **values):
-    """Fills in a template. All values are escaped, but for those that are `markupsafe.Markup`.
+    """Fills in a template. All values are escaped, except `markupsafe.Markup`.
 
     Args:
         name: The template's path in the package, such as `evaluate/evaluation.html.jinja`.
-        values: What it names.
+        values: Its variables.
 
     Returns:
         HTML, as text.
@@ -31,13 +31,15 @@ def render(name, /, **values):
 
 
 def write(path, html):
-    """Writes a page through a temporary file. What is no UTF-8, as file names may be, becomes a question mark."""
+    """Writes a page through a temporary file. Characters that are not valid UTF-8, such as in file names, become
+    question marks.
+    """
     with replacing(path) as temporary:
         temporary.write_text(html, encoding="utf-8", errors="replace")
 
 
 def _source(name):
-    """A style sheet or script of the package, as it is."""
+    """The text of a style sheet or script of the package."""
     return Markup(_environment.loader.get_source(_environment, name)[0])
 
 

@@ -20,7 +20,7 @@ def names():
 
 
 def folder_of(name):
-    """The generator's folder that a name stands for.
+    """The folder of a named generator.
 
     Args:
         name: One of `names()`.

@@ -16,7 +16,7 @@ from tfanime.runs import RunFolder
 
 @dataclass(frozen=True)
 class Taken:
-    """Which weights of a network are taken from another one.
+    """The weights of a network that are taken from another one.
 
     Args:
         pairs: Pairs of a variable and the value that it gets.
@@ -28,7 +28,7 @@ class Taken:
 
     @property
     def fits(self):
-        """Whether at least one kernel is taken. Norms and biases alone are not worth a start."""
+        """Whether at least one kernel is taken. Norms and biases alone do not help."""
         return any(len(variable.shape) > 1 for variable, _ in self.pairs)
 
     def __str__(self):

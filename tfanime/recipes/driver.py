@@ -31,15 +31,15 @@ class Recipe:
             `DataSettings` among them.
         about: What its command does, in a sentence for `--help`.
         build: `(config, vocabulary)` -> its compiled `tfanime.training.game.Game`. Called under a strategy's scope.
-        data: `(config, run, warn)` -> what it is trained on, with `count`, `image_size`, `identity` and `vocabulary` as
-            a `tfanime.data.FaceData` has them; `warn` takes a line of text for the user.
-        batches: `(config, data, start, parts, own)` -> its unending `tf.data.Dataset` from step `start` on, see
+        data: `(config, run, warn)` -> the training data, with `count`, `image_size`, `identity` and `vocabulary` as in
+            `tfanime.data.FaceData`; `warn` prints a line of text.
+        batches: `(config, data, start, parts, own)` -> its infinite `tf.data.Dataset` from step `start` on, see
             `FaceData.batches`.
-        keep: `(game, folder, provenance)`, called after each checkpoint: writes what is to be kept of the game, with
-            a card (`tfanime.generator`); None to keep nothing beside checkpoints.
-        judge: `(config, data, workers)` -> the callback that writes a number into the logs of an epoch's end, with
-            `name`, `protocol` and `prepare`, or None.
-        reports: `(config, run, data)` -> callbacks that read these logs.
+        keep: `(game, folder, provenance)`, called after each checkpoint: writes the trained network with a card
+            (`tfanime.generator`) into the folder; None to keep checkpoints only.
+        judge: `(config, data, workers)` -> the callback that evaluates the game at the end of epochs and writes a
+            number into the logs, with `name`, `protocol` and `prepare`; or None.
+        reports: `(config, run, data)` -> callbacks that read the logs at the end of epochs.
         finish: Called with the `tfanime.recipes.fitting.Session` at the end, on the chief only; prints the report.
         examples: Examples at the end of `--help`; default: those of a GAN.
     """
@@ -62,7 +62,7 @@ class Recipe:
         return f"python -m tfanime.recipes.{self.name}"
 
     def parse(self, arguments=None):
-        """Reads its command line. In a run folder that exists, the run's own settings are the defaults.
+        """Reads its command line. If the run folder exists, the run's settings are the defaults.
 
         Args:
             arguments: The arguments; default: those of this process.
@@ -107,10 +107,10 @@ def train(recipe, config):
         The exit status of the command: 0, or 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
 
     Raises:
-        ValueError: The settings cannot be trained with on this machine, or the run folder is another's.
+        ValueError: This machine cannot train with the settings, or the run folder belongs to another run.
         OSError: A file cannot be read or written, or another worker has gone.
     """
-    workers = devices.join(config.devices, config.alone)  # before the data, for which TensorFlow computes
+    workers = devices.join(config.devices, config.alone)  # before the data, which TensorFlow decodes
     import keras
     import tensorflow as tf
 
@@ -144,8 +144,10 @@ def train(recipe, config):
                 say(line, file=sys.stderr)
         if judge:
             judge.prepare()  # now, because its time is not the training's
-        kept = dataclasses.replace(config, profile=None) if config.profile else config  # which is of this start alone
-        # Settings that cannot be built have left no trace up to here.
+        kept = (
+            dataclasses.replace(config, profile=None) if config.profile else config
+        )  # the profile belongs to this start only
+        # Settings that cannot be built have not written anything up to here.
         run.start(recipe.name, kept, data.identity, config.resumable, data.vocabulary)
         keep = functools.partial(_keep, recipe, run, game)
         session = Session(run, config, data, game, shared.checkpoints, workers.gather, keep)
@@ -183,13 +185,13 @@ def train(recipe, config):
 
 
 def _keep(recipe, run, game):
-    """Writes the trained generator, or what else the recipe keeps, beside the newest checkpoint."""
+    """Writes the trained network of the newest checkpoint, see `Recipe.keep`."""
     if recipe.keep:
         recipe.keep(game, run.generator, origin(run.load(), game.step))
 
 
 def _is_kept(run, step):
-    """Whether that is there. It is not if a kill came in between, or in a run of an older version."""
+    """Whether `_keep` has written it. It has not after a kill in between, or in a run of an older version."""
     with contextlib.suppress(OSError, ValueError):
         return read_card(run.generator)["provenance"].get("step") == step
     return False
@@ -201,14 +203,16 @@ def _writable(shared, workers, same):
 
     All workers do the same work, drawing and saving included, because any of it may contain a collective operation.
     """
-    workers.require_same(same)  # all have looked into the folder by then, and the chief may write
+    workers.require_same(same)  # all workers have read the folder by then, so the chief may write
     if workers.chief:
         new = not shared.path.exists()
         try:
             with locked(require_writable_folder(shared.path, "run"), "run"):
                 yield shared
         except OSError as error:
-            if error.filename is None and is_full(error):  # errors of other places, such as the cache, name them
+            if error.filename is None and is_full(
+                error
+            ):  # errors in other folders, such as the cache, have a file name
                 message = "no space left on the device that holds the run"
                 raise OSError(error.errno, message, str(shared.path)) from error
             raise
@@ -222,7 +226,7 @@ def _writable(shared, workers, same):
 
 
 def _require_shares(config, data, workers):
-    """Refuses batches that the data has too few pictures for, or that cannot be shared by devices and their parts."""
+    """Refuses batches that are larger than the data, or that devices and parts cannot share equally."""
     for holds, rule in (
         (config.batch_size <= data.count, f"at most the {data.count} pictures"),
         (config.batch_size % workers.replicas == 0, f"a multiple of the {workers.replicas} devices"),
@@ -236,7 +240,7 @@ def _require_shares(config, data, workers):
 
 
 def _run_of(arguments):
-    """The run folder that a command line names, by the flag or in a file of its own; None without."""
+    """The run folder of a command line, from the flag or from a settings file; None without."""
     found = None
     for index, argument in enumerate(arguments):  # the last one counts
         flag, equals, value = argument.partition("=")
@@ -244,8 +248,8 @@ def _run_of(arguments):
             value = arguments[index + 1] if index + 1 < len(arguments) else ""
         if flag == "--run":
             found = value
-        elif flag == "--config" and Path(value).is_file():  # published ones name no folder
-            with contextlib.suppress(ValueError):  # which `parse` explains
+        elif flag == "--config" and Path(value).is_file():  # published files name no folder
+            with contextlib.suppress(ValueError):  # `parse` reports it
                 run = tomllib.loads(Path(value).read_text(encoding="utf-8-sig")).get("run", found)
                 found = run if isinstance(run, str) else found
     return found

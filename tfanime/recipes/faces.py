@@ -11,17 +11,16 @@ def open_faces(run, shards, image_size, split="train", flag="data"):
 
     Args:
         run: A `tfanime.runs.RunFolder`.
-        shards: The folder of shards. Of a run that is resumed it may be what the run itself has kept of its beginning.
-            None for drawn avatars.
+        shards: The folder of shards, in a resumed run possibly the one that the run has stored. None for drawn avatars.
         image_size: Height and width in pixels.
-        split: Of the shards.
-        flag: The setting that names them, for messages.
+        split: Split of the shards.
+        flag: Name of the setting, for messages.
 
     Returns:
         A `FaceData`.
 
     Raises:
-        FileNotFoundError: There is no such folder, or it is no folder of shards.
+        FileNotFoundError: The folder does not exist, or is not a folder of shards.
         ValueError: See `tfanime.data.load`.
     """
     from tfanime import data
@@ -33,7 +32,7 @@ def open_faces(run, shards, image_size, split="train", flag="data"):
     try:
         return data.load(shards, image_size, split=split)
     except FileNotFoundError as error:
-        if error.filename is not None:  # of the cache, where the faces are decoded
+        if error.filename is not None:  # an error of the cache, where the faces are decoded
             raise
         if not run.details.is_file() or run.load()["config"].get(flag) != str(shards):
             raise FileNotFoundError(f"--{flag}: {error}") from error
@@ -60,8 +59,8 @@ def open_tagged(config, run, warn):
 def vocabulary_of(config, faces, run=None):
     """The vocabulary of a game, whose priors draw the tags of fakes.
 
-    Groups of which no face has a tag are left out of it; a run that began with them keeps them, because its networks
-    have inputs for them. Tags that no face has are known as untrained.
+    Groups are left out if no face has a tag of them; a run that began with them keeps them, because its networks have
+    inputs for them. Single tags that no face has are marked as untrained.
 
     Args:
         config: The recipe's config.

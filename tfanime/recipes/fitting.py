@@ -7,17 +7,17 @@ from tfanime import callbacks
 
 
 class Session:
-    """One start of a training: from the newest checkpoint to a spent budget, or to a signal. For its report it has
+    """One start of a training: from the newest checkpoint to a spent budget, or to a signal. For the report it has
     `best` and `profile`, the callbacks of these names or None, and `status`, the command's exit status: 0, 130 after
-    Ctrl-C, 143 after SIGTERM, None if the budget was spent before.
+    Ctrl-C, 143 after SIGTERM, None if the budget was spent already.
 
     Args:
         run: The `tfanime.runs.RunFolder` to write.
-        config: The recipe's, with `RunSettings`.
-        data: What `Recipe.data` opened.
+        config: The recipe's config, with `RunSettings`.
+        data: The data from `Recipe.data`.
         model: Compiled `keras.Model` with `step` and `optimizers`. The newest checkpoint is loaded into it.
         found: Folder of checkpoints to begin from; default: the run's own.
-        gather: Of several workers, see `tfanime.callbacks.Budget`.
+        gather: With several workers, see `tfanime.callbacks.Budget`.
         also: Called after each checkpoint, see `tfanime.callbacks.Checkpoints`.
 
     Raises:
@@ -36,7 +36,7 @@ class Session:
         self.checkpoints = callbacks.Checkpoints(
             run.checkpoints,
             config.checkpoint_minutes,
-            clock=lambda: float(self.budget.seconds),  # on which several workers agree
+            clock=lambda: float(self.budget.seconds),  # the same on all workers
             budget=self.budget,
             also=also,
             **self.state,
@@ -48,28 +48,28 @@ class Session:
 
     @property
     def begun(self):
-        """Where it begins, in words."""
+        """Its beginning, in words."""
         return f"resumed at step {self.start:,}" if self.start else "new"
 
     def fit(self, batches, first=(), judges=(), reports=(), shown=True):
         """Trains to the end of the budget, or until Ctrl-C or SIGTERM.
 
         Args:
-            batches: Unending stream of training batches from step `start` on.
+            batches: Infinite stream of training batches from step `start` on.
             first: Callbacks that come before all others.
             judges: Callbacks that add metrics to `logs` before they are written.
             reports: Callbacks that read the logs at the end of an epoch.
             shown: Whether to show a progress bar.
         """
         unreported = self.log.unreported
-        # Of a training that was broken off, what was reported of its last step came after the checkpoint: it is made
-        # again, or belongs to no epoch's end.
+        # An interrupted training reported its last step after the checkpoint: the report is made again, unless no epoch
+        # ends there.
         self.run.forget_after(self.start - 1 if unreported else self.start)
         progress = callbacks.Progress(self.budget, self.config.pictures_per_step)
         with stopped_by_signals(self.budget), contextlib.closing(progress):
             self.model.fit(
                 batches,
-                epochs=1,  # `Epochs` makes those that are reported
+                epochs=1,  # `Epochs` makes the reported epochs
                 steps_per_epoch=self.config.steps - self.start,
                 shuffle=False,  # the data has its own order
                 verbose=0,
@@ -77,7 +77,7 @@ class Session:
                     *first,
                     callbacks.StopOnNonFinite(self.found),
                     self.budget,
-                    # Before the checkpoints: none is ahead of what was reported of its step.
+                    # Before the checkpoints, so that no checkpoint is ahead of the reports.
                     callbacks.Epochs(
                         self.config.epoch_steps,
                         [*judges, self.log, *reports],
@@ -98,7 +98,7 @@ def stopped_by_signals(budget):
 
     def stop(number, frame):
         budget.interrupt(number)
-        signal.signal(number, before[number])  # a second one does what it always does
+        signal.signal(number, before[number])  # a second signal has its usual effect
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""What the recipes of GANs on faces share."""
+"""Shared parts of the recipes of GANs on faces."""
 
 import functools
 import shlex
@@ -20,7 +20,7 @@ from tfanime.recipes.settings import (
     power_of_two,
 )
 
-LOSSES = {"discriminator_loss": "D", "generator_loss": "G"}  # as the report calls them
+LOSSES = {"discriminator_loss": "D", "generator_loss": "G"}  # their names in the report
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class DCGANSettings(GANSettings):
         kernel_size: Side of the strided convolutions' kernels (DCGAN's paper: 5).
         generator_convolutions: Convolutions of the generator in all; those beyond what the size needs (3 at 32 px, 4 at
             64 px) are 3x3 ones of stride 1. Default: as many as the size needs.
-        discriminator_convolutions: Likewise of the discriminator, which needs 4 at 32 px and 5 at 64 px.
+        discriminator_convolutions: Convolutions of the discriminator in all, which needs 4 at 32 px and 5 at 64 px.
+            Default: as many as the size needs.
     """
 
     latent_size: Annotated[int, at_least(1)] = 100
@@ -78,7 +79,7 @@ class DCGANSettings(GANSettings):
 
 
 def game(config, networks, vocabulary, latents=None, terms=(), **rules):
-    """The game of a recipe's networks, compiled with what its settings say.
+    """The game of a recipe's networks, compiled with its settings.
 
     Args:
         config: A config with `GANSettings`.
@@ -124,16 +125,16 @@ def _open(config, run, warn):
 
 
 def require_groups(config, cause):
-    """Refuses batch sizes at which devices or parts would split the groups of four pictures of `MinibatchStddev`.
+    """Refuses batch sizes at which devices or parts would split `MinibatchStddev`'s groups of four pictures.
 
-    Several devices would then compute something else than one does.
+    With split groups several devices would compute something else than one.
 
     Args:
         config: A config with `GANSettings`.
         cause: The option that has such groups, for the message.
 
     Raises:
-        ValueError: `--batch_size` is no multiple of four pictures for each device and part.
+        ValueError: `--batch_size` is not a multiple of four pictures for each device and part.
     """
     import tensorflow as tf
 

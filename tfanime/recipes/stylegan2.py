@@ -35,7 +35,7 @@ class Config(gan.GANSettings):
         r1_gamma: Weight of the R1 penalty, 0 for none. Default: 0.0002 times the squared height over --batch_size.
         r1_every: The R1 penalty is computed every this many training steps, with as many times the weight.
         path_length_weight: Weight of the path length regularisation, 0 for none.
-        path_length_every: Its training steps, likewise.
+        path_length_every: Training steps between two computations of the path length.
         lazy_rates: Whether to lower learning rates and betas as the authors do, who make k + 1 steps in place of k: by
             the factor, and the exponent, k / (k + 1), with a penalty every k steps.
         wrong_tags_weight: Weight in the discriminator's loss of real pictures with a wrong tag, 0 for none.

@@ -162,7 +162,7 @@ def evaluate_and_write(session):
     config, run, faces = session.config, session.run, session.data
     held_out = open_faces(run, config.data, config.image_size, split="holdout")
     vocabulary = held_out.vocabulary
-    # The network is evaluated as it is written: float32, from weights that were rounded to float16.
+    # The written network is evaluated: float32, from weights that were rounded to float16.
     arrays = tagger_files.to_arrays(session.model.network)
     scores = evaluate(tagger_files.from_arrays(config.network, vocabulary, arrays), faces, held_out)
     manifest = Manifest.load(config.data)

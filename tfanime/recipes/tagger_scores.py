@@ -21,7 +21,7 @@ def evaluate(model, faces, held_out):
     Returns:
         Plain values for a card: `{"faces", "fingerprint", "questions": [...], "tags": [...]}`. A question has its own
         and the baselines' accuracy and balanced accuracy, and `ahead_of_...`, the 95 % intervals of the differences of
-        balanced accuracies. A tag has precision, recall and area under the curve, None where no face tells them.
+        balanced accuracies. A tag has precision, recall and area under the curve; None if they are undefined.
     """
     vocabulary = held_out.vocabulary
     logits = np.concatenate([model(to_float(images), training=False)[1] for images in _parts(held_out, "tags")])

@@ -14,9 +14,9 @@ from tfanime.limits import Checked, Limit, between
 DESCRIPTION = """\
 Serve exported generators over gRPC and REST, in TensorFlow Serving's protocol.
 
-A model is the highest version below its base path, as python -m tfanime.export leaves it, or what --model_config_file
-says. New versions are served when they appear, and take the place of the old ones when they are loaded. When all
-models are there, the server prints one line a model, "serving NAME version V on HOST:PORT". Ctrl-C or SIGTERM stops
+A model is the highest version below its base path, as python -m tfanime.export writes it, or as --model_config_file
+says. New versions are loaded when they appear, and then replace the old ones. When all
+models are loaded, the server prints one line for each, "serving NAME version V on HOST:PORT". Ctrl-C or SIGTERM stops
 it: requests in flight are finished, new ones are refused, and the exit status is 0.
 """
 EPILOG = """\
@@ -36,17 +36,17 @@ class Config(Checked):
     """Serving
 
     Args:
-        model: A model as NAME=BASE_PATH, where BASE_PATH holds a folder a version, such as 1. Repeat the flag for
-            more models.
-        model_config_file: Instead of --model, a file of TF Serving's ModelServerConfig: models, version policies,
+        model: A model as NAME=BASE_PATH, where BASE_PATH holds a folder for each version, such as 1. Repeat the flag
+            for more models.
+        model_config_file: In place of --model, a file of TF Serving's ModelServerConfig: models, version policies,
             labels.
         model_config_file_poll_wait_seconds: Seconds between two readings of that file; 0 for never.
-        file_system_poll_wait_seconds: Seconds between two looks for new versions below the base paths; 0 for never.
-        port: TCP port for gRPC; 0 takes any free one, which the line on stdout names.
+        file_system_poll_wait_seconds: Seconds between two searches for new versions below the base paths; 0 for never.
+        port: TCP port for gRPC; 0 takes any free one, which is printed on stdout.
         rest_api_port: TCP port for REST and metrics; 0 takes any free one. Without it there is no REST.
         rest_api_timeout_in_ms: How long a REST request may take.
-        page: Whether the REST port shows a page of the models as they are at the start: avatars by seed and tags,
-            drawn in the browser or, where a model is too large for one, by this server.
+        page: Whether the REST port shows a page of the models that are loaded at the start: avatars by seed and tags,
+            drawn in the browser or, for a model that is too large, by this server.
         rest_api_enable_cors_support: Whether web pages of any origin may read REST's answers (CORS).
         grpc_channel_arguments: gRPC's own settings for the server, KEY=VALUE separated by commas, such as
             grpc.max_connection_age_ms=2000.
@@ -92,7 +92,7 @@ class Config(Checked):
                 "--model must be given at least once, as NAME=BASE_PATH, or --model_config_file, and not both. "
                 f"Received: {given}"
             )
-        yield "rest_api_port", not self.port or self.port != self.rest_api_port, "another than --port"
+        yield "rest_api_port", not self.port or self.port != self.rest_api_port, "different from --port"
         parse_channel_arguments(self.grpc_channel_arguments)
         rest = self.rest_api_port is not None
         for name, holds, other in (
@@ -109,7 +109,7 @@ def parse_channel_arguments(text):
     """Reads `--grpc_channel_arguments`, in TF Serving's form: `KEY=VALUE,KEY=VALUE`; spaces do not matter.
 
     Returns:
-        A list of pairs; what is a whole number of 32 bits is an int, any other value a string.
+        A list of pairs; a value that is a whole number of 32 bits becomes an int, any other a string.
 
     Raises:
         ValueError: A part has another form.
@@ -135,7 +135,7 @@ def main(arguments=None):
     config = parse(
         Config, program="python -m tfanime.serving", description=DESCRIPTION, epilog=EPILOG, arguments=arguments
     )
-    # Here and not above: TensorFlow takes seconds, and --help and typing errors should not.
+    # Imported here, because TensorFlow takes seconds to load, which --help and typing errors should not.
     from tfanime.serving.server import configuration
 
     batching = tls = metrics_path = None
@@ -156,7 +156,7 @@ def main(arguments=None):
 
     logs.begin(config.log_format)
     gc.collect()
-    gc.freeze()  # what was imported stays: later collections need not look through it while requests wait
+    gc.freeze()  # imported objects stay, so garbage collections during requests need not visit them
     models = Models()
     manager = Manager(models)
     manager.apply(settings)

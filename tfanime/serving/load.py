@@ -1,8 +1,8 @@
 """A load test of a server: many clients that ask without a pause.
 
 The clients live in processes of their own, because one Python process cannot keep a server busy; in each, an event loop
-drives all of its clients. Some of the answers are compared with what the server drew of the same seed when nobody else
-asked: under load no caller may be given another's avatar.
+drives all of its clients. Some of the answers are compared with the avatar of the same seed that was fetched before the
+load, because under load no caller may get another's avatar.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from tfanime.limits import Limit, between
 from tfanime.serving.client import AsyncAvatarClient, Connection, RestAvatarClient, ServerError
 
 KNOWN = 16  # seeds whose avatars are fetched before the load
-CHECKED = 1 / 8  # of the requests ask for one of them; decoding all would cost the clients more than asking
-PAUSE = 0.02  # seconds that a client waits after an error, else a server that refuses is asked ever faster
+CHECKED = 1 / 8  # share of the requests that ask for one of them; decoding all would cost more than asking
+PAUSE = 0.02  # seconds that a client waits after an error, so that it does not flood a server that refuses
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Result:
     wrong: int = 0
 
     def __add__(self, other):
-        """What both saw, at the same time."""
+        """The result of two sets of clients that ran at the same time."""
         return Result(
             max(self.seconds, other.seconds),
             self.avatars + other.avatars,
@@ -102,7 +102,7 @@ class Config(Connection):
 
     @property
     def shares(self):
-        """How many clients each process has."""
+        """Number of clients in each process."""
         processes = min(self.clients, self.processes or os.cpu_count() or 1)
         return [len(range(index, self.clients, processes)) for index in range(processes)]
 
@@ -123,7 +123,7 @@ def measure(config, progress=True):
     """
     with config.client() as client:
         row = client.wanted(config.tags) if config.tags.strip() else None
-        known = [client.png([seed], row)[0] for seed in range(KNOWN)]  # each alone: no batch to be mixed up in
+        known = [client.png([seed], row)[0] for seed in range(KNOWN)]  # one by one, so that no batch can mix them up
     context = multiprocessing.get_context("spawn")  # gRPC and TensorFlow do not survive a fork
     shares = config.shares
     ready, counts = context.Array("q", len(shares)), context.Array("q", len(shares))
@@ -144,7 +144,7 @@ def measure(config, progress=True):
 
 
 def _watch(tasks, counts, seconds, progress):
-    """Waits for the end and says how many avatars came so far."""
+    """Waits for the end and shows the number of avatars so far."""
     from tqdm import tqdm
 
     with tqdm(desc=f"{seconds:g} s", unit=" avatars", disable=None if progress else True) as bar:
@@ -153,7 +153,7 @@ def _watch(tasks, counts, seconds, progress):
             bar.update(sum(counts) - bar.n)
 
 
-_shared = ()  # in a process of clients: what it has in common with the others
+_shared = ()  # objects that the processes of clients share
 
 
 def _share(*shared):
@@ -162,7 +162,7 @@ def _share(*shared):
 
 
 def _work(config, index, count, row, known):
-    """Drives `count` clients in this process; what they saw."""
+    """Runs `count` clients in this process; returns their `Result`."""
     if not config.rest:
         load_tensorflow()
     return asyncio.run(_drive(config, index, count, row, known))
@@ -184,7 +184,7 @@ async def _drive(config, index, count, row, known):
                 fetches.append((await stack.enter_async_context(client)).png)
         ready[index] = 1
         while not begin.wait(1.0):
-            if not multiprocessing.parent_process().is_alive():  # killed: nobody will say when to begin
+            if not multiprocessing.parent_process().is_alive():  # it was killed and cannot start the load
                 return result
         start = time.monotonic()
 
@@ -206,7 +206,7 @@ def _in_thread(threads, method):
 
 
 async def _ask(fetch, batch, row, known, end, result, counted):
-    """One client: asks until `end` and adds to `result` what it sees."""
+    """One client: asks until `end` and counts in `result`."""
     draw = random.Random()
     while time.monotonic() < end:
         seeds = [draw.randrange(len(known), 2**63) for _ in range(batch)]
@@ -230,7 +230,7 @@ async def _ask(fetch, batch, row, known, end, result, counted):
 
 
 def _alike(first, second):
-    """Whether two PNGs show the same, within the one grey level that the size of a batch may make."""
+    """Whether two PNGs show the same picture, within the one grey level by which batch sizes differ."""
     from PIL import Image
 
     if first == second:
@@ -248,13 +248,13 @@ examples:
   python -m tfanime.serving.load --rest --clients 8 --batch 16
   python -m tfanime.serving.load --server gpu7:8500 --model faces --tags "blonde hair, no hat"
 
-Percentiles are of the requests that were answered. The model must stay the same meanwhile: the avatars that are checked
-by their seed are those of the version that was there at the beginning.
+Percentiles are of answered requests. The model must not change during the test: the avatars that are checked
+by seed come from the version that was served at the start.
 """
 
 
 def main(arguments=None):
-    """Measures and prints; ends with status 1 if nothing was answered, or an avatar was another's."""
+    """Measures and prints; ends with status 1 if no request was answered, or an avatar was wrong."""
     config = parse(
         Config,
         program="python -m tfanime.serving.load",

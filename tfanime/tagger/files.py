@@ -30,13 +30,13 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class TaggerNetwork:
-    """A tagger and what is known of it.
+    """A tagger with its vocabulary and card.
 
     Args:
         model: `keras.Model`, pictures float32 in [-1, 1] `[batch, image_size, image_size, 3]` -> (features
             `[batch, dimensions]`, tag logits `[batch, len(vocabulary)]`), in float32.
         vocabulary: The `TagVocabulary`.
-        card: What `tagger.json` says, a dictionary; `card["sha256"]` is the weights' hash.
+        card: The content of `tagger.json`, a dictionary; `card["sha256"]` is the weights' hash.
     """
 
     model: Any
@@ -57,15 +57,15 @@ class TaggerNetwork:
         """Features and tag logits of pictures of any size.
 
         Args:
-            images: uint8 `[count, height, width, 3]`; another size than the network's is made so by antialiased bicubic
-                resizing, rounded to uint8, as `tfanime.data` makes training pictures.
-            batch: Pictures at once.
+            images: uint8 `[count, height, width, 3]`; they are resized to the network's size (antialiased bicubic,
+                rounded to uint8), as `tfanime.data` resizes training pictures.
+            batch: Pictures computed at once.
 
         Returns:
             `(features, tag_logits)`, float32 arrays `[count, dimensions]` and `[count, len(vocabulary)]`.
 
         Raises:
-            ValueError: `images` are no such pictures.
+            ValueError: `images` is not such an array.
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
@@ -241,7 +241,7 @@ def _got(path, what):
 
 
 def recall_of(network, vocabulary):
-    """By tag of a vocabulary, how often a tagger tells it of held-out real faces that have it, as its card says."""
+    """A tagger's recall on held-out real faces, from its card, by tag of a vocabulary."""
     told = {entry["tag"]: entry["recall"] for entry in network.card.get("holdout", {}).get("tags", ())}
     found = {tag: told.get(network.vocabulary.canonical(tag)) for tag in vocabulary.tags}
     return {tag: value for tag, value in found.items() if value is not None}

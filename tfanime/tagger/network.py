@@ -22,7 +22,7 @@ def tagger(tag_count, image_size=64, channels=CHANNELS, blocks=1):
 
     Args:
         tag_count: Number of tags.
-        image_size: Height and width of the pictures, a multiple of 8.
+        image_size: Height and width of the pictures, a multiple of 8; None for any height and width.
         channels: Channels at each of the sizes; the last one is the number of features.
         blocks: Residual blocks at each of the sizes.
 
@@ -34,7 +34,7 @@ def tagger(tag_count, image_size=64, channels=CHANNELS, blocks=1):
         ValueError: An argument is out of its range.
     """
     sizes = len(channels)
-    if image_size < 2**sizes or image_size % 2**sizes:
+    if image_size is not None and (image_size < 2**sizes or image_size % 2**sizes):
         raise ValueError(f"image_size must be a multiple of {2**sizes}. Received: {image_size}")
     for name, value in (("tag_count", tag_count), ("blocks", blocks), ("channels", min(channels))):
         if value < 1:

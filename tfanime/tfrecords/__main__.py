@@ -68,15 +68,13 @@ def summary(manifest, settings):
     faces = manifest.count + held_out
     lines.append(f"kept     {pictures['kept']:,}, {faces:,} faces of {manifest.image_size} px")
     if manifest.holdout and not held_out:
-        lines.append(
-            "split    nothing held out: by their hashes all pictures are to train on; --holdout must be larger"
-        )
+        lines.append("split    nothing held out: too few pictures for this --holdout; choose a larger share")
     elif manifest.holdout:
         lines.append(f"split    {manifest.count:,} faces to train on, {held_out:,} held out")
     other = pictures["passed_over"]
     if other:
         kinds = ", ".join(f"{suffix or 'no suffix'} {count:,}" for suffix, count in list(other.items())[:6])
-        lines.append(f"other    {sum(other.values()):,} files that are no pictures by their names ({kinds})")
+        lines.append(f"other    {sum(other.values()):,} files that are not pictures by their names ({kinds})")
     for reason, count in pictures["dropped_faces"].items():
         lines.append(f"dropped  {count:,} {reason}: {REASONS[reason]}")
     if 2 * pictures["dropped"].get("no_face", 0) >= pictures["found"]:
@@ -108,8 +106,8 @@ def _tags(manifest, faces):
     if pictures["rows_without_picture"] or pictures["pictures_without_row"]:
         such = f" (such as {pictures['row_without_picture']!r})" if pictures["rows_without_picture"] else ""
         yield (
-            f"tags     {pictures['rows_without_picture']:,} rows without a picture{such}, "
-            f"{pictures['pictures_without_row']:,} pictures without tags of their own"
+            f"tags     rows without a picture: {pictures['rows_without_picture']:,}{such}; "
+            f"pictures without tags of their own: {pictures['pictures_without_row']:,}"
         )
     if pictures.get("pictures_not_understood"):
         yield _wrapped(

@@ -22,7 +22,7 @@ from tfanime.tfrecords.shards import shard_writer
 
 _disabled = logging.root.manager.disable
 try:
-    logging.disable(logging.WARNING)  # of optional packages that it could be faster with
+    logging.disable(logging.WARNING)  # about optional packages
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 finally:
@@ -36,12 +36,12 @@ def run(name, conversion, folder, plan, progress):
 
     Raises:
         ValueError: A path is not absolute, and the workers are elsewhere.
-        OSError: Beam could not finish the work; what it said.
+        OSError: Beam could not finish the work; the message is Beam's.
     """
     settings = conversion.settings
     _require_absolute(name, settings)
     tasks = folder.folder / TASKS
-    # A file, because a graph that is sent to a service may not hold millions of names.
+    # A file, because a graph sent to a service must not contain millions of names.
     with replacing(tasks) as temporary, open(temporary, "w", encoding="ascii") as file:
         rank = 0
         for shard in plan:
@@ -76,7 +76,7 @@ def run(name, conversion, folder, plan, progress):
                 | "Write" >> beam.Map(_write, write)
             )
         _write_empty(folder, plan, write)
-    except Exception as error:  # Beam wraps what was raised on a worker in classes of its own
+    except Exception as error:  # Beam wraps exceptions of workers in its own classes
         reason = next((line for line in reversed(str(error).splitlines()) if "Error" in line), str(error))
         raise OSError(f"--runner {name} must finish its work. Received: {reason.strip()}") from error
     finally:
@@ -95,7 +95,7 @@ def _require_absolute(name, settings):
 
 
 def _without_duplicates(outcomes, distance):
-    """Takes the duplicates out of `(rank, (shard, outcome))`: near hashes meet under one key at least."""
+    """Removes duplicates from `(rank, (shard, outcome))`: near hashes share at least one key."""
     duplicates = (
         outcomes
         | "Bands" >> beam.FlatMap(_filed, distance)
@@ -124,7 +124,7 @@ class _Convert(beam.DoFn):
 
 
 class _Count(beam.DoFn):
-    """Counts what is kept and, by reason, what is not, for the runner's own pages."""
+    """Counts kept faces, and dropped ones by reason, for the runner's own pages."""
 
     def process(self, item):
         outcome = item[1][1]
@@ -167,7 +167,7 @@ def _write(item, write):
 
 
 def _write_empty(folder, plan, write):
-    """Writes what no picture belongs to, so that every planned shard has its account."""
+    """Writes shards without pictures, so that every planned shard has its account."""
     for shard in plan:
         if folder.account(shard.file) is None:
             write(shard.file, ())

@@ -42,7 +42,7 @@ class Conversion:
         vocabulary: The `TagVocabulary`, None for shards without tags.
         converter: The `PictureConverter`.
         state: Plain values that decide the shards; a conversion is resumed only if they are equal.
-        unknown_words: The words of the tags file that are no tag, with the number of their rows.
+        unknown_words: The words of the tags file that are not tags, with the number of their rows.
     """
 
     settings: Settings
@@ -92,8 +92,8 @@ def convert(settings, progress=True):
         `(manifest, fresh)`: the folder's `Manifest`, and whether this call made it (False: it was complete already).
 
     Raises:
-        ValueError: The source holds no picture or nothing is kept, a file is not what it should be, or OUT holds
-            shards of other settings or other pictures.
+        ValueError: The source holds no picture or nothing is kept, a file is wrong, or OUT holds shards of other
+            settings or other pictures.
         OSError: The source does not exist, OUT cannot be written, or the disk is full.
         ImportError: The detector, a tagger or the runner is not installed.
     """
@@ -203,7 +203,7 @@ def _require_same(before, now, out):
 
 
 def _unknown_words(vocabulary, used_words):
-    """The words of the tags file that are no tag of the vocabulary, with the number of their rows.
+    """The words of the tags file that are not tags of the vocabulary, with the number of their rows.
 
     Raises:
         ValueError: None of its words is a tag: the vocabulary is the wrong one.

@@ -1,4 +1,4 @@
-"""The data set that needs no pictures: drawn avatars, made once and kept in the cache folder."""
+"""A data set that needs no pictures: drawn avatars, made once and kept in the cache folder."""
 
 import fcntl
 import os
@@ -15,12 +15,12 @@ MEGABYTES_PER_PIXEL = 2.0e-6  # of a drawn avatar as PNG
 def default_shards(size=64, count=10_000, progress=True):
     """The shards of drawn avatars, which are drawn at the first call.
 
-    They lie in `tfanime.files.cache_folder()`. Processes that call this at once wait for one of them to draw.
+    They lie in `tfanime.files.cache_folder()`. If several processes call this at once, one draws and the others wait.
 
     Args:
         size: Height and width of the avatars, in pixels.
-        count: How many avatars.
-        progress: Whether to say what is done, with a progress bar, on stderr.
+        count: Number of avatars.
+        progress: Whether to show messages and a progress bar on stderr.
 
     Returns:
         The folder of shards as a `pathlib.Path`.
@@ -43,7 +43,7 @@ def default_shards(size=64, count=10_000, progress=True):
                 file=sys.stderr,
                 flush=True,
             )
-        # A process of its own, because the pool of workers imports the main module, which may be a user's script.
+        # In another process, because workers import the main module, which may be a user's script.
         package = Path(__file__).resolve().parents[2]
         path = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH"))))
         command = [

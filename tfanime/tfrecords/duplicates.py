@@ -2,7 +2,7 @@
 
 Of the faces that passed all other filters, in their order, a face is a duplicate if any earlier one is within the
 distance, whether that one is a duplicate itself or not. The rule therefore depends on no earlier decision, and gives
-the same answer face by face (`DuplicateIndex`) and by key on many machines (`bands`).
+the same result face by face (`DuplicateIndex`) and by key on many machines (`bands`).
 """
 
 import array
@@ -15,7 +15,7 @@ BITS = 64
 
 
 def bands(hash, distance):
-    """The keys under which a hash is filed: two hashes within the distance share one of them at least.
+    """The keys of a hash: two hashes within the distance share at least one of them.
 
     A hash is cut into `distance + 1` pieces; if every piece differed, so would more than `distance` bits.
 
@@ -34,7 +34,7 @@ def bands(hash, distance):
 
 @dataclass(frozen=True)
 class Duplicate:
-    """The earliest face that another one is nearly the same as.
+    """The earliest face of which another one is a near duplicate.
 
     Args:
         id: Its id.
@@ -49,7 +49,7 @@ class Duplicate:
 
 
 def earliest(hashes, distance):
-    """For each hash, which of those before it is the first one within the distance.
+    """For each hash, the first earlier one within the distance.
 
     Args:
         hashes: uint64 array `[count]`.
@@ -83,14 +83,14 @@ class DuplicateIndex:
         return len(self._ids)
 
     def add(self, id, hash):
-        """Files a face, behind all earlier ones.
+        """Adds a face after all earlier ones.
 
         Args:
             id: Its id.
             hash: Its perceptual hash.
 
         Returns:
-            The `Duplicate` that says which earlier face it repeats, or None.
+            The `Duplicate` with the earlier face that it repeats, or None.
         """
         if self.distance < 0:
             return None
@@ -98,7 +98,7 @@ class DuplicateIndex:
         for key in bands(hash, self.distance):
             filed = self._filed.setdefault(key, array.array("I"))
             if filed:
-                candidates = np.array(filed)  # a copy: an array that numpy looks at cannot grow
+                candidates = np.array(filed)  # a copy, because an array that numpy refers to cannot grow
                 differing = np.bitwise_count(self._view()[candidates] ^ np.uint64(hash))
                 near = np.flatnonzero(differing <= self.distance)
                 if len(near) and (found is None or candidates[near[0]] < found[0]):

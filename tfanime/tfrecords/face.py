@@ -1,4 +1,4 @@
-"""What the converter knows of one face, from its crop to its record."""
+"""One face in the converter, from its crop to its record."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ REASONS = {
     "rating": "its rating is not among --ratings",
     "old": "older than --min_year, or of an unknown year",
     "low_score": "its score is below --min_score, or unknown",
-    "unreadable": "the file is no picture, cut short or damaged",
+    "unreadable": "the file is not a picture, cut short or damaged",
     "sidecar_unreadable": "the file beside it cannot be read, and --strict is given",
     "too_large": "more than --max_pixels: a decompression bomb, or nothing to find faces in one by one",
     "no_face": "the detector finds no face of --threshold; the value is its best likelihood",
@@ -25,12 +25,12 @@ REASONS = {
     "blurred": "without edges: sharpness below --sharpness",
     "duplicate": "nearly the same as an earlier face: within --duplicates bits of its perceptual hash",
 }
-MEASURED_SIZE = 96  # pixels; what is measured at one size does not depend on --size
+MEASURED_SIZE = 96  # pixels; measures at one size do not depend on --size
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilterSettings:
-    """Which faces are left out
+    """Filters of faces
 
     Args:
         sharpness: Smallest variance of the Laplacian, on the grey crop at 96 px with values 0 to 255; 0 keeps blurred
@@ -45,7 +45,7 @@ class FilterSettings:
     duplicates: Annotated[int, between(-1, 7)] = 4
 
     def idle(self):
-        """Yields the fields that have no effect: avatars that tfanime draws are all wanted."""
+        """Yields the fields that have no effect: all avatars that tfanime draws are kept."""
         if self.source == "drawn":
             yield from ("sharpness", "chroma", "duplicates")
 
@@ -55,8 +55,8 @@ class Dropped(Exception):
 
     Args:
         reason: A key of `REASONS`.
-        value: What was measured, for the account: a side in pixels, a decoder's message.
-        image: RGB `PIL.Image` of what is left out, for the report; None where there is none.
+        value: The measured value, for the account: a side in pixels, a decoder's message.
+        image: RGB `PIL.Image` of the dropped face or picture, for the report; or None.
     """
 
     def __init__(self, reason, value="", image=None):
@@ -75,7 +75,7 @@ class Measures:
     Args:
         sharpness: Variance of the Laplacian of the grey values (Pech-Pacheco et al. 2000, "LAP4").
         chroma: Standard deviation of (a*, b*) of CIELAB over the pixels: 0 for a grey or evenly tinted picture.
-        hash: Perceptual hash, 64 bits, as an int (`imagehash.phash`); None where nobody asked.
+        hash: Perceptual hash, 64 bits, as an int (`imagehash.phash`); None if it was not computed.
     """
 
     sharpness: float
@@ -91,7 +91,7 @@ def measure(region, hashed):
         hashed: Whether to compute the perceptual hash.
 
     Returns:
-        The `Measures`; rounded, so that they are equal wherever they are written.
+        The `Measures`; rounded, so that they are equal on all machines.
     """
     shrunk = region.width > MEASURED_SIZE
     pixels = cv2.resize(
@@ -125,7 +125,7 @@ def require_quality(measures, settings, image):
         image: The face, for the report.
 
     Raises:
-        Dropped: `grey` or `blurred`, with what was measured.
+        Dropped: `grey` or `blurred`, with the measured value.
     """
     if measures.chroma < settings.chroma:
         raise Dropped("grey", measures.chroma, image)

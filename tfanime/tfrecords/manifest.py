@@ -58,7 +58,7 @@ class Manifest:
             name: `"train"` or `"holdout"`.
 
         Raises:
-            ValueError: There is no such split.
+            ValueError: The split is unknown.
         """
         if name == "train":
             return self
@@ -82,7 +82,7 @@ class Manifest:
         """Reads the manifest of a folder of shards.
 
         Raises:
-            FileNotFoundError: There is no such folder, or it holds no manifest (its conversion has not finished).
+            FileNotFoundError: The folder does not exist, or has no manifest (its conversion has not finished).
             ValueError: The manifest cannot be read, or another version of tfanime wrote it in another format.
         """
         folder = Path(folder)

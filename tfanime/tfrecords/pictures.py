@@ -13,7 +13,7 @@ from tfanime.tfrecords.face import Face
 from tfanime.tfrecords.filters import Dropped, measure, require_quality
 from tfanime.tfrecords.taggers.tagging import Sight, split
 
-PASSED_OVER = ("excluded", "rating", "old", "low_score")  # left out unseen: the report has no picture of them
+PASSED_OVER = ("excluded", "rating", "old", "low_score")  # left out before decoding: the report has no picture of them
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Drop:
     Args:
         id: Its id.
         reason: A key of `tfanime.tfrecords.filters.REASONS`.
-        value: What was measured, as text.
-        thumbnail: A small JPEG of it; empty where there is nothing to see.
+        value: The measured value, as text.
+        thumbnail: A small JPEG of it; empty if it was not decoded.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Drop:
 
     @classmethod
     def of(cls, id, dropped):
-        """What a raised `Dropped` says of the picture or face `id`."""
+        """The `Drop` of the picture or face `id`, from a raised `Dropped`."""
         image = None if dropped.image is None else thumbnail(dropped.image)
         return cls(id, dropped.reason, str(dropped.value), image or b"")
 
@@ -47,11 +47,11 @@ class Outcome:
         id: Its id.
         faces: The `Face`s that are kept.
         drops: The `Drop` of each face that is not, or of the picture itself.
-        filed: `(id, perceptual hash)` of each face, in order, that the search for duplicates looks at: those that are
-            kept, and those on the exclude list, whose twins shall not come back in their place.
-        unknown_words: The words of the file beside it that are no tag.
+        filed: `(id, perceptual hash)` of each face that takes part in the search for duplicates, in order: kept faces,
+            and those on the exclude list, so that their twins do not come back.
+        unknown_words: The words of the file beside it that are not tags.
         not_understood: Whether people gave it words, and none of them is a tag.
-        unread: Of each file beside it that cannot be read, its name and why.
+        unread: Name and error of each file beside it that cannot be read.
     """
 
     id: str
@@ -92,10 +92,10 @@ class PictureConverter:
 
         Args:
             id: The picture's id.
-            words: Its tags as its row has them, or None.
+            words: The tags of its row, or None.
 
         Returns:
-            An `Outcome`; nothing that a picture holds makes this fail.
+            An `Outcome`; no content of a picture makes this fail.
         """
         try:
             picture = self.opener(id, words)
@@ -125,12 +125,12 @@ class PictureConverter:
         return Outcome(id, tuple(faces), tuple(drops), tuple(filed), unknown, none, picture.unread)
 
     def _unknown_words(self, picture):
-        """Which words of the file beside a picture are no tag, and whether none of all its words is one."""
+        """The words of the file beside a picture that are not tags, and whether no word is a tag."""
         if not picture.words or not any(tagger.name == "sidecar" for tagger in self.tagger.taggers):
             return (), False
         words = sorted(set(split(picture.words)))
         unknown = tuple(word for word in words if self.tagger.vocabulary.canonical(word) is None)
-        # The rows of the tags file have been counted already.
+        # The words of the tags file's rows are counted elsewhere.
         return unknown if picture.origin != "row" else (), len(unknown) == len(words)
 
     def _detections(self, image):

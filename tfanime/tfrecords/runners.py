@@ -21,7 +21,7 @@ def runner(name):
     """The runner that `--runner` names."""
     if name == "local":
         return local
-    from tfanime.tfrecords import beam  # which takes its time to load, and need not be installed
+    from tfanime.tfrecords import beam  # slow to load, and optional
 
     return functools.partial(beam.run, name)
 
@@ -52,7 +52,7 @@ def local(conversion, folder, plan, progress):
             else:
                 some = _counting(itertools.islice(stream, len(shard.ids)), bar)
                 account = write(shard.file, (_sifted(each, index) for each in some))
-            account["filed"] = []  # the index has them
+            account["filed"] = []  # stored in the index
             accounts.append(account)
     return accounts
 

@@ -19,10 +19,10 @@ from tfanime.tfrecords.sources.sources import SourceSettings
 from tfanime.tfrecords.taggers.tagging import TaggingSettings
 
 DRAWN = "drawn"
-# Beam knows its own, but is slow to import.
+# A copy of Beam's list, because Beam is slow to import.
 BEAM_RUNNERS = ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner", "PrismRunner", "PortableRunner")
 RUNNERS = ("local", *BEAM_RUNNERS)
-MOST_NAME_BYTES = 190  # of the 255 that file systems allow; shards, and what is written beside them, add to it
+MOST_NAME_BYTES = 190  # of the 255 that file systems allow; names of shards and other files add to it
 NAME = Limit(
     f"a file name of at most {MOST_NAME_BYTES} bytes that does not begin with a dot", lambda value: _is_name(value)
 )
@@ -31,7 +31,7 @@ FILES = ("source", "tags", "exclude", "cascade", "detector_model", "vocabulary",
 
 @dataclass(frozen=True, kw_only=True)
 class ShardSettings:
-    """How shards are written
+    """Writing of shards
 
     Args:
         name: Name of the data set and of its shards. Default: the name of the folder OUT.
@@ -71,7 +71,7 @@ class ShardSettings:
         yield "beam_options", not self.beam_options or self.runner != "local", "empty with --runner local"
 
     def idle(self):
-        """Yields the fields that decide nothing in the shards: where they are written, how, and how fast."""
+        """Yields the fields that do not change the shards, such as the output folder and the number of workers."""
         yield from HOW
         if self.source != DRAWN:
             yield from ("count", "seed")
@@ -97,17 +97,17 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
 
     def __post_init__(self):
         self._require_types()
-        # Those of the other rooms look at the detector, so it is settled first.
+        # Rules of other groups depend on the detector, so it is resolved first.
         object.__setattr__(self, "detector", detector_name(self))
         super().__post_init__()
         object.__setattr__(self, "name", self.name or _name_of(self.out))
         object.__setattr__(self, "workers", self.workers or _cores())
 
     def _require_types(self):
-        """Checks what a command line checks by itself, so that `Settings` in Python is as strict.
+        """Checks types as the command line does, so that `Settings` in Python is as strict.
 
         Raises:
-            ValueError: A value is none of its field's type.
+            ValueError: A value is not of its field's type.
         """
         for name, hint in typing.get_type_hints(type(self)).items():
             value = getattr(self, name)
@@ -118,7 +118,7 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
             object.__setattr__(self, name, plain)
 
     def idle(self):
-        """The names of all fields that decide nothing in the shards, as a set."""
+        """The names of all fields that do not change the shards, as a set."""
         return {name for room in ROOMS for name in room.idle(self)}
 
     def unused(self):
@@ -155,9 +155,8 @@ class Settings(ShardSettings, TaggingSettings, FilterSettings, CropSettings, Det
     def card(self):
         """The settings that decide the contents of the shards, as plain values for the manifest.
 
-        Settings that do not are left out: where shards are written, how fast, and those without effect, such as the
-        zoom without a detector. Folders and files go in by their last name, so that the same pictures give the same
-        manifest anywhere.
+        Other settings are left out, such as the output folder, the number of workers, or the zoom without a detector.
+        Only the last names of folders and files are stored, so that the same pictures give the same manifest anywhere.
         """
         idle = self.idle()
         values = {name: value for name, value in dataclasses.asdict(self).items() if name not in idle}
@@ -193,7 +192,7 @@ def _described(hint):
 
 
 def _is_name(name):
-    """Whether files can be named so, and are not hidden."""
+    """Whether it is a valid name of a file that is not hidden."""
     try:
         short = 0 < len(name.encode()) <= MOST_NAME_BYTES
     except UnicodeEncodeError:  # the bytes of an argument that are not UTF-8
@@ -214,5 +213,5 @@ def _last_name(value):
 
 
 def _cores():
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

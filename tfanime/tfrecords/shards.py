@@ -29,7 +29,7 @@ DROPPED_SAMPLE = "dropped.tfrecord"
 REPORT = "report.html"
 MOST_UNREAD = 5  # of the files beside a shard's pictures that cannot be read, named in its account
 MOST_WORDS = 1000  # of a shard's unknown words: of millions of pictures they would fill a manifest
-SHOWN = 48  # thumbnails of what is left out, for each reason
+SHOWN = 48  # thumbnails of dropped faces and pictures, for each reason
 NOTE = "finished shards are kept: free some space and run the same command again"
 ENCODED = {"encoding": "utf-8", "errors": "replace", "newline": ""}
 SHARD = re.compile(r"\.?.+-\d{5}-of-\d{5}\.tfrecord(\.json)?")
@@ -104,7 +104,7 @@ class ShardFolder:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.digest = None  # of what is being converted, once it has begun
+        self.digest = None  # of the running conversion, once it has begun
 
     def state(self, damaged_is_none=False):
         """The state that `begin` noted for the conversion in this folder; None without one.
@@ -159,7 +159,7 @@ class ShardFolder:
         self.digest = hashlib.sha256(text.encode()).hexdigest()
 
     def end(self):
-        """Removes what only an unfinished conversion needs, and what is left of a report half written."""
+        """Removes files that only an unfinished conversion needs, and the rest of an unfinished report."""
         self._remove_parts()
         for path in self.shards():
             if path.name.endswith(".json"):
@@ -217,9 +217,9 @@ class ShardFolder:
             (pictures), `known` and `holds` (for each tagger and tag, in how many records it gave a value, and +1),
             `drops` (`[id, reason, value, thumbnail]`, base64), `lost` (the reasons of the pictures of which nothing is
             kept), `filed` (`[id, hash]` of each face that duplicates are sought among), `unknown_words` (the
-            `MOST_WORDS` most frequent words of files beside pictures that are no tag, with the number of pictures) and
-            `not_understood` (pictures none of whose words is a tag), `sidecar_unreadable` (pictures beside which a file
-            cannot be read) and `unread` (some of those files, and why).
+            `MOST_WORDS` most frequent words of files beside pictures that are not tags, with the number of pictures)
+            and `not_understood` (pictures none of whose words is a tag), `sidecar_unreadable` (pictures beside which a
+            file cannot be read) and `unread` (some of those files, and why).
 
         Raises:
             OSError: The disk is full, for instance; what was written of this shard is removed.
@@ -300,7 +300,7 @@ def shard_writer(conversion, folder, shard_count):
     Args:
         conversion: The `Conversion`.
         folder: The `ShardFolder`.
-        shard_count: How many shards there are: each shows its part of what is left out.
+        shard_count: Number of shards; each shows its share of dropped pictures.
 
     Returns:
         A function from a file name, and an iterable of `Outcome`s without duplicates, in order, to the shard's account.

@@ -1,4 +1,4 @@
-"""Decides whether the bytes of a picture may go into a shard as they are.
+"""Decides whether the bytes of a picture may go into a shard unchanged.
 
 Pillow tolerates damage that TensorFlow does not: a JPEG without its last bytes, a PNG with a wrong checksum. It also
 reads what other decoders may not: arithmetic coding, chunks in the wrong order. Such bytes would stop a training in the
@@ -24,7 +24,7 @@ _SCAN, _END = 0xDA, 0xD9
 def is_whole(data):
     """Whether a JPEG or PNG is well-formed and of a common kind, from its first byte to its end marker.
 
-    What a JPEG's pixels are is not looked at: all decoders forgive damage there.
+    A JPEG's pixels are not checked, because all decoders forgive damage there.
 
     Args:
         data: The file's bytes.
@@ -41,7 +41,7 @@ def is_whole(data):
 
 
 def without_text(data):
-    """A PNG without its texts, which Pillow refuses from 1 MiB on (ComfyUI's workflows); other data as they are."""
+    """A PNG without its texts, which Pillow refuses from 1 MiB on (ComfyUI's workflows); other data unchanged."""
     if not data.startswith(PNG):
         return data
     kept, view, start, position = [], memoryview(data), 0, len(PNG)
@@ -77,7 +77,7 @@ def _is_whole_jpeg(data):
             if end is None or not frames:
                 return False
             position = end.start()
-            allowed = (*_TABLES, _SCAN, _END)  # anything else is no part of a scan, but damage to it
+            allowed = (*_TABLES, _SCAN, _END)  # any other marker does not belong to a scan, but damages it
     return False
 
 
@@ -106,7 +106,7 @@ def _is_whole_png(data):
 
 
 def _is_packed(data, length):
-    """Whether zlib's data unpack to so many bytes, with the right checksum at their end."""
+    """Whether zlib's data unpack to the given number of bytes, with the right checksum at their end."""
     unpacker = zlib.decompressobj()
     try:
         unpacked = unpacker.decompress(data, length + 1)

@@ -1,4 +1,4 @@
-"""A pool of processes which keeps the order of its tasks and a flat memory.
+"""A pool of processes that keeps the order of its tasks and needs constant memory.
 
 Each process imports the script that started the conversion, so a script that calls `convert` with several workers
 must be a file that guards its code:
@@ -24,7 +24,7 @@ from tfanime.tfrecords.pictures import Drop, Outcome
 CHUNK = 4
 AHEAD = 4
 KILLED = "killed the process that read it"
-MOST_KILLS = 3  # in a row: then it is not the pictures
+MOST_KILLS = 3  # in a row, after which the pictures are not the cause
 UNGUARDED = (
     "worker processes end while they start: a script that converts with several workers must be a file and guard its "
     'code with `if __name__ == "__main__":`, because each worker imports it. If it does, perhaps for want of memory; '
@@ -37,33 +37,33 @@ _convert = None
 def outcomes(convert, tasks, workers):
     """Converts pictures, `workers` at a time.
 
-    Decoders and detectors are written in C, and a picture may make one of them crash. Where a process was killed, the
-    pictures that it and its siblings had in hand are tried again, each alone; one that kills its process then, twice,
-    is left out as `unreadable`.
+    Decoders and detectors are written in C, and a picture may make one of them crash. If a process was killed, the
+    pictures that the processes were working on are tried again, one at a time. A picture that then kills its process
+    twice is left out as `unreadable`.
 
     Args:
         convert: A `PictureConverter`.
         tasks: Iterable of its arguments `(id, words)`; read only a little ahead.
-        workers: Number of processes; with 1 this process does the work itself, and such a picture ends it.
+        workers: Number of processes; with 1 this process does the work itself, and such a picture kills it.
 
     Yields:
         The `Outcome`s in the tasks' order.
 
     Raises:
-        OSError: Processes end while they start, in a script that is not guarded for instance; or they are killed
-            whatever they are given, by the system for want of memory for instance.
+        OSError: Processes end while they start, for example in a script without a guard; or they are killed with every
+            picture, for example by the system when memory is short.
     """
     if workers == 1:
         yield from itertools.starmap(convert, tasks)
         return
     tasks, waiting = iter(tasks), collections.deque()
-    started = _context().RawValue("b", 0)  # without a lock, which a process that is killed might hold
+    started = _context().RawValue("b", 0)  # without a lock, which a killed process might hold
     pool = _pool(convert, workers, started)
     try:
         while True:
             try:
                 while len(waiting) < workers * AHEAD and (chunk := list(itertools.islice(tasks, CHUNK))):
-                    waiting.append((chunk, None))  # before it is handed over, which a broken pool refuses
+                    waiting.append((chunk, None))  # before it is submitted, which a broken pool refuses
                     waiting[-1] = (chunk, pool.submit(_convert_chunk, chunk))
                 if not waiting:
                     return
@@ -84,7 +84,7 @@ def outcomes(convert, tasks, workers):
 
 
 def _context():
-    # Not fork: the process that writes has TensorFlow's threads, which do not survive it.
+    # Not fork, which TensorFlow's threads in this process do not survive.
     return multiprocessing.get_context(
         "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     )
@@ -95,7 +95,7 @@ def _pool(convert, workers, started):
 
 
 def _carefully(convert, waiting, workers, started):
-    """Yields the outcomes of what a broken pool leaves: pairs of a chunk and its future, or None."""
+    """Yields the outcomes of the tasks of a broken pool, given as pairs of a chunk and its future, or None."""
     pool, kills = _pool(convert, 1, started), 0
     try:
         for chunk, future in waiting:
@@ -115,7 +115,7 @@ def _carefully(convert, waiting, workers, started):
                     kills += 1
                     if kills == MOST_KILLS:
                         raise OSError(
-                            "worker processes are killed one after another, perhaps for want of memory: finished "
+                            "worker processes are killed one after another, perhaps because memory is short: finished "
                             f"shards are kept; go on with the same command and --workers below {workers}"
                         )
                     outcome = Outcome(task[0], (), (Drop(task[0], "unreadable", KILLED),))
@@ -129,12 +129,12 @@ def _start(convert, started):
     _convert = convert
     started.value = 1
     cv2.setNumThreads(1)  # the workers are the threads
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent():
-    """Without this a worker outlives a parent that was killed: it holds both ends of its own queue."""
+    """Ends a worker whose parent was killed, which holds both ends of its own queue and would live on."""
     multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 

@@ -11,11 +11,11 @@ class Parts:
             parts.add(compute(part))
         mean = parts.mean()
 
-    The i-th part has the rows i, i + count, i + 2 count ...: where several devices hold a share of the batch each, the
-    i-th parts of their shares are together the i-th part of the whole.
+    The i-th part has the rows i, i + count, i + 2 count ...: if several devices share the batch, the i-th parts of
+    their shares together are the i-th part of the whole.
 
-    Each part is made to depend on the results of the part before, so that nothing of it is computed earlier.
-    (Control dependencies would be enough in TensorFlow, but XLA drops them.)
+    Each part depends on the results of the part before, so that none of it is computed earlier. (Control dependencies
+    would be enough in TensorFlow, but XLA drops them.)
 
     Args:
         count: Number of parts of a batch.
@@ -29,10 +29,10 @@ class Parts:
             raise ValueError(f"count must be at least 1. Received: {count}")
         self.count = count
         self._sum = None
-        self._zero = None  # 0 when all that was added has been computed
+        self._zero = None  # 0, available when all added values have been computed
 
     def of(self, batch):
-        """The parts of a batch, in order; add what was computed of one before asking for the next.
+        """The parts of a batch, in order. Add the results of each part before asking for the next.
 
         Args:
             batch: Float tensors in any structure, None among them, of one number of rows, a multiple of `count`.
@@ -57,10 +57,10 @@ class Parts:
         self._sum = values
         some = [tf.reshape(tensor, [-1])[0] for tensor in tf.nest.flatten(values) if tensor is not None]
         total = tf.add_n(some)
-        self._zero = tf.where(tf.math.is_nan(total), total, 0.0)  # no compiler can know that it is 0
+        self._zero = tf.where(tf.math.is_nan(total), total, 0.0)  # 0, in a form that no compiler can simplify
 
     def mean(self):
-        """The mean of what was added for the parts of a batch; the next batch begins at zero."""
+        """The mean of the added values; afterwards the sum is zero again."""
         values, self._sum = self._sum, None
         if self.count == 1:
             return values

@@ -187,8 +187,8 @@ def resampling(size, shift, scale=1.0, later_shift=0.0, flip=1.0, reflected=True
         size: Rows of a picture.
         shift: Rows by which the mirrored picture moves, `[batch]`.
         scale: Factor about the middle after that, `[batch]` or a number.
-        later_shift: Rows by which it moves then, likewise.
-        flip: 1, or -1 for mirrored, likewise.
+        later_shift: Rows by which it moves after that, `[batch]` or a number.
+        flip: 1, or -1 for mirrored, `[batch]` or a number.
         reflected: Whether pictures are padded by reflection, or with zeros.
 
     Returns:

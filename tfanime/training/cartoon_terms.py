@@ -172,4 +172,4 @@ class Negative:
 
     def __call__(self, sight: Sight) -> tf.Tensor:
         images = sight.reals if self.pictures == "grey" else sight.targets
-        return SIDES[self.loss](sight.judge(images if self.pictures == "smooth" else grey(images)))
+        return SIDES[self.loss](sight.logits_of(images if self.pictures == "smooth" else grey(images)))

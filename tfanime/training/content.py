@@ -6,6 +6,7 @@ from typing import Literal
 import tensorflow as tf
 
 from tfanime.models.vgg import VGG
+from tfanime.tagger.layers import TaggerLayers
 from tfanime.training.terms import Sight
 
 DISTANCES = {
@@ -24,8 +25,8 @@ class Content:
     d is a mean over places and channels, so that a weight fits any size of picture.
 
     Args:
-        network: The `tfanime.models.vgg.VGG`.
-        layer: Its convolution that answers; default: conv4_4, or the last one of that block.
+        network: The `tfanime.models.vgg.VGG`, or a `tfanime.tagger.layers.TaggerLayers`.
+        layer: Its layer that answers; default: of a VGG conv4_4, or the last one of that block.
         rectified: Whether its answers are those after the ReLU.
         distance: `"absolute"` or `"squared"`, the name of one of `DISTANCES`.
         scale: s, by which all answers are divided.
@@ -36,7 +37,7 @@ class Content:
         ValueError: The network has no such layer, or another argument is out of its range.
     """
 
-    network: VGG
+    network: VGG | TaggerLayers
     layer: str | None = None
     rectified: bool = False
     distance: Literal["absolute", "squared"] = "absolute"
@@ -45,7 +46,9 @@ class Content:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        layer = self.layer or f"conv4_{len(self.network.blocks[3])}"
+        layer = self.layer
+        if layer is None and isinstance(self.network, VGG):
+            layer = f"conv4_{len(self.network.blocks[3])}"
         self.network.require_layer(layer)
         object.__setattr__(self, "layer", layer)
         if self.distance not in DISTANCES:

@@ -1,7 +1,7 @@
-"""Drawings whose edges are smoothed: what a discriminator of drawings must not take for one.
+"""Drawings with smoothed edges, which a discriminator of drawings learns to reject.
 
-Chen et al. 2018 (CartoonGAN, CVPR), section 3.2: clear edges are few of a drawing's pixels, so that a discriminator
-would overlook whether a generator draws them.
+Chen et al. 2018 (CartoonGAN, CVPR), section 3.2: clear edges are few of a drawing's pixels, so a discriminator might
+ignore whether a generator draws them.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOW, HIGH = 100, 200  # thresholds of Canny's hysteresis
 SIDE = 5  # of the square by which edges are widened, and of the Gaussian
-FORM = 1  # counted up when the pixels change, so that no older cache is taken for them
+FORM = 1  # increased when the pixels change, so that older caches are not used
 BATCH = 256
 
 

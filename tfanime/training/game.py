@@ -1,4 +1,4 @@
-"""`Game`: what all trainings of several networks share, whatever their updates are."""
+"""`Game`: the base of all trainings of several networks."""
 
 import zlib
 from collections.abc import Callable, Iterable
@@ -16,21 +16,21 @@ from tfanime.training.terms import Sight, Term
 class Game(keras.Model):
     """A Keras model of several networks, each with an optimizer of its own, that `fit` trains.
 
-    A subclass sets its networks as attributes, hands their optimizers to `set_players`, and states its turns in
-    `train_step`, made of the methods here: `rows`, `draws`, `add_terms`, `update`, `keep`, `average`, `told`.
+    A subclass sets its networks as attributes, passes their optimizers to `set_players`, and implements `train_step`
+    with the methods here: `rows`, `draws`, `add_terms`, `update`, `keep`, `average`, `as_logs`.
 
     Everything random is a function of (`seed`, step, place in the global batch); the step is the first optimizer's
-    count of updates, so that a checkpoint of this model is all that a resumed run needs.
+    count of updates. A checkpoint of this model is therefore all that a resumed run needs.
 
-    Under a `tf.distribute.MirroredStrategy` several devices compute what one would, under a
+    Under a `tf.distribute.MirroredStrategy` several devices compute the same as one, under a
     `tf.distribute.MultiWorkerMirroredStrategy` those of several machines.
 
     Args:
-        seed: Seed of all that is drawn.
+        seed: Seed of all random numbers.
         **kwargs: For `keras.Model`.
 
     Attributes:
-        form: Of a game of networks from pictures to pictures the `tfanime.generator.Form`; else None.
+        form: The `tfanime.generator.Form` of a game whose generator takes pictures; None for any other game.
 
     Raises:
         ValueError: `seed` is out of its range.
@@ -45,7 +45,7 @@ class Game(keras.Model):
         self.seed = seed
         self.players: tuple[str, ...] = ()
         self.terms: tuple[Term, ...] = ()
-        self.built = True  # its networks are; Keras would otherwise trace a call to find out
+        self.built = True  # its networks are built; Keras would otherwise trace a call to find out
 
     def set_players(
         self,
@@ -58,8 +58,8 @@ class Game(keras.Model):
         """Sets optimizers, terms and options. A subclass's `compile` calls it, under the strategy's scope.
 
         Args:
-            players: By name, first the one whose updates count as steps: a network and its Keras optimizer, which
-                becomes the attribute `NAME_optimizer`.
+            players: A dictionary from name to a pair of network and Keras optimizer, which becomes the attribute
+                `NAME_optimizer`. The updates of the first player count as steps.
             terms: `Term`s of the players' losses.
             gradient_clip: Global norm to which the gradients of one update are clipped, over all devices; None for no
                 limit. Gradients then cross devices twice.
@@ -67,8 +67,8 @@ class Game(keras.Model):
             **kwargs: For `keras.Model.compile`: `jit_compile` (XLA, default False, on one device only), `run_eagerly`.
 
         Raises:
-            ValueError: One optimizer is given to two players, a term is no `Term` or two with a state have one name, a
-                number is out of its range, or `jit_compile` is True where the step cannot be compiled.
+            ValueError: One optimizer is given to two players, a term is not a `Term`, two terms with a state have one
+                name, a number is out of its range, or `jit_compile` is True where the step cannot be compiled.
         """
         optimizers = {name: optimizer for name, (_, optimizer) in players.items()}
         if len(set(map(id, optimizers.values()))) < len(optimizers):
@@ -89,7 +89,7 @@ class Game(keras.Model):
         kwargs.setdefault("jit_compile", False)
         devices = self.distribute_strategy.num_replicas_in_sync
         if kwargs["jit_compile"] is True and devices > 1:
-            # One program of XLA's cannot reach the other devices' copies of the weights.
+            # An XLA program cannot reach the other devices' copies of the weights.
             raise ValueError(f"jit_compile must be False on several devices. Received: True on {devices}")
         super().compile(optimizer=None, **kwargs)
         if kwargs["jit_compile"] is True and not self.jit_compile:  # Keras only warns
@@ -107,7 +107,7 @@ class Game(keras.Model):
         self.accumulate = accumulate
 
     def _make_states(self, terms):
-        """The variables of the terms' states, as attributes `term_FUNCTION_VALUE`, which checkpoints hold."""
+        """Makes the variables of the terms' states, attributes `term_FUNCTION_VALUE`, which checkpoints contain."""
         for term in self.terms:
             for name in term.state:
                 delattr(self, f"term_{term.name}_{name}")
@@ -115,7 +115,7 @@ class Game(keras.Model):
             self.make_state(term)
 
     def make_state(self, term):
-        """The variables of one state, that of a term or of anything with a `name` and a `state`."""
+        """Makes the variables of one state: that of a term or of another object with a `name` and a `state`."""
         for name, first in term.state.items():
             if hasattr(self, f"term_{term.name}_{name}"):
                 delattr(self, f"term_{term.name}_{name}")
@@ -144,8 +144,8 @@ class Game(keras.Model):
         return tuple(getattr(self, f"{name}_optimizer") for name in self.players)
 
     def present_step(self) -> tf.Tensor:
-        """The step inside of `train_step`, an int64 scalar; the first player's next update leaves it as it is."""
-        # `tf.cast` of a variable that is int64 already would give the variable, which moves.
+        """The step inside of `train_step`, an int64 scalar; the first player's next update does not change it."""
+        # `tf.cast` of an int64 variable would return the variable itself, which changes.
         return tf.cast(tf.convert_to_tensor(self.optimizers[0].iterations.value), tf.int64)
 
     def rows(self, batch: tf.Tensor) -> int | tf.Tensor:
@@ -179,14 +179,14 @@ class Game(keras.Model):
         Args:
             count: Rows that this device has of the batch.
             number: Number of the update, over all steps.
-            rows: Which of them the sight has.
-            player: Whose update it is; the numbers of one are not those of the other.
+            rows: The rows that the sight has, a slice.
+            player: The player that is updated; each player gets numbers of its own.
         """
 
         def draw(name, shape=(), normal=False, common=False):
             seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(number, tf.int64)])
             stream = name if player == "discriminator" else f"{player} {name}"
-            # The name makes it a stream of its own, beside the latents'. Not hash(): it differs between processes.
+            # The name gives it a stream of its own, apart from the latents'. Not hash(): it differs between processes.
             seed = tf.random.fold_in(seed, tf.constant(zlib.crc32(stream.encode()), tf.int64), alg="philox")
             numbers = tf.random.stateless_normal if normal else tf.random.stateless_uniform
             if common:
@@ -201,14 +201,14 @@ class Game(keras.Model):
         """Computes the terms of a player's loss.
 
         Args:
-            player: Its name.
+            player: The player's name.
             step: The training step.
-            among: Which of the game's terms; default: all.
-            **sight: Of a `Sight`, all but the terms' own.
+            among: The terms to choose from; default: all of the game.
+            **sight: The fields of a `Sight`, except those that belong to a term.
 
         Returns:
-            Their values with their weights, a list of scalars, and the next values of their states, a dictionary by
-            term and name. Average both over the parts; `keep` writes the latter.
+            `(values, states)`: the weighted values, a list of scalars, and the next values of the states, a dictionary
+                by term and name. Average both over the parts; `keep` writes the states.
         """
         values: list[tf.Tensor] = []
         states: dict[str, dict[str, tf.Tensor]] = {}
@@ -221,12 +221,12 @@ class Game(keras.Model):
         return values, states
 
     def keep(self, states: dict[str, dict[str, tf.Tensor]], step: tf.Tensor) -> None:
-        """Writes the states that `add_terms` returned, their means over all devices. No `tf.cond` may be around it."""
+        """Writes the means over all devices of `add_terms`' next states. Do not call it in a `tf.cond`."""
         for term in self.terms:
             if term.name in states and term.state:
                 for name, variable in self.state_of(term).items():
                     value = mean_over_replicas(tf.cast(states[term.name][name], tf.float32))
-                    # The mean of what has not changed may differ from it by rounding.
+                    # The mean of an unchanged value may differ from it by rounding.
                     variable.assign(tf.where(term.due(step), value, variable.value))
 
     def update(
@@ -241,18 +241,18 @@ class Game(keras.Model):
         Args:
             network: Its network.
             optimizer: Its optimizer.
-            gradients: Of this device's mean loss by the network's trainable variables; None where it reaches none.
+            gradients: Gradients of this device's mean loss by the network's trainable variables; None for variables
+                that the loss does not reach.
             constraint: Called with these variables afterwards, see `tfanime.training.constraints`.
 
         Returns:
-            The norm of the gradients over all devices before clipping; None where they would have to cross devices for
-            that alone.
+            The norm of the gradients over all devices before clipping; None if only the norm would need communication.
         """
         replica = tf.distribute.get_replica_context()
         replicas = replica.num_replicas_in_sync
         norm = None
         if self.gradient_clip is not None and replicas > 1:
-            # Clipping each replica's own gradient and adding would be another method.
+            # Clipping each replica's gradient before adding would be another method.
             reached = [index for index, gradient in enumerate(gradients) if gradient is not None]
             means = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [gradients[index] for index in reached])
             gradients = list(gradients)
@@ -263,8 +263,8 @@ class Game(keras.Model):
         if self.gradient_clip is not None:
             scale = tf.minimum(1.0, self.gradient_clip / tf.maximum(norm, 1e-12))
             gradients = [None if gradient is None else gradient * scale for gradient in gradients]
-        # The optimizer sums over replicas, while the losses are means. A weight that the loss does not reach has no
-        # gradient, and the optimizer passes it over.
+        # The optimizer sums over replicas, while the losses are means. It skips weights without a gradient, which the
+        # loss does not reach.
         gradients = [None if gradient is None else gradient / replicas for gradient in gradients]
         optimizer.apply(gradients, network.trainable_variables)
         if constraint:
@@ -277,10 +277,10 @@ class Game(keras.Model):
         Args:
             mean: The network that holds the average.
             network: The network.
-            count: Pictures a device and step.
+            count: Pictures for each device and step.
             half_life: Half-life of the average in images; shorter in the beginning, at most 5 % of the images seen (the
                 ramp of Karras et al. 2020). Batch norm's moving statistics are averaged too, because they belong to the
-                weights. (Karras et al., whose generators have none, copy all variables that are no weights.)
+                weights. (Karras et al., whose generators have no batch norm, copy all variables that are not weights.)
         """
         batch = tf.cast(count * tf.distribute.get_replica_context().num_replicas_in_sync, tf.float32)
         seen = tf.cast(self.optimizers[0].iterations.value, tf.float32) * batch
@@ -293,24 +293,26 @@ class Game(keras.Model):
                 average.assign(value)
 
         assign_each(move, mean.weights, network.weights)
-        power_iterations(mean)  # averages of unit vectors are none
+        power_iterations(mean)  # averages of unit vectors are not unit vectors
 
-    def told(self, logs: dict[str, Any]) -> dict[str, tf.Tensor]:
-        """The logs of a step, scalars by name, as Keras takes them; without those that are None."""
+    def as_logs(self, logs: dict[str, Any]) -> dict[str, tf.Tensor]:
+        """The logs of a step in the form that Keras takes, scalars by name; values of None are left out."""
         logs = {name: value for name, value in logs.items() if value is not None}
-        # Of several workers Keras takes the mean along an axis, which a scalar has none of.
+        # With several workers Keras takes the mean along an axis, which a scalar does not have.
         return {name: tf.reshape(value, [1]) for name, value in logs.items()} if several_workers() else logs
 
     def test_step(self, data):
-        """Refused: a game has no validation loss. Evaluate its pictures in a callback."""
+        """Raises an error, because a game has no validation loss. Evaluate its pictures in a callback."""
         raise NotImplementedError("a game cannot be evaluated by its losses: leave validation_data out")
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing: all is built. Keras would take the mean of a first batch, which several workers cannot with tags."""
+        """Does nothing, because all networks are built. Keras would average a first batch, which fails with tags on
+        several workers.
+        """
 
 
 def copy_for_average(network: keras.Model) -> keras.Model:
-    """A copy of a network that holds the average of its weights, see `Game.average`; no optimizer moves it."""
+    """A copy of a network for the average of its weights, see `Game.average`; it is not trainable."""
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     copy.trainable = False

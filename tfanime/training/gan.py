@@ -13,8 +13,8 @@ from tfanime.tag_sampling import TagSampler
 from tfanime.tags import TagVocabulary
 from tfanime.training.accumulation import Parts
 from tfanime.training.game import Game, copy_for_average
-from tfanime.training.losses import Loss, as_loss
-from tfanime.training.players import require_players, sees_tags, tells_tags
+from tfanime.training.losses import LOSSES, Loss, as_loss
+from tfanime.training.players import predicts_tags, require_players, sees_tags
 from tfanime.training.replicas import mean_over_replicas, own_part
 from tfanime.training.tag_losses import FORMS, SIDES, shown, tag_accuracy, tag_loss
 from tfanime.training.terms import Term
@@ -26,7 +26,7 @@ class GAN(Game):
     One training step is `critic_steps` updates of the discriminator, each on fresh pictures, and one of the generator.
     The generator's last forward pass serves both its own update and the discriminator's, which sees those fakes first
     (with `accumulate` it is made once more).
-    An exponential moving average of the generator's weights (`ema_generator`, in inference mode) is what to draw with.
+    Draw avatars with `ema_generator`, the exponential moving average of the generator, in inference mode.
 
     Save the result by `ema_generator.save("generator.keras")`. Resuming, randomness and several devices are as in every
     `Game`; steps are updates of the generator.
@@ -43,10 +43,10 @@ class GAN(Game):
         vocabulary: The `tfanime.tags.TagVocabulary` of a conditional GAN; its priors decide which tags fakes are drawn
             with. None without tags.
         ema_half_life: Half-life in images of the average `ema_generator`, see `Game.average`.
-        seed: Seed of the latents and of all else that is drawn.
+        seed: Seed of the latents and of all other random numbers.
 
     Raises:
-        ValueError: The networks do not fit each other, see `require_players`, or a number is out of its range.
+        ValueError: The networks do not fit together, see `require_players`, or a number is out of its range.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class GAN(Game):
         self.latents = latents or Latents(size=generator.inputs[0].shape[-1])
         self.tag_sampler = TagSampler(vocabulary) if vocabulary else None
         self.sees_tags = bool(vocabulary) and sees_tags(discriminator)
-        self.tells_tags = bool(vocabulary) and tells_tags(discriminator)
+        self.predicts_tags = bool(vocabulary) and predicts_tags(discriminator)
         self.ema_half_life = ema_half_life
         self.ema_generator = copy_for_average(generator)
 
@@ -106,10 +106,10 @@ class GAN(Game):
                 the same.
             shared_tags: Whether the i-th fake is drawn with the tags of the i-th real picture, as far as they are
                 known, instead of tags of its own.
-            draw_images: (generator, inputs, draw) -> pictures, how fakes are drawn in training, see `Sight` for `draw`.
-                Default: `generator(inputs, training=True)`.
-            augmentation: The `tfanime.training.augment.Augmentation` of all pictures that the discriminator sees. What
-                terms give to `judge` is changed as the reals of the same update are.
+            draw_images: (generator, inputs, draw) -> fakes, called in training; see `Sight` for `draw`. Default:
+                `generator(inputs, training=True)`.
+            augmentation: The `tfanime.training.augment.Augmentation` of all pictures that the discriminator sees.
+                Pictures that terms pass to `Sight.logits_of` are augmented as the reals of the same update.
             **kwargs: For `Game.set_players`: `gradient_clip`, `accumulate`, `jit_compile`, `run_eagerly`. With
                 `accumulate` an update uses the mean of its parts' gradients. It takes the memory of one part and one
                 more forward pass of the generator. Losses and terms are those of the whole batch, except that
@@ -118,7 +118,8 @@ class GAN(Game):
                 several devices are together those of one device.
 
         Raises:
-            ValueError: `loss` is not known, or see `Game.set_players`.
+            ValueError: `loss` is not known, `augmentation` is ADA with a loss whose logits have no zero, or see
+                `Game.set_players`.
         """
         loss = as_loss(loss)
         if exclusive_tags not in FORMS:
@@ -130,6 +131,12 @@ class GAN(Game):
             "discriminator": (self.discriminator, discriminator_optimizer),
         }
         self.set_players(players, terms, **kwargs)
+        if augmentation and augmentation.kind == "ada" and not loss.signed:
+            signed = ", ".join(name for name, each in LOSSES.items() if each.signed)
+            raise ValueError(
+                "augment must be none or diffaugment with this loss: ada counts logits above 0, which mean 'real' for "
+                f"the losses {signed} alone. Received: 'ada'"
+            )
         if augmentation:
             self.make_state(augmentation)
         self.augmentation = augmentation
@@ -160,11 +167,11 @@ class GAN(Game):
         return Inputs.of_network(self.generator, self.latents, vocabulary)
 
     def inputs_from_seeds(self, seeds: Any, wanted: Any = None) -> tf.Tensor | list[tf.Tensor]:
-        """The generator's inputs that seeds name, see `tfanime.inputs.Inputs`.
+        """The generator's inputs for seeds, see `tfanime.inputs.Inputs`.
 
         Args:
             seeds: int64 `[batch]`.
-            wanted: In a game with tags, which must hold or not, see `TagSampler.from_uniform`. Default: all are drawn.
+            wanted: Tags that must hold or must not, see `TagSampler.from_uniform`. Default: all tags are drawn.
         """
         return self.inputs.from_seeds(seeds, wanted)
 
@@ -178,8 +185,8 @@ class GAN(Game):
 
         Returns:
             Scalars by name: both losses and their parts, the mean logits of the last critic step, the sums of the
-            players' terms where there are some, accuracies where there are tags, and the norms of the gradients (with
-            several devices only where they are clipped, because they would have to cross devices for that).
+                players' terms if there are any, accuracies if there are tags, and the norms of the gradients (on
+                several devices only if gradients are clipped, because norms need communication).
 
         Raises:
             ValueError: Tags are missing, or batches have no size that devices and parts can share.
@@ -211,18 +218,18 @@ class GAN(Game):
         logs["discriminator_gradient_norm"] = norm
         for rows, (part_inputs, part_reals) in parts.of((inputs, reals)):
             if self.accumulate > 1:
-                # The same pass again: to keep those of all parts would take the memory that parts are to save. What it
-                # does to the network's statistics was done the first time.
+                # The same pass again: keeping the passes of all parts would need the memory that parts save. The
+                # network's statistics were updated in the first pass.
                 with keras.StatelessScope(initialize_variables=False):
                     fakes, generator_tape = self._fakes(part_inputs, self.draws(count, number, rows))
             draw = self.draws(count, number, rows, "generator")
             parts.add(self._generator_gradients(part_inputs, part_reals, fakes, generator_tape, step, draw))
         gradients, further, states = parts.mean()
-        logs |= self._adapt(logs.pop("real_sign", None), step, count)
+        logs |= self._adapt(logs.pop("real_sign", None), step, count * critic_steps)
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
-        return self.told(logs | further | {"generator_gradient_norm": norm})
+        return self.as_logs(logs | further | {"generator_gradient_norm": norm})
 
     def _fakes(self, inputs, draw):
         """Pictures for the generator's inputs, `(pictures, their tags or None)`, and the tape of the pass."""
@@ -236,7 +243,7 @@ class GAN(Game):
         Args:
             count: Rows that this device has of the batch.
             number: Number of the update, over all steps.
-            real_tags: Tags of its real pictures, which count with `shared_tags`.
+            real_tags: Tags of its real pictures, used with `shared_tags`.
         """
         inputs = own_part(lambda whole: self.inputs.batch(whole, self.seed, number), count)
         if self.tag_sampler and self.shared_tags:
@@ -255,14 +262,14 @@ class GAN(Game):
             state[name].assign(value)
         return {"augmentation_probability": present["probability"], "real_sign": sign}
 
-    def _judge(self, images, tags, draw, side):
-        """The discriminator's `(logits, tag logits)`, float32; None for the latter where it gives none.
+    def _logits(self, images, tags, draw, side):
+        """The discriminator's `(logits, tag logits)`, float32; the tag logits are None if it predicts no tags.
 
         Args:
             images: Pictures, which are augmented first.
-            tags: What it is shown beside them, which counts where it is shown tags.
+            tags: The tags beside them, for a discriminator that takes tags.
             draw: See `Sight`.
-            side: Whose augmentation it is, "reals" or "fakes": not the same for both.
+            side: "reals" or "fakes", which are augmented with different random numbers.
         """
         if self.augmentation:
             state = self.state_of(self.augmentation)
@@ -271,11 +278,11 @@ class GAN(Game):
                 images, lambda name, *shape, **kind: draw(f"augment {side} {name}", *shape, **kind), **options
             )
         outputs = self.discriminator([images, tags] if self.sees_tags else images, training=True)
-        logits, tag_logits = outputs if self.tells_tags else (outputs, None)
+        logits, tag_logits = outputs if self.predicts_tags else (outputs, None)
         return tf.cast(logits, tf.float32), tag_logits
 
     def _shown(self, real_tags, fake_tags):
-        """What the discriminator is shown of both sides' tags; None where it is shown none."""
+        """The tags that the discriminator gets with both sides; None if it takes no tags."""
         if not self.sees_tags:
             return None, None
         mask = shown(self.tag_sampler.vocabulary, real_tags)
@@ -289,10 +296,10 @@ class GAN(Game):
         tags, fake_tags = self._shown(targets, fake_tags)
         seen = {"reals": images, "targets": targets, "tags": tags, "fakes": fake_images, "fake_tags": fake_tags}
 
-        def judge(images, tags=tags):
-            return self._judge(images, tags, draw, "reals")[0]
+        def logits_of(images, tags=tags):
+            return self._logits(images, tags, draw, "reals")[0]
 
-        return self.add_terms(player, step, judge=judge, draw=draw, generator=self.generator, **seen, **sight)
+        return self.add_terms(player, step, logits_of=logits_of, draw=draw, generator=self.generator, **seen, **sight)
 
     def _discriminator_gradients(self, inputs, reals, fakes, step, draw, last):
         """The gradients of the discriminator's loss on these pictures, what to log, and the states of its terms."""
@@ -300,11 +307,11 @@ class GAN(Game):
         shown_tags, shown_fake_tags = self._shown(real_tags, fake_tags)
         logs = {}
         with tf.GradientTape() as tape:
-            real_logits, real_tag_logits = self._judge(real_images, shown_tags, draw, "reals")
-            fake_logits, fake_tag_logits = self._judge(tf.stop_gradient(fake_images), shown_fake_tags, draw, "fakes")
+            real_logits, real_tag_logits = self._logits(real_images, shown_tags, draw, "reals")
+            fake_logits, fake_tag_logits = self._logits(tf.stop_gradient(fake_images), shown_fake_tags, draw, "fakes")
             adversarial = self.game.discriminator(real_logits, fake_logits)
             losses = [self.adversarial_weight * adversarial]
-            if self.tells_tags:
+            if self.predicts_tags:
                 logs["discriminator_adversarial_loss"] = adversarial
                 of_tags = logs["real_tag_loss"] = self._tag_loss(real_tags, real_tag_logits)
                 if self.tag_loss_on == "both":
@@ -321,7 +328,7 @@ class GAN(Game):
         logs |= {name: tf.reduce_mean(values) for name, values in logits.items()}
         if self.augmentation and self.augmentation.state:
             logs["real_sign"] = tf.reduce_mean(tf.sign(real_logits))
-        if self.tells_tags:
+        if self.predicts_tags:
             vocabulary = self.tag_sampler.vocabulary
             logs["real_tag_accuracy"] = tag_accuracy(vocabulary, real_tags, real_tag_logits)
             logs["fake_tag_accuracy"] = tag_accuracy(vocabulary, fake_tags, fake_tag_logits)
@@ -337,11 +344,11 @@ class GAN(Game):
         logs = {}
         with tf.GradientTape() as tape:
             tape.watch(fake_images)
-            logits, tag_logits = self._judge(fake_images, shown_fake_tags, draw, "fakes")
-            real_logits = self._judge(reals[0], shown_tags, draw, "reals")[0] if self.game.paired else None
+            logits, tag_logits = self._logits(fake_images, shown_fake_tags, draw, "fakes")
+            real_logits = self._logits(reals[0], shown_tags, draw, "reals")[0] if self.game.paired else None
             adversarial = self.game.generator(logits, real_logits)
             loss = self.adversarial_weight * adversarial
-            if self.tells_tags:
+            if self.predicts_tags:
                 logs["generator_adversarial_loss"] = adversarial
                 logs["generator_tag_loss"] = self._tag_loss(fake_tags, tag_logits)
                 loss += self.tag_weight * logs["generator_tag_loss"]
@@ -351,15 +358,15 @@ class GAN(Game):
         logs["generator_loss"] = loss
         if terms:
             logs["generator_terms"] = tf.add_n(terms)
-        # The chain rule by hand: from the loss to the pictures, then through the pass that drew them; and what terms
-        # with a pass of their own reach directly.
+        # The chain rule by hand: from the loss to the pictures, then through the pass that drew them. Gradients of
+        # terms with a pass of their own are added.
         slopes, *direct = tape.gradient(total, [fake_images, *variables])
         through = generator_tape.gradient(fake_images, variables, output_gradients=slopes)
         return [_sum(*pair) for pair in zip(through, direct, strict=True)], logs, states
 
 
 def _sum(first, second):
-    """The sum of two gradients, of which each may be None."""
+    """The sum of two gradients, each of which may be None."""
     if first is None or second is None:
         return second if first is None else first
     return first + second

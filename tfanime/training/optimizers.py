@@ -1,6 +1,6 @@
 """Optimizers and learning rate schedules.
 
-Keras' optimizers do the work; here are their names and the defaults that the papers' frameworks had.
+The optimizers are Keras'; here are their names, with the defaults of the papers' frameworks.
 """
 
 import math
@@ -17,7 +17,7 @@ def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
         learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
         beta_1: Decay of the mean gradient.
         beta_2: Decay of the mean squared gradient.
-        epsilon: Added to the root of the latter.
+        epsilon: Added to the root of the mean squared gradient.
 
     Returns:
         A `keras.optimizers.Optimizer`.
@@ -62,7 +62,7 @@ def schedule(learning_rate, decay, begin, steps):
         A float for `none`, else a `keras.optimizers.schedules.LearningRateSchedule`.
 
     Raises:
-        ValueError: There is no such decay.
+        ValueError: `decay` is unknown.
     """
     if decay not in DECAYS:
         raise ValueError(f"decay must be one of {', '.join(DECAYS)}. Received: {decay!r}")
@@ -78,9 +78,9 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         learning_rate: At the beginning.
         decay: `linear` or `exponential`.
-        begin: Last update at which it is whole.
+        begin: Last update with the full rate.
         steps: Last update.
-        rate: What is left of it at the end of an exponential decay.
+        rate: Factor of the rate at the end of an exponential decay.
     """
 
     def __init__(self, learning_rate, decay, begin, steps, rate=0.1):
@@ -102,7 +102,7 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("tfanime")
 class HalfCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """From one value to another along half a cosine, then constant: a learning rate, or the weight of a `Term`.
+    """Moves from one value to another along half a cosine, then stays: a learning rate, or the weight of a `Term`.
 
     Args:
         first: At update 0.
@@ -125,7 +125,7 @@ class HalfCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("tfanime")
 class After(keras.optimizers.schedules.LearningRateSchedule):
-    """One learning rate up to an update, another one from it on.
+    """One learning rate before an update, another from it on.
 
     Args:
         first: Before update `begin`.
@@ -147,7 +147,7 @@ class After(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Rising:
-    """The weight of a `Term` that rises from 0 in a straight line, and then stays.
+    """The weight of a `Term` that rises linearly from 0, and then stays.
 
     Args:
         weight: At the end.

@@ -1,21 +1,21 @@
-"""Checks that a generator and a discriminator fit each other."""
+"""Checks that a generator and a discriminator fit together."""
 
 from tfanime.inputs import NOISES
 
 
 def require_players(generator, discriminator, latents=None, vocabulary=None):
-    """Refuses networks that do not fit each other, the latents or the tags.
+    """Raises an error if networks do not fit together, or do not fit the latents or the tags.
 
-    What a discriminator takes and gives is looked at where it says so, which subclasses of one's own do not.
+    A discriminator's inputs and outputs are checked if Keras knows them, which is not so for subclassed models.
 
     Args:
         generator: Functional or sequential `keras.Model`, see `tfanime.training.GAN`.
-        discriminator: `keras.Model`, likewise.
+        discriminator: `keras.Model`, see `tfanime.training.GAN`.
         latents: The `tfanime.latents.Latents`; None for those of the generator's first input.
         vocabulary: The `tfanime.tags.TagVocabulary` of a game with tags.
 
     Raises:
-        ValueError: A network is not built, or one of its inputs or outputs is another than the game's.
+        ValueError: A network is not built, or its inputs or outputs are not those of the game.
     """
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not network.built:
@@ -31,12 +31,12 @@ def require_players(generator, discriminator, latents=None, vocabulary=None):
 
 
 def sees_tags(discriminator):
-    """Whether a discriminator is shown tags beside the pictures, as a second input."""
+    """Whether a discriminator takes tags beside the pictures, as a second input."""
     return len(getattr(discriminator, "inputs", None) or ()) > 1
 
 
-def tells_tags(discriminator):
-    """Whether a discriminator of a conditional GAN gives tag logits. One without known outputs is taken to."""
+def predicts_tags(discriminator):
+    """Whether a discriminator of a conditional GAN predicts tags. True if its outputs are not known."""
     return len(getattr(discriminator, "outputs", None) or (None, None)) > 1
 
 
@@ -44,7 +44,7 @@ def _require_pictures(discriminator, generator, vocabulary):
     drawn, seen = ([tuple(each.shape) for each in each_of] for each_of in (generator.outputs, discriminator.inputs))
     others = [shape[-1] for shape in seen[1:]]
     fits = len(drawn) == 1 and others in ([], [len(vocabulary or ())]) and len(drawn[0]) == len(seen[0])
-    # A size that the discriminator leaves open is any.
+    # An open size of the discriminator accepts any size.
     if not fits or any(size not in (None, other) for size, other in zip(seen[0], drawn[0], strict=True)):
         beside = f", and may take {len(vocabulary)} tags beside them" if vocabulary else ""
         raise ValueError(

@@ -57,7 +57,7 @@ class PointRegression(Game):
             distances = distance(points, self.network(images, training=True))
             loss = tf.reduce_mean(distances)
         gradients = tape.gradient(loss, self.network.trainable_variables)
-        return self.told(
+        return self.as_logs(
             {
                 "loss": loss,
                 "error": tf.reduce_mean(tf.reduce_mean(distances, axis=1) / eye_distance(points)),

@@ -1,10 +1,10 @@
-"""Values over the whole batch, of which each device holds a share."""
+"""Values over the whole batch, which the devices share."""
 
 import tensorflow as tf
 
 
 def mean_over_replicas(value):
-    """The mean of `value` over all devices of the strategy, on each of them; `value` itself where there is one.
+    """The mean of `value` over all devices of the strategy, on each of them; `value` itself if there is one device.
 
     Args:
         value: Float tensor, of one shape on all devices. Means over parts of equal size become the mean over all.
@@ -13,11 +13,11 @@ def mean_over_replicas(value):
         A tensor like `value`.
 
     Raises:
-        RuntimeError: Devices cannot meet here: without XLA, TensorFlow has no way to do so inside `tf.cond` or
+        RuntimeError: Devices cannot communicate here: without XLA, TensorFlow cannot do so inside `tf.cond` or
             `tf.while_loop`.
     """
     replica = tf.distribute.get_replica_context()
-    # None: outside of `strategy.run` there are no parts.
+    # None outside of `strategy.run`, where the batch is not shared.
     if replica is None or replica.num_replicas_in_sync == 1:
         return value
     return replica.all_reduce(tf.distribute.ReduceOp.MEAN, value)
@@ -26,7 +26,8 @@ def mean_over_replicas(value):
 def own_part(make, count):
     """This device's rows of tensors for the whole batch.
 
-    Every device makes the numbers of all, which are few, and takes its own: two devices then see what one would see.
+    Every device makes the rows of all devices, which are small, and takes its own. Two devices then compute the same as
+    one.
 
     Args:
         make: Number of rows -> tensors `[rows, ...]` in any structure, the same on all devices.

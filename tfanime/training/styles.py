@@ -13,18 +13,18 @@ from tfanime.training.terms import EPSILON
 
 
 def styles(generator, inputs, draw, mixing, counted=True):
-    """One w a layer; with probability `mixing`, those from one layer on are another latent vector's.
+    """One w for each layer; with probability `mixing`, those from some layer on come from another latent vector.
 
     Karras et al. 2019 (arXiv 1812.04948), section 3.1. As in the code of StyleGAN2-ADA (arXiv 2006.06676), the whole
-    batch has one place of change, in front of any layer but the first, the other vector has the same tags, and its w is
-    left out of the moving average.
+    batch changes at one layer, any but the first; the other vector has the same tags, and its w does not count for the
+    moving average.
 
     Args:
         generator: The generator.
-        inputs: What its mapping takes, a list, latents first.
+        inputs: The inputs of its mapping network, a list, latents first.
         draw: The `draw` of a `Sight`.
         mixing: Probability of mixing, 0 to 1.
-        counted: Whether the first vector's w moves the average, for which devices communicate.
+        counted: Whether the first vector's w updates the moving average, for which devices communicate.
 
     Returns:
         float32 `[batch, layers, w_size]`.
@@ -78,8 +78,8 @@ class PathLength:
 
     J is the pictures' Jacobian by w, y is pictures of N(0, 1) over the root of their number of places, a is the running
     mean of the lengths. |J^T y| is the root of the mean over layers of the squared length in one layer's w. Karras et
-    al. 2020 (arXiv 1912.04958), section 3.2 and equation 4, on every second picture of the batch. a is that of the runs
-    before (the code of StyleGAN2-ADA moves it by this run first), so that devices need not meet. The term is to be
+    al. 2020 (arXiv 1912.04958), section 3.2 and equation 4, on every second picture of the batch. a is the mean before
+    this run (the code of StyleGAN2-ADA updates it first), so that devices need not communicate. Use it as
     `Term(PathLength(...), "generator", ..., state=PathLength.STATE)`.
 
     Args:
@@ -100,7 +100,7 @@ class PathLength:
 
     def __call__(self, sight):
         synthesis = sight.generator.get_layer("synthesis")
-        *given, noise = [part[::2] for part in sight.inputs]  # of two devices together the same as of one
+        *given, noise = [part[::2] for part in sight.inputs]  # two devices together take the same rows as one
 
         def draw(name, shape=(), common=False, **options):
             numbers = sight.draw(name, shape, common=common, **options)

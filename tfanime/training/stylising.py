@@ -192,7 +192,7 @@ class Stylising(Game):
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
-        return self.told(logs | {"generator_gradient_norm": norm})
+        return self.as_logs(logs | {"generator_gradient_norm": norm})
 
     def train_step(self, data, weighed=False):
         """A step of the second phase, one update of each player.
@@ -227,13 +227,13 @@ class Stylising(Game):
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
-        return self.told(logs | further | {"generator_gradient_norm": norm})
+        return self.as_logs(logs | further | {"generator_gradient_norm": norm})
 
     def _fakes(self, photos):
         with tf.GradientTape() as tape:
             return tf.cast(self.generator(photos, training=True), tf.float32), tape
 
-    def _judge(self, images, draw, side):
+    def _logits(self, images, draw, side):
         """Logits, float32; the pictures are augmented first, in one way for each side."""
         if self.augmentation:
             images = self.augmentation(
@@ -247,7 +247,7 @@ class Stylising(Game):
             "reals": reals,
             "targets": smooth,
             "fakes": fakes,
-            "judge": lambda images, tags=None: self._judge(images, draw, "reals"),
+            "logits_of": lambda images, tags=None: self._logits(images, draw, "reals"),
             "draw": draw,
             "shared": {},
         }
@@ -256,8 +256,8 @@ class Stylising(Game):
         fakes = tf.stop_gradient(fakes)
         with tf.GradientTape() as tape:
             logits = {
-                "real_logits": self._judge(reals, draw, "reals"),
-                "fake_logits": self._judge(fakes, draw, "fakes"),
+                "real_logits": self._logits(reals, draw, "reals"),
+                "fake_logits": self._logits(fakes, draw, "fakes"),
             }
             loss = self.game.discriminator(*logits.values())
             sight = self._sight(photos, reals, smooth, fakes, draw)
@@ -271,8 +271,8 @@ class Stylising(Game):
     def _generator_gradients(self, photos, reals, smooth, fakes, generator_tape, step, draw, weighed):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(fakes)
-            logits = self._judge(fakes, draw, "fakes")
-            real_logits = self._judge(reals, draw, "reals") if self.game.paired else None
+            logits = self._logits(fakes, draw, "fakes")
+            real_logits = self._logits(reals, draw, "reals") if self.game.paired else None
             values = {ADVERSARIAL: self.adversarial_weight * self.game.generator(logits, real_logits)}
             sight = self._sight(photos, reals, smooth, fakes, draw)
             terms, states = self.add_terms("generator", step, **sight, real_logits=real_logits, fake_logits=logits)

@@ -19,7 +19,7 @@ class TagClassifier(Game):
     Args:
         network: Built `keras.Model`, pictures `[batch, height, width, 3]` -> (features, tag logits
             `[batch, len(vocabulary)]`), such as `tfanime.tagger.network.tagger`.
-        vocabulary: The `tfanime.tags.TagVocabulary`. Its priors, where it has some, are taken for the tags' frequencies
+        vocabulary: The `tfanime.tags.TagVocabulary`. Its priors, if it has any, are used as the tags' frequencies
             (`TagVocabulary.with_frequencies`).
         balance: Strength of the logit adjustment in exclusive groups, from 0 (none) to 1 (as if all tags were equally
             frequent): while learning, `balance` times the logarithm of a tag's frequency is added to its logit (Menon
@@ -66,8 +66,8 @@ class TagClassifier(Game):
 
         Returns:
             Scalars by name: the loss (in nats, summed over groups and independent tags, without weight decay), the
-            accuracy over what is known, the learning rate of this update and, on one device, the
-            gradients' norm (with several they would have to cross devices for that).
+            accuracy over known tags, the learning rate of this update and, on one device, the gradients' norm (on
+            several devices it would need communication).
         """
         images, tags, _ = keras.utils.unpack_x_y_sample_weight(data)
         learning_rate = tf.identity(tf.convert_to_tensor(self.tag_optimizer.learning_rate))
@@ -76,7 +76,7 @@ class TagClassifier(Game):
             losses = tag_loss(self.vocabulary, tags, tag_logits + self.offsets, "softmax")
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, self.network.trainable_variables)
-        return self.told(
+        return self.as_logs(
             {
                 "loss": loss,
                 "accuracy": tag_accuracy(self.vocabulary, tags, tag_logits),
@@ -101,7 +101,8 @@ def log_frequencies(vocabulary):
             continue
         priors = np.array([vocabulary.priors.get(tag, 0.0) for tag in group.tags])
         if priors.any():
-            # A tag that no face has would be infinitely unlikely; it is taken for ten times rarer than the rarest.
+            # A tag that no face has would have a logarithm of minus infinity; it counts as ten times rarer than the
+            # rarest.
             priors[priors == 0] = priors[priors > 0].min() / 10
             offsets[where] = np.log(priors / priors.sum())
     return offsets

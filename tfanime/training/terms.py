@@ -1,4 +1,4 @@
-"""Terms: what is added to a player's adversarial loss, such as penalties on the discriminator.
+"""Terms, such as penalties on the discriminator, which are added to a player's adversarial loss.
 
 A term's function takes a `Sight` and returns a scalar. Its weight, interval and state are data, a `Term`.
 """
@@ -13,28 +13,30 @@ import tensorflow as tf
 from tfanime.training.replicas import mean_over_replicas
 
 PLAYERS = ("generator", "discriminator")
-EPSILON = 1e-12  # below the root, whose slope is infinite at 0; no float32 norm above 1e-2 feels it
+EPSILON = 1e-12  # below the root, whose slope is infinite at 0; it does not change float32 norms above 1e-2
 
 
 @dataclass(frozen=True)
 class Sight:
-    """The inputs of a term in one update, on one device and for one part of its batch. None for what a game lacks.
+    """The inputs of a term in one update, on one device and for one part of its batch. A field is None if the game has
+    no such input.
 
     Args:
         reals: Real pictures `[batch, height, width, 3]`.
-        fakes: Generated pictures, likewise; in the generator's update gradients flow through them.
-        judge: (pictures, tags=None) -> the discriminator's logits `[batch]`, float32, as this update augments the
-            reals. `tags` count for a discriminator that is shown them; default: `tags`.
+        fakes: Generated pictures, of the same shape; in the generator's update gradients flow through them.
+        logits_of: (pictures, tags=None) -> the discriminator's logits `[batch]`, float32; the pictures are augmented as
+            the reals of this update. `tags` are for a discriminator that takes tags; default: the field `tags`.
         draw: (name, shape=(), normal=False, common=False) -> random numbers, uniform in [0, 1) or N(0, 1), float32
-            `[batch, *shape]`, one row a picture; with `common` only `shape`, the same for the whole batch. Other
-            numbers for another name. A function of (seed, number of the update, place in the global batch, name).
+            `[batch, *shape]`, one row a picture; with `common` only `shape`, the same for the whole batch. Each name
+            has numbers of its own. They are a function of (seed, number of the update, place in the global batch,
+            name).
         inputs: The generator's inputs for the fakes.
         targets: The data's targets for the reals, such as their tags.
         tags: The tags that the discriminator is given with the reals, if it is given tags.
         fake_tags: The tags that it is given with the fakes.
-        generator: The generator, for a forward pass of the term's own.
+        generator: The generator, for terms with a forward pass of their own.
         real_logits: The discriminator's logits of the reals in this update, if it was called on them.
-        fake_logits: Its logits of the fakes, likewise.
+        fake_logits: Its logits of the fakes, if it was called on them.
         measured: What `Term.measure` returned.
         state: The current values of `Term.state`, by name.
         shared: What terms of one update have computed and others can use, by a key of theirs.
@@ -42,7 +44,7 @@ class Sight:
 
     reals: Any = None
     fakes: Any = None
-    judge: Any = None
+    logits_of: Any = None
     draw: Any = None
     inputs: Any = None
     targets: Any = None
@@ -60,8 +62,8 @@ class Sight:
 class Term:
     """A term of a player's loss: its function, weight, interval and state.
 
-    Several devices cannot meet in what runs at some steps only (TensorFlow has no collective operations in a
-    `tf.cond`). So what needs all of them is outside: `measure` before the term, the means of `state` after it.
+    A term that runs at some steps only cannot communicate between devices (TensorFlow has no collective operations in a
+    `tf.cond`). Communication is therefore outside: `measure` before the term, the means of `state` after it.
 
     Args:
         function: `Sight` -> scalar, the mean over the batch; with a state, `Sight` -> (scalar, the state's next values
@@ -76,7 +78,7 @@ class Term:
         measure: `Sight` -> the value of `Sight.measured`. It runs at every step, and may use `mean_over_replicas`.
 
     Raises:
-        ValueError: There is no such player, or `every` is below 1.
+        ValueError: `player` is unknown, or `every` is below 1.
     """
 
     function: Callable[[Sight], Any]
@@ -94,15 +96,15 @@ class Term:
 
     @property
     def name(self) -> str:
-        """The function's."""
+        """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def due(self, step: int | tf.Tensor) -> bool | tf.Tensor:
-        """Whether it runs at a step; where it always does, True and no tensor."""
+        """Whether it runs at a step, a tensor; the Python value True if it runs at every step."""
         return True if self.every == 1 else step % self.every == 0
 
     def __call__(self, sight: Sight, step: int | tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """The term with its weight, and the state's next values; 0 and the present ones where it is not due.
+        """The weighted term and the state's next values; 0 and the present state at steps at which it does not run.
 
         Args:
             sight: The `Sight`.
@@ -125,42 +127,42 @@ class Term:
         return tf.cond(self.due(step), run, lambda: (0.0, sight.state))
 
 
-def _gradients(judge, images):
+def _gradients(logits_of, images):
     """grad_x D(x), like `images`."""
     with tf.GradientTape() as tape:
         tape.watch(images)
-        # The logits' sum, whose one backward pass gives the gradients of all pictures. Where a logit depends on other
-        # pictures too (MinibatchStddev), they have its share in theirs.
-        logits = tf.reduce_sum(judge(images))
+        # One backward pass of the logits' sum gives the gradients of all pictures. If a logit depends on other pictures
+        # too (MinibatchStddev), their gradients include its share.
+        logits = tf.reduce_sum(logits_of(images))
     return tape.gradient(logits, images)
 
 
-def _zero_centred(judge, images):
+def _zero_centred(logits_of, images):
     """E[||grad_x D(x)||^2] / 2 at `images`."""
-    return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.square(_gradients(judge, images)), axis=[1, 2, 3]))
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.square(_gradients(logits_of, images)), axis=[1, 2, 3]))
 
 
-def _one_lipschitz(judge, images):
+def _one_lipschitz(logits_of, images):
     """E[(||grad_x D(x)|| - 1)^2] at `images`: norms below 1 cost as much as those above."""
-    norms = tf.sqrt(tf.reduce_sum(tf.square(_gradients(judge, images)), axis=[1, 2, 3]) + EPSILON)  # [batch]
+    norms = tf.sqrt(tf.reduce_sum(tf.square(_gradients(logits_of, images)), axis=[1, 2, 3]) + EPSILON)  # [batch]
     return tf.reduce_mean(tf.square(norms - 1.0))
 
 
 def _interpolate(images, others, draw):
-    """A point between each picture of `images` and its other, at a place drawn for each pair."""
+    """A random point on the line between each picture of `images` and that of `others`."""
     alpha = tf.cast(draw("alpha"), images.dtype)[:, None, None, None]
     return images + alpha * (others - images)
 
 
 def r1(sight: Sight) -> tf.Tensor:
     """E[||grad_x D(x)||^2] / 2 on real images; the weight is gamma. Mescheder et al. 2018 (arXiv 1801.04406), eq. 9."""
-    return _zero_centred(sight.judge, sight.reals)
+    return _zero_centred(sight.logits_of, sight.reals)
 
 
 def r2(sight: Sight) -> tf.Tensor:
     """The same on fakes. Mescheder et al. 2018, equation 10; beside R1 in R3GAN (Huang et al. 2024)."""
-    judge = sight.judge if sight.fake_tags is None else functools.partial(sight.judge, tags=sight.fake_tags)
-    return _zero_centred(judge, tf.cast(sight.fakes, sight.reals.dtype))
+    logits_of = sight.logits_of if sight.fake_tags is None else functools.partial(sight.logits_of, tags=sight.fake_tags)
+    return _zero_centred(logits_of, tf.cast(sight.fakes, sight.reals.dtype))
 
 
 def gradient_penalty(sight: Sight) -> tf.Tensor:
@@ -170,18 +172,18 @@ def gradient_penalty(sight: Sight) -> tf.Tensor:
     pictures one by one, so no batch norm. The i-th fake lies at the other end of the i-th real picture's line.
     """
     fakes = tf.cast(sight.fakes, sight.reals.dtype)
-    return _one_lipschitz(sight.judge, _interpolate(sight.reals, fakes, sight.draw))
+    return _one_lipschitz(sight.logits_of, _interpolate(sight.reals, fakes, sight.draw))
 
 
 LECAM_DECAY = 0.99  # of the running mean logits
 
 
 def lecam(sight):
-    """E[max(0, D(x) - a_fake)^2] + E[max(0, a_real - D(G(z)))^2], a the running mean logits of both sides.
+    """E[max(0, D(x) - a_fake)^2] + E[max(0, a_real - D(G(z)))^2], where a is the running mean of a side's logits.
 
-    Tseng et al. 2021 (LeCam regularisation, arXiv 2104.03310), equation 4, as their code has it; the weight is lambda,
-    0.3 there with few pictures. The means are those of the updates before. The term is to be
-    `Term(lecam, "discriminator", ..., state=LECAM_STATE)`.
+    Tseng et al. 2021 (LeCam regularisation, arXiv 2104.03310), equation 4, as in their code. The weight is lambda, 0.3
+    there with few pictures. The means are those before this update. Use it as `Term(lecam, "discriminator", ...,
+    state=LECAM_STATE)`.
     """
     reals, fakes, means = sight.real_logits, sight.fake_logits, sight.state
     value = tf.reduce_mean(tf.square(tf.nn.relu(reals - means["fake"])))
@@ -222,11 +224,11 @@ class Mismatched:
         return [where for group, where in self.vocabulary.slices if group.exclusive and len(group.tags) > 1]
 
     def wrong(self, tags, uniform):
-        """Wrong tags, and whether they are.
+        """Draws wrong tags for pictures.
 
         Args:
-            tags: What is shown of the pictures' tags, float32 `[batch, len(vocabulary)]`.
-            uniform: Numbers in [0, 1), float32 `[batch, 2]`: which group, and which tag.
+            tags: The tags given to the discriminator, float32 `[batch, len(vocabulary)]`.
+            uniform: Numbers in [0, 1), float32 `[batch, 2]`, which choose the group and the tag.
 
         Returns:
             Tags `[batch, len(vocabulary)]` and weights `[batch]`, 1 or 0.
@@ -247,7 +249,7 @@ class Mismatched:
 
     def __call__(self, sight):
         tags, weights = self.wrong(sight.tags, sight.draw("wrong tags", (2,)))
-        return tf.reduce_mean(weights * tf.nn.softplus(sight.judge(sight.reals, tags)))
+        return tf.reduce_mean(weights * tf.nn.softplus(sight.logits_of(sight.reals, tags)))
 
 
 def _floor(uniform, count):
@@ -256,7 +258,7 @@ def _floor(uniform, count):
 
 
 def deviation(sight: Sight) -> tf.Tensor:
-    """The standard deviation of all values of all devices' real pictures, a scalar; what `dragan` needs measured."""
+    """The standard deviation of all values of all devices' real pictures, a scalar; the `measure` of `dragan`."""
     mean = mean_over_replicas(tf.reduce_mean(sight.reals))
     return tf.sqrt(mean_over_replicas(tf.reduce_mean(tf.square(sight.reals - mean))))
 
@@ -264,14 +266,14 @@ def deviation(sight: Sight) -> tf.Tensor:
 def dragan(sight: Sight) -> tf.Tensor:
     """E[(||grad D(x + alpha (x_p - x))|| - 1)^2] around real images, x_p = x + std(x) U[0, 1) / 2.
 
-    Kodali et al. 2017 (arXiv 1705.07215), as their code has it: alpha ~ U[0, 1) for each picture, the noise U for each
-    value, one std of all values of the batch, and D the logit; the weight is lambda, 10 there.
+    Kodali et al. 2017 (arXiv 1705.07215), as in their code: alpha ~ U[0, 1) for each picture, the noise U for each
+    value, one std over all values of the batch, and D is the logit. The weight is lambda, 10 there.
 
     Raises:
-        ValueError: The std is missing: the term is to be `Term(dragan, ..., measure=deviation)`.
+        ValueError: The std is missing; use `Term(dragan, ..., measure=deviation)`.
     """
     if sight.measured is None:
         raise ValueError("measure must be tfanime.training.terms.deviation for dragan. Received: None")
     noise = tf.cast(sight.draw("noise", sight.reals.shape[1:]), sight.reals.dtype)
     others = sight.reals + 0.5 * sight.measured * noise
-    return _one_lipschitz(sight.judge, _interpolate(sight.reals, others, sight.draw))
+    return _one_lipschitz(sight.logits_of, _interpolate(sight.reals, others, sight.draw))

@@ -157,7 +157,7 @@ class Upscaling(Game):
         gradients, logs = parts.mean()
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
-        return self.told(logs | {"generator_gradient_norm": norm})
+        return self.as_logs(logs | {"generator_gradient_norm": norm})
 
     def train_step(self, data):
         """A step of the second phase, one update of each player.
@@ -191,7 +191,7 @@ class Upscaling(Game):
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)
-        return self.told(logs | further | {"generator_gradient_norm": norm})
+        return self.as_logs(logs | further | {"generator_gradient_norm": norm})
 
     def _fakes(self, part):
         """All small pictures enlarged, those without truth behind the others, and the tape of the pass."""
@@ -200,7 +200,7 @@ class Upscaling(Game):
             # One pass: batch norm, whose statistics are of the batch, must know both.
             return self.generator(small if drawn is None else tf.concat([small, drawn], 0), training=True), tape
 
-    def _judge(self, images):
+    def _logits(self, images):
         return tf.cast(self.discriminator(images, training=True), tf.float32)
 
     def _terms(self, player, step, part, fakes, draw, **logits):
@@ -208,13 +208,13 @@ class Upscaling(Game):
         known = fakes[: tf.shape(small)[0]]
         seen = {"inputs": small, "reals": reals, "fakes": known, "generator": self.generator}
         return self.add_terms(
-            player, step, judge=lambda images, tags=None: self._judge(images), draw=draw, **seen, **logits
+            player, step, logits_of=lambda images, tags=None: self._logits(images), draw=draw, **seen, **logits
         )
 
     def _discriminator_gradients(self, part, fakes, step, draw):
         fakes = tf.stop_gradient(fakes)
         with tf.GradientTape() as tape:
-            logits = {"real_logits": self._judge(part[1]), "fake_logits": self._judge(fakes)}
+            logits = {"real_logits": self._logits(part[1]), "fake_logits": self._logits(fakes)}
             loss = self.game.discriminator(*logits.values())
             terms, states = self._terms("discriminator", step, part, fakes, draw, **logits)
             total = tf.add_n([loss, *terms])
@@ -227,15 +227,16 @@ class Upscaling(Game):
         small, reals, drawn = part
         with tf.GradientTape() as tape:
             tape.watch(fakes)
-            logits = self._judge(fakes)
-            real_logits = self._judge(reals) if self.game.paired else None
+            logits = self._logits(fakes)
+            real_logits = self._logits(reals) if self.game.paired else None
             adversarial = self.game.generator(logits, real_logits)
             losses = [self.adversarial_weight * adversarial]
             logs = {"generator_adversarial_loss": adversarial}
             seen = {"real_logits": real_logits, "fake_logits": logits}
             terms, states = self._terms("generator", step, part, fakes, draw, **seen)
             names = [term.name for term in self.terms if term.player == "generator"]
-            logs |= {f"generator_{name.lower()}": value for name, value in zip(names, terms, strict=True)}
+            for name, value in zip((f"generator_{name.lower()}" for name in names), terms, strict=True):
+                logs[name] = logs[name] + value if name in logs else value
             if drawn is not None:
                 logs["inconsistency"] = inconsistency(drawn, fakes[tf.shape(small)[0] :])
                 losses.append(self.consistency_weight * logs["inconsistency"])

@@ -17,14 +17,14 @@ class Weighing:
     pull on pictures as 1 to 2. The size is a mean over the first `steps` steps; then the weights stay.
 
     Args:
-        shares: By name of the part, `"adversarial"` or a term's name, how much it is to pull.
+        shares: Relative effect of each part, by name: `"adversarial"` or a term's name.
         steps: Training steps in which gradients are measured.
 
     Raises:
         ValueError: A number is out of its range.
     """
 
-    LEAST: ClassVar[float] = 1e-12  # of a gradient, below which a part is taken to have none
+    LEAST: ClassVar[float] = 1e-12  # a part with a smaller gradient counts as having none
 
     shares: dict[str, float]
     steps: int = 200
@@ -39,7 +39,7 @@ class Weighing:
 
     @property
     def state(self) -> dict[str, float]:
-        """First values by name of what it remembers: the mean size of each part's gradient, and of how many steps."""
+        """Initial state by name: the mean size of each part's gradient, and the number of steps in the mean."""
         return dict.fromkeys(self.shares, 0.0) | {"steps": 0.0}
 
     def next_state(self, state: dict[str, tf.Tensor], sizes: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -55,7 +55,7 @@ class Weighing:
         return {name: tf.where(going_on, moved[name], state[name]) for name in self.shares} | {"steps": count}
 
     def weights(self, state: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The weight of each part by name; 0 where it has no gradient."""
+        """The weight of each part by name; 0 for a part without a gradient."""
         return {
             name: tf.where(state[name] > self.LEAST, share / tf.maximum(state[name], self.LEAST), 0.0)
             for name, share in self.shares.items()

@@ -104,7 +104,7 @@ def _process(command, log, show):
 
     def stop(number, frame):
         received.append(number)
-        signal.signal(number, before[number])  # a second one does what it always does
+        signal.signal(number, before[number])  # a second signal has its usual effect
         if process is not None:
             process.terminate()
 
@@ -146,7 +146,7 @@ def _list(folder):
 
 
 def _report(folder):
-    """What is printed at the end."""
+    """The report that is printed at the end."""
     from tfanime.recipes.study.results import terminal_table
 
     rows = folder.rows()

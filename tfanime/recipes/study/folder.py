@@ -69,7 +69,7 @@ class StudyFolder:
         return RunFolder(self.path / planned.name)
 
     def log(self, planned):
-        """The file for what its process prints."""
+        """The file for the output of its process."""
         return self.path / "logs" / f"{planned.name}.txt"
 
     def command(self, planned):
@@ -93,8 +93,8 @@ class StudyFolder:
         """Writes `study.json`, with how a run's process ended.
 
         Args:
-            planned: The `StudyRun`; None to write what is known.
-            end: `"finished"`, or what it complained of; None if it runs or was only stopped.
+            planned: The `StudyRun`; None to write all known ones.
+            end: `"finished"`, or its error; None if it runs or was only interrupted.
         """
         if planned is not None:
             self._ends = {**self._ends, planned.name: end}

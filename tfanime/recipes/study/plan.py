@@ -67,7 +67,7 @@ class Plan:
     Args:
         name: Name of the file without its suffix.
         recipe: Name of the recipe.
-        stated: What the file says, as `tomllib` reads it, with the data under `data` where the command named it.
+        stated: The content of the file, as `tomllib` reads it, with the data of the command line under `data`.
         runs: Its `StudyRun`s, in the order of the file; the grid's last flag changes fastest.
         columns: How many values that flag has: runs so far apart differ in nothing else.
     """
@@ -85,7 +85,7 @@ class Plan:
 
 
 def text(value):
-    """A value as it is written behind a flag."""
+    """A value in the form of the command line."""
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
@@ -122,7 +122,7 @@ def _require(holds, key, rule, received):
 
 
 def _check_form(stated):
-    """Refuses what is no study, whatever the recipe's flags are."""
+    """Refuses files that are not studies, before the recipe's flags are checked."""
     known = ("recipe", "settings", "grid", "combinations")
     for key in stated:
         _require(key in known, "keys", f"{', '.join(known[:-1])} or {known[-1]}", key)
@@ -146,7 +146,7 @@ def _check_form(stated):
 
 
 def _places(stated):
-    """Where each flag stands, by name, such as `grid.steps`."""
+    """The place of each flag by name, such as `grid.steps`."""
     places = {}
     for section in ("settings", "grid", "combinations"):
         table = stated.get(section, {})

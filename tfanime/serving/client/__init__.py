@@ -7,9 +7,9 @@
 - `AsyncAvatarClient`: gRPC on an event loop.
 - `RestAvatarClient`: REST, the caller waits.
 
-Those over gRPC run no TensorFlow, but load it: the protos of `tensorflow-serving-api` refer to
-`tensorflow.core.framework`, which lies in the TensorFlow wheel and imports all of it, some seconds' worth. Importing
-this module does not; the first client does. `RestAvatarClient` never does.
+The gRPC clients do not use TensorFlow but load it, which takes seconds: the protos of `tensorflow-serving-api` refer to
+`tensorflow.core.framework`, whose import loads all of TensorFlow. The first client does this, not the import of this
+module. `RestAvatarClient` never does.
 """
 
 from tfanime.serving.client.connection import Connection

@@ -30,14 +30,14 @@ class Config(Connection):
     """Client
 
     Args:
-        picture: A picture file to be enlarged or drawn in another style instead, by a model that does so; --out is then
-            a file that ends in .png, .jpg or .webp. It keeps its alpha, and may have any size.
-        seeds: Which avatars: seeds and ranges separated by commas, such as 0-15 or 3,5,8-10.
+        picture: A picture file, in place of seeds, for a model that enlarges or redraws pictures; --out is then a file
+            that ends in .png, .jpg or .webp. The picture may have any size, and keeps its alpha.
+        seeds: Seeds and ranges separated by commas, such as 0-15 or 3,5,8-10.
         out: A path that ends in .png for one sheet, or a folder for single PNGs.
         tags: Tags to draw, such as "blonde hair, twin tails, no hat", of a model with tags; the seed decides about all
             other tags.
         allow_untrained_tags: Whether to allow tags that no training face had; their effect is unknown.
-        list_tags: Instead, print the model's tags by group, with the probability of each if nobody chooses.
+        list_tags: Print the model's tags by group, each with its probability when the seed decides, and draw nothing.
         batch: Largest number of seeds in one request.
         retries: Number of retries while no server answers.
     """
@@ -98,7 +98,7 @@ def main(arguments=None):
 
 
 def _through(client, picture):
-    """A picture as the client's model makes it, in tiles where it is large."""
+    """A picture after the client's model, in tiles if it is large."""
     card = client.model_card()
     if card.get("kind") not in PICTURE_KINDS:
         raise ValueError(f"--picture must be left out for model {client.model!r}, which draws avatars from seeds")

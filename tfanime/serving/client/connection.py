@@ -10,7 +10,7 @@ from tfanime.serving.client.tls import TLS
 
 @dataclass(frozen=True)
 class Connection(Checked):
-    """A connection to a server: the flags of every command that asks one.
+    """The flags of every command that connects to a server.
 
     Args:
         server: Address of the server, host:port; default 127.0.0.1:8500, with --rest 127.0.0.1:8501.
@@ -33,7 +33,7 @@ class Connection(Checked):
     timeout: float = 30.0
 
     def rules(self):
-        self.credentials()  # which says itself what is wrong
+        self.credentials()  # raises its own error
         yield from ()
 
     @property
@@ -47,6 +47,6 @@ class Connection(Checked):
         return TLS(*files) if self.tls or any(file is not None for file in files) else None
 
     def client(self, **options):
-        """A client that waits, `AvatarClient` or `RestAvatarClient`; `options` are further arguments of it."""
+        """A blocking client, `AvatarClient` or `RestAvatarClient`; `options` are further arguments of it."""
         kind = RestAvatarClient if self.rest else AvatarClient
         return kind(self.address, self.model, timeout=self.timeout, tls=self.credentials(), **options)

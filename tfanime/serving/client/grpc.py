@@ -72,7 +72,7 @@ class AsyncAvatarClient(Avatars):
         async with AsyncAvatarClient("127.0.0.1:8500") as client:
             first, second = await asyncio.gather(client.generate([7], "blonde hair"), client.generate([8], "hat"))
 
-    It must be made inside of a running event loop, and is bound to that.
+    Create it inside a running event loop; it belongs to that loop.
     """
 
     def __init__(
@@ -175,10 +175,10 @@ def _connected(api, server, max_message_mib, tls):
     options = [
         ("grpc.max_receive_message_length", max_message_mib * MIB),
         ("grpc.max_send_message_length", -1),
-        ("grpc.initial_reconnect_backoff_ms", 100),  # else retries meet a channel that still waits
+        ("grpc.initial_reconnect_backoff_ms", 100),  # otherwise a retry would find a channel that still waits
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)),
-        ("grpc.use_local_subchannel_pool", 1),  # two clients are two connections, in one process too
+        ("grpc.use_local_subchannel_pool", 1),  # each client has its own connection, in one process too
     ]
     if tls:
         channel = api.secure_channel(server, tls.channel_credentials(), options=options)

@@ -22,10 +22,10 @@ LONGEST_PAUSE = 5.0
 
 
 class ServerError(RuntimeError, OSError):
-    """The server failed, or sent something else than was asked for. An `OSError`, as a lost connection is one."""
+    """The server failed, or its answer is not of the expected form. It is an `OSError`, as a lost connection is."""
 
 
-# What a status means for a caller in Python; the others are `ServerError`s.
+# Python's exceptions for statuses; all others become `ServerError`.
 _EXCEPTIONS = {
     "INVALID_ARGUMENT": ValueError,
     "NOT_FOUND": ValueError,
@@ -42,8 +42,8 @@ class Call:
 
     Args:
         signature: The signature's name.
-        inputs: From alias to array, the batch first.
-        output: Alias of the output that is wanted.
+        inputs: Arrays by alias; the first dimension is the batch.
+        output: Alias of the requested output.
     """
 
     signature: str
@@ -58,8 +58,8 @@ class Attempts:
     """The attempts of one call: its time limit, and whether and when it is retried.
 
     Args:
-        timeout: Seconds for all of them.
-        retries: How many there may be after the first.
+        timeout: Seconds for all attempts together.
+        retries: Largest number of attempts after the first.
         clock: Called for the time in seconds.
     """
 
@@ -77,10 +77,10 @@ class Attempts:
         """Seconds to wait before the next try, or None if the call has failed.
 
         Args:
-            code: gRPC's name of the status that the last one ended with. Only UNAVAILABLE (no server there yet, or one
-                that restarts) is tried again: anything else would fail again, or do the work twice.
+            code: gRPC's name of the last attempt's status. Only UNAVAILABLE (no server yet, or one that restarts) is
+                tried again: other requests would fail again, or repeat work.
         """
-        # Half of the pause is drawn: clients that lost the same server must not return all at once.
+        # Half of the pause is random, so that clients that lost the same server do not all return at once.
         wait = self._pause * random.uniform(0.5, 1.0)
         late = self._clock() + wait >= self._deadline
         if code != "UNAVAILABLE" or not self._retries_left or late:
@@ -121,7 +121,7 @@ class Avatars:
         return [seeds[start : start + self.batch] for start in range(0, len(seeds), self.batch)]
 
     def _plan(self, call):
-        """One call; the array that answers it, one row a row asked for."""
+        """One call; returns its array, with one row for each requested row."""
         array = yield call
         if array.shape[:1] != (len(call),):
             raise self._must(f"send one {call.output} a row", f"{array.shape} for {len(call)} rows")
@@ -148,14 +148,14 @@ class Avatars:
         return vocabulary.wanted(tags, allow_untrained)
 
     def _plan_row(self, tags):
-        """What `tags` asks for, words or the numbers that `wanted` made of them; None for nothing."""
+        """`tags` (words, or the result of `wanted`) as numbers; None without tags."""
         if tags is None or (isinstance(tags, str) and not tags.strip()):
             return None
         if isinstance(tags, str):
             return (yield from self._plan_wanted(tags))
         row = np.asarray(tags, np.float32)
         if row.ndim != 1:
-            raise ValueError(f"tags must be words, or what wanted() made of them. Received: shape {row.shape}")
+            raise ValueError(f"tags must be words, or the result of wanted(). Received: shape {row.shape}")
         return row
 
     def _seeds_and_tags(self, signature, part, row, output):
@@ -232,27 +232,27 @@ class Blocking(Avatars):
 
         Args:
             seeds: Whole numbers, at least one; each names an avatar.
-            tags: What they are to show, such as `"blonde hair, twin tails, no hat"`; the seed decides about all other
-                tags. Words cost a small request for the model's vocabulary, each time, since a new version may have
-                another one; what `wanted` gives does not.
+            tags: Tags to draw, such as `"blonde hair, twin tails, no hat"`; the seed decides about all other tags.
+                Words cost a small request for the model's vocabulary each time, since a new version may have another
+                one; the result of `wanted` does not.
 
         Returns:
             uint8 array `[len(seeds), height, width, 3]`.
 
         Raises:
-            ValueError: The server refused the request (no such model, signature ...), `seeds` are none, or the model
-                does not know a tag, or was never shown it.
+            ValueError: The server refused the request (no such model, signature ...), `seeds` is empty or wrong, or the
+                model does not know a tag or was not trained on it.
             ConnectionError: No server answered, `retries` times.
             TimeoutError: A request took more than `timeout` seconds.
-            ServerError: The server failed, or sent something else than was asked for. Errors that a server's status
-                caused have its name as `code`, such as `"NOT_FOUND"`.
+            ServerError: The server failed, or its answer is not of the expected form. Errors caused by a status have
+                its name as `code`, such as `"NOT_FOUND"`.
         """
         return np.concatenate([images for _, images in self.generate_in_batches(seeds, tags)])
 
     def generate_in_batches(
         self, seeds: Iterable[int], tags: str | np.ndarray = ""
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Like `generate`, one request after the other, for lists that are long.
+        """Like `generate`, one request after the other, for long lists.
 
         Yields:
             `(seeds, images)`: at most `batch` seeds and their avatars, uint8 `[len(seeds), height, width, 3]`.
@@ -282,9 +282,9 @@ class Blocking(Avatars):
         """Fetches an interpolation between two avatars.
 
         Args:
-            seed_a: The seed of the first avatar; one for all pictures, or one each.
-            seed_b: The seed of the second, likewise.
-            t: Where each picture is, a number or a list of numbers from 0 (`seed_a`) to 1 (`seed_b`).
+            seed_a: The seed of the first avatar, one for all pictures or one for each.
+            seed_b: The seed of the second avatar, one for all pictures or one for each.
+            t: Position of each picture, a number or a list of numbers from 0 (`seed_a`) to 1 (`seed_b`).
 
         Returns:
             uint8 array `[count, height, width, 3]`.
@@ -323,11 +323,11 @@ class Blocking(Avatars):
         return self._run(self._plan_vocabulary())
 
     def wanted(self, tags: str, allow_untrained: bool = False) -> np.ndarray:
-        """Words as the numbers that the model takes, to be given as `tags` to many calls.
+        """Converts words to the numbers that the model takes, to be passed as `tags` in many calls.
 
         Args:
             tags: Text as for `generate`.
-            allow_untrained: Whether they may be tags that no training face had.
+            allow_untrained: Whether to allow tags that no training face had.
 
         Returns:
             float32 array `[len(vocabulary)]` of +1, -1 and 0.

@@ -1,4 +1,4 @@
-"""Avatars over TF Serving's REST, without TensorFlow: for processes that must be small, or start at once."""
+"""A client for TF Serving's REST, without TensorFlow: for processes that must be small or start fast."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ _CODES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-_CONNECTIONS = 64  # that are kept; a thread beyond them opens its own for each request
+_CONNECTIONS = 64  # number of connections that are kept; further threads open one for each request
 
 
 class RestAvatarClient(Blocking):
@@ -30,11 +30,11 @@ class RestAvatarClient(Blocking):
         with RestAvatarClient("127.0.0.1:8501") as client:
             images = client.generate(range(16), tags="blonde hair, no hat")  # uint8 [16, height, width, 3]
 
-    Pictures travel as PNG, since pixels as JSON are ten times as long.
+    Pictures are sent as PNG, since pixels as JSON are ten times as long.
 
     Args:
         server: Address of the server's REST port, `"host:port"`.
-        model: As for `AvatarClient`, as are all that follow. A connection that breaks counts as UNAVAILABLE.
+        model: As for `AvatarClient`, like all following arguments. A broken connection counts as UNAVAILABLE.
 
     Raises:
         ValueError: `server` is not `host:port`, or a number is below its least value.
@@ -86,7 +86,7 @@ class RestAvatarClient(Blocking):
             response = self._pool.request(
                 "POST", self._url, body=body, headers={"Content-Type": "application/json"}, timeout=timeout
             )
-        except urllib3.exceptions.NewConnectionError as error:  # refused; to urllib3 it is a kind of timeout
+        except urllib3.exceptions.NewConnectionError as error:  # connection refused, which urllib3 treats as a timeout
             return "UNAVAILABLE", str(error)
         except urllib3.exceptions.TimeoutError as error:
             return "DEADLINE_EXCEEDED", str(error)
@@ -96,7 +96,7 @@ class RestAvatarClient(Blocking):
             return None, response.data
         try:
             text = json.loads(response.data)["error"]
-        except (ValueError, KeyError, TypeError):  # of something between the server and us
+        except (ValueError, KeyError, TypeError):  # from a proxy between the server and this client
             text = response.data[:200].decode("utf-8", "replace")
         return _CODES.get(response.status, "INTERNAL"), f"{text} (HTTP {response.status})"
 
@@ -113,5 +113,5 @@ class RestAvatarClient(Blocking):
 
 
 def _plain(row):
-    """A row of an input as JSON has it."""
+    """A row of an input in JSON's types."""
     return {"b64": base64.b64encode(row).decode()} if isinstance(row, bytes) else row.tolist()

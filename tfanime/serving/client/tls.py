@@ -16,7 +16,7 @@ class TLS:
         key: PEM file of its key, not encrypted.
 
     Raises:
-        ValueError: One of `certificate` and `key` lacks the other, or a file is not what it must be.
+        ValueError: Only one of `certificate` and `key` is given, or a file is not of the right kind.
         OSError: A file cannot be read.
     """
 
@@ -32,7 +32,7 @@ class TLS:
             path = getattr(self, name)
             if path is not None and not Path(path).is_file():
                 raise FileNotFoundError(f"tls_{name} must be a PEM file. Received: {path}, which does not exist")
-        self.ssl_context()  # of a wrong file gRPC would only repeat "handshake failed"
+        self.ssl_context()  # checked here, because for a wrong file gRPC only repeats "handshake failed"
 
     def ssl_context(self) -> ssl.SSLContext:
         """The files as an `ssl.SSLContext`."""
@@ -42,7 +42,7 @@ class TLS:
             raise ValueError(f"tls_ca must be a PEM file of certificates. Received: {self.ca} ({error})") from error
         if self.certificate is not None:
             try:
-                context.load_cert_chain(self.certificate, self.key, password="")  # else it asks the terminal for one
+                context.load_cert_chain(self.certificate, self.key, password="")  # without it asks the terminal for one
             except ssl.SSLError as error:
                 raise ValueError(
                     "tls_certificate and tls_key must be PEM files of a certificate and its key, which is not "

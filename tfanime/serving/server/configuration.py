@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfanime.serving.server import text_protos
 
-MODEL_NAME = r"[A-Za-z0-9_.\-]+"  # what can stand in a URL of TF Serving's
+MODEL_NAME = r"[A-Za-z0-9_.\-]+"  # names that TF Serving's URLs allow
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -21,8 +21,8 @@ class VersionPolicy:
     """Which of the versions below a base path are served.
 
     Args:
-        latest: How many of the highest; None for no limit.
-        specific: These and no others; empty for no such choice.
+        latest: Number of highest versions; None for no limit.
+        specific: The served versions; empty for no such choice.
     """
 
     latest: int | None = 1
@@ -177,7 +177,7 @@ def _model(entry, source):
 
 
 def read_batching(path):
-    """Reads a `--batching_parameters_file`; what it leaves out has TF Serving's default.
+    """Reads a `--batching_parameters_file`; missing fields have TF Serving's defaults.
 
     Raises:
         OSError, ValueError: The file cannot be read, or a field is wrong.
@@ -199,7 +199,7 @@ def read_batching(path):
         raise ValueError(f"{path}: num_batch_threads must be at most 1024. Received: {values['num_batch_threads']}")
     if message.pad_variable_length_inputs:
         raise ValueError(
-            f"{path}: pad_variable_length_inputs must be false: rows of unlike shapes are batched apart. Received: true"
+            f"{path}: pad_variable_length_inputs must be false: this server batches by shape. Received: true"
         )
     sizes = tuple(message.allowed_batch_sizes)
     settings = BatchingSettings(**values, allowed_batch_sizes=sizes)
@@ -232,7 +232,7 @@ def read_tls(path):
 
 
 def _require_pem(path, name, value):
-    if "-----BEGIN" not in value:  # the value itself is no one's business
+    if "-----BEGIN" not in value:  # the value may be a secret
         received = f"{len(value)} characters of something else" if value else "nothing"
         raise ValueError(f"{path}: {name} must be the contents of a PEM file. Received: {received}")
 

@@ -37,7 +37,7 @@ class Gate:
             self._empty.set()
 
     async def close(self, seconds):
-        """Lets no more in, and waits until none is inside, at most `seconds`; returns how many are."""
+        """Refuses new requests, and waits at most `seconds` until none is in flight; returns how many still are."""
         self._closed = True
         try:
             async with asyncio.timeout(seconds):

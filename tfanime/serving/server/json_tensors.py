@@ -43,7 +43,7 @@ def parse(body):
         A dictionary.
 
     Raises:
-        StatusError: It is no JSON, or no object.
+        StatusError: It is not JSON, or not an object.
     """
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")

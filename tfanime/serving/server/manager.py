@@ -1,7 +1,7 @@
 """Loads and unloads versions by the settings and the base paths, while requests are answered.
 
-A version is loaded and warmed up before the one that it replaces is taken away, and a version that cannot be loaded
-replaces nothing: its state says why, and it is tried again when its files change.
+A version is loaded and warmed up before the one that it replaces is removed. A version that cannot be loaded replaces
+nothing: its state has the reason, and it is tried again when its files change.
 """
 
 import logging
@@ -27,24 +27,24 @@ class Manager:
 
     def __init__(self, models):
         self._models = models
-        self._lock = threading.Lock()  # one change at a time
+        self._lock = threading.Lock()  # held during a change
         self._settings = {}  # name -> ModelSettings
         self._failed = {}  # (name, version) -> the files that could not be loaded
         self._complaints = {}  # name -> what was said last, so that it is not said again at every poll
 
     def apply(self, settings):
-        """Serves other models, or versions, or labels; all of it, or nothing is changed.
+        """Serves other models, versions or labels. A change is made completely or not at all.
 
         Args:
-            settings: A sequence of `ModelSettings` with unlike names.
+            settings: A sequence of `ModelSettings` with different names.
 
         Raises:
-            OSError: A base path is no folder, or holds no version that the policy chooses.
+            OSError: A base path is not a folder, or holds no version that the policy chooses.
             ValueError: A version cannot be loaded, or a label names a version that is not served.
         """
         with self._lock:
             changed = [model for model in settings if not _same(model, self._settings.get(model.name))]
-            wanted = {model.name: _wanted(model) for model in changed}  # all, before loading one
+            wanted = {model.name: _wanted(model) for model in changed}  # for all models, before one is loaded
             for model in settings:
                 self._check_labels(model, wanted.get(model.name) or self._models.versions(model.name))
             for servable in self._load_all(changed, wanted):
@@ -58,12 +58,12 @@ class Manager:
                 self._remove(name, unwanted)
 
     def poll(self):
-        """Looks for versions that came or went below the base paths. What goes wrong is logged, and changes nothing."""
+        """Looks for new and removed versions below the base paths. Errors are logged and change nothing."""
         with self._lock:
             for model in self._settings.values():
                 try:
                     wanted = _wanted(model)
-                except OSError as error:  # perhaps a disk that went away: what is loaded is served on
+                except OSError as error:  # perhaps a disk was removed: loaded versions stay served
                     self._complain(model.name, f"nothing to serve, so that nothing is changed: {error}")
                     continue
                 for version in sorted(set(wanted) - self._models.versions(model.name)):
@@ -83,7 +83,7 @@ class Manager:
         except ValueError as error:
             for servable in loaded:
                 if servable.version not in self._models.versions(servable.name):
-                    text = f"not served, because all of a change is made or nothing: {error}"
+                    text = f"not served, because the rest of the change failed: {error}"
                     state = State(ModelVersionStatus.END, grpc.StatusCode.ABORTED, text)
                     self._models.set_state(servable.name, servable.version, state)
             raise
@@ -155,7 +155,7 @@ class Every:
 
     Args:
         seconds: The pause between two calls, above 0.
-        function: The function. What it raises is logged once, and it is called again.
+        function: The function. An error is logged once, and the function is called again.
     """
 
     def __init__(self, seconds, function):
@@ -175,7 +175,7 @@ class Every:
                     _logger.exception("%s", error)
 
     def close(self):
-        """Waits for the call that runs; there is none after it."""
+        """Waits for a running call; no other follows."""
         self._ended.set()
         self._thread.join()
 
@@ -206,7 +206,7 @@ def _wanted(model):
 
 
 def _files(folder):
-    """What tells whether the files of a version are those of another time."""
+    """A value that changes when the files of a version change."""
     try:
         details = [(str(path), path.stat()) for path in sorted(folder.rglob("*"))]
     except OSError:  # a file went away meanwhile

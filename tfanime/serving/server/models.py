@@ -24,8 +24,8 @@ class State(NamedTuple):
 
     Args:
         stage: An int of the enum `ModelVersionStatus.State`.
-        code: The `grpc.StatusCode` of what went wrong, or OK.
-        text: What went wrong.
+        code: The `grpc.StatusCode` of its error, or OK.
+        text: The error.
     """
 
     stage: int
@@ -85,7 +85,7 @@ def load(name, version, folder):
         definitions = dict(saved_model.meta_graphs[0].signature_def)
         with without_wildcards(folder) as plain:
             loaded = tf.saved_model.load(plain)
-    except Exception as error:  # whatever a broken file makes TensorFlow raise, the caller must learn which file
+    except Exception as error:  # TensorFlow raises many errors for a broken file; the message must name the file
         raise ValueError(
             f"version {version} of model {name} must be a SavedModel that TensorFlow {tf.__version__} can load. "
             f"Received: {folder} ({type(error).__name__}: {str(error)[:300]})"
@@ -122,14 +122,14 @@ class Models:
         return set(self._servables)
 
     def add(self, servable):
-        """Serves one more version from now on, or in place of another of the same number."""
+        """Serves one more version, or replaces one of the same number."""
         with self._lock:
             versions = {**self._servables.get(servable.name, {}), servable.version: servable}
             self._servables = {**self._servables, servable.name: versions}
             self._set_state(servable.name, servable.version, State(ModelVersionStatus.AVAILABLE))
 
     def remove(self, name, version):
-        """Serves a version to no more requests; those that it has keep it until they are answered."""
+        """Stops serving a version; it is kept until its running requests are answered."""
         with self._lock:
             versions = dict(self._servables[name])
             servable = versions.pop(version)
@@ -143,7 +143,7 @@ class Models:
         self._labels = labels
 
     def set_state(self, name, version, state):
-        """Notes the state of a version that is not served."""
+        """Records the state of a version that is not served."""
         with self._lock:
             self._set_state(name, version, state)
 

@@ -11,7 +11,7 @@ _logger = logging.getLogger(__name__)
 
 
 def page_of(models):
-    """Makes the page of the highest versions that are served now; it stays as it is when others come.
+    """Makes the page of the highest versions that are served now; later versions do not change it.
 
     A browser draws by itself, and may ask the server instead. A model that is too large for that, or that ONNX cannot
     express, is drawn by the server alone. Models that tfanime did not export are left out, with a warning.
@@ -23,7 +23,7 @@ def page_of(models):
         A dictionary from path to bytes, see `tfanime.page.build.site`.
 
     Raises:
-        OSError: What draws in a browser is not there and cannot be fetched.
+        OSError: ONNX Runtime for browsers is missing and cannot be fetched.
         ValueError: None of the models can be shown.
     """
     found = []
@@ -46,5 +46,5 @@ def _page_model(name, servable):
         try:
             return page_model(generator, name, name, server=True)
         except (ImportError, ValueError) as error:
-            _logger.warning("model %s is drawn by the server alone: %s", name, error)
+            _logger.warning("model %s is drawn by the server only: %s", name, error)
     return page_model(generator, name, name, bits=None, server=True)

@@ -29,7 +29,7 @@ _ACTION = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<action>classif
 _LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
 
 _http_logger = logging.getLogger(f"{__name__}.http")
-# What is no HTTP is answered with 400; a traceback for each would be a way to fill the disk.
+# Requests that are not HTTP are answered with 400; a traceback for each could fill the disk.
 _http_logger.addFilter(lambda record: not _is_callers_mistake(record))
 # TF Serving's (AddCORSHeaders in http_rest_api_util.cc): pages of any origin, without credentials.
 CORS_HEADERS = {
@@ -135,7 +135,7 @@ class RestServer:
                     return await self._route(request, path)
         except web.HTTPRequestEntityTooLarge:
             return _error(413, f"a request must have at most {self._max_bytes} bytes")
-        except web.HTTPException as error:  # aiohttp's own, such as one for a body that is no gzip
+        except web.HTTPException as error:  # aiohttp's own, such as for a body that is not gzip
             return _error(error.status, error.reason)
         except TimeoutError:
             return _error(504, f"not answered in {self._seconds:g} seconds")

@@ -70,7 +70,7 @@ class Scheduler:
         self._deliver = deliver or settle
         self._on_batch = on_batch or (lambda *_: None)
         self._clock = clock
-        self._queues = collections.OrderedDict()  # key -> deque of batches, never an empty one; whose turn is first
+        self._queues = collections.OrderedDict()  # key -> deque of batches, never empty; the next queue is first
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -86,19 +86,22 @@ class Scheduler:
         Args:
             signature: A `Signature`.
             inputs: A dictionary from alias to array, which passed `signature.check`.
-            deadline: The clock's time from which on nobody waits for the result; None for none.
-            future: What gets the result, such as an `asyncio.Future`; by default a new `concurrent.futures.Future`.
+            deadline: The clock's time after which nobody waits for the result; None for no deadline.
+            future: The future that gets the result, such as an `asyncio.Future`; by default a new
+                `concurrent.futures.Future`.
 
         Returns:
-            The future of what `signature.run` returns, with the rows of `inputs`. Once cancelled it takes no part. It
-            fails with a `StatusError` if the signature does, and with RESOURCE_EXHAUSTED if the deadline passed before
-            its turn came.
+            The future of `signature.run`'s result for the rows of `inputs`. If it is cancelled, its call is not
+            computed. It fails with a `StatusError` if the signature fails, and with RESOURCE_EXHAUSTED if the deadline
+            passes in the queue.
 
         Raises:
             StatusError: UNAVAILABLE, the queue is full or the scheduler closed.
         """
         joins = self._joins and signature.batched
-        size = next(iter(inputs.values())).shape[0] if joins else self._settings.max_batch_size  # else a batch alone
+        size = (
+            next(iter(inputs.values())).shape[0] if joins else self._settings.max_batch_size
+        )  # otherwise a batch of its own
         key = (signature, joins and tuple(inputs[alias].shape[1:] for alias in sorted(inputs)))
         task = _Task(signature, inputs, size, deadline, Future() if future is None else future, self._clock())
         with self._changed:
@@ -123,7 +126,7 @@ class Scheduler:
         return task.future
 
     def close(self):
-        """Takes no more requests, and computes those that are queued."""
+        """Refuses new requests, and computes those that are queued."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -161,7 +164,7 @@ class Scheduler:
         else:
             del self._queues[key]
         if self._queues:
-            self._changed.notify()  # this thread is busy now; another must watch over the rest
+            self._changed.notify()  # this thread is busy now; another must watch the rest
         return batch
 
     def _process(self, batch):
@@ -182,7 +185,7 @@ class Scheduler:
 
 
 def settle(outcomes):
-    """Tells futures how their requests ended, unless they were cancelled meanwhile."""
+    """Settles futures with the outcomes of their requests, unless they were cancelled meanwhile."""
     for future, result, error in outcomes:
         with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):
             if error is None:

@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Server:
-    """Listens from the moment it is made, answers from `start` to `stop`; a context manager does both.
+    """Listens from its construction on, and answers from `start` to `stop`, which a context manager calls.
 
         with Server(Models([load("tfanime", 1, "exports/1")]), port=0) as server:
             AvatarClient(server.address).png([7])
@@ -57,9 +57,9 @@ class Server:
 
     Raises:
         OSError: A port is in use or may not be opened.
-        ValueError: The keys are none.
+        ValueError: The keys cannot be read.
 
-    `address` is where gRPC is, `"host:port"`, and `rest_address` where REST is, or None.
+    `address` is the address of gRPC, `"host:port"`, and `rest_address` that of REST, or None.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Server:
         self._wait(self._start())
 
     def stop(self, grace_seconds=None):
-        """Takes no more requests, finishes those in flight, and returns when they are answered.
+        """Refuses new requests, finishes those in flight, and returns when they are answered.
 
         Args:
             grace_seconds: How long requests in flight may take; later they are cancelled. None cancels at once.
@@ -138,8 +138,8 @@ class Server:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def _deliver(self, outcomes):
-        """Settles the futures of a batch in the event loop, which is woken once and not for each."""
-        if not self._loop.is_closed():  # else nobody waits: the time after the end was asked for is over
+        """Settles the futures of a batch in the event loop, which is woken once for all of them."""
+        if not self._loop.is_closed():  # if it is closed, the grace time is over and nobody waits
             self._loop.call_soon_threadsafe(settle, outcomes)
 
     def _close(self):
@@ -151,10 +151,10 @@ class Server:
     async def _bind(self, host, port, max_bytes, tls, apply, channel_arguments):
         self._gate = Gate()
         options = {
-            "grpc.so_reuseport": 0,  # else a second server takes half of the calls, and neither says so
+            "grpc.so_reuseport": 0,  # otherwise a second server could silently take half of the calls
             "grpc.max_receive_message_length": max_bytes,
             "grpc.max_send_message_length": -1,
-            # gRPC itself cancels what comes too fast for its own queue; the scheduler's is the one with a rule.
+            # gRPC would cancel requests beyond its own queue; the scheduler's queue refuses them by a rule.
             "grpc.server.max_pending_requests": 2**17,
             "grpc.server.max_pending_requests_hard_limit": 2**18,
             "grpc.server_max_unrequested_time_in_server": 600,  # seconds
@@ -197,7 +197,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         inside = await self._gate.close(grace_seconds)
         if inside:
-            _logger.warning("%d requests are cancelled, %g seconds after the end was asked for", inside, grace_seconds)
+            _logger.warning("%d requests are cancelled, %g seconds after the shutdown began", inside, grace_seconds)
         left = max(0.0, end - time.monotonic())
         if self._rest:
             await self._rest.stop()
@@ -225,7 +225,7 @@ def _address(host, port):
 
 
 def _complain(loop, context):
-    """Logs what no coroutine caught."""
+    """Logs exceptions that no coroutine caught."""
     if isinstance(context.get("exception"), BlockingIOError):
-        return  # gRPC's poller, when there are several loops: it reads again
+        return  # from gRPC's poller, when there are several loops; it reads again
     loop.default_exception_handler(context)

@@ -1,6 +1,6 @@
 """TF Serving's gRPC services: each method passes its request on, and turns exceptions into a status.
 
-Requests are parsed here, because gRPC would report bytes that are no message as an error of the server.
+Requests are parsed here, because gRPC would report bytes that are not a message as an error of the server.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 
 
 def status_of(error, method):
-    """The `StatusError` for an exception; one that is no `StatusError` is a bug of ours, and logged."""
+    """The `StatusError` for an exception; any other exception than a `StatusError` is a bug, and is logged."""
     if isinstance(error, StatusError):
         return error
     _logger.error("%s failed", method, exc_info=error)
@@ -52,10 +52,10 @@ def _answering(request_class):
         @functools.wraps(function)
         async def answer(self, content, context):
             begin = time.monotonic()
-            request, code = None, grpc.StatusCode.CANCELLED  # unless we get further
+            request, code = None, grpc.StatusCode.CANCELLED  # until the request is answered
             try:
                 self._gate.enter()
-                context.add_done_callback(self._gate.leave)  # when the response is sent, or nobody wants it any more
+                context.add_done_callback(self._gate.leave)  # when the response is sent or the caller has gone
                 request = _parsed(request_class, content)
                 response = await function(self, request, context)
                 code = grpc.StatusCode.OK
@@ -75,7 +75,7 @@ def _answering(request_class):
 
 
 class PredictionService:
-    """TF Serving's `PredictionService`; what a generator cannot answer is refused.
+    """TF Serving's `PredictionService`; requests that a generator cannot answer are refused.
 
     Args:
         predictor: The `Predictor` that answers.
@@ -115,13 +115,13 @@ class PredictionService:
         raise unimplemented("MultiInference")
 
     def handler(self):
-        """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
+        """The handler for `grpc.aio.Server.add_generic_rpc_handlers`."""
         methods = (self.Predict, self.GetModelMetadata, self.Classify, self.Regress, self.MultiInference)
         return _handler(PREDICTION_SERVICE, methods)
 
 
 class ModelService:
-    """TF Serving's `ModelService`: how far versions are, and which models there are.
+    """TF Serving's `ModelService`: the states of versions, and changes of the models.
 
     Args:
         predictor: The `Predictor` that knows the models.
@@ -154,7 +154,7 @@ class ModelService:
         except ValueError as error:
             raise invalid_argument(error) from error
         try:
-            # In a thread that goes on when the caller goes away: half of a change must not stay.
+            # In a thread that goes on if the caller leaves, because a change must be completed.
             await asyncio.to_thread(self._apply, settings)
         except (ValueError, OSError) as error:
             raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, error) from error
@@ -163,7 +163,7 @@ class ModelService:
         return response
 
     def handler(self):
-        """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
+        """The handler for `grpc.aio.Server.add_generic_rpc_handlers`."""
         return _handler(MODEL_SERVICE, (self.GetModelStatus, self.HandleReloadConfigRequest))
 
 

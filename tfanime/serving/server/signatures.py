@@ -1,7 +1,7 @@
 """A signature of a SavedModel: its inputs, the check of a request, and the call.
 
-Everything is checked here, before the model runs: TF Serving leaves shapes to the kernels, a session casts double to
-float silently, and a batch of 0 crashes some kernels. The texts are TF Serving's (predict_util.cc in
+Everything is checked here, before the model runs, because TF Serving leaves shapes to the kernels, a session casts
+double to float silently, and a batch of 0 crashes some kernels. The texts are TF Serving's (predict_util.cc in
 tensorflow_serving/servables/tensorflow, tensorflow/cc/saved_model/util.cc), except for shapes, where it has none.
 """
 
@@ -21,7 +21,7 @@ class Input:
         alias: Its name in requests.
         feed: Its name in the graph.
         data_type: An int of the enum `DataType`.
-        shape: A tuple of sizes, -1 for any; None where even the rank is free.
+        shape: A tuple of sizes, -1 for any; None if the rank is free too.
     """
 
     alias: str
@@ -55,8 +55,8 @@ class Signature:
         name: Its key in the SavedModel, such as `serving_default`.
         definition: Its `SignatureDef`.
         function: The function of a loaded SavedModel, `loaded.signatures[name]`.
-        owner: What must live as long as the signature: the loaded SavedModel, to whose variables the function holds
-            only weak references.
+        owner: The loaded SavedModel, which must live as long as the signature, because the function has only weak
+            references to its variables.
 
     `batched` says whether requests can be joined: the first dimension of every input counts the pictures.
     """
@@ -70,7 +70,7 @@ class Signature:
         self.batched = bool(self.inputs) and all(wanted.batched for wanted in self.inputs)
 
     def check_aliases(self, given):
-        """Refuses inputs that the function does not have, and too few of those that it has.
+        """Refuses unknown inputs, and missing ones.
 
         Args:
             given: The aliases, an iterable.

@@ -1,4 +1,4 @@
-"""What a request ends with when it has no result: a code of gRPC's and a text."""
+"""The failure of a request: a gRPC code and a text."""
 
 import grpc
 
@@ -22,7 +22,7 @@ class StatusError(Exception):
 
 
 def invalid_argument(text):
-    """A `StatusError` for a request that is wrong in itself."""
+    """A `StatusError` for an invalid request."""
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, text)
 
 

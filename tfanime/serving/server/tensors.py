@@ -22,7 +22,7 @@ def type_name(data_type):
 
 
 def dtype_and_shape(proto, alias):
-    """What a tensor claims to be, before anything is allocated for it.
+    """The declared type and shape of a tensor, before anything is allocated for it.
 
     Args:
         proto: A `TensorProto`.
@@ -32,7 +32,7 @@ def dtype_and_shape(proto, alias):
         `(data_type, shape)`: an int of the enum `DataType`, and a tuple of ints >= 0.
 
     Raises:
-        StatusError: The type or the shape is none.
+        StatusError: The type or the shape is invalid.
     """
     shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
     if proto.dtype not in _DATA_TYPES or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):

@@ -17,11 +17,11 @@ def ssl_context(tls):
     """The `ssl.SSLContext` of a `TlsSettings`.
 
     Raises:
-        ValueError: Key and certificates are none, or do not belong together.
+        ValueError: Key and certificates cannot be read, or do not belong together.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        with tempfile.TemporaryDirectory() as folder:  # which nobody else may enter
+        with tempfile.TemporaryDirectory() as folder:  # readable by this user only
             key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
             key.write_bytes(tls.server_key)
             certificate.write_bytes(tls.server_cert)

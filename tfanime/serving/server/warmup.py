@@ -1,7 +1,7 @@
-"""The requests that an export carries along, to be answered before a version is served.
+"""Warm-up requests of an export, which are answered before a version is served.
 
-The first call of a function takes many times as long as the next ones, and a version that fails at its own requests
-must not take the place of one that works.
+The first call of a function takes many times as long as later ones, and a version that fails its own requests must not
+replace one that works.
 """
 
 from pathlib import Path

@@ -11,14 +11,14 @@ from tfanime.tfrecords.detectors.detection import Detection, Detector, shrunk
 def animeface(settings):
     """nagadomi's animeface (2009), by way of the `animeface` package.
 
-    It names the eyes as the character has them: `left_eye` is on the right of the picture. Its box holds the face from
-    the brows to the chin, not the hair.
+    Eyes are named from the character's view: `left_eye` is on the right of the picture. Its box contains the face from
+    the brows to the chin, without the hair.
 
     Args:
         settings: `DetectSettings`; `detect_size` is used.
 
     Raises:
-        ImportError: It is not installed, or it finds nothing here.
+        ImportError: It is not installed, or finds no face in its self-test.
     """
     try:
         import animeface as package
@@ -30,7 +30,7 @@ def animeface(settings):
     def find(image):
         return [_from_animeface(face) for face in package.detect(image)]
 
-    # It reads the memory of Pillow's pictures, and where Pillow has rearranged that it finds nothing, silently.
+    # It reads the memory of Pillow's pictures; with a changed layout it silently finds no face.
     if not find(test_face()):
         raise ImportError(
             f"--detector animeface must find the face of its self-test. Received: no face, with Pillow "

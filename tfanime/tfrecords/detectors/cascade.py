@@ -57,7 +57,7 @@ def likelihood(weight):
     """The score of a box: in scenes with known faces the share of boxes of this weight that are right.
 
     Args:
-        weight: What the cascade's last stage gave its best window (OpenCV's level weight).
+        weight: The output of the cascade's last stage for its best window (OpenCV's level weight).
 
     Returns:
         A float, 0 to 1.

@@ -14,7 +14,7 @@ PADDING = 114  # the grey that YOLO is trained with
 STRIDE = 32
 USUAL_SIDE = 640
 MOST_FINAL_BOXES = 1000
-CANDIDATES, LEAST_SCORE = 1000, 0.01  # what is worth suppressing; --threshold comes later
+CANDIDATES, LEAST_SCORE = 1000, 0.01  # limits before suppression; --threshold comes later
 FORMS = (
     "[1, 4 + classes, boxes] (YOLOv8 and later), [1, boxes, 5 + classes] (YOLOv5) or [1, at most "
     f"{MOST_FINAL_BOXES} boxes, 6] (boxes after suppression)"
@@ -174,7 +174,7 @@ class _Model:
         return np.concatenate([centres - halves, centres + halves], axis=1), scores
 
     def require_form(self):
-        """Runs on a grey picture: landmarks or masks in the place of classes are no likelihoods.
+        """Runs on a grey picture: landmarks or masks in place of classes are not likelihoods.
 
         Raises:
             ValueError: The model has another form.

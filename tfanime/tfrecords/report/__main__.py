@@ -20,8 +20,8 @@ examples:
       another, larger random sheet
 
 pruning by hand:
-  Tick the faces that are none, or that you do not want: the sheets of the blurriest, smallest, greyest and least
-  certain faces are where to look first. `Save exclude.txt` writes their ids, and
+    Tick what is not a face, and faces that you do not want: the sheets of the blurriest, smallest, greyest and least
+    certain faces are the best places to look. `Save exclude.txt` writes their ids, and
       python -m tfanime.tfrecords SOURCE OUT ... --exclude exclude.txt --overwrite
   converts again without them. An id names a picture with all its faces; with #0, #1 ... behind it, one face.
 """

@@ -13,7 +13,7 @@ class Axis:
     """The axis of a histogram.
 
     Args:
-        title: What is measured.
+        title: Name of the measure.
         unit: Of what, for the axis.
         marks: Pairs (value, text) of vertical lines, such as a threshold.
         crowded: Whether most faces share one bin, so that counts need a logarithmic axis.
@@ -60,7 +60,7 @@ def chart_of(histogram, axis):
         return {"axis": axis, "only": histogram.span[0]}
     width, height = SIZE
     low, high = bins[0][0], bins[-1][1]
-    for value, _ in axis.marks:  # a threshold that nothing came near is still worth seeing, if it is not far off
+    for value, _ in axis.marks:  # show a threshold that no value came near too, if it is not far off
         if high < value <= 4 * high:
             high = value * 1.05
         if low > value >= low / 4:

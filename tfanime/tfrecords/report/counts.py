@@ -33,7 +33,7 @@ class Kept:
         points: (x, y) of `POINT_NAMES` in pixels of the picture, or empty.
         picture_size: (width, height) in pixels, or None.
         sharpness: As `tfanime.tfrecords.filters` measures it, or None.
-        chroma: Likewise.
+        chroma: Histogram of the chroma.
         held_out: Whether it lies in a hold-out shard.
         siblings: Whether the shards have further faces of its picture; known once the next face was read.
     """
@@ -141,7 +141,7 @@ class Histogram:
     Args:
         step: Width of a fine bin.
         octave: Bins a factor of two, instead of `step`, for a logarithmic axis.
-        least: On a logarithmic axis what is below counts as this.
+        least: On a logarithmic axis smaller values count as this one.
         most: The upper end of the scale; it counts in the bin below it.
 
     Attributes:
@@ -223,7 +223,7 @@ class TagCounts:
             self._sum()
 
     def finish(self):
-        """Counts what is left in the buffer; call it before anything is read."""
+        """Counts the rest of the buffer; call it before reading counts."""
         self._sum()
 
     def _sum(self):
@@ -354,7 +354,7 @@ class Survey:
         self._before = None
 
     def add(self, face):
-        """Counts a `Kept` face; the faces of a picture come one after the other, as they are in its shard."""
+        """Counts a `Kept` face; the faces of a picture must follow each other, as in its shard."""
         if self._before and picture_of(face.id) == picture_of(self._before.id):
             self._before.siblings = face.siblings = True
         self._before = face

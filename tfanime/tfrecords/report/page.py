@@ -22,7 +22,7 @@ UNLISTABLE = re.compile(r"[\r\n\ufffd]|^# |^\s*$")  # an exclude list has one id
 PAIRED_TAGS = 48  # a heat map of more is neither read nor small
 
 SHEETS = (
-    ("random", "Kept faces, at random", "What a training sees."),
+    ("random", "Kept faces, at random", "The training pictures."),
     ("sharpness", "The blurriest", "Lowest sharpness first."),
     ("score", "The least certain", "Lowest score of the detector first: if it is wrong anywhere, then here."),
     ("side", "The smallest", "Smallest square in the picture first: these are enlarged most, or shrunk least."),
@@ -69,7 +69,7 @@ def render(manifest, survey, lost):
 
 
 def paired_tags(manifest):
-    """Indices of the tags whose pairs are worth counting: those with the most faces, in the vocabulary's order."""
+    """Indices of the tags whose pairs are counted: those with the most faces, in the vocabulary's order."""
     tags, counts = manifest.vocabulary.tags if manifest.vocabulary else (), manifest.tag_counts
     most = set(sorted((tag for tag in tags if counts[tag]), key=lambda tag: -counts[tag])[:PAIRED_TAGS])
     return [index for index, tag in enumerate(tags) if tag in most]
@@ -93,7 +93,7 @@ def _rank(reason):
 
 
 def lost_card(lost, thumbnails):
-    """What the template shows of a face or picture that was left out.
+    """The values that the template shows of a dropped face or picture.
 
     Args:
         lost: A `report_counts.Lost`.
@@ -111,7 +111,7 @@ def lost_card(lost, thumbnails):
 
 
 def explained(reason, card):
-    """What a reason means, with the settings that decided.
+    """The explanation of a reason, with the settings that decided.
 
     Returns:
         A list of `(text, setting)`; the setting such as `--chroma 2.0` follows its text, and is None behind the last.
@@ -133,7 +133,7 @@ def thumbnail(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
         side: Longer side at most that a smaller one has, in pixels.
 
     Returns:
-        A `data:` URI; None if the bytes are no picture.
+        A `data:` URI; None if the bytes are not a picture.
     """
     kind = "png" if image.startswith(b"\x89PNG") else "jpeg" if image.startswith(b"\xff\xd8") else None
     if kind is None or len(image) > most:
@@ -151,7 +151,7 @@ def thumbnail(image, most=THUMBNAIL_BYTES, side=THUMBNAIL):
 
 
 def short(id, most=40):
-    """The end of an id, which tells more than its beginning."""
+    """The end of an id, which is more specific than its beginning."""
     return id if len(id) <= most else "…" + id[-most:]
 
 
@@ -186,7 +186,7 @@ def overlay(face, zoom):
 
 
 def card_of(face, vocabulary, zoom):
-    """What the template shows of a face that is kept."""
+    """The values that the template shows of a kept face."""
     tags = vocabulary.decode(face.tags) if vocabulary else ()
     return {
         "id": face.id,

@@ -45,7 +45,7 @@ class DrawnSource:
         return " ".join(JIN34.decode(avatars.drawn_tags(_seed(id))))
 
     def opener(self, max_pixels=None):
-        """What the workers get of this source, see `FolderSource.opener`."""
+        """The object that workers draw pictures with, see `FolderSource.opener`."""
         return functools.partial(draw, self.size)
 
 

@@ -22,7 +22,7 @@ class Listing:
     Args:
         ids: Paths of the pictures relative to the folder, with slashes, sorted.
         alone: The ids of those without a file beside them, sorted.
-        kinds: Which of the kinds of files that are looked for are beside some picture.
+        kinds: The kinds of files that were found beside some picture.
         passed_over: How many files are neither pictures nor beside one, by suffix, the most frequent first: lower case
             with its dot, `""` for none; `others` for those of rare suffixes where there are more than `MOST_OTHERS`.
         pictures: SHA-256 (hex) over the names and sizes of the pictures.
@@ -119,7 +119,7 @@ def _most_frequent(others):
 def _folders_below(folder, skip=()):
     """Yields `(path, names of files)` of a folder and of all below it; the path is relative and ends with a slash.
 
-    Every folder is visited once. Links are followed after all that is reached without them: what they lead to may be
+    Every folder is visited once. Links are followed after everything that is reached without them: their targets may be
     there already, or be a folder above. What `skip` names is left out, but for `folder` itself.
     """
     skipped = {os.path.realpath(path) for path in skip}

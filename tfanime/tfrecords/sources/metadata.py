@@ -25,7 +25,7 @@ from tfanime.tfrecords.sources.encodings import decode_text
 from tfanime.tfrecords.sources.words import PLAIN, join_tags
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
-MOST_BYTES = 1 << 24  # of a sidecar; what is larger is none
+MOST_BYTES = 1 << 24  # larger files are not sidecars
 
 _RATINGS = {
     **dict.fromkeys(("g", "safe", "sfw", "everyone"), "general"),
@@ -54,7 +54,7 @@ class Metadata:
         words: Its tags, separated by spaces; None if none are known.
         rating: One of `RATINGS`, or another word if the board has a rating that is none of them; None if not known.
         year: The year (UTC) in which it was uploaded, None if not known.
-        score: What the board's users voted, None if not known.
+        score: The votes of the board's users, None if not known.
         complete: Whether it comes from a board whose tagging is complete, one of `COMPLETE`.
     """
 
@@ -153,7 +153,7 @@ def _metadata(post, reader):
 def strictest(*ratings):
     """The one of several ratings, some of which may be None, that the fewest people may see; None for none."""
     known = [rating for rating in ratings if rating is not None]
-    # A word that is none of them comes last: nobody knows what it lets in.
+    # An unknown word counts as the strictest, because its meaning is not known.
     return max(known, key=lambda rating: RATINGS.index(rating) if rating in RATINGS else len(RATINGS), default=None)
 
 
@@ -226,7 +226,7 @@ def _by_word(word, category):
     """A rating in a board's own word or letter."""
     if category == "newgrounds" and word in _NEWGROUNDS:
         return _NEWGROUNDS[word]
-    if word == "s":  # the stricter one where nobody knows
+    if word == "s":  # the stricter meaning if the board is not known
         return "sensitive" if category in (*_DANBOORU, None) else "general"
     return word if word in RATINGS else _RATINGS.get(word, word.encode("ascii", "backslashreplace").decode()[:40])
 
@@ -248,7 +248,7 @@ def _time(value):
     """When a picture was uploaded.
 
     Raises:
-        ValueError, TypeError, OverflowError, OSError: That is no time.
+        ValueError, TypeError, OverflowError, OSError: It is not a time.
     """
     if isinstance(value, dict):
         value = value.get("s")  # Sankaku's API

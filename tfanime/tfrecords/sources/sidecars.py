@@ -52,7 +52,7 @@ def read_words(path, reader=PLAIN):
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no text, or too large.
+        ValueError: It is not text, or too large.
     """
     return join_tags(reader.of_text(decode_text(read_bounded(path, MOST_TEXT))))
 
@@ -99,7 +99,7 @@ def read_tags(path):
         The tags of each file as written, by the file's path with slashes.
 
     Raises:
-        ValueError: It is no such file; the message names the line and the rule.
+        ValueError: It is not such a file; the message names the line and the rule.
     """
     path = Path(path)
     rows = {}
@@ -187,6 +187,6 @@ class _Paths:
 
 
 def _ends(path):
-    """A path, and what is left of it without its first folder, its first two, ..."""
+    """A path, the path without its first folder, without its first two folders, ..."""
     parts = path.split("/")
     return ["/".join(parts[first:]) for first in range(len(parts))]

@@ -52,10 +52,10 @@ class SourceSettings:
         strict: Leave out a picture if the file beside it cannot be read; otherwise it is kept without that file.
         min_year: Earliest year of upload, by the JSON file; a picture of an unknown year is left out. Default: all are
             kept.
-        min_score: Smallest score by the votes of a board's users, likewise.
-        exclude: Text file (UTF-8) of what is left out, one id a line: a picture by its path below SOURCE (all its
-            faces), or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1
-            the second, which has this id in the records and in dropped.csv too. Or a CSV file with a column id.
+        min_score: Smallest score by the votes of a board's users.
+        exclude: Text file (UTF-8) of ids to leave out, one a line: a picture by its path below SOURCE (all its faces),
+            or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1 the
+            second, which has this id in the records and in dropped.csv too. Or a CSV file with a column id.
     """
 
     tags: Annotated[str | None, Limit("an existing CSV file", os.path.isfile)] = None
@@ -86,7 +86,7 @@ class Picture:
     Args:
         image: RGB `PIL.Image`.
         data: The file's bytes if they are a JPEG or PNG of just that, else None.
-        words: Its tags, separated by spaces or commas; None if nobody said any.
+        words: Its tags, separated by spaces or commas; None if it has none.
         origin: Where they are from, as `tfanime.tfrecords.taggers.tagging.Sight` has it.
         unread: Of each file beside it that cannot be read, its name and why.
         excluded: Whether it is on the exclude list. Such a picture is decoded all the same: else the near duplicate
@@ -118,23 +118,23 @@ class FolderSource:
         ids: Paths relative to the folder, with slashes, sorted.
         words: For each id that has a row in the tags file, its tags as written there.
         sidecars: Where tags may come from: `csv`, `json`, `txt`, several of them separated by commas, or None.
-        passed_over: How many files are no pictures by their suffix (see
-            `tfanime.tfrecords.sources.folders.Listing`); what describes the pictures is not counted.
+        passed_over: How many files are not pictures by their suffix (see `tfanime.tfrecords.sources.folders.Listing`);
+            what describes the pictures is not counted.
         rows_without_picture: How many rows of the tags file name no picture.
-        row_without_picture: What the first of them names, or None.
-        pictures_without_row: How many pictures have no row there and no file beside them; 0 where nobody wants tags.
+        row_without_picture: The path in the first of these rows, or None.
+        pictures_without_row: How many pictures have no row there and no file beside them; 0 if no tags are wanted.
         used_words: How many rows of the tags file have each word; None without a tags file.
         excluded: Ids of pictures on the exclude list.
         excluded_faces: Single faces there: the picture's id, `#` and the face's number, with `#0` for the first face,
             whose id in the records is the picture's.
         exclude_without_picture: How many ids there belong to no picture.
-        listing: What decides the records, as far as names and sizes tell, a SHA-256 (hex) each: `pictures`, `tags`
-            (rows, and the files beside pictures) and `exclude`.
-        times: SHA-256 (hex) over modification times: tells a change that keeps all sizes.
+        listing: SHA-256 (hex) of the names and sizes on which the records depend: `pictures`, `tags` (rows, and the
+            files beside pictures) and `exclude`.
+        times: SHA-256 (hex) over modification times, which detects changes that keep all sizes.
 
     Raises:
         FileNotFoundError: The folder, or a file that is named, does not exist.
-        ValueError: It is no folder, it holds no picture, or the tags file or exclude list cannot be read.
+        ValueError: It is not a folder, has no picture, or the tags file or exclude list cannot be read.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class FolderSource:
         return self.words.get(id)
 
     def opener(self, max_pixels=CropSettings.max_pixels):
-        """What the workers get of this source: a `FileOpener`, which can be pickled.
+        """The object that workers open pictures with: a `FileOpener`, which can be pickled.
 
         Args:
             max_pixels: Most pixels of a picture; larger ones are not decoded.
@@ -310,7 +310,7 @@ class FileOpener:
         return Picture(image, data if plain else None, words, id in self.excluded, origin, unread)
 
     def _said(self, id, row):
-        """What is said of a picture.
+        """The tags and rating of a picture from its sources.
 
         Returns:
             `(words, origin, unread)` as a `Picture` has them.
@@ -339,7 +339,7 @@ class FileOpener:
         return next(filter(None, texts), None), "file", tuple(unread)
 
     def _beside(self, id, kind, read):
-        """What a file beside a picture says; None if there is no such file."""
+        """The content of a file beside a picture; None if there is no such file."""
         for name in names_beside(id, kind) if kind in self.kinds else ():
             try:
                 return read(Path(self.folder) / name, self.reader)

@@ -17,7 +17,7 @@ _CATEGORY = re.compile(r"^(?:general|tags?|species):\s*", re.IGNORECASE)
 _PREFIX = re.compile(r"^(rating|copyright|character|artist|meta):\s+", re.IGNORECASE)
 _MOST_NESTED = 8
 
-# A line with one of these is a sentence, or denies what it names.
+# A line with one of these is a sentence, or denies its words.
 _SENTENCE = frozenset(
     [
         "a",
@@ -142,7 +142,7 @@ def _weighed(text):
 def _bare(phrase):
     """A phrase without what prompts, hash tags and categories put around it."""
     phrase = phrase.strip().strip('"“”「」『』【】#').strip()
-    if re.search(r"\w\w", phrase):  # :) is no bracket
+    if re.search(r"\w\w", phrase):  # :) is not a bracket
         if phrase[0] in "([{":
             phrase = phrase.lstrip("([{ ")
         while phrase.count(")") + phrase.count("]") + phrase.count("}") > sum(map(phrase.count, "([{")):
@@ -154,7 +154,7 @@ def _bare(phrase):
 
 
 def _scored(item):
-    """Yields `(name, score)` of an item of a list that is no string."""
+    """Yields `(name, score)` of an item of a list that is not a string."""
     if isinstance(item, dict):
         score = next((item[key] for key in _SCORES if isinstance(item.get(key), (int, float))), 1)
         yield from ((item[key], score) for key in _NAMES if isinstance(item.get(key), str))

@@ -2,8 +2,8 @@
 
 Pixels are sampled on a grid that is aligned with the two eyes. Each is described by its similarity to a few prototype
 colours in CIELAB. The frequencies of the prototypes in the fringe, beside the face, in the irises ..., and the
-detector's own colour samples where it has some, are the inputs of a logistic regression. docs/reports/colours.md has
-its accuracy; benchmarks/colours.py fits `colours.json`, all that is learned.
+detector's own colour samples if it has any, are the inputs of a logistic regression. docs/reports/colours.md has its
+accuracy; benchmarks/colours.py fits its parameters, `colours.json`.
 """
 
 import functools
@@ -62,10 +62,10 @@ SPELLINGS = {"gray": ("gray", "grey", "silver"), "blonde": ("blonde", "blond"), 
 
 @dataclass(frozen=True)
 class Colours:
-    """What was fitted, see `benchmarks/colours.py`.
+    """The fitted parameters, see `benchmarks/colours.py`.
 
     Args:
-        version: To be raised whenever the coefficients change.
+        version: Increased whenever the coefficients change.
         words: Colour words, float32 `[words, 3]` in CIELAB.
         centres: Mean of each of `SAMPLES`, float32 `[4, 3]` in CIELAB.
         names: For each part its colours, such as `("aqua", ...)`.
@@ -81,7 +81,9 @@ class Colours:
     biases: dict
 
     def probabilities(self, features):
-        """How likely each colour is, for each part float32 `[..., colours]`, from its `features` `[..., features]`."""
+        """The probability of each colour, for each part float32 `[..., colours]`, from its `features` `[...,
+        features]`.
+        """
         result = {}
         for part in PARTS:
             logits = features[part] @ self.weights[part] + self.biases[part]
@@ -114,7 +116,7 @@ def to_lab(pixels):
 def find_eyes(sight):
     """Where the eyes are in the crop: float `[2, 2]`, (x, y) in pixels of the left and the right one in the picture.
 
-    They are the detector's points. Where it has none, or no detector ran, they are sought about their usual places in
+    They are the detector's points. If it has none, or no detector ran, they are searched for near their usual places in
     its box or in a face crop.
     """
     detection, side = sight.detection, sight.crop.width
@@ -123,7 +125,7 @@ def find_eyes(sight):
     left, top, extent = sight.region
     if detection.points:
         eyes = sorted(detection.points[POINT_NAMES.index(name)] for name in ("left_eye", "right_eye"))
-        if np.hypot(*np.subtract(eyes[1], eyes[0])) > 0.1 * extent:  # else they are one point
+        if np.hypot(*np.subtract(eyes[1], eyes[0])) > 0.1 * extent:  # otherwise they are one point
             return (np.array(eyes, float) - (left, top)) * (side / extent)
     box = np.array(detection.box)
     eyes = box[:2] + np.array(EYES_IN_BOX) * (box[2:] - box[:2])
@@ -131,11 +133,11 @@ def find_eyes(sight):
 
 
 def seek_eyes(crop, usual):
-    """Moves a pair of level eyes to where two dark spots stand out most from even, bright cheeks and nose.
+    """Moves a pair of level eyes to the place at which two dark spots stand out most from even, bright cheeks and nose.
 
     Args:
         crop: uint8 `[height, width, 3]`.
-        usual: Where eyes mostly are, `[2, 2]`; the farther from there, the more they must stand out.
+        usual: The usual places of eyes, `[2, 2]`; the farther from there, the more the eyes must stand out.
 
     Returns:
         Float `[2, 2]`, as `find_eyes`.
@@ -161,7 +163,7 @@ def take_pixels(crop, eyes):
 
     Args:
         crop: uint8 `[height, width, 3]`.
-        eyes: Of `find_eyes`.
+        eyes: From `find_eyes`.
 
     Returns:
         uint8 `[36, 37, 3]`; points outside the crop repeat its border.
@@ -207,15 +209,15 @@ def describe(lab, samples, words, centres):
 
 
 class ColourTagger:
-    """Gives hair and eye colour; knows nothing of other tags.
+    """Gives hair and eye colour only.
 
     A colour is given if it is likely enough (`LEAST_CONFIDENCE`) and the picture is not grey (`LEAST_CHROMA`), else
-    the group stays unknown. What it calls gray is `silver` in a vocabulary that has both, if the hair is light.
+    the group stays unknown. Its gray becomes `silver` in a vocabulary that has both, if the hair is light.
 
     Args:
         vocabulary: The `TagVocabulary`. Its exclusive groups with two or more colours of hair or of eyes are decided.
-        settings: Not needed; there because all taggers are made alike.
-        used_words: Not needed.
+        settings: Not used; all taggers take the same arguments.
+        used_words: Not used.
     """
 
     name = "colours"
@@ -266,7 +268,7 @@ def _samples(detection):
 
 
 def _lightness(lab):
-    """L* of grey hair: the median over what is nearly grey in the fringe."""
+    """L* of grey hair: the median over nearly grey pixels of the fringe."""
     fringe = lab[REGIONS["fringe"]]
     pale = fringe[np.hypot(fringe[:, 1], fringe[:, 2]) < 25]
     return np.median(pale[:, 0]) if len(pale) else np.median(fringe[:, 0])

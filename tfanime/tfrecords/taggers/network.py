@@ -1,4 +1,4 @@
-"""The tagger `tfanime`: the network that tfanime carries, for faces that nobody tagged (docs/tagger.md)."""
+"""The tagger `tfanime`: the network that tfanime carries, for untagged faces (docs/tagger.md)."""
 
 import contextlib
 
@@ -16,13 +16,12 @@ class NetworkTagger:
     counts. In an exclusive group the likeliest tag holds if its probability is at least `LEAST_CONFIDENCE`, otherwise
     the group is unknown. An independent tag holds if its probability is at least that. Other tags are unknown.
 
-    It can be pickled: the network is loaded where it is first asked, with one thread, because the workers are the
-    threads.
+    It can be pickled: the network is loaded at its first use, with one thread, because workers run in parallel.
 
     Args:
         vocabulary: The `TagVocabulary`.
-        settings: Not needed; there because all taggers are made alike.
-        used_words: Not needed.
+        settings: Not used; all taggers take the same arguments.
+        used_words: Not used.
 
     Raises:
         FileNotFoundError: This installation has no network.
@@ -35,7 +34,7 @@ class NetworkTagger:
         from tfanime.tagger import files as tagger_files
 
         self.vocabulary = vocabulary
-        network = tagger_files.open_tagger()  # what is wrong is told before the work
+        network = tagger_files.open_tagger()  # finds errors before the work begins
         self.version = str(tagger_files.VERSION)
         places = {tag: place for place, tag in enumerate(vocabulary.tags)}
         pairs = [
@@ -65,7 +64,7 @@ class NetworkTagger:
 
             threading = command_line.load_tensorflow().config.threading
             for set_threads in (threading.set_intra_op_parallelism_threads, threading.set_inter_op_parallelism_threads):
-                with contextlib.suppress(RuntimeError):  # it computes already: this process has no siblings then
+                with contextlib.suppress(RuntimeError):  # TensorFlow computes already, so this process is not a worker
                     set_threads(1)
             self._network = tagger_files.open_tagger()
         logits = self._network.predict(crop[None])[1][0].astype(np.float64)

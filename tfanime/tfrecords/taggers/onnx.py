@@ -29,9 +29,9 @@ class OnnxTaggerSettings:
         tagger_model: For `onnx`: the network's ONNX file, with one input for one picture.
         tagger_tags: For `onnx`: its outputs' names in order: a text file with one a line, a CSV with a column `name`,
             or a JSON list.
-        tagger_size: For `onnx`: side of the network's input in pixels. Default: what the file says.
-        tagger_layout: For `onnx`: whether the channels are the input's last axis or its second. Default: what the file
-            says.
+        tagger_size: For `onnx`: side of the network's input in pixels. Default: read from the file.
+        tagger_layout: For `onnx`: whether the channels are the input's last axis or its second. Default: read from the
+            file.
         tagger_channels: For `onnx`: order of the channels.
         tagger_mean: For `onnx`: subtracted from the pixels 0 to 255; one number, or three separated by commas in the
             order of --tagger_channels.
@@ -62,22 +62,22 @@ class OnnxTaggerSettings:
 class OnnxTagger:
     """Predicts tags of the face by a network, at the picture's own resolution.
 
-    Several of its tags may stand for one of the vocabulary (aliases): the likeliest counts. In an exclusive group the
+    Several of its tags may mean one of the vocabulary (aliases): the likeliest counts. In an exclusive group the
     likeliest tag holds if its probability reaches the threshold, and the group is unknown otherwise (Jin et al. 2017
     took the likeliest even below it). An independent tag holds from the threshold on and does not below it; one that
     the network does not have is unknown.
 
-    It can be pickled: the path is, and the network is loaded where it is first asked, with one thread, because the
-    workers are the threads and a crop's tags must not depend on their number.
+    It can be pickled: the network is loaded from its path at its first use, with one thread, because workers run in
+    parallel and a crop's tags must not depend on their number.
 
     Args:
         vocabulary: The `TagVocabulary`.
         settings: Anything with the fields of `OnnxTaggerSettings`.
-        used_words: Not needed; there because all taggers are made alike.
+        used_words: Not used; all taggers take the same arguments.
 
     Raises:
         ImportError: onnxruntime is not installed.
-        ValueError: The network or its tag list has another form, or the two do not fit each other.
+        ValueError: The network or its tag list has another form, or the two do not fit together.
     """
 
     name = "onnx"
@@ -97,7 +97,7 @@ class OnnxTagger:
             )
         self._outputs, self._places = np.array(pairs).T
         self._network = _Network(settings, self._count)
-        self._probabilities(Image.new("RGB", (32, 32), (128, 128, 128)))  # what is wrong is told before the work
+        self._probabilities(Image.new("RGB", (32, 32), (128, 128, 128)))  # finds errors before the work begins
         self._network = None
 
     def __getstate__(self):
@@ -140,7 +140,7 @@ class _Network:
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the package's own classes, one for each way of failing
+        except Exception as error:  # the package has many exception classes
             raise ValueError(f"--tagger_model must be an ONNX file. Received: {self.path!r}: {error}") from error
         inputs = self.session.get_inputs()
         shape = inputs[0].shape if inputs else []
@@ -220,7 +220,7 @@ def read_tag_list(path):
         The names in order.
 
     Raises:
-        ValueError: It is no such file.
+        ValueError: It is not such a file.
     """
     path = Path(path)
     try:

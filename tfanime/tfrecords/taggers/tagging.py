@@ -28,13 +28,13 @@ class Sight:
     Args:
         crop: The face as it goes into the shards, an RGB `PIL.Image`.
         detection: The `Detection` that it was cropped by, None where no detector ran.
-        words: What people said of the picture, separated by spaces or commas; None if nobody said anything.
+        words: People's tags of the picture, separated by spaces or commas; None if there are none.
         region: The square of the picture that the crop shows: (left, top, side) in pixels of the picture; None where
             no detector ran.
-        square: What the crop was made from, at the picture's own resolution, for networks that want more pixels than
-            the crop has; None if it is not at hand.
-        origin: Where the words are from: `row` of the tags file, `board` whose tagging is complete, or `file`, any
-            other file beside the picture.
+        square: The face's square at the picture's own resolution, for networks that want more pixels than the crop has;
+            None if it is not at hand.
+        origin: Source of the words: `row` of the tags file, `board` whose tagging is complete, or `file`, any other
+            file beside the picture.
     """
 
     crop: Image.Image
@@ -49,7 +49,7 @@ class Tagger(Protocol):
     """Gives one value a tag to a face; made by `TAGGERS[name](vocabulary, settings, used_words)`.
 
     Called with a `Sight` it returns int8 `[len(vocabulary)]` of +1 (holds), -1 (does not) and 0 (not known), by the
-    rules of `TagVocabulary`. It can be pickled: what is large is loaded where it is first needed.
+    rules of `TagVocabulary`. It can be pickled, because large objects are loaded at their first use.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SidecarTagger:
     Args:
         vocabulary: The `TagVocabulary`.
         settings: Anything with the field `absence` of `TaggingSettings`; None for its default.
-        used_words: All words that occur in the tags file; None if there is none, or every tag was looked for.
+        used_words: All words that occur in the tags file; None if there is no file, or every tag was looked for.
     """
 
     name = "sidecar"
@@ -93,7 +93,7 @@ class SidecarTagger:
         return np.where(missing & ~self._looked_for(sight.origin), np.int8(0), values)
 
     def _looked_for(self, origin):
-        """Which tags would have been named if they held, bool `[len(vocabulary)]`."""
+        """The tags that would have been named if they held, bool `[len(vocabulary)]`."""
         if self._absence == "auto" and origin == "row":
             return self._in_rows
         return np.full(len(self.vocabulary), self._absence == "always" or (self._absence, origin) == ("auto", "board"))
@@ -140,7 +140,7 @@ class Chain:
 
         Returns:
             `(values, givers)`, each int8 `[len(vocabulary)]`: +1, -1 or 0 (not known), and the index in `taggers` of
-            the one that gave the value, -1 where nobody knew.
+            the one that gave the value, -1 if none did.
         """
         values = np.zeros(len(self._independent), np.int8)
         givers = np.full(len(self._independent), -1, np.int8)
@@ -151,7 +151,7 @@ class Chain:
                 new[where] = _newly_known(values[where], said[where])
             values[new], givers[new] = said[new], index
             if values.all():
-                break  # nothing is left to ask; the next tagger may be a large network
+                break  # all is known, so the next tagger, perhaps a large network, is not asked
         return values, givers
 
 
@@ -174,7 +174,7 @@ def make_tagger(vocabulary, settings, used_words):
 
     Raises:
         ValueError: A tagger cannot work with these settings.
-        ImportError: What a tagger needs is not installed.
+        ImportError: A package that a tagger needs is not installed.
     """
     names = tagger_names(settings.tagger)
     if vocabulary is None or names == ("none",):
@@ -189,7 +189,7 @@ def tagger_names(text):
 
 @dataclass(frozen=True, kw_only=True)
 class TaggingSettings(OnnxTaggerSettings):
-    """How faces get their tags
+    """Tags of faces
 
     Args:
         tagger: Where tags come from, separated by commas; the first that knows a tag decides, docs/tags.md has the
@@ -231,13 +231,13 @@ def load_vocabulary(value):
 
     Args:
         value: Name of a built-in vocabulary, `none`, or the path of a JSON or TOML file of `TagVocabulary.to_json`, or
-            of one with `base` (the name of a built-in one) and what is added to it: `aliases`, `priors`, a `name`.
+            of one with `base` (the name of a built-in one) and additions to it: `aliases`, `priors`, a `name`.
 
     Returns:
         The vocabulary; None for `none`.
 
     Raises:
-        ValueError: There is no such vocabulary, or its file cannot be read as one.
+        ValueError: The vocabulary is unknown, or its file cannot be read as one.
     """
     if value == "none":
         return None
