@@ -213,6 +213,7 @@ def test_a_run_goes_on_as_if_it_had_not_been_broken_off(few_layers, photos, shar
             "adversarial",
             "Content",
             "Style",
+            "Landmarks",
             "colour",
             "total_variation",
         }
