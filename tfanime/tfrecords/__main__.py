@@ -68,9 +68,7 @@ def summary(manifest, settings):
     faces = manifest.count + held_out
     lines.append(f"kept     {pictures['kept']:,}, {faces:,} faces of {manifest.image_size} px")
     if manifest.holdout and not held_out:
-        lines.append(
-            "split    nothing held out: too few pictures for this --holdout; choose a larger share"
-        )
+        lines.append("split    nothing held out: too few pictures for this --holdout; choose a larger share")
     elif manifest.holdout:
         lines.append(f"split    {manifest.count:,} faces to train on, {held_out:,} held out")
     other = pictures["passed_over"]
