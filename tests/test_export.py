@@ -15,9 +15,11 @@ from tfanime import __version__, command_line, export, generate
 from tfanime.export import __main__ as command
 from tfanime.export import onnx as export_onnx
 from tfanime.export import saved_model
-from tfanime.generator import Generator
+from tfanime.generator import Generator, open_network
 from tfanime.images import to_uint8
 from tfanime.latent_space.mixing import mix
+from tfanime.page.build import page_model
+from tfanime.page.exported import Exported
 from tfanime.tag_sampling import TagSampler
 
 SEEDS = np.array([3, 0, 12, 2**40, 7, 5])
@@ -111,6 +113,13 @@ def test_onnx_of_a_stylegan2_takes_any_batch_and_psi(styled_export, styled):
             (images,) = session.run(["images"], given | {"psi": np.full(count, psi, np.float32)})
             points = styled.truncated(styled.from_seeds(SEEDS[:count]), psi)
             assert difference(to_uint8(images), styled.images(points)) <= 1
+
+
+def test_exported_stylegan2_has_no_variety_on_the_page(styled_export):
+    """Latents are normalised in it, so that longer ones are the same avatar."""
+    generator = open_network(styled_export[0])
+    model = page_model(Exported(generator.signatures, generator), "styles", "styles", bits=None)
+    assert model.description["variety"] is False
 
 
 def test_export_of_a_stylegan2_has_style_signatures(styled_export, styled):

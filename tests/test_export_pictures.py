@@ -47,6 +47,16 @@ def test_export_of_a_picture_network_equals_keras_at_every_size(kind, folder, ex
         assert difference(images, here.images(pictures)) <= 1
 
 
+def test_export_of_a_picture_network_refuses_too_many_pixels(kind, exported):
+    signatures = (model := tf.saved_model.load(str(exported))).signatures
+    refused = pytest.raises(tf.errors.InvalidArgumentError, match="pictures must have at most 4194304 pixels together")
+    with refused:
+        signatures[kind](pictures=tf.zeros([2, 1500, 1500, 3], tf.uint8))
+    with refused:
+        signatures[f"{kind}_png"](picture_bytes=tf.constant([png_of(np.zeros((2100, 2100, 3), np.uint8))]))
+    assert model
+
+
 def test_export_of_a_picture_network_has_its_signatures(kind, folder, exported):
     signatures = (model := tf.saved_model.load(str(exported))).signatures
     assert model and set(signatures) == {kind, f"{kind}_png", "model_card", "serving_default"}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tiny_pictures
 
-from tfanime.generator import Form, open_network
+from tfanime.generator import Form, open_network, tiles
 from tfanime.generator.tiles import in_tiles, through
 from tfanime.picture_files import Picture
 
@@ -35,6 +35,12 @@ def test_in_tiles_begins_at_whole_multiples():
     tiled = in_tiles(function, picture, Form("stylise", multiple=4, reach=17), side=18)
     np.testing.assert_array_equal(tiled, picture)
     assert seen[0] == (40, 40) and len(seen) == 9  # sides of 20, surroundings of 20
+
+
+def test_in_tiles_refuses_a_large_picture_without_a_reach(monkeypatch):
+    monkeypatch.setattr(tiles, "MOST_AT_ONCE", 20)
+    with pytest.raises(ValueError, match=r"at most 20 pixels .* make it smaller first. Received: 7 x 3"):
+        in_tiles(None, np.zeros((3, 7, 3), np.uint8), Form("stylise", multiple=4))
 
 
 def test_in_tiles_gives_the_whole_picture_without_a_reach():

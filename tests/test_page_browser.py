@@ -212,6 +212,39 @@ def test_a_slider_moves_an_avatar_and_the_link_says_so(visit):
     assert page.evaluate("location.hash") == "#m=faces&seed=4"
 
 
+def test_undo_takes_back_a_whole_drag_of_a_slider(visit):
+    page = visit("#m=faces&seed=4")
+    page.locator("summary", has_text="Directions").click()
+    drag = """values => { const slider = document.querySelector("[name=direction-smile]");
+      for (const value of values) { slider.value = value; slider.dispatchEvent(new Event("input", { bubbles: true })); }
+      slider.dispatchEvent(new Event("change", { bubbles: true })); slider.focus(); }"""
+    page.evaluate(drag, [0.5, 1, 1.5])
+    page.evaluate(drag, [2, 2.5])
+    until(page, "location.hash === '#m=faces&seed=4&edits=smile:2.5'")  # the address follows a drag slowly
+    page.keyboard.press("Control+z")
+    assert page.evaluate("location.hash") == "#m=faces&seed=4&edits=smile:1.5"
+    page.keyboard.press("Control+z")
+    assert page.evaluate("[location.hash, tfanime.state.undo.length]") == ["#m=faces&seed=4", 0]
+
+
+def test_transition_goes_in_the_order_of_stars_and_ends_with_its_model(visit):
+    page = visit()
+    for seed, edits in (("5", "&edits=smile:1"), ("9", ""), ("2", "")):
+        follow(page, f"#m=faces&seed={seed}{edits}")
+        page.click("[aria-label=Favourite]")
+    follow(page, "#m=faces&seed=5&edits=smile:1")
+    page.wait_for_timeout(1200)  # looked at for a second: it becomes the newest of the history
+    page.locator(".mode", has_text="Transition").click()
+    drawn(page)
+    stops = page.locator(".cell").evaluate_all("cells => cells.map(({ cell }) => cell.avatar.at)")
+    assert list(dict.fromkeys(stops)) == ["5", "9", "2"]
+    page.locator(".cell").nth(3).click()
+    page.select_option("#model", "untagged")
+    drawn(page)
+    assert page.locator(".notice").count() == 0
+    assert page.evaluate("location.hash") == "#m=untagged&seed=5&view=way"
+
+
 def test_a_way_is_that_of_interpolate(shared, folders):
     page = shared
     follow(page, "#m=other&seed=2")
@@ -324,7 +357,7 @@ def test_a_way_as_gif_and_strip(visit, tmp_path):
     assert page.locator(".cell").count() == 17
     page.locator("input[name=position]").fill("4")
     drawn(page)
-    assert "share=0.5" in page.evaluate("location.hash")
+    until(page, "location.hash.includes('share=0.5')")
     frame = page.evaluate("[...tfanime.state.image.data]")
     for name, size, frames in (("GIF", (16, 16), 32), ("PNG strip", (17 * 16, 16), 1)):
         with page.expect_download() as download:

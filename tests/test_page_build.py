@@ -71,8 +71,21 @@ def test_site_names_files_by_their_contents(generator, tmp_path):
     assert files == set(other)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "mine" / "sw.js").write_text("self.skipWaiting();")  # of another site
     with pytest.raises(ValueError, match="must be a new or empty folder"):
         build.write_folder(first, tmp_path / "mine")
+    (tmp_path / "site" / "files" / "thesis.pdf").write_text("dear")
+    build.write_folder(first, tmp_path / "site")
+    assert (tmp_path / "site" / "files" / "thesis.pdf").is_file()
+
+
+def test_page_is_made_without_directions_of_older_weights(tmp_path, capsys):
+    folder = page_sites.write(tmp_path, "faces")
+    page_sites.write_two_directions(folder)
+    page_sites.write(tmp_path, "faces", seed=5)  # trained on
+    assert not page.main([str(folder), "--out", str(tmp_path / "site"), "--bits", "8"])
+    assert "is shown without its directions: " in capsys.readouterr().err
+    assert '"directions": []' in (tmp_path / "site" / "index.html").read_text()
 
 
 def test_site_escapes_names_in_data(generator):

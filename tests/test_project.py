@@ -65,4 +65,16 @@ def test_project_errors_are_one_line_and_a_status(arguments, status, message, fa
 def test_project_names_a_picture_without_a_face(faces, styled_folder, capsys):
     pytest.importorskip("animeface")
     with pytest.raises(ValueError, match=r"picture must show a face that animeface finds.*a.png'; --no_crop takes"):
-        project.main(["faces", str(styled_folder)])
+        project.main(["faces/a.png", str(styled_folder)])
+
+
+def test_project_leaves_out_pictures_that_it_cannot_read(faces, styled_folder, in_tmp, capsys):
+    (faces / "c.png").write_text("no picture")
+    assert project.main(["faces", str(styled_folder), "--no_crop", "--batch=1", "--film=false", *FAST]) == 1
+    printed, errors = capsys.readouterr()
+    assert (
+        printed.endswith("wrote 2 points of w+ to projected, 1 pictures left out\n") and "left out: c.png: " in errors
+    )
+    assert len(list((in_tmp / "projected").glob("*.npz"))) == 2
+    with pytest.raises(ValueError, match=r"--out must be another folder than that of the pictures. Received: 'faces'"):
+        project.main(["faces/a.png", str(styled_folder), "--out=faces"])

@@ -47,7 +47,7 @@ READ = {
     **recipe_flags.shared(critic_steps=1),
     **recipe_flags.ADAM,
     "learning_rate": (0.25, lambda gan: rate(gan, 0) == pytest.approx(0.25)),
-    "augment": ("ada", lambda gan: not gan.augmentation.colours),  # whose tags are of colours
+    "augment": ("diffaugment", lambda gan: not gan.augmentation.colours),  # whose tags are of colours
     "latent_size": (6, lambda gan: gan.latents.size == 6),
     "channel_base": (256, lambda gan: recipe_flags.of_type(gan.discriminator, GroupedConv2D)[0].filters == 16),
     "channel_max": (8, lambda gan: gan.generator.count_params() < built().generator.count_params()),

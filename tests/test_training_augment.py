@@ -219,6 +219,14 @@ def last_bias(gan):
     return next(weight for weight in gan.discriminator.weights if weight.path.endswith("bias") and weight.shape == (1,))
 
 
+def test_gan_refuses_ada_with_a_loss_whose_logits_have_no_sign():
+    rules = {"augmentation": Augmentation("ada")}
+    with pytest.raises(
+        ValueError, match=r"augment must be none or diffaugment with this loss: .* losses non_saturating, hinge"
+    ):
+        tiny_networks.gan(loss="wasserstein", rules=rules)
+
+
 def test_ada_moves_p_by_the_sign_of_real_logits(tmp_path):
     images = tiny_networks.pictures(9, 8)
     gan = tiny_networks.gan(rate=0.0, rules={"augmentation": Augmentation("ada")})

@@ -96,7 +96,7 @@ def test_upscale_keeps_a_folders_names_and_resumes(folder, network, in_tmp, caps
     arguments = ["in", f"--with={folder}", "--out=out"]
     assert upscale.main(arguments) == 0
     names = ["a.png", "b/c.png", "d.bmp.png", "d.png.png", "f.png"]
-    assert [str(path) for path in picture_paths("out")] == names
+    assert [str(path) for path in picture_paths("out", "elsewhere")] == names
     for name, source in (("b/c.png", "b/c.bmp"), ("d.bmp.png", "d.bmp")):
         assert difference(read(in_tmp / "out" / name), network.images(pixels[source][None])[0]) <= 1
     captured = capsys.readouterr()

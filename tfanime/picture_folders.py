@@ -1,10 +1,11 @@
 """Folders of pictures, for all commands from pictures to pictures."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tfanime.files import require_writable_folder
-from tfanime.picture_files import READ, read_picture, require_picture_name, write_picture
+from tfanime.picture_files import FORMATS, READ, read_picture, require_picture_name, write_picture
 
 
 def read_or_check(path, out):
@@ -23,10 +24,10 @@ def read_or_check(path, out):
     """
     path, out = Path(path), Path(out)
     if path.is_dir():
-        picture_paths(path)  # raises its own error
         if out.resolve() == path.resolve():
             raise ValueError(f"--out must be another folder than that of the pictures. Received: {str(out)!r}")
-        require_writable_folder(out, "out")
+        picture_paths(path, out)  # raises its own error
+        require_out_folder(out)
         return None
     require_picture_name(out, "--out")
     picture = read_picture(path)
@@ -34,17 +35,36 @@ def read_or_check(path, out):
     return picture
 
 
-def picture_paths(folder):
+def require_out_folder(out):
+    """Refuses an `--out` for many pictures that cannot be written, or is named like one picture.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: It is named like a picture.
+    """
+    if out.suffix.lower() in FORMATS and not out.is_dir():
+        raise ValueError(f"--out must be a folder, because there are many pictures. Received: {str(out)!r}")
+    require_writable_folder(out, "out")
+
+
+def picture_paths(folder, out):
     """The pictures in a folder and below it, by suffix, relative to it, sorted.
+
+    Hidden files and folders are left out, and what is in `out`, which an earlier job has written.
 
     Raises:
         ValueError: The folder has no pictures.
     """
-    found = sorted(
-        path.relative_to(folder)
-        for path in Path(folder).rglob("*")
-        if path.suffix.lower() in READ and path.is_file() and not any(part.startswith(".") for part in path.parts)
-    )
+    folder, out = Path(folder), Path(out).resolve()
+    written = out.relative_to(folder.resolve()) if out.is_relative_to(folder.resolve()) else None
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in READ)
+    found = [
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.parts)
+        and not (written and path.is_relative_to(written))
+        and (folder / path).is_file()
+    ]
     if not found:
         raise ValueError(f"pictures must be a folder with {', '.join(READ)}. Received: {str(folder)!r}, without any")
     return found
@@ -69,9 +89,8 @@ def change_folder(change, folder, out):
     """
     from tqdm import tqdm
 
-    paths = picture_paths(folder)
-    plain = [path.with_suffix(".png") for path in paths]
-    targets = [name if plain.count(name) == 1 else Path(f"{path}.png") for path, name in zip(paths, plain, strict=True)]
+    paths = picture_paths(folder, out)
+    targets = _targets(paths)
     written, there, failed = 0, 0, {}
     for path, target in zip(tqdm(paths, unit=" pictures", disable=None), targets, strict=True):
         if (Path(out) / target).exists():
@@ -92,6 +111,21 @@ def change_folder(change, folder, out):
         write_picture(Path(out) / target, made)
         written += 1
     return written, there, failed
+
+
+def _targets(paths):
+    """A name for each new picture; no two are equal."""
+    plain = [path.with_suffix(".png") for path in paths]
+    counts, targets = Counter(plain), []
+    taken = {name for name, count in counts.items() if count == 1}
+    for path, name in zip(paths, plain, strict=True):
+        if counts[name] > 1:
+            name = Path(f"{path}.png")
+            while name in taken:
+                name = Path(f"{name}.png")
+            taken.add(name)
+        targets.append(name)
+    return targets
 
 
 def report_folder(written, there, failed, out):

@@ -1,6 +1,8 @@
 """Finds the avatar most like a picture. Run as `python -m tfanime.project me.png avatars64 --out projected`."""
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from tfanime import command_line
@@ -27,6 +29,7 @@ class Config(Checked):
         distance: The network that compares picture and avatar: tagger, which tfanime carries (sensitive to what tags
             describe), or hed_vgg16 (lines and colours; needs the extra judge, and more time).
         steps: Steps of the search.
+        batch: Number of pictures that are projected at once; fewer take less memory.
         tags: What the picture shows, such as "blonde hair, blue eyes", if the generator was trained with tags.
             Default: those that the tagger predicts.
         no_crop: Use the square in the middle of each picture, for faces that are already cropped.
@@ -48,6 +51,7 @@ class Config(Checked):
     space: Literal["w", "w+", "z"] | None = None
     distance: Literal["tagger", "hed_vgg16"] = "tagger"
     steps: Annotated[int, at_least(1)] = 1000
+    batch: Annotated[int, at_least(1)] = 16
     tags: str = ""
     no_crop: bool = False
     detector: Literal["animeface", "lbpcascade", "onnx"] = "animeface"
@@ -76,24 +80,42 @@ def main(arguments=None):
     )
     command_line.load_tensorflow()
     import numpy as np
-    from tqdm import tqdm
 
-    from tfanime.images import grid, to_uint8, write_png
     from tfanime.latent_space.distances import DISTANCES
-    from tfanime.latent_space.movies import write_movie
-    from tfanime.latent_space.points import write_points
     from tfanime.latent_space.portraits import pictures_in
-    from tfanime.latent_space.projection import Projector
     from tfanime.latent_space.space import LatentSpace
 
     files = pictures_in(config.picture)
+    if any(file.parent.resolve() == Path(config.out).resolve() for file in files):
+        raise ValueError(f"--out must be another folder than that of the pictures. Received: {config.out!r}")
     out = require_writable_folder(config.out, "out")
     distance = DISTANCES[config.distance]()
     space = LatentSpace(open_generator(config.model, config.checkpoint))
-    faces = _faces(config, files, space.network.output_shape[1])
-    start = _start(config, space, faces)
+    faces, failed = _faces(config, files, space.network.output_shape[1])
+    if failed and len(files) == 1:
+        raise ValueError(failed[files[0].name])
     kind = config.space or ("w+" if space.has_styles else "z")
-    projector = Projector(space, distance, start, faces, config.steps, kind)
+    for begin in range(0, len(faces), config.batch):
+        part = list(faces)[begin : begin + config.batch]
+        _project(config, space, kind, distance, part, np.stack([faces[file] for file in part]), out)
+    for name, cause in failed.items():
+        print(f"left out: {name}: {cause}", file=sys.stderr)
+    left_out = f", {len(failed):,} pictures left out" if failed else ""
+    print(f"wrote {len(faces):,} point{'' if len(faces) == 1 else 's'} of {kind} to {out}{left_out}")
+    return 1 if failed else 0
+
+
+def _project(config, space, kind, distance, files, faces, out):
+    """Projects faces, uint8 `[count, size, size, 3]`, all at once, and writes the files of each."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from tfanime.images import grid, to_uint8, write_png
+    from tfanime.latent_space.movies import write_movie
+    from tfanime.latent_space.points import write_points
+    from tfanime.latent_space.projection import Projector
+
+    projector = Projector(space, distance, _start(config, space, faces), faces, config.steps, kind)
     films, every = [], -(-config.steps // FRAMES)
     with tqdm(total=config.steps, desc=f"projecting by {distance.name}", unit=" steps", disable=None) as bar:
 
@@ -113,30 +135,33 @@ def main(arguments=None):
             frames = (np.concatenate([faces[place], film[place]], axis=1) for film in films)
             write_movie(out / f"{file.stem}.mp4", frames, 30, config.scale)
         print(f"{file.stem}: {distance.name} {found:.3f}")
-    print(f"wrote {len(files):,} point{'s' if len(files) > 1 else ''} of {kind} to {out}")
 
 
 def _faces(config, files, size):
-    import numpy as np
-
+    """The faces of pictures by file, uint8 `[size, size, 3]`, and what is wrong with others by their names."""
     from tfanime.latent_space.portraits import portrait
     from tfanime.tfrecords.detectors.registry import DETECTORS
 
-    if config.no_crop:
-        return np.stack([portrait(file, size) for file in files])
-    settings = DetectSettings(
-        detector=config.detector,
-        threshold=config.threshold,
-        cascade=config.cascade,
-        detector_model=config.detector_model,
-    )
-    find = DETECTORS[config.detector](settings).find
-    zoom = config.zoom or ZOOM.get(config.detector, 1.5)
+    found, failed, likely, zoom = {}, {}, None, 1.5
+    if not config.no_crop:
+        settings = DetectSettings(
+            detector=config.detector,
+            threshold=config.threshold,
+            cascade=config.cascade,
+            detector_model=config.detector_model,
+        )
+        find = DETECTORS[config.detector](settings).find
+        zoom = config.zoom or ZOOM.get(config.detector, 1.5)
 
-    def likely(image):
-        return [face for face in find(image) if face.score >= config.threshold]
+        def likely(image):
+            return [face for face in find(image) if face.score >= config.threshold]
 
-    return np.stack([portrait(file, size, likely, config.detector, zoom) for file in files])
+    for file in files:
+        try:
+            found[file] = portrait(file, size, likely, config.detector, zoom)
+        except (ValueError, OSError) as error:
+            failed[file.name] = str(error)
+    return found, failed
 
 
 def _start(config, space, faces):

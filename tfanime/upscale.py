@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from tfanime import command_line
-from tfanime.files import require_writable_folder
 from tfanime.generator import open_network
 from tfanime.generator.enlarging import Enlarger
 from tfanime.generator.tiles import SIDE
 from tfanime.limits import SHARE, Checked, at_least
 from tfanime.picture_files import Picture, write_picture
-from tfanime.picture_folders import change_folder, read_or_check, report_folder, there_already
+from tfanime.picture_folders import change_folder, read_or_check, report_folder, require_out_folder, there_already
 from tfanime.seeds import avatar_path, parse_seeds
 
 
@@ -101,7 +100,7 @@ def main(arguments=None):
     if is_pictures(path):
         picture = read_or_check(path, out)
     else:
-        require_writable_folder(out, "out")
+        require_out_folder(out)
     command_line.load_tensorflow()
     network = open_network(config.with_, config.checkpoint, ("upscale",))
     enlarge = Enlarger(network, config.scale, config.strength, config.flips, config.tile)

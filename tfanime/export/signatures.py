@@ -94,14 +94,22 @@ def _of_seeds(generator):
 def _of_pictures(generator):
     import tensorflow as tf
 
+    from tfanime.generator.pictures import MOST_AT_ONCE
+
     form, network = generator.form, generator.network
 
+    def drawn(pictures):  # what is sent may be of any size, and a request of a few bytes can stand for gigabytes
+        size, most = tf.size(pictures, tf.int64), tf.constant(3 * MOST_AT_ONCE, tf.int64)
+        text = f"pictures must have at most {MOST_AT_ONCE} pixels together"
+        with tf.control_dependencies([tf.debugging.assert_less_equal(size, most, text)]):
+            return form.through(network, tf.identity(pictures))
+
     def through(pictures):
-        return {"images": form.through(network, pictures)}
+        return {"images": drawn(pictures)}
 
     def one(file):
         picture = tf.io.decode_image(file, channels=3, expand_animations=False)
-        return tf.io.encode_png(form.through(network, tf.reshape(picture, [1, *_height_and_width(picture), 3]))[0])
+        return tf.io.encode_png(drawn(tf.reshape(picture, [1, *_height_and_width(picture), 3]))[0])
 
     def files(picture_bytes):  # one after another, because each may be of a size of its own
         return {"image_bytes": tf.map_fn(one, picture_bytes, fn_output_signature=tf.string)}

@@ -104,7 +104,8 @@ def _write(folder, description, network, discriminator, provenance, licence, hal
         card["discriminator"] = {"file": file, "sha256": digest}
     write_text(folder / CARD, json.dumps(card, indent=1) + "\n")
     kept = {each["file"] for each in (card, card.get("discriminator")) if each}
-    for old in (*folder.glob("*-*.keras"), *folder.glob(".*.part")):  # left by a kill
+    patterns = ("generator-*.keras", "discriminator-*.keras", ".*.part")  # the last is left by a kill
+    for old in (path for pattern in patterns for path in folder.glob(pattern)):
         if old.name not in kept:
             old.unlink(missing_ok=True)
 

@@ -152,9 +152,7 @@ def origin(details, step):
         "step": step,
         "data_set": Path(config["data"]).name if config.get("data") else "drawn",
         "data": details["data"],
-        "config": {
-            name: value for name, value in config.items() if name not in ("data", "photos", "run", "begin_with")
-        },
+        "config": {name: value for name, value in config.items() if name not in FOLDERS},
     }
 
 

@@ -13,6 +13,8 @@ PICTURE_KINDS = ("upscale", "stylise")
 LEAST = 4
 """The smallest side of a picture, in multiples of `Form.multiple`; smaller pictures are continued at their edges,
 because layers with reflection padding need this size."""
+MOST_AT_ONCE = 2**22
+"""The most pixels that a network is given at once: 64 float32 channels of them take 1 GB."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tfanime.generator.pictures import LEAST
+from tfanime.generator.pictures import LEAST, MOST_AT_ONCE
 from tfanime.picture_files import Picture
 
 SIDE = 256
@@ -26,8 +26,16 @@ def in_tiles(function, image, form, side=SIDE, progress=None):
 
     Returns:
         uint8 array `[scale * height, scale * width, 3]`.
+
+    Raises:
+        ValueError: The picture has more than `MOST_AT_ONCE` pixels, and the network needs all of them at once.
     """
     height, width, _ = image.shape
+    if form.reach is None and height * width > MOST_AT_ONCE:
+        raise ValueError(
+            f"a picture must have at most {MOST_AT_ONCE:,} pixels for a network that needs all of them at once; "
+            f"make it smaller first. Received: {width} x {height}"
+        )
     if form.reach is None or (height <= side and width <= side):
         return function(image[None])[0]
     # Whole multiples: a network that halves a picture gives other pixels if the picture is moved by less.

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -67,7 +68,6 @@ def main(arguments=None):
     runtime.folder()  # before TensorFlow, which takes longer
     command_line.load_tensorflow()
     from tfanime.generator import open_network
-    from tfanime.latent_space.edits import own_directions
     from tfanime.page.build import page_model, page_tool, single_file, site, write_folder
     from tfanime.page.exported import Exported
 
@@ -79,7 +79,7 @@ def main(arguments=None):
             tools.append(tool := page_tool(generator, name, config.bits))
             _print_size(name, [tool.network], tool.description["difference"])
             continue
-        directions = own_directions(path, generator)
+        directions = _directions(path, generator)
         if generator.network is None:
             generator = Exported(generator.signatures, generator)
         source = Path(path).name if Path(path).is_absolute() else path  # no path of this machine
@@ -102,6 +102,16 @@ def main(arguments=None):
         with SiteServer(site(models, tools), config.port) as server:
             print(f"page: {server.address} (until Ctrl-C)", flush=True)
             server.serve_forever()
+
+
+def _directions(path, generator):
+    from tfanime.latent_space.edits import own_directions
+
+    try:
+        return own_directions(path, generator)
+    except ValueError as error:  # the run was trained further, for instance
+        print(f"note: {path} is shown without its directions: {error}", file=sys.stderr)
+        return []
 
 
 def _print_size(name, assets, difference):

@@ -21,6 +21,7 @@ from tfanime.pages.pictures import data_uri
 
 STATIC = Path(__file__).with_name("static")
 STYLES = (Path(template.__file__).with_name("style.css"), STATIC / "page.css")
+HASHED = re.compile(r"-[0-9a-f]{12}\.[a-z.]+$")  # a name that says what is in the file, see `_asset`
 OUTSIDE = ("sw.js", "loader.js")  # scripts that are not modules of the page
 FIRST = 16  # avatars that are drawn in advance, in 4 rows
 PHOTO = 256  # side of the crop of a photo, in pixels, if the network's size is not known
@@ -110,6 +111,7 @@ def page_model(generator, name, source, bits=16, obeyed=None, directions=(), ser
         "inputs": [_input(spec) for spec in generator.inputs.specs],
         "vocabulary": vocabulary and replace(vocabulary, priors=vocabulary.probabilities).to_json() | {"aliases": {}},
         "w": drawn and drawn.w,
+        "variety": generator.network is not None or not generator.has_styles,
         "difference": drawn and round(drawn.difference, 3),
         "obeyed": obeyed,
         "directions": [_direction(each) for each in directions],
@@ -270,14 +272,16 @@ def write_folder(files, out):
         ValueError: It holds something else.
     """
     out = require_writable_folder(out, "out")
-    if any(out.iterdir()) and not (out / "sw.js").is_file():
+    worker = out / "sw.js"
+    if any(out.iterdir()) and not (worker.is_file() and b'const SITE = {"files"' in worker.read_bytes()):
         raise ValueError(f"out must be a new or empty folder, or one with a page. Received: {str(out)!r}")
     for name in sorted(files, key=lambda name: name == "index.html"):
         with replacing(out / name) as temporary:
             temporary.write_bytes(files[name])
     for folder in [out / "files", *out.glob("code-*")]:
         for path in folder.glob("*"):
-            if str(path.relative_to(out)) not in files:
+            own = folder.name != "files" or HASHED.search(path.name)
+            if own and str(path.relative_to(out)) not in files:
                 path.unlink()
         with contextlib.suppress(OSError):  # one that is not empty
             folder.rmdir()

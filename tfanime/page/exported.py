@@ -20,6 +20,7 @@ class Exported(Generator):
     Attributes:
         synthesize: Latents, tags and noise -> a dictionary of `images`, uint8 `[batch, height, width, 3]`.
         synthesize_function: Its `ConcreteFunction`, by keyword.
+        has_styles: Whether it is a StyleGAN2, to which the length of latents means nothing.
 
     Raises:
         ValueError: A signature is missing: it is not a generator, or was exported by an older version.
@@ -47,6 +48,7 @@ class Exported(Generator):
         latents = Latents(**card["latents"])
         super().__init__(draw, vocabulary, latents=latents, card=card.get("training"), licence=card["licence"])
         self.owner = owner
+        self.has_styles = "synthesize_styles" in signatures
         self.synthesize_function = function = signatures["synthesize"]
         sizes = {name: spec.shape[1] for name, spec in function.structured_input_signature[1].items()}
         noise = [name for name in sizes if name not in ("latents", "tags")]

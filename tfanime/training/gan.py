@@ -13,7 +13,7 @@ from tfanime.tag_sampling import TagSampler
 from tfanime.tags import TagVocabulary
 from tfanime.training.accumulation import Parts
 from tfanime.training.game import Game, copy_for_average
-from tfanime.training.losses import Loss, as_loss
+from tfanime.training.losses import LOSSES, Loss, as_loss
 from tfanime.training.players import predicts_tags, require_players, sees_tags
 from tfanime.training.replicas import mean_over_replicas, own_part
 from tfanime.training.tag_losses import FORMS, SIDES, shown, tag_accuracy, tag_loss
@@ -118,7 +118,8 @@ class GAN(Game):
                 several devices are together those of one device.
 
         Raises:
-            ValueError: `loss` is not known, or see `Game.set_players`.
+            ValueError: `loss` is not known, `augmentation` is ADA with a loss whose logits have no zero, or see
+                `Game.set_players`.
         """
         loss = as_loss(loss)
         if exclusive_tags not in FORMS:
@@ -130,6 +131,12 @@ class GAN(Game):
             "discriminator": (self.discriminator, discriminator_optimizer),
         }
         self.set_players(players, terms, **kwargs)
+        if augmentation and augmentation.kind == "ada" and not loss.signed:
+            signed = ", ".join(name for name, each in LOSSES.items() if each.signed)
+            raise ValueError(
+                "augment must be none or diffaugment with this loss: ada counts logits above 0, which mean 'real' for "
+                f"the losses {signed} alone. Received: 'ada'"
+            )
         if augmentation:
             self.make_state(augmentation)
         self.augmentation = augmentation
@@ -218,7 +225,7 @@ class GAN(Game):
             draw = self.draws(count, number, rows, "generator")
             parts.add(self._generator_gradients(part_inputs, part_reals, fakes, generator_tape, step, draw))
         gradients, further, states = parts.mean()
-        logs |= self._adapt(logs.pop("real_sign", None), step, count)
+        logs |= self._adapt(logs.pop("real_sign", None), step, count * critic_steps)
         norm = self.update(self.generator, self.generator_optimizer, gradients)
         self.keep(states, step)
         self.average(self.ema_generator, self.generator, count, self.ema_half_life)

@@ -21,11 +21,13 @@ class Loss:
         generator: (fake logits, real logits) -> scalar, minimised by the generator.
         paired: Whether the generator's side looks at real logits. They take one more pass of the discriminator, after
             its update; other losses are given None.
+        signed: Whether logits above 0 say "real" and those below say "fake". ADA counts such signs.
     """
 
     discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     generator: Callable[[tf.Tensor, Any], tf.Tensor]
     paired: bool = False
+    signed: bool = True
 
 
 def non_saturating_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -107,11 +109,13 @@ def relativistic_average_generator(fake_logits: tf.Tensor, real_logits: tf.Tenso
 
 LOSSES = {
     "non_saturating": Loss(non_saturating_discriminator, non_saturating_generator),
-    "wasserstein": Loss(wasserstein_discriminator, wasserstein_generator),
+    "wasserstein": Loss(wasserstein_discriminator, wasserstein_generator, signed=False),
     "hinge": Loss(hinge_discriminator, hinge_generator),
-    "least_squares": Loss(least_squares_discriminator, least_squares_generator),
-    "relativistic": Loss(relativistic_discriminator, relativistic_generator, paired=True),
-    "relativistic_average": Loss(relativistic_average_discriminator, relativistic_average_generator, paired=True),
+    "least_squares": Loss(least_squares_discriminator, least_squares_generator, signed=False),
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, paired=True, signed=False),
+    "relativistic_average": Loss(
+        relativistic_average_discriminator, relativistic_average_generator, paired=True, signed=False
+    ),
 }
 
 

@@ -16,6 +16,7 @@ const MODES = ["all", "near", "tags", "faces", "each", "cross", "way", "kept"];
 const NEEDS_TAGS = ["tags", "faces", "each"];
 const DEEPEST = 30; // blends of blends; then a link would get too long
 const CHILDREN = 16;
+const WIDEST = 8192; // pixels of a canvas that every browser can save
 const site = JSON.parse(document.getElementById("site").textContent);
 const enlarger = site.tools.find(({ kind }) => kind === "upscale");
 const queue = new Queue();
@@ -93,21 +94,40 @@ async function open(model, onServer = model.server && !Object.keys(model.files).
   refresh();
 }
 
-// Every change goes through here: the link, the undo list and the history follow.
-function change(values, { remember = true } = {}) {
+// Every change goes through here: the link, the undo list and the history follow. `drag` names the slider that is
+// moved: however many values it passes, undo goes back to the first.
+let dragged = null;
+addEventListener("change", () => (dragged = null));
+function change(values, { remember = true, drag = null } = {}) {
   const before = linkNow();
   const model = state.model;
   Object.assign(state, values);
   const link = linkNow();
   if (link !== before) {
-    if (remember) state.undo = [...state.undo.slice(-99), before];
-    history.replaceState(null, "", link);
+    if (remember && (!drag || drag !== dragged)) state.undo = [...state.undo.slice(-99), before];
+    dragged = drag;
+    address(drag ? SELDOM : 0);
   }
   if (state.model !== model) {
     open(state.model);
   }
   refresh();
 }
+
+const SELDOM = 350; // ms; browsers refuse more changes of the address than 100 in 30 seconds
+let addressed = 0;
+let addressing = null;
+function address(pause) {
+  clearTimeout(addressing);
+  addressing = null;
+  const wait = addressed + pause - Date.now();
+  if (wait > 0) return (addressing = setTimeout(address, wait, 0));
+  addressed = Date.now();
+  try {
+    history.replaceState(null, "", linkNow());
+  } catch { /* too many: the next change writes it */ }
+}
+addEventListener("pagehide", () => addressing && address(0));
 
 const linkNow = () => format(state.model, state.avatar, state.mode);
 const linkOfAvatar = (avatar) => format(state.model, avatar);
@@ -126,13 +146,15 @@ function refresh() {
 }
 
 let portraitOf = "";
+let cancelPortrait = null;
 function drawPortrait() {
   const { model, avatar } = state;
   const link = `${linkOfAvatar(avatar)} ${state.onServer} ${state.enlarged}`;
   if (link === portraitOf) return;
   portraitOf = link;
   state.shown = tagsShown(avatar, model);
-  queue.draw(avatar, (image) => {
+  cancelPortrait?.(); // of a slider's last place, for instance
+  cancelPortrait = queue.draw(avatar, (image) => {
     if (portraitOf !== link) return;
     state.image = image;
     put(document.getElementById("portrait"), image);
@@ -151,9 +173,10 @@ function remember() { // what was looked at for a second
   remembering = setTimeout(() => store.put(link).then(() => state.mode === "kept" && update()), 1000);
 }
 
+// Favourites in the order in which they were starred. A frame of a transition is no stop of another one.
 const favourites = () =>
-  store.entries.filter((entry) => entry.favourite).reverse().map((entry) => parse(entry.link, site.models, MODES))
-    .filter(({ model }) => model === state.model).map(({ avatar }) => avatar);
+  store.favourites.map((entry) => parse(entry.link, site.models, MODES))
+    .filter(({ model, avatar }) => model === state.model && !avatar.way).map(({ avatar }) => avatar);
 const partner = () => favourites().reverse().find((avatar) => linkOfAvatar(avatar) !== linkOfAvatar(state.avatar));
 
 // What the cells of a mode are: { avatarAt, caption, depends }, depends a text that says when they are others.
@@ -284,7 +307,7 @@ function random() {
 
 function star() {
   const link = linkOfAvatar(state.avatar);
-  store.put(link, { favourite: !store.find(link)?.favourite }).then(refresh);
+  store.put(link, { favourite: !store.find(link)?.favourite, starred: Date.now() }).then(refresh);
   refresh();
 }
 
@@ -349,7 +372,7 @@ const saveEnlarged = async () => {
   await saved(await png(toCanvas(large), linkOfAvatar(state.avatar)), `${stem()}-${enlarger.name}.png`);
 };
 const images = (avatars) => avatars.reduce(async (done, avatar) => [...(await done), await queue.image(avatar)], Promise.resolve([]));
-const cellsNow = () => gallery.cells.slice(0, 48).map(({ avatar }) => avatar);
+const cellsNow = () => (gallery.cells.length ? gallery.cells.slice(0, 48).map(({ avatar }) => avatar) : [state.avatar]);
 const saveSheet = async () => saved(await png(sheet(await images(cellsNow())), linkNow()), `${stem()}-sheet.png`);
 async function saveZip() {
   const avatars = cellsNow();
@@ -368,7 +391,8 @@ const saveGif = async () => {
 };
 const saveStrip = async () => {
   const frames = await images(framesOfWay());
-  await saved(await png(sheet(frames, frames.length), linkNow()), `${stem()}-strip.png`);
+  const columns = Math.min(frames.length, Math.floor(WIDEST / state.model.size));
+  await saved(await png(sheet(frames, columns), linkNow()), `${stem()}-strip.png`);
 };
 
 async function restore(file) {
@@ -378,10 +402,13 @@ async function restore(file) {
   if (!(await photo.open(file))) tell(say("badPicture"));
 }
 
+let plays = 0;
 function play() {
   state.playing = !state.playing;
+  const mine = ++plays;
   update();
   const step = () => {
+    if (mine !== plays) return; // paused and played again meanwhile
     const frames = framesOfWay();
     if (!state.playing || state.mode !== "way" || !frames.length) return (state.playing = false), update();
     scrub((state.position + 1) % frames.length);
@@ -394,7 +421,7 @@ function scrub(position) {
   const avatar = framesOfWay()[position];
   if (!avatar) return;
   state.position = position;
-  change({ avatar }, { remember: false });
+  change({ avatar }, { remember: false, drag: "position" });
 }
 
 // ---------------------------------------------------------------- what is seen
@@ -410,7 +437,7 @@ const button = (word, action, icon = null, more = {}) => html`<button type="butt
 const view = () => html`
   <header class="top">
     <h1>${site.models.length > 1 ? html`<label><span class="unseen">${say("models")}</span>
-      <select id="model" .value=${state.model.name} @change=${(event) => change({ model: site.models.find(({ name }) => name === event.target.value), avatar: { ...state.avatar, wanted: {}, edits: {} } })}>
+      <select id="model" .value=${state.model.name} @change=${(event) => change({ model: site.models.find(({ name }) => name === event.target.value), avatar: { ...state.avatar, wanted: {}, edits: {}, fine: null, way: null } })}>
         ${site.models.map(({ name, title }) => html`<option value=${name} ?selected=${name === state.model.name}>${title}</option>`)}
       </select></label>` : state.model.title}</h1>
     <span class="motto">${state.online ? say(state.onServer ? "onServer" : "private") : say("offline")}</span>
@@ -467,13 +494,13 @@ const opening = site.tools.length ? "openPicture" : "openPng";
 let menuOpen = null;
 
 const slider = (word, name, min, max, step, value, action) => html`<label class="slider">${say(word)}
-  <input type="range" name=${name} min=${min} max=${max} step=${step} .value=${String(value)} @input=${(event) => action(Number(event.target.value))}></label>`;
+  <input type="range" name=${name} min=${min} max=${max} step=${step} .value=${String(value)} @input=${(event) => action(Number(event.target.value), { drag: name })}></label>`;
 
 function tools() {
   const help = html`<span class="help">${say(`${state.mode}Help`)}</span>`;
   const { empty, avatarAt } = MODES_OF[state.mode]();
   if (empty && !avatarAt(0)) return html`<p class="empty">${say(empty)}</p>`;
-  if (state.mode === "near") return html`${help}${slider("spread", "spread", 0.05, 0.8, 0.05, state.spread, (spread) => change({ spread }))}`;
+  if (state.mode === "near") return html`${help}${slider("spread", "spread", 0.05, 0.8, 0.05, state.spread, (spread, how) => change({ spread }, how))}`;
   if (state.mode === "way") {
     const frames = framesOfWay();
     return html`${help}${slider("position", "position", 0, frames.length - 1, 1, Math.min(state.position, frames.length - 1), scrub)}
@@ -489,15 +516,15 @@ const controls = () => html`<aside id="controls" class=${state.sheetOpen ? "cont
     <span class="closer">${button("close", () => sheetOpen(false), icons.close)}</span></div>
   ${(state.model.vocabulary?.groups ?? []).map((group) => html`<fieldset><legend>${groupName(group)}</legend>
     <div class="chips">${group.tags.map((tag) => chip(tag, group))}</div></fieldset>`)}
-  ${slider("variety", "psi", 0, 1.2, 0.05, state.avatar.psi, (psi) => change({ avatar: { ...state.avatar, psi } }))}
+  ${state.model.variety ? slider("variety", "psi", 0, 1.2, 0.05, state.avatar.psi, (psi, how) => change({ avatar: { ...state.avatar, psi, way: null } }, how)) : nothing}
   ${state.model.vocabulary ? html`<details ?open=${state.strengths} @toggle=${(event) => (state.strengths = event.target.open)}>
     <summary>${say("fineTuning")}</summary>${strengths()}</details>` : nothing}
   ${state.model.directions.length ? html`<details ?open=${state.directions} @toggle=${(event) => (state.directions = event.target.open)}>
     <summary>${say("directions")}</summary><p class="help">${say("directionsHelp")}</p>${state.model.directions.map(direction)}</details>` : nothing}
   ${state.model.w ? html`<label class="seed">${say("mix")} <input name="fine" inputmode="numeric" maxlength="19" .value=${state.avatar.fine ?? ""}
-    @change=${(event) => change({ avatar: { ...state.avatar, fine: seedOf(event.target.value.trim()) } })}></label>` : nothing}
+    @change=${(event) => change({ avatar: { ...state.avatar, fine: seedOf(event.target.value.trim()), way: null } })}></label>` : nothing}
   ${enlarger ? html`<label class="switch"><input type="checkbox" name="enlarged" .checked=${state.enlarged} @change=${(event) => { state.enlarged = event.target.checked; refresh(); }}> ${say("enlarged", enlarger.title)}</label>` : nothing}
-  ${state.model.server ? html`<label class="switch"><input type="checkbox" .checked=${state.onServer} @change=${(event) => { open(state.model, event.target.checked); refresh(); }}> ${say("engine")}</label>` : nothing}
+  ${state.model.server && Object.keys(state.model.files).length ? html`<label class="switch"><input type="checkbox" .checked=${state.onServer} @change=${(event) => { open(state.model, event.target.checked); refresh(); }}> ${say("engine")}</label>` : nothing}
 </aside>`;
 
 const wantedOf = (tag) => state.avatar.wanted[tag] ?? 0;
@@ -518,14 +545,14 @@ function strengths() {
   const chosen = state.model.vocabulary?.groups.flatMap((group) => group.tags.filter(wantedOf).map((tag) => ({ tag, group }))) ?? [];
   if (!chosen.length) return html`<p class="help">${say("fineTuningHelp")}</p>`;
   return chosen.map(({ tag, group }) => html`<label class="slider">${tagName(tag)} <output>${wantedOf(tag)}</output>
-    <input type="range" min="-1.5" max="1.5" step="0.1" .value=${String(wantedOf(tag))} @input=${(event) => change({ avatar: withTag(tag, group, Number(event.target.value)) })}></label>`);
+    <input type="range" min="-1.5" max="1.5" step="0.1" .value=${String(wantedOf(tag))} @input=${(event) => change({ avatar: withTag(tag, group, Number(event.target.value)) }, { drag: tag })}></label>`);
 }
 
 function direction({ name }) {
   const amount = state.avatar.edits[name] ?? 0;
   const edited = (steps) => {
     const { [name]: _, ...others } = state.avatar.edits;
-    change({ avatar: { ...state.avatar, edits: steps ? { ...others, [name]: steps } : others, way: null } });
+    change({ avatar: { ...state.avatar, edits: steps ? { ...others, [name]: steps } : others, way: null } }, { drag: `direction ${name}` });
   };
   return html`<label class="slider">${directionName(name)} <output>${amount || nothing}</output>
     <input type="range" name=${`direction-${name}`} min=${-FARTHEST} max=${FARTHEST} step="0.5" .value=${String(amount)} @input=${(event) => edited(Number(event.target.value))}></label>`;
@@ -560,7 +587,7 @@ function speak(code) {
 addEventListener("hashchange", () => change(fromLink(location.hash)));
 for (const kind of ["online", "offline"]) addEventListener(kind, () => { state.online = navigator.onLine; update(); });
 addEventListener("keydown", (event) => {
-  if (event.key === "z" && (event.ctrlKey || event.metaKey) && event.target.tagName !== "INPUT") {
+  if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input:not([type=range], [type=checkbox])")) {
     event.preventDefault();
     undo();
   }

@@ -58,15 +58,23 @@ export function inputsOf(avatar, model) {
 // A code, of latents or of w, moved along directions.
 export function moved(code, edits, model) {
   for (const [name, amount] of Object.entries(edits)) {
-    const step = stepOf(model.directions.find((direction) => direction.name === name));
-    code = code.map((number, index) => number + amount * step[index]);
+    const direction = model.directions.find((each) => each.name === name);
+    const step = direction && stepOf(direction);
+    if (step) code = code.map((number, index) => number + amount * step[index]);
   }
   return code;
 }
 
 const stepOf = ({ step }) => new Float32Array(Uint8Array.from(atob(step), (character) => character.charCodeAt(0)).buffer);
 
-// The edits of an avatar, those of one on the way between two as well.
+// Of one on the way between two, as of both: the avatar whose styles are the fine ones, psi and the edits.
+export const fineOf = (avatar) => {
+  if (!avatar.way) return avatar.fine === null ? avatar : { ...avatar, at: avatar.fine, look: lookOf(avatar) };
+  const [one, other, share] = avatar.way;
+  const [first, second] = [fineOf(one), fineOf(other)];
+  return first === one && second === other ? avatar : { ...avatar, way: [first, second, share] };
+};
+export const psiOf = ({ psi, way }) => (way ? (1 - way[2]) * psiOf(way[0]) + way[2] * psiOf(way[1]) : psi);
 export const editsOf = ({ edits, way }) => (way ? editsBetween(editsOf(way[0]), editsOf(way[1]), way[2]) : edits);
 export const editsBetween = (one, other, share) =>
   Object.fromEntries(Object.keys({ ...one, ...other }).map((name) => [name, (1 - share) * (one[name] ?? 0) + share * (other[name] ?? 0)]));
@@ -125,7 +133,7 @@ export function parse(hash, models, modes, nested = true) {
   if (!model.w) avatar.fine = null;
   if (values.has("psi")) {
     const psi = Number(values.get("psi"));
-    if (psi >= 0 && psi <= 1.5) avatar.psi = psi;
+    if (psi >= 0 && psi <= 1.5) avatar.psi = model.variety ? psi : 1;
     else complain("linkNumber", values.get("psi"));
   }
   const known = new Set(tagsOf(model));

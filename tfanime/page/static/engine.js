@@ -69,7 +69,8 @@ export class WorkerEngine {
 // A file as the worker can load it: by its address, or as the text that a single file carries.
 function placed(file) {
   const element = document.getElementById(file.sha256);
-  return element ? { ...file, text: element.textContent } : { ...file, url: new URL(file.url, document.baseURI).href };
+  const cache = `tfanime ${new URL("./", document.baseURI).href}`; // as in sw.js
+  return element ? { ...file, text: element.textContent } : { ...file, cache, url: new URL(file.url, document.baseURI).href };
 }
 
 export class ServerEngine {

@@ -13,17 +13,23 @@ export class Photo {
   // redraw(tool, ImageData) is a promise of an ImageData; save(ImageData, tool) keeps it.
   constructor(element, tools, redraw, save) {
     Object.assign(this, { element, tools, redraw, save, tool: tools[0], made: null, busy: false, problem: null });
-    element.addEventListener("close", () => this.bitmap?.close());
+    this.runs = 0; // what is being drawn when the picture changes or is closed is not shown
+    element.addEventListener("close", () => {
+      this.runs++;
+      this.bitmap.close();
+    });
   }
 
   async open(file) {
     try {
-      this.bitmap = await createImageBitmap(file);
+      const bitmap = await createImageBitmap(file);
+      this.bitmap?.close();
+      this.bitmap = bitmap;
     } catch {
       return false; // no picture that this browser can read
     }
     const { width, height } = this.bitmap;
-    Object.assign(this, { x: width / 2, y: height / 2, zoom: 1, made: null, problem: null });
+    Object.assign(this, { x: width / 2, y: height / 2, zoom: 1, made: null, problem: null, busy: false, runs: this.runs + 1 });
     this.update();
     if (!this.element.open) this.element.showModal();
     return true;
@@ -54,15 +60,18 @@ export class Photo {
   }
 
   async draw() {
+    const run = ++this.runs;
     Object.assign(this, { busy: true, problem: null, made: null });
     this.update();
+    let [made, problem] = [null, null];
     const size = this.tool.kind === "stylise" ? this.tool.size : Math.round(Math.min(LARGEST, Math.max(1, this.side)));
     try {
-      this.made = await this.redraw(this.tool, this.cut(size));
+      made = await this.redraw(this.tool, this.cut(size));
     } catch (error) {
-      this.problem = say(error.word ?? "broken");
+      problem = say(error.word ?? "broken");
     }
-    this.busy = false;
+    if (run !== this.runs) return;
+    Object.assign(this, { busy: false, made, problem });
     this.update();
   }
 

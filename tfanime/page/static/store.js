@@ -20,7 +20,11 @@ export class Store {
     return store;
   }
 
-  entries = []; // { link, time, favourite }, the newest first
+  entries = []; // { link, time, favourite, starred }, the newest first
+  get favourites() { // the first that was starred first
+    return this.entries.filter(({ favourite }) => favourite).sort((one, other) => (one.starred ?? 0) - (other.starred ?? 0));
+  }
+
   get lasting() {
     return this.database !== null;
   }

@@ -1,6 +1,6 @@
 // Draws avatars beside the page, so that the page never waits. One thread, WebAssembly alone.
 
-import { FINE_FROM, editsOf, inputsOf, lookOf, moved } from "./avatar.js";
+import { FINE_FROM, editsOf, fineOf, inputsOf, moved, psiOf } from "./avatar.js";
 import { normal } from "./seeds.js";
 
 // The runtime reserves as much shared memory as it may, up to 4 GiB: more than phones give.
@@ -95,10 +95,11 @@ async function run(part, values) {
 
 async function styleOf(avatar) { // w, pulled by psi towards the mean of the same tags, as draw_truncated does
   const values = inputsOf(avatar, model);
+  const psi = psiOf(avatar);
   const w = (await run("mapping", values)).data;
-  if (avatar.psi === 1) return w;
+  if (psi === 1) return w;
   const centre = await centreOf(values.tags);
-  return w.map((number, index) => centre[index] + avatar.psi * (number - centre[index]));
+  return w.map((number, index) => centre[index] + psi * (number - centre[index]));
 }
 
 async function centreOf(tags) {
@@ -125,7 +126,8 @@ async function withStyles(avatar) {
   const { count } = model.w;
   const edits = editsOf(avatar);
   const coarse = moved(await styleOf(avatar), edits, model);
-  const fine = avatar.fine === null ? coarse : moved(await styleOf({ ...avatar, at: avatar.fine, look: lookOf(avatar) }), edits, model);
+  const other = fineOf(avatar);
+  const fine = other === avatar ? coarse : moved(await styleOf(other), edits, model);
   const styles = new Float32Array(count * coarse.length);
   for (let index = 0; index < count; index++) {
     styles.set(index < count * FINE_FROM ? coarse : fine, index * coarse.length);
@@ -153,7 +155,7 @@ class Failure extends Error {
 }
 
 // A file of the site: from the page itself (a single file), the cache or the network; checked and unpacked.
-async function loaded({ url, text, sha256, bytes: total, label }) {
+async function loaded({ url, cache, text, sha256, bytes: total, label }) {
   const packed = text === undefined ? await fetched(url, total, label) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   let bytes = packed;
   if (packed[0] === 0x1f && packed[1] === 0x8b) { // some hosts have unpacked it already
@@ -170,7 +172,7 @@ async function loaded({ url, text, sha256, bytes: total, label }) {
     if (found !== sha256) throw new Failure("badFile", `${label}: SHA-256 ${found.slice(0, 16)}`);
   }
   if (url && total && self.caches && packed.fresh) {
-    await caches.open("tfanime").then((cache) => cache.put(url, new Response(packed))).catch(() => {});
+    await caches.open(cache).then((kept) => kept.put(url, new Response(packed))).catch(() => {});
   }
   return bytes;
 }
