@@ -16,6 +16,7 @@ from torch.nn import functional
 
 LUMA = (0.299, 0.587, 0.114)
 YUV = ((0.299, 0.587, 0.114), (-0.14714119, -0.28886916, 0.43601035), (0.61497538, -0.51496512, -0.10001026))
+END = 10**9  # a step at which weights that rise have risen
 EYES = (slice(0, 4), slice(4, 8))
 
 
@@ -153,7 +154,8 @@ class Game:
 
     Args:
         game: A `tfanime.training.stylising.Stylising` of `small_generator` and `discriminator`, with the loss
-            `least_squares` and without a weighing; its terms and their weights are taken over.
+            `least_squares` and without a weighing; its terms and their weights are taken over,
+            those that rise as they end.
         bfloat16: Whether layers compute in bfloat16 (autocast), instead of float32.
         optimizer: `(parameters, learning rate)` -> a PyTorch optimizer.
     """
@@ -169,7 +171,9 @@ class Game:
         self.weights = {term.name: float(term.weight) for term in game.terms if term.player == "generator"}
         self.weights["adversarial"] = float(game.adversarial_weight)
         self.negatives = {
-            term.function.pictures: float(term.weight) for term in game.terms if term.player == "discriminator"
+            term.function.pictures: float(term.weight(END) if callable(term.weight) else term.weight)
+            for term in game.terms
+            if term.player == "discriminator"
         }
         functions = {term.name: term.function for term in game.terms}
         self.content, self.landmarks = functions["Content"], functions["Landmarks"]

@@ -101,10 +101,7 @@ class Judges:
 
     def __init__(self, photos, drawings, cascade, mesh=None):
         self.photos = photos
-        none = tf.zeros((len(photos), len(NAMES), 2))  # no points of their own to move
-        self.turned = to_uint8(moved(to_float(tf.constant(photos)), none, 0, 0, mirror=0.0)[0]).numpy()
-        self.mesh = mesh and Mesh(mesh)
-        self.points = [self._points(images) for images in (photos, self.turned)] if mesh else []
+        self.see(mesh, photos)
         self.networks = {name: open_features(name) for name in ("hed_vgg16", "tagger")}
         self.drawings = {name: self._features(name, drawings) for name in self.networks}
         self.of_photos = self._features("tagger", photos)
@@ -119,12 +116,19 @@ class Judges:
     def _has_photo_face(self, image):
         return any(face.score >= LEAST_SCORE for face in self.find(Image.fromarray(prepared(image))))
 
+    def see(self, mesh, photos):
+        """Opens the face mesh and lets it see the photos, as they are and turned."""
+        none = tf.zeros((len(photos), len(NAMES), 2))  # no points of their own to move
+        self.turned = to_uint8(moved(to_float(tf.constant(photos)), none, 0, 0, mirror=0.0)[0]).numpy()
+        self.mesh = mesh and Mesh(mesh)
+        self.points = [self._points(images) for images in (photos, self.turned)] if mesh else []
+
     def _points(self, images):
         """The mesh's points of pictures, NaN where it sees no face, `[count, points, 2]`."""
         found = [self.mesh(image) for image in images]
         return np.stack([points if presence >= PRESENT else np.nan * points for points, presence in found])
 
-    def _landmarks(self, images, turned):
+    def landmarks(self, images, turned):
         """The mesh's columns."""
         points = [self._points(each) for each in (images, turned)]
         found = {"mesh": f"{100 * np.isfinite(points[0][:, 0, 0]).mean():.0f} %"}
@@ -151,7 +155,7 @@ class Judges:
             columns = ("mesh", "landmarks", "landmarks turned") if self.mesh else ()
             return found | dict.fromkeys((*columns, "content", "colour", "retrieval"), "")
         if self.mesh:
-            found |= self._landmarks(images, turned)
+            found |= self.landmarks(images, turned)
         distances = []
         for i in range(0, len(images), BATCH):
             sight = SimpleNamespace(

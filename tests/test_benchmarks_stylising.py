@@ -8,6 +8,7 @@ import tiny_pictures
 import tiny_vgg
 from test_tfrecords_detectors_cascade import BRIGHT_MIDDLE, needs_cascades
 
+from tfanime.landmarks.points import NAMES
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings
 
@@ -22,6 +23,34 @@ def test_retrieval_counts_nearest_photos():
 def test_posterised_pictures_have_few_colours():
     made = stylising.posterised(np.asarray(tiny_photos.photo(0)))
     assert set(np.unique(made)) <= set(np.uint8(np.round(np.arange(8) * 255 / 7)))
+
+
+class BrightestPlace:
+    """In place of the face mesh: all points lie around the brightest place, in bright pictures alone."""
+
+    def __init__(self, path):
+        self.shape = np.random.default_rng(0).uniform(-0.1, 0.1, (len(NAMES), 2))
+
+    def __call__(self, image):
+        row, column = np.unravel_index(np.argmax(image.sum(axis=-1)), image.shape[:2])
+        points = np.array([column, row]) / len(image) + self.shape
+        return points, 1.0 if image.max() > 200 else 0.0
+
+
+def test_landmarks_of_pictures(monkeypatch):
+    monkeypatch.setattr(stylising, "Mesh", BrightestPlace)
+    photos = np.zeros((3, 32, 32, 3), np.uint8)
+    for photo, place in zip(photos, (14, 16, 18), strict=True):
+        photo[place - 1 : place + 2, place - 1 : place + 2] = 220
+        photo[place, place] = 255
+    judges = object.__new__(stylising.Judges)
+    judges.see("mesh", photos)
+    same = judges.landmarks(photos, judges.turned)
+    assert same == {"mesh": "100 %", "landmarks": "0.000", "landmarks turned": "0.000"}
+    half = photos.copy()
+    half[2] = 0
+    other = judges.landmarks(half, np.roll(judges.turned, 1, axis=0))
+    assert other["mesh"] == "67 %" and other["landmarks"] == "0.000" and float(other["landmarks turned"]) > 0.5
 
 
 @needs_cascades

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanime.models.layers import BatchNormalization, MinibatchStddev
+from tfanime.models.layers import BatchNormalization, GroupNormalization, MinibatchStddev
 
 
 def expected(images, size):
@@ -180,3 +180,33 @@ def test_batch_norm_can_be_saved(tmp_path):
     layer = keras.models.load_model(tmp_path / "norm.keras").layers[-1]
     assert type(layer) is BatchNormalization
     assert layer.momentum == 0.7
+
+
+@pytest.mark.parametrize("groups", [1, -1])
+def test_group_norm_and_its_gradients_are_keras(groups):
+    maps, slopes = (tf.constant(3 + 2 * images(4, seed)) for seed in (0, 1))
+    ours, theirs = (kind(groups=groups, epsilon=1e-4) for kind in (GroupNormalization, keras.layers.GroupNormalization))
+    results = []
+    for layer in (ours, theirs):
+        layer.build(maps.shape)
+        layer.gamma.assign([0.5, -1.0, 2.0, 1.5, 1.0])
+        layer.beta.assign([0.0, 1.0, -1.0, 2.0, 0.5])
+        options = {"training": True} if layer is ours else {}
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            outputs = layer(maps, **options)
+        gradients = tape.gradient(outputs, [maps, layer.gamma.value, layer.beta.value], output_gradients=slopes)
+        results.append([outputs, *gradients])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours(maps), theirs(maps), rtol=1e-6)  # where nothing is learned it is Keras' own
+    low = GroupNormalization(groups=groups, dtype="mixed_bfloat16")(maps, training=True)
+    assert low.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(low, tf.float32), (theirs(maps) - theirs.beta) / theirs.gamma, atol=0.03)
+
+
+def test_group_norm_of_others_is_keras():
+    maps = tf.constant(np.random.default_rng(0).normal(size=(2, 3, 3, 4)).astype(np.float32))
+    for options in ({"groups": 2}, {"groups": 1, "scale": False}):
+        found = GroupNormalization(**options)(maps, training=True)
+        np.testing.assert_allclose(found, keras.layers.GroupNormalization(**options)(maps), rtol=1e-6)

@@ -95,6 +95,10 @@ def layer(game, name):
     return getattr(next(term.function for term in game.terms if isinstance(term.function, Content)), name)
 
 
+def colours(game):
+    return next(term.function for term in game.terms if term.name == "colour")
+
+
 def points(game):
     return next(term.function for term in game.terms if term.name == "Landmarks")
 
@@ -139,6 +143,7 @@ READ = {
     "colour": (4.0, lambda game: weights(game)["colour"] == 4.0),
     "total_variation": (0.5, lambda game: weights(game)["total_variation"] == 0.5),
     "landmarks": (0.75, lambda game: weights(game)["Landmarks"] == 0.75),
+    "colour_square": (4, lambda game: colours(game).keywords == {"square": 4}),
     "slack": (0.25, lambda game: points(game).slack == 0.25),
     "eye_scale": (1.5, lambda game: points(game).eye_scale == 1.5),
     "smooth": (0.5, lambda game: negatives(game)["smooth"] == 0.5),
@@ -258,6 +263,8 @@ def test_data_that_do_not_do(few_layers, photos, shards, in_tmp, capsys):
         cartoongan.main([*common, f"--photos={shards}", f"--data={shards}"])
     with pytest.raises(ValueError, match=r"--photos must be a folder of shards of photos. Received: None"):
         cartoongan.main([*common, f"--data={shards}"])
+    with pytest.raises(FileNotFoundError, match=r"a landmark network must have the files none.npz and none.json"):
+        cartoongan.main([*common, f"--photos={photos}", f"--data={shards}", "--landmark_network=none"])
     with pytest.raises(FileNotFoundError, match=r"--photos: .*absent"):
         cartoongan.main([*common, "--photos=absent", f"--data={shards}"])
     other = tiny_photos.shards_of(tiny_photos.folder_of(in_tmp / "pictures", 6), in_tmp / "other", holdout=0.0)

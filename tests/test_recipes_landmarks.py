@@ -35,6 +35,7 @@ def small(monkeypatch):
     monkeypatch.setattr("tfanime.landmarks.network.HIDDEN", 4)
 
 
+@pytest.mark.slow
 def test_landmarks_recipe_evaluates_writes_and_resumes(labelled, in_tmp, capsys):
     flags = [*labelled, *TINY, "--steps=4", "--epoch_steps=2"]
     assert landmarks.main([*flags, "--run=whole", "--labels=by rule"]) == 0

@@ -80,6 +80,13 @@ def test_stylist_draws_whole_pictures(network):
     assert made.pixels.shape == (100, 130, 3)
 
 
+def test_stylist_refuses_whole_pictures_that_are_too_large(network, monkeypatch):
+    monkeypatch.setattr(stylise, "MOST_PIXELS", 500)
+    assert Stylist(network, "whole")(Picture(PIXELS[:20, :25])).pixels.shape == (20, 25, 3)
+    with pytest.raises(ValueError, match=r"at most 500 pixels with --faces whole, for .* Received: 26x20"):
+        Stylist(network, "whole")(Picture(PIXELS[:20, :26]))
+
+
 def test_stylist_refuses_a_photo_without_a_face(network):
     unsure = [Detection((10.0, 10.0, 40.0, 40.0), 0.5)]
     with pytest.raises(ValueError, match=r"a photo must show a face from the front, .* take --faces whole"):

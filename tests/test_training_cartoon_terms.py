@@ -9,7 +9,16 @@ from test_training_content import FAKES, PHOTOS, REALS, features
 
 from tfanime.landmarks.points import EYES, NAMES
 from tfanime.training import Sight, Term
-from tfanime.training.cartoon_terms import SIDES, Landmarks, Negative, Style, colour, grey, total_variation
+from tfanime.training.cartoon_terms import (
+    SIDES,
+    Landmarks,
+    Negative,
+    Style,
+    colour,
+    colour_of_squares,
+    grey,
+    total_variation,
+)
 from tfanime.training.content import Content
 from tfanime.training.losses import LOSSES
 
@@ -57,6 +66,17 @@ def test_colour_loss_equals_numpy():
     d_y, d_u, d_v = 0.299 * 4, 0.14714119 * 4, 0.61497538 * 4
     value = colour(Sight(inputs=np.zeros((1, 1, 1, 3), np.float32), fakes=far.astype(np.float32)))
     np.testing.assert_allclose(value, d_y + d_u**2 / 2 + (d_v - 0.5), rtol=1e-5)
+
+
+def test_colour_loss_of_squares_equals_that_of_their_means():
+    def means(images):
+        return images.reshape(2, 4, 4, 4, 4, 3).mean((2, 4))
+
+    value = colour_of_squares(4)(SIGHT)
+    np.testing.assert_allclose(value, colour(Sight(inputs=means(PHOTOS), fakes=means(FAKES))), rtol=1e-4)
+    assert colour_of_squares(1)(SIGHT) == colour(SIGHT) > value and colour_of_squares(4).__name__ == "colour"
+    with pytest.raises(ValueError, match=r"square must be at least 1. Received: 0"):
+        colour_of_squares(0)
 
 
 def test_total_variation_equals_numpy():

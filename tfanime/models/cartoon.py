@@ -17,6 +17,7 @@ import keras
 from keras import layers, ops
 
 from tfanime.models.heads import images_output
+from tfanime.models.layers import GroupNormalization
 from tfanime.models.resample import BilinearDoubling
 
 NORM_EPSILON = 1e-5
@@ -55,12 +56,12 @@ def _require_counts(**counts):
 
 def _instance_norm():
     # One group for each channel: Ulyanov et al. 2016 (arXiv 1607.08022).
-    return layers.GroupNormalization(groups=-1, epsilon=NORM_EPSILON)
+    return GroupNormalization(groups=-1, epsilon=NORM_EPSILON)
 
 
 def _layer_norm():
     # One group of all channels: statistics over places and channels, one scale and shift for each channel.
-    return layers.GroupNormalization(groups=1, epsilon=NORM_EPSILON)
+    return GroupNormalization(groups=1, epsilon=NORM_EPSILON)
 
 
 def _conv(x, channels, kernel_size, strides=1):

@@ -65,6 +65,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         content: Of the content, the photo's features kept. Default: 1, 1.5.
         style: Of the style, Gram matrices of features of grey drawings. Default: 0.3, 2.5.
         colour: Of the colours, those of the photo kept. Default: 0.5, 15.
+        colour_square: Side in pixels of squares whose mean colours count; 1 for each pixel, as in AnimeGAN.
         landmarks: Of the landmarks, the points of the photo's face kept. Default: 0.3, 0.
         landmark_network: The path of another network of landmarks than the one that tfanime carries, without endings.
         slack: How far points may move almost freely, in distances between the eyes.
@@ -98,6 +99,7 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     content: Annotated[float | None, WEIGHT] = None
     style: Annotated[float | None, WEIGHT] = None
     colour: Annotated[float | None, WEIGHT] = None
+    colour_square: Annotated[int, at_least(1)] = 1
     landmarks: Annotated[float | None, WEIGHT] = None
     landmark_network: str | None = None
     slack: Annotated[float, above(0)] = 0.02
@@ -206,7 +208,8 @@ def _generator_terms(config):
 
         network = open_landmarks(config.landmark_network)
         functions["landmarks"] = cartoon_terms.Landmarks(network, config.slack, config.eye_scale)
-    functions |= {name: getattr(cartoon_terms, name) for name in ("colour", "total_variation")}
+    functions["colour"] = cartoon_terms.colour_of_squares(config.colour_square)
+    functions["total_variation"] = cartoon_terms.total_variation
     return {name: function for name, function in functions.items() if name in wanted}
 
 
