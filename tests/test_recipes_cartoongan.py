@@ -281,3 +281,10 @@ def test_without_the_network_of_content(few_layers, photos, shards, in_tmp, monk
     with pytest.raises(ImportError, match="hed_vgg16 needs"):
         cartoongan.main([*SHORT, "--run=a", "--steps=1", f"--photos={photos}", f"--data={shards}"])
     assert not (in_tmp / "a").exists()
+    opened = cartoongan.build(cartoongan.Config(photos="x", content_steps=2, steps=9, **TINY).to_open())
+    assert not {"content", "style", "landmarks"} & {term.name for term in opened.terms}
+
+
+def test_discriminator_rate_ends_with_its_own_last_update():
+    game = built(decay="linear", content_steps=6, steps=10)
+    assert rate(game, "discriminator", 0) > rate(game, "discriminator", 4) == pytest.approx(0)

@@ -128,6 +128,11 @@ def test_no_content_is_opened_that_does_not_count(monkeypatch):
     assert isinstance(built().terms[0].function, Content)
 
 
+def test_config_to_open_builds_networks_without_content(monkeypatch):
+    monkeypatch.setitem(vgg.VGGS, "vgg19", None)
+    assert srgan.build(srgan.Config(**TINY | {"content": "vgg19"}).to_open()).terms == ()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
