@@ -91,6 +91,39 @@ def tagged_avatars(tagged_export):
     return open_generator(tagged_export)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server of a tiny generator, as `tfanime`, for the tests of clients."""
+    from tiny_generator import save
+
+    from tfanime.serving.server.models import Models, load
+    from tfanime.serving.server.server import Server
+
+    folder = tmp_path_factory.mktemp("exports") / "1"
+    save(folder)
+    with Server(Models([load("tfanime", 1, folder)]), port=0, max_images=32) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tagged_server(tagged_export):
+    """A server of `tagged_export`, as `tfanime`."""
+    from tfanime.serving.server.models import Models, load
+    from tfanime.serving.server.server import Server
+
+    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    """A gRPC client of `server`."""
+    from tfanime.serving.client import AvatarClient
+
+    with AvatarClient(server.address, batch=16) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def pem(tmp_path_factory):
     """Paths of PEM files: an authority (`ca`), a server at 127.0.0.1 and a client that it knows, and a stranger."""

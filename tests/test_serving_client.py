@@ -7,34 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from rest_server import RestServer
-from tiny_generator import HEIGHT, WIDTH, save
+from tiny_generator import HEIGHT, WIDTH
 
 from tfanime.command_line import run
 from tfanime.images import grid
-from tfanime.serving.client import TLS, AvatarClient
+from tfanime.serving.client import TLS
 from tfanime.serving.client.__main__ import Config, main
-from tfanime.serving.server.models import Models, load
-from tfanime.serving.server.server import Server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exports") / "1"
-    save(folder)
-    with Server(Models([load("tfanime", 1, folder)]), port=0, max_images=32) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server):
-    with AvatarClient(server.address, batch=16) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def tagged_server(tagged_export):
-    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
-        yield server
 
 
 def test_command_line_writes_a_sheet(server, client, tmp_path, capsys):

@@ -11,31 +11,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-from tiny_generator import HEIGHT, WIDTH, save
+from tiny_generator import HEIGHT, WIDTH
 
 from tfanime.serving.client import TLS, AsyncAvatarClient, AvatarClient
-from tfanime.serving.server.models import Models, load
-from tfanime.serving.server.server import Server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exports") / "1"
-    save(folder)
-    with Server(Models([load("tfanime", 1, folder)]), port=0, max_images=32) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def tagged_server(tagged_export):
-    with Server(Models([load("tfanime", 1, tagged_export)]), port=0) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server):
-    with AvatarClient(server.address, batch=16) as client:
-        yield client
 
 
 class Scripted(prediction_service_pb2_grpc.PredictionServiceServicer):

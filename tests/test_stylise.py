@@ -11,7 +11,7 @@ from PIL import Image
 from test_tfrecords_detectors_portraits import needs_cascades, portrait
 
 from tfanime import export, stylise
-from tfanime.generator import open_network
+from tfanime.generator import open_network, tiles
 from tfanime.models import cartoon, vgg
 from tfanime.picture_files import Picture
 from tfanime.recipes import cartoongan
@@ -81,9 +81,9 @@ def test_stylist_draws_whole_pictures(network):
 
 
 def test_stylist_refuses_whole_pictures_that_are_too_large(network, monkeypatch):
-    monkeypatch.setattr(stylise, "MOST_PIXELS", 500)
+    monkeypatch.setattr(tiles, "MOST_AT_ONCE", 500)
     assert Stylist(network, "whole")(Picture(PIXELS[:20, :25])).pixels.shape == (20, 25, 3)
-    with pytest.raises(ValueError, match=r"at most 500 pixels with --faces whole, for .* Received: 26x20"):
+    with pytest.raises(ValueError, match=r"at most 500 pixels for a network that .* Received: 26 x 20"):
         Stylist(network, "whole")(Picture(PIXELS[:20, :26]))
 
 

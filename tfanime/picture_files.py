@@ -1,4 +1,4 @@
-"""Single picture files of any kind, read and written: what commands on pictures are given, and give."""
+"""Reads and writes single picture files, for all commands on pictures."""
 
 import warnings
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Picture:
 
     Args:
         pixels: uint8 array `[height, width, 3]`, RGB. Where nothing can be seen it has the nearest visible colour.
-        alpha: uint8 array `[height, width]`, 0 where nothing can be seen; None for a picture without.
+        alpha: uint8 array `[height, width]`, 0 for invisible pixels; None for a picture without alpha.
         note: What of the file was passed over, in words; empty for nothing.
     """
 
@@ -63,7 +63,7 @@ def read_picture(path):
         raise
     except UnidentifiedImageError as error:
         raise ValueError(f"a picture must be a PNG, JPEG, WebP, GIF, BMP or TIFF. Received: {str(path)!r}") from error
-    except Exception as error:  # decoders of foreign bytes raise anything
+    except Exception as error:  # decoders raise many kinds of errors for damaged files
         raise ValueError(f"a picture must be whole and not too large. Received: {str(path)!r}, {error}") from error
     if not transparent or pixels[..., 3].all():
         alpha = pixels[..., 3] if transparent and (pixels[..., 3] < 255).any() else None
@@ -94,7 +94,7 @@ def require_picture_name(path, argument):
         argument: Name of the argument, for the message.
 
     Raises:
-        ValueError: It ends in something else.
+        ValueError: It has another suffix.
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"{argument} must end in one of {', '.join(FORMATS)}. Received: {str(path)!r}")

@@ -1,4 +1,4 @@
-"""Folders of pictures through a command: what all commands that make pictures of pictures have in common."""
+"""Folders of pictures, for all commands from pictures to pictures."""
 
 import sys
 from collections import Counter
@@ -9,7 +9,7 @@ from tfanime.picture_files import FORMATS, READ, read_picture, require_picture_n
 
 
 def read_or_check(path, out):
-    """Looks at what such a command is given, before it loads what takes long.
+    """Checks the paths of such a command, before slow imports.
 
     Args:
         path: A picture or a folder of pictures.

@@ -78,7 +78,7 @@ class RunFolder:
             resumable: Names of the config's fields that a resumed run may change.
 
         Raises:
-            ValueError: The folder holds something else: another recipe's run, other settings, other data.
+            ValueError: The folder holds another run: of another recipe, with other settings or other data.
         """
         if not self.details.is_file():
             if self.path.is_dir() and any(self.path.iterdir()):
@@ -116,7 +116,7 @@ class RunFolder:
 
         Raises:
             OSError: The folder cannot be written.
-            ValueError: The folder holds something else.
+            ValueError: The folder holds another run.
         """
         self.check(recipe, config, data, resumable)
         require_writable_folder(self.path, "run")
@@ -147,7 +147,7 @@ class RunFolder:
         return entries
 
     def forget_after(self, step):
-        """Drops what was written of the steps after `step`, which a resumed run makes again."""
+        """Removes results of steps after `step`, which a resumed run makes again."""
         if self.metrics.is_file():
             kept = [entry for entry in self.read_metrics() if entry["step"] <= step]
             with replacing(self.metrics) as temporary:
@@ -158,6 +158,6 @@ class RunFolder:
 
 
 def _in_toml(field, value):
-    """A setting as `config.toml` has it; None for one that is left out, because it is None by default too."""
+    """A setting in the form of `config.toml`; None for one that is left out because None is its default."""
     # TOML has no None; `command_line.parse` reads this word as one.
     return "null" if value is None and field.default is not None else value

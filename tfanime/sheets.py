@@ -72,7 +72,7 @@ def sheets(gan, seeds):
 
     Args:
         gan: The `tfanime.training.GAN`.
-        seeds: The avatars of the first sheet; the others use these too, as far as they go.
+        seeds: The avatars of the first sheet; the other sheets use some of them.
 
     Returns:
         A dictionary from name to `Sheet`: `samples`, one avatar a seed; `interpolation`, each row from one seed's
@@ -81,7 +81,10 @@ def sheets(gan, seeds):
     """
     inputs = gan.inputs
     seeds = np.asarray(seeds, np.int64)
-    parts = [inputs.latents.from_seeds(seeds), *inputs.beside_latents(seeds)]  # once: a seed alone takes milliseconds
+    parts = [
+        inputs.latents.from_seeds(seeds),
+        *inputs.beside_latents(seeds),
+    ]  # for all seeds at once, because each call takes milliseconds
     result = {"samples": Sheet(inputs.of(*parts)), "interpolation": _interpolation(inputs, *parts)}
     if inputs.tags:
         few = [part[:COLUMNS] for part in parts]
@@ -106,7 +109,7 @@ def _interpolation(inputs, latents, *others):
 
 
 def _changing_tags(inputs, latents, tags, *noise):
-    """Every tag in turn, all others being those of the first seed, of which no independent one holds."""
+    """Every tag in turn; all other tags are those of the first seed, without independent ones."""
     vocabulary = inputs.vocabulary
     base = tags.numpy()[0]
     for group, where in vocabulary.slices:

@@ -21,7 +21,6 @@ ZOOM = 1.07  # of the card portraits, by which photos for the training are cut
 SIZE = 64  # where a network does not say at what size it was trained
 DETECT_SIZE = 640
 LEAST_SCORE = 0.8
-MOST_PIXELS = 4_000_000  # of a picture that is drawn in one piece: a map of 64 channels takes 1 GB then
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,6 @@ class Stylist:
             ValueError: No face was found, or the picture is too large to be drawn whole.
         """
         if self.faces == "whole":
-            height, width, _ = picture.pixels.shape
-            if height * width > MOST_PIXELS and self.network.form.reach is None:
-                raise ValueError(
-                    f"a picture must have at most {MOST_PIXELS:,} pixels with --faces whole, for a network whose norms "
-                    f"see all of it. Received: {width}x{height}"
-                )
             return through(self.network.images, picture, self.network.form)
         image = Image.fromarray(picture.pixels)
         boxes = [face.box for face in self.find(image) if face.score >= LEAST_SCORE]

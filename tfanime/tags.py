@@ -110,7 +110,7 @@ class TagVocabulary:
         return np.array([0 if group.exclusive else -1 for group in self.groups for _ in group.tags], np.int8)
 
     def parse(self, text: str) -> tuple[str, ...]:
-        """Reads what a person typed: tags separated by commas, such as `"blonde hair, twin tails, smile"`.
+        """Parses typed tags, separated by commas, such as `"blonde hair, twin tails, smile"`.
 
         Args:
             text: The tags. Case, spaces, hyphens and underscores do not matter; aliases are understood.
@@ -136,7 +136,7 @@ class TagVocabulary:
         return tuple(tag for tag in self.tags if tag in found)
 
     def wanted(self, text: str, allow_untrained: bool = False) -> np.ndarray:
-        """Reads which tags a person wants and which not, such as `"blonde hair:1.5, smile, no hat"`.
+        """Parses wanted and refused tags, such as `"blonde hair:1.5, smile, no hat"`.
 
         Args:
             text: Tags separated by commas as in `parse`, each one to be avoided after the word "no", each with or
@@ -146,7 +146,7 @@ class TagVocabulary:
 
         Returns:
             float32 array `[len(self)]`: +1 times the weight for tags that must hold, -1 times it for those that must
-            not (-1 for the others of an exclusive group too), 0 for those left to chance.
+            not (-1 for the others of an exclusive group too), 0 for tags that the seed decides.
 
         Raises:
             ValueError: See `parse`; a weight is out of range; a tag is wanted and not wanted; or no training face had
@@ -163,7 +163,7 @@ class TagVocabulary:
         if unseen and not allow_untrained:
             raise ValueError(
                 f"tags must be ones that a training face had. Received: {', '.join(unseen)}, which the generator was "
-                "never shown; --allow_untrained_tags draws whatever comes of it"
+                "never shown; --allow_untrained_tags draws it anyway"
             )
         both = [tag for tag in wanted if tag in avoided]
         if both:

@@ -90,7 +90,7 @@ def write_onnx(path, generator, card):
     draw, inputs = _function(generator)
     names = [each.name for each in inputs]
     network = keras.Model(inputs, {"images": draw(*inputs)})
-    network(samples[0])  # Keras exports only what was called
+    network(samples[0])  # Keras exports only called networks
     with replacing(path) as temporary:
         try:
             with warnings.catch_warnings():

@@ -48,8 +48,8 @@ def export(model, out_dir, checkpoint="newest", onnx=None):
     - `synthesize_styles`: `w` and `noise`, float32 `[batch, size]` -> `images`
     - and, with tags, `generate_truncated_with_tags` and `styles_with_tags`
 
-    `assets/model_card.json` says where the model comes from, and lists its signatures and tags. Requests for a server
-    to warm up with are where TF Serving looks for them (`assets.extra`).
+    `assets/model_card.json` states the model's origin, signatures and tags. Warm-up requests for a server are in TF
+    Serving's place for them (`assets.extra`).
 
     Args:
         model: A run folder, a generator's folder, or a name, see `tfanime.generator.open_network`.
@@ -61,7 +61,7 @@ def export(model, out_dir, checkpoint="newest", onnx=None):
         The new version's folder, a `pathlib.Path`; it appears there only when it is whole.
 
     Raises:
-        FileNotFoundError: `model` is none of these, or a run that has no such checkpoint.
+        FileNotFoundError: `model` does not exist, or is a run without such a checkpoint.
         ImportError: `onnx` is given and the extra is not installed.
         OSError: `out_dir` or `onnx` cannot be written.
         ValueError: `model` is an exported SavedModel already, or ONNX cannot express the network. No version is written

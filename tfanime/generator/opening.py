@@ -125,7 +125,7 @@ def load_game(run: RunFolder, checkpoint: str = "newest") -> "tuple[keras.Model,
             f"tfanime {details['tfanime']}, with {', '.join(sorted(unknown))}"
         )
     found = find(run, checkpoint)
-    config = recipe.Config(**{**details["config"], "precision": "float32"})
+    config = recipe.Config(**{**details["config"], "precision": "float32"}).to_open()
     with precision_policy("float32"):
         vocabulary = TagVocabulary.from_json(details["vocabulary"]) if details.get("vocabulary") else None
         gan = recipe.build(config, vocabulary)

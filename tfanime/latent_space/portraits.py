@@ -58,8 +58,8 @@ def portrait(path, size, find=None, name="", zoom=1.5):
         faces = find(image)
         if not faces:
             raise ValueError(
-                f"picture must show a face that {name} finds. Received: {str(path)!r}; --no_crop takes the square in "
-                "its middle for one"
+                f"picture must show a face that {name} finds. Received: {str(path)!r}; if it is cropped to a face "
+                "already, use --no_crop"
             )
         region = face_square(image, max(faces, key=lambda face: face.score).box, zoom)
     return np.asarray(region.image.resize((size, size), Image.Resampling.LANCZOS))

@@ -151,7 +151,7 @@ def too_few(count, dimensions):
     fault = "its bias is large" if count > dimensions else "its covariance is singular, and its bias very large"
     return (
         f"a Frechet distance in {dimensions:,} dimensions needs more than {dimensions:,} samples, and {enough:,} to be "
-        f"trusted. Received: {count:,}: {fault}; compare it with one of as many samples alone"
+        f"trusted. Received: {count:,}: {fault}; compare it only with distances of as many samples"
     )
 
 

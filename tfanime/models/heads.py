@@ -29,7 +29,7 @@ def generator_inputs(latent_size, tag_count):
 
 def images_output(x):
     """Pictures in [-1, 1] from a generator's last convolution."""
-    # float32 out of the network, whatever it computes in: pictures and losses must not be rounded to 8 bits twice.
+    # Outputs are float32 in every precision: pictures and losses must not be rounded to 8 bits twice.
     return layers.Activation("tanh", dtype="float32", name="images")(x)
 
 

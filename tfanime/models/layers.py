@@ -7,12 +7,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfanime")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer; where one device trains on the whole batch, it is one fused kernel instead of many small ones.
+    """Keras' layer; if one device trains on the whole batch, it uses one fused kernel instead of many small ones.
 
     A step of the recipe `dcgan` is 1.2 times as fast for it in mixed_bfloat16, and 1.1 times in float32
     (docs/reports/speed.md). The kernel also keeps statistics in float32 that Keras rounds to the layer's precision.
 
-    Args: those of `keras.layers.BatchNormalization`. With `synchronized=True` several devices compute what one does.
+    Args: those of `keras.layers.BatchNormalization`. With `synchronized=True` several devices compute the same as one.
 
     Input and output: `[batch, ..., channels]`; the kernel takes maps `[batch, height, width, channels]`, all else is
     left to Keras.
@@ -97,7 +97,7 @@ def _normalized(x, gamma, beta, one_group, epsilon):
 
 @keras.saving.register_keras_serializable("tfanime")
 class MinibatchStddev(keras.layers.Layer):
-    """Appends one channel with the batch's standard deviation, so that a discriminator sees a lack of variety.
+    """Appends one channel with the batch's standard deviation, so that a discriminator can detect a lack of variety.
 
     Karras et al. 2018 (arXiv 1710.10196), section 3: the standard deviation over a group of pictures at every place
     and channel, averaged to one number a group, repeated over the group's pictures and places.

@@ -17,8 +17,8 @@ from tfanime.models.heads import check_tag_count, logits_outputs
 from tfanime.models.resample import Resample
 
 SLOPE = 0.2  # of LeakyReLU
-GAIN = math.sqrt(2.0 / (1.0 + SLOPE**2))  # of LeakyReLU: what it takes from a signal's mean square
-EXPANSION = 2  # channels inside a block, for each of its own
+GAIN = math.sqrt(2.0 / (1.0 + SLOPE**2))  # makes up for the mean square that LeakyReLU removes
+EXPANSION = 2  # channels inside a block, relative to its outputs
 
 
 def _normal(deviation):
@@ -35,7 +35,7 @@ class GroupedConv2D(layers.Layer):
         filters: Channels of the output.
         kernel_size: Side of the kernels.
         groups: Groups of channels that do not see each other.
-        gain: Standard deviation of the first outputs where inputs have 1.
+        gain: Standard deviation of the initial outputs for inputs with a deviation of 1.
 
     Input and output: `[batch, height, width, channels]` -> `[batch, height, width, filters]`.
     """

@@ -29,9 +29,9 @@ class SpectralNormalization(keras.layers.Wrapper):
     """A layer that computes with W / sigma(W) instead of its kernel W; the kernel itself does not change.
 
     sigma(W) = u^T W v estimates the largest singular value of W as a matrix [outputs, everything else]. The vectors u
-    and v are weights that are not trained: `power_iteration` moves them by one step, and nothing else does, so that a
-    pass through the layer has no side effect, in training as in inference. A training game calls `power_iterations`
-    once before each update of the network; before the first, sigma is ||W^T u|| for a random u, an underestimate.
+    and v are weights that are not trained: only `power_iteration` moves them, by one step, so that a pass through the
+    layer has no side effect, in training as in inference. A training game calls `power_iterations` once before each
+    update of the network; before the first, sigma is ||W^T u|| for a random u, an underestimate.
 
     The gradient flows through sigma with u and v held constant, which is the paper's equation 12. A kernel of zeros has
     no direction to normalize: its outputs are NaN.
@@ -124,7 +124,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 def spectral_layers(model):
     """All `SpectralNormalization` layers of a model (or layer) and of the models inside it, a list."""
-    # There is no public way to find layers inside layers that are no models.
+    # Keras has no public way to find layers inside layers that are not models.
     return [layer for layer in model._flatten_layers() if isinstance(layer, SpectralNormalization)]
 
 

@@ -1,7 +1,7 @@
 """The networks of Jin et al. 2017 (arXiv 1708.05509, section 3.2, "MakeGirlsMoe"): a generator after SRResNet, a
 residual discriminator without normalization, and tags.
 
-The paper has them at 128 px. At other sizes the generator keeps its 16x16 trunk and doubles as often as it takes; the
+The paper has them at 128 px. At other sizes the generator keeps its 16x16 trunk and doubles as often as needed; the
 discriminator halves the picture to 2x2, and its layers are those next to the picture: at 64 px the stage of 1024
 channels is left out, at 32 px that of 512 too.
 
@@ -107,7 +107,7 @@ def generator(image_size=128, latent_size=128, channels=64, blocks=16, tag_count
         x = layers.ReLU()(batch_norm()(x))
         size *= 2
     x = layers.Rescaling(OUTPUT_PACE)(x)
-    # Of what comes from a norm and a ReLU the mean square is 1/2.
+    # The mean square after a norm and a ReLU is 1/2.
     scale = 2 * (OUTPUT_DEVIATION / OUTPUT_PACE) ** 2
     last = conv(3, 9, initializer=keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal"))
     return keras.Model(inputs, images_output(last(x)), name="srresnet_generator")

@@ -45,7 +45,7 @@ def _widths(image_size, channel_base, channel_max):
 
 
 def _precision(size, image_size):
-    # None is what the policy says.
+    # None follows the precision policy.
     return None if size > max(image_size >> LOW_PRECISION_SIZES, 4) else "float32"
 
 
@@ -167,7 +167,7 @@ def centre_styles(mapping_network, inputs):
         float32 `[batch, w_size]`; without tags, one row for all, `[1, w_size]`.
     """
     latents, *others = inputs
-    with tf.init_scope():  # in a graph a constant, since other runtimes have no such random numbers
+    with tf.init_scope():  # a constant in graphs, since other runtimes do not have these random numbers
         many = tf.random.stateless_normal([CENTRE_LATENTS, latents.shape[-1]], [0, 0], alg="philox").numpy()
     # of each row's tags: all latents under each of them
     repeated = [ops.repeat(each, CENTRE_LATENTS, axis=0) for each in others]
@@ -237,7 +237,7 @@ def discriminator(
     images = layers.Input((image_size, image_size, 3), name="images")
     dtype = _precision(image_size, image_size)
     x = EqualizedConv2D(widths[image_size], 1, dtype=dtype, name="from_rgb")(images)
-    half = math.sqrt(0.5)  # of two signals that are added up
+    half = math.sqrt(0.5)  # for the sum of two signals
     for size in sorted(widths, reverse=True)[:-1]:
         dtype = _precision(size, image_size)
         width, narrower = widths[size // 2], widths[size]

@@ -1,6 +1,6 @@
 """The layers of StyleGAN2 (Karras et al. 2020, arXiv 1912.04958), after the code of StyleGAN2-ADA (arXiv 2006.06676).
 
-Weights are kept near N(0, 1) and scaled where they are used, so that Adam moves all layers equally fast (equalized
+Weights are stored near N(0, 1) and scaled when they are used, so that Adam moves all layers equally fast (equalized
 learning rate, Karras et al. 2018, arXiv 1710.10196, section 4.1).
 
 In a mixed precision, weights, styles and demodulation stay float32, and only maps and the kernels that meet them are
@@ -15,8 +15,8 @@ import tensorflow as tf
 from tfanime.models.resample import check_resampling, convolve
 
 SLOPE = 0.2  # of LeakyReLU
-GAIN = math.sqrt(2.0)  # of LeakyReLU: what it takes from a signal's mean square
-CLAMP = 256.0  # of what leaves a convolution; without training going wrong, nothing comes near it
+GAIN = math.sqrt(2.0)  # makes up for the mean square that LeakyReLU removes
+CLAMP = 256.0  # limit of a convolution's outputs; a healthy training does not come near it
 EPSILON = 1e-8
 
 
@@ -43,7 +43,7 @@ class EqualizedDense(keras.layers.Layer):
         units: Components of the output.
         activate: Whether LeakyReLU 0.2 times sqrt(2) follows.
         bias: First value of the biases.
-        learning_rate: How fast the layer learns, 1 is as fast as the others; its weights are that much larger.
+        learning_rate: Learning rate of the layer relative to other layers; its weights are stored larger accordingly.
 
     Input and output: `[batch, inputs]` -> `[batch, units]`.
     """
@@ -154,8 +154,8 @@ def _per_map(factors, dtype):
 class StyledConv2D(_Modulated):
     """A modulated and demodulated 3x3 convolution, noise, biases, LeakyReLU 0.2 times sqrt(2), clamp.
 
-    Modulation by s and demodulation (equations 1 and 3) are a kernel W s d a picture. Here s is put on what goes into
-    the convolution and d on what comes out, so that all pictures share one convolution.
+    Modulation by s and demodulation (equations 1 and 3) give each picture a kernel W s d. Here s multiplies the inputs
+    of the convolution and d its outputs, so that all pictures share one convolution.
 
     Args:
         filters: Channels of the output.

@@ -45,7 +45,7 @@ class ScaledNoise(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tfanime")
 class StyleAverage(keras.layers.Layer):
-    """Keeps a moving average of what passes through, `average`, the centre of truncation; moved by calls in training.
+    """Keeps a moving average of its inputs, `average`, the centre of truncation; calls in training update it.
 
     Args:
         decay: Share of the average that a call keeps.
@@ -65,7 +65,9 @@ class StyleAverage(keras.layers.Layer):
             mean = tf.stop_gradient(tf.reduce_mean(inputs, axis=0))
             context = tf.distribute.get_replica_context()
             if context is not None and context.num_replicas_in_sync > 1:
-                mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)  # several devices keep what one keeps
+                mean = context.all_reduce(
+                    tf.distribute.ReduceOp.MEAN, mean
+                )  # several devices have the same average as one
             self.average.assign(self.decay * self.average + (1.0 - self.decay) * mean)
         return inputs
 
@@ -96,7 +98,7 @@ def mapping(z_size=512, w_size=512, mapping_layers=8, tag_count=0, embedding_noi
         tag_count: Number of tags that the pictures are to have, 0 for none.
         embedding_noise: Standard deviation of noise on the tags' embedding in training, before its normalisation, so
             that rare combinations of tags are not memorised. If it is not 0, the noise is a further input,
-            which counts in training alone.
+            which matters in training only.
 
     Returns:
         A `keras.Model`, latents `[batch, z_size]` -> w, float32 `[batch, w_size]`. With tags its input is
@@ -125,7 +127,7 @@ def mapping(z_size=512, w_size=512, mapping_layers=8, tag_count=0, embedding_noi
 
 
 def tag_mapping(size, tag_count, mapping_layers=8):
-    """The discriminator's mapping network, of tags alone.
+    """The discriminator's mapping network, for tags only.
 
     Args:
         size: Components of the output, and of the embedding.

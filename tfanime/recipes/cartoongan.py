@@ -10,7 +10,7 @@ by the gradients that they send into the pictures, because published weights hol
 `--generator published --weights fixed` is nearer to the paper.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from tfanime import command_line
@@ -126,6 +126,10 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         """Whether a discriminator is shown drawings with smoothed edges."""
         return self.smooth > 0 or self.grey_smooth > 0
 
+    def to_open(self):
+        """See `GameSettings`."""
+        return replace(self, content=0.0, style=0.0, landmarks=0.0, content_steps=0, adversarial=1.0)
+
     def optimizers(self):
         """The optimizers of both players, by the names of `compile`'s arguments."""
         from tfanime.training.optimizers import OPTIMIZERS, After
@@ -133,7 +137,9 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
         later = self.rate(self.learning_rate, self.steps)
         rates = {
             "generator": After(self.content_learning_rate, later, self.content_steps) if self.content_steps else later,
-            "discriminator": self.rate(self.learning_rate * self.discriminator_rate, self.steps),
+            "discriminator": self.rate(
+                self.learning_rate * self.discriminator_rate, max(1, self.steps - self.content_steps)
+            ),
         }
         make = OPTIMIZERS[self.optimizer]
         return {f"{player}_optimizer": make(rate, self.beta_1, self.beta_2) for player, rate in rates.items()}

@@ -265,6 +265,12 @@ class GameSettings(Checked):
         str | None, RESUMABLE, Limit("two steps in order, such as 20,30", lambda value: _steps(value))
     ] = None
 
+    def to_open(self):
+        """The settings that build networks to be opened and not trained: without the networks of losses, which may have
+        to be downloaded.
+        """
+        return self
+
     def rules(self):
         if self.profile and self.profiled[0] > self.steps:
             yield "profile", False, f"steps that begin at one up to --steps, {self.steps}"

@@ -11,7 +11,7 @@ nothing of its mistakes from pictures that were only made small: `--artefacts MO
 pictures.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from tfanime import command_line
@@ -109,6 +109,10 @@ class Config(GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunS
     def resumable(self):
         """Names of the fields that may change when a run is resumed: rates that drop end at the last step."""
         return super().resumable - ({"steps"} if self.drop != 1 else set())
+
+    def to_open(self):
+        """See `GameSettings`."""
+        return replace(self, content_weight=0.0)
 
     def optimizers(self):
         """See `OptimizerSettings`; the discriminator makes no update in the first `pixel_steps`."""

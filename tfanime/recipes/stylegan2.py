@@ -1,7 +1,7 @@
 """StyleGAN2: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (arXiv 1912.04958).
 
-This is the form of StyleGAN2-ADA (Karras et al. 2020, arXiv 2006.06676). The defaults are those that its authors' code
-chooses for one GPU ("auto"). `--config stylegan2_64` is sized for two cores.
+This is the form of StyleGAN2-ADA (Karras et al. 2020, arXiv 2006.06676). The defaults are those of the authors' code,
+for one GPU ("auto"). `--config stylegan2_64` is sized for two cores.
 
 The conditioning on tags is our own. The generator's mapping is given the tags, with noise on their embedding. The
 discriminator is given them too (projection, Miyato and Koyama 2018), and predicts them, which it learns from real
