@@ -213,6 +213,7 @@ def test_cartoongan_resumed_equals_an_undisturbed_training(few_layers, photos, s
             "adversarial",
             "Content",
             "Style",
+            "Landmarks",
             "colour",
             "total_variation",
         }
