@@ -129,7 +129,7 @@ def grid_is_drawn(page):
     drawn(page)
 
 
-def test_seeds_are_those_of_tensorflow(shared):
+def test_seeds_equal_tensorflow(shared):
     page = shared
     code = json.loads(page.evaluate("JSON.stringify(performance.getEntriesByType('resource').map(({name}) => name))"))
     (module,) = {name for name in code if name.endswith("seeds.js")}
@@ -154,7 +154,7 @@ def test_seeds_are_those_of_tensorflow(shared):
 
 
 @pytest.mark.parametrize("name", ["faces", "other", "untagged", "styles"])
-def test_pictures_are_those_of_tensorflow(shared, folders, name):
+def test_pictures_equal_tensorflow(shared, folders, name):
     page = shared
     follow(page, f"#m={name}&seed=1")
     generator = open_generator(folders[name])
@@ -169,7 +169,7 @@ def test_pictures_are_those_of_tensorflow(shared, folders, name):
         assert (found[..., 3] == 255).all()
 
 
-def test_truncation_and_mixing_of_styles(shared, folders):
+def test_styles_are_truncated_and_mixed(shared, folders):
     page = shared
     follow(page, "#m=styles&seed=4&psi=0.5")
     generator = open_generator(folders["styles"])
@@ -187,7 +187,7 @@ def test_truncation_and_mixing_of_styles(shared, folders):
 
 
 @pytest.mark.parametrize(("name", "psi"), [("faces", 1), ("styles", 0.5)])
-def test_directions_move_avatars_as_generate_does(shared, folders, name, psi):
+def test_directions_equal_generate(shared, folders, name, psi):
     page = shared
     follow(page, f"#m={name}&seed=4&psi={psi}&edits=smile:2,pca1:-1.5")
     generator = open_generator(folders[name])
@@ -199,7 +199,7 @@ def test_directions_move_avatars_as_generate_does(shared, folders, name, psi):
     assert np.abs(expected - unmoved.images([4])[0]).max() > 3
 
 
-def test_a_slider_moves_an_avatar_and_the_link_says_so(visit):
+def test_slider_moves_an_avatar_and_updates_the_link(visit):
     page = visit("#m=faces&seed=4&edits=smile:2")
     page.locator("summary", has_text="Directions").click()
     page.focus("[name=direction-pca1]")
@@ -245,7 +245,7 @@ def test_transition_goes_in_the_order_of_stars_and_ends_with_its_model(visit):
     assert page.evaluate("location.hash") == "#m=untagged&seed=5&view=way"
 
 
-def test_a_way_is_that_of_interpolate(shared, folders):
+def test_transition_equals_interpolate(shared, folders):
     page = shared
     follow(page, "#m=other&seed=2")
     generator = open_generator(folders["other"])
@@ -257,7 +257,7 @@ def test_a_way_is_that_of_interpolate(shared, folders):
     assert np.abs(found - (expected[0] * 127.5 + 127.5)).max() <= 1.5
 
 
-def test_every_view_draws_and_is_accessible(visit):
+def test_views_draw_and_are_accessible(visit):
     axe = page_sites.npm_file("axe-core")
     page = visit(reduced_motion="reduce")  # what fades in has less contrast until then
     for seed in ("5", "9"):
@@ -278,7 +278,7 @@ def test_every_view_draws_and_is_accessible(visit):
             assert (name, scheme, page.evaluate(ask, options)) == (name, scheme, [])
 
 
-def test_a_link_is_an_avatar(visit, chromium, server):
+def test_link_opens_its_avatar(visit, chromium, server):
     page = visit("#m=faces&seed=7&tags=blonde_hair,-hat,smile:1.3&psi=0.8")
     page.click("button[data-tag=glasses]")
     page.locator(".mode", has_text="Similar").click()
@@ -296,7 +296,7 @@ def test_a_link_is_an_avatar(visit, chromium, server):
     assert page.evaluate("location.hash") == first[0]
 
 
-def test_undo_and_history(visit):
+def test_undo_and_history_restore_avatars(visit):
     page = visit()
     page.click("button[data-tag=hat]")
     page.click("button[data-tag=blue_hair]")
@@ -346,7 +346,7 @@ def test_saved_pictures_open_again(visit, tmp_path):
     until(page, "document.querySelector('.status').textContent.includes('does not say')")
 
 
-def test_a_way_as_gif_and_strip(visit, tmp_path):
+def test_transition_is_saved_as_gif_and_strip(visit, tmp_path):
     page = visit("#m=other&seed=1")
     for seed in ("1", "2", "3"):
         page.fill("#seed", seed)
@@ -373,7 +373,7 @@ def test_a_way_as_gif_and_strip(visit, tmp_path):
             assert difference.mean() < 12  # of the noise that an untrained network draws, in 256 colours
 
 
-def test_by_keyboard_alone(visit):
+def test_page_works_by_keyboard(visit):
     page = visit()
     focus = "document.activeElement.id || document.activeElement.className"
     seen = []
@@ -393,7 +393,7 @@ def test_by_keyboard_alone(visit):
     assert page.evaluate("!document.activeElement.closest('.grid')")  # the endless grid is one stop
 
 
-def test_on_a_phone_tags_come_from_below(visit):
+def test_phone_layout_shows_tags_in_a_bottom_sheet(visit):
     page = visit(viewport={"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert not page.locator("#controls").is_visible()
@@ -405,7 +405,7 @@ def test_on_a_phone_tags_come_from_below(visit):
     assert page.evaluate("document.activeElement.id") == "open-tags"
 
 
-def test_doubtful_tags_and_languages(visit):
+def test_doubtful_tags_are_marked_in_every_language(visit):
     page = visit(locale="ja")
     assert page.evaluate("document.documentElement.lang") == "ja"
     assert "20 %" in page.get_attribute("button[data-tag=hat]", "aria-label")
@@ -415,7 +415,7 @@ def test_doubtful_tags_and_languages(visit):
         assert page.locator(".mode").first.inner_text() == word
 
 
-def test_models_are_chosen(shared):
+def test_model_picker_switches_models(shared):
     page = shared
     follow(page, "#m=faces&seed=4&tags=hat")
     page.select_option("#model", "untagged")
@@ -445,7 +445,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("hash", HOSTILE)
-def test_hostile_links_become_a_sentence(shared, hash):
+def test_hostile_links_are_explained(shared, hash):
     page = shared
     dialogs = []
     page.once("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
@@ -455,7 +455,7 @@ def test_hostile_links_become_a_sentence(shared, hash):
     assert not dialogs  # no script of the link ran
 
 
-def test_a_hostile_link_is_the_first_that_a_browser_sees(visit):
+def test_hostile_link_on_the_first_visit_is_explained(visit):
     hash = "#m=<script>alert(1)</script>&seed=x&tags=dragon&view=%22"
     notice = visit(hash).inner_text(".notice")
     for sentence in (
@@ -467,7 +467,7 @@ def test_a_hostile_link_is_the_first_that_a_browser_sees(visit):
         assert sentence in notice
 
 
-def test_a_deep_blend_is_drawn(shared):
+def test_nested_blend_is_drawn(shared):
     page = shared
     text = functools.reduce(lambda inner, seed: f"({inner}~{seed}~0.2)", range(1, 31), "0")
     follow(page, f"#m=faces&seed={text}")
@@ -483,7 +483,7 @@ def test_a_deep_blend_is_drawn(shared):
         (lambda content: None, "could not be fetched"),
     ],
 )
-def test_damaged_files_become_a_sentence(chromium, models, damage, sentence):
+def test_damaged_files_are_explained(chromium, models, damage, sentence):
     files = site(models[:1])
     (name,) = (name for name in files if ".onnx" in name)
     files[name] = damage(files[name])
@@ -497,7 +497,7 @@ def test_damaged_files_become_a_sentence(chromium, models, damage, sentence):
         page.context.close()
 
 
-def test_a_file_that_is_no_network_becomes_a_sentence(chromium, models):
+def test_file_that_is_not_a_network_is_explained(chromium, models):
     files = site(models[:1])
     (name,) = (name for name in files if ".onnx" in name)
     digest = models[0].networks["network"].sha256.encode()
@@ -511,7 +511,7 @@ def test_a_file_that_is_no_network_becomes_a_sentence(chromium, models):
         page.context.close()
 
 
-def test_without_webassembly_there_is_a_sentence(chromium, server):
+def test_missing_webassembly_is_explained(chromium, server):
     page = chromium.new_page(locale="en")
     page.add_init_script("delete globalThis.WebAssembly")  # what a browser's hardened mode does
     page.goto(server.address)
@@ -520,7 +520,7 @@ def test_without_webassembly_there_is_a_sentence(chromium, server):
     page.context.close()
 
 
-def test_without_javascript_there_is_a_sentence(chromium, server):
+def test_missing_javascript_is_explained(chromium, server):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(server.address)
@@ -528,7 +528,7 @@ def test_without_javascript_there_is_a_sentence(chromium, server):
     context.close()
 
 
-def test_the_second_visit_is_offline(chromium, models):
+def test_second_visit_works_offline(chromium, models):
     context = chromium.new_context()
     with running(SiteServer(site(models))) as server:
         page = context.new_page()
@@ -545,7 +545,7 @@ def test_the_second_visit_is_offline(chromium, models):
     context.close()
 
 
-def test_a_folder_works_below_a_path_of_any_host(visit, models, tmp_path):
+def test_folder_works_below_any_path(visit, models, tmp_path):
     write_folder(site(models), tmp_path / "deep" / "path")
     write_folder(site(models[:1]), tmp_path / "deep" / "path")  # again, with fewer models
     assert len(list((tmp_path / "deep" / "path" / "files").glob("*.onnx.gz"))) == 1
@@ -557,7 +557,7 @@ def test_a_folder_works_below_a_path_of_any_host(visit, models, tmp_path):
         until(page, "navigator.serviceWorker.ready.then(({ scope }) => scope.endsWith('/deep/path/'))")
 
 
-def test_one_file_works_from_a_disk(visit, models, folders, tmp_path):
+def test_single_file_works_from_a_disk(visit, models, folders, tmp_path):
     path = tmp_path / "my avatars.html"
     path.write_text(single_file(models), encoding="utf-8")
     page = visit(address=path.as_uri(), hash="#m=untagged&seed=3")
@@ -570,7 +570,7 @@ def test_one_file_works_from_a_disk(visit, models, folders, tmp_path):
     assert page.evaluate("[...document.querySelectorAll('.cell')].length") >= 48
 
 
-def test_what_is_not_there_is_not_asked_for(visit):
+def test_page_requests_only_existing_files(visit):
     page = visit()
     page.wait_for_timeout(500)
     entries = "performance.getEntriesByType('resource').map(({ name, responseStatus }) => [name, responseStatus])"

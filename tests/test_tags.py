@@ -131,7 +131,7 @@ def test_vocabulary_can_be_pickled():
     assert again == JIN34 and again.encode(["smile"]).tolist() == JIN34.encode(["smile"]).tolist()
 
 
-def test_the_documentation_lists_every_tag_and_alias():
+def test_documentation_lists_every_tag_and_alias():
     pages = [Path(__file__).parents[1] / "docs" / name for name in ("tags.md", "tag_words.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     for vocabulary in (JIN34, KONACHAN26):

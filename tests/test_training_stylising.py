@@ -35,7 +35,7 @@ def assert_same(first, second, **tolerances):
 
 
 @pytest.mark.parametrize("loss", ["least_squares", "non_saturating", "relativistic_average"])
-def test_a_step_is_an_update_of_each_player(loss):
+def test_stylising_step_updates_each_player(loss):
     photos, reals, smooth = (tf.constant(each[0]) for each in batches(1))
     some = terms("hinge" if loss == "relativistic_average" else loss)
     model, rate, pair = game(terms=some, loss=loss, adversarial_weight=2.0), 0.05, LOSSES[loss]
@@ -68,7 +68,7 @@ def test_a_step_is_an_update_of_each_player(loss):
     assert {"discriminator_loss", "penalty", "real_logits", "fake_logits", "generator_gradient_norm"} <= set(logs)
 
 
-def test_content_is_learned_first_and_alone():
+def test_stylising_learns_content_first():
     model = game(terms=terms(), content_steps=2)
     before = model.discriminator.get_weights()
     pictures = batches(3)
@@ -82,7 +82,7 @@ def test_content_is_learned_first_and_alone():
     assert not np.array_equal(model.discriminator.get_weights()[0], before[0]) and model.step == 3
 
 
-def test_weights_by_measured_gradients():
+def test_stylising_weighs_losses_by_measured_gradients():
     model = game(terms=unweighted(), weighing=Weighing(SHARES, steps=2))
     logs = train(model, batches(3))
     weights = model.weights_of_losses()
@@ -122,7 +122,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("name", [pytest.param("fixed weights", marks=pytest.mark.slow), "weights by gradients"])
-def test_two_devices_are_one(name, two_devices):
+def test_stylising_on_two_devices_equals_one(name, two_devices):
     one = game(**RULES[name](), rate=0.01)
     logs = train(one, batches(3))
     with two_devices.scope():
@@ -134,7 +134,7 @@ def test_two_devices_are_one(name, two_devices):
 
 
 @pytest.mark.slow
-def test_parts_are_the_whole():
+def test_stylising_parts_equal_the_whole_batch():
     whole, parts = game(terms=terms(), content_steps=1), game(terms=terms(), content_steps=1, accumulate=2)
     for model in (whole, parts):
         train(model, batches(3))
@@ -142,7 +142,7 @@ def test_parts_are_the_whole():
 
 
 @pytest.mark.slow
-def test_it_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
+def test_stylising_resumes_bit_for_bit(tmp_path):
     shares = {"adversarial": 2.0, "Content": 1.0}
 
     def new():
@@ -161,7 +161,7 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     assert_same(whole, second, rtol=0, atol=0)
 
 
-def test_it_learns():
+def test_stylising_learns():
     """Photos become pictures of the drawings' colours, which the discriminator alone knows."""
     random = np.random.default_rng(0)
     photos = random.uniform(-1, 1, (120, 8, 8, 8, 3)).astype(np.float32)
@@ -183,12 +183,12 @@ def test_it_learns():
         ({"weighing": Weighing({"adversarial": 1.0}), "accumulate": 2}, "accumulate must be 1 with a weighing"),
     ],
 )
-def test_bad_rules(rules, message):
+def test_stylising_refuses_bad_options(rules, message):
     with pytest.raises(ValueError, match=message):
         game(**{"terms": []} | rules)
 
 
-def test_bad_networks():
+def test_stylising_refuses_unfitting_networks():
     with pytest.raises(ValueError, match=r"generator must give pictures of the size that it takes. Received: one from"):
         Stylising(tiny_networks.generator(), tiny_stylising.discriminator(), Form("stylise"))
     with pytest.raises(ValueError, match=r"ema_half_life must be above 0 photos. Received: 0"):

@@ -29,7 +29,7 @@ def copies(model):
     return networks
 
 
-def test_the_losses_by_hand():
+def test_upscaling_losses_equal_hand_computation():
     large = np.arange(48, dtype=np.float32).reshape(1, 4, 4, 3)
     small = large.reshape(1, 2, 2, 2, 2, 3).mean((2, 4))
     np.testing.assert_allclose(shrunk(large, 2), small)
@@ -41,7 +41,7 @@ def test_the_losses_by_hand():
 
 @pytest.mark.parametrize("drawn", [False, True])
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic_average"])
-def test_a_step_is_an_update_of_each_player(loss, drawn):
+def test_upscaling_step_updates_each_player(loss, drawn):
     pictures = batches(1, drawn=drawn)
     small, reals, *others = (tf.constant(each[0]) for each in pictures)
     model, rate, pair = game(loss=loss), 0.05, LOSSES[loss]
@@ -69,7 +69,7 @@ def test_a_step_is_an_update_of_each_player(loss, drawn):
     assert expected | ({"inconsistency"} if drawn else set()) <= set(logs)
 
 
-def test_the_squared_error_is_learned_first_and_alone():
+def test_upscaling_learns_the_squared_error_first():
     pictures = batches(3)
     model = game(pixel_steps=2)
     network, critic = copies(model)
@@ -86,7 +86,7 @@ def test_the_squared_error_is_learned_first_and_alone():
 
 
 @pytest.mark.parametrize("rules", [{"pixel_steps": 1}, {"gradient_clip": 0.1, "norm": True}])
-def test_two_devices_are_one(rules, two_devices):
+def test_upscaling_on_two_devices_equals_one(rules, two_devices):
     one = game(**rules, rate=0.01)
     logs = train(one, batches(3))
     with two_devices.scope():
@@ -97,14 +97,14 @@ def test_two_devices_are_one(rules, two_devices):
         np.testing.assert_allclose(logs[name], others[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
-def test_parts_are_the_whole():
+def test_upscaling_parts_equal_the_whole_batch():
     whole, parts = game(pixel_steps=1), game(pixel_steps=1, accumulate=2)
     for model in (whole, parts):
         train(model, batches(3))
     assert_same(whole, parts, rtol=1e-4, atol=1e-6)
 
 
-def test_it_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
+def test_upscaling_resumes_bit_for_bit(tmp_path):
     def new():
         return game(pixel_steps=2, optimizer=keras.optimizers.Adam, norm=True)
 
@@ -120,7 +120,7 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     assert_same(whole, second, rtol=0, atol=0)
 
 
-def test_bad_arguments():
+def test_upscaling_refuses_bad_arguments():
     model = game()
     with pytest.raises(ValueError, match="loss must be a Loss or one of non_saturating"):
         game(loss="squared")

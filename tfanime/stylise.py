@@ -38,7 +38,7 @@ class Config(Checked):
         paste: Draw the faces into the photo, instead of giving the drawn face alone.
         size: Height and width at which a face is drawn, in pixels. Default: that of the network's training.
         zoom: Side of the square that is drawn, relative to the face that was found; the network's photos should have
-            been cut so.
+            been cut so. Default: 1.07.
         checkpoint: Which state of a run draws: newest, best, or one of the steps whose checkpoints are there.
     """
 
@@ -48,12 +48,14 @@ class Config(Checked):
     faces: Literal["largest", "all", "whole"] = "largest"
     paste: bool = False
     size: Annotated[int | None, at_least(16)] = None
-    zoom: Annotated[float, above(0, most=10)] = ZOOM
+    zoom: Annotated[float | None, above(0, most=10)] = None
     checkpoint: str = "newest"
 
     def rules(self):
         yield "paste", self.paste or self.faces != "all", "true with --faces all"
         yield "paste", not self.paste or self.faces != "whole", "false with --faces whole"
+        for name in ("size", "zoom"):
+            yield name, getattr(self, name) is None or self.faces != "whole", "left out with --faces whole"
 
 
 class Stylist:
@@ -145,7 +147,7 @@ def main(arguments=None):
     picture = read_or_check(path, out)
     command_line.load_tensorflow()
     network = open_network(config.with_, config.checkpoint, ("stylise",))
-    stylist = Stylist(network, config.faces, config.paste, config.size, config.zoom)
+    stylist = Stylist(network, config.faces, config.paste, config.size, config.zoom or ZOOM)
     if picture is None:
         return report_folder(*change_folder(stylist, path, out), out)
     made = stylist(picture)

@@ -13,6 +13,8 @@ from tfanime.picture_files import Picture, write_picture
 from tfanime.picture_folders import change_folder, read_or_check, report_folder, require_out_folder, there_already
 from tfanime.seeds import avatar_path, parse_seeds
 
+SEEDS = "0-63"
+
 
 @dataclass(frozen=True)
 class Config(Checked):
@@ -25,7 +27,7 @@ class Config(Checked):
             SavedModel, or the name of a pretrained one.
         out: Where they go: for one picture a file that ends in .png, .jpg or .webp, else a folder, which is filled up
             if some are there already.
-        seeds: Which avatars, for what draws them, such as 0-63 or 3,5,8-10.
+        seeds: Which avatars of a generator, such as 0-15 or 3,5,8-10. Default: 0-63.
         scale: How many times larger pictures become: a power of the network's own scale. Default: that.
         strength: How much of the network's picture is taken, 0 to 1; the rest is a bicubic enlargement.
         flips: Enlarge each picture mirrored and turned as well, in all 8 ways, and take the mean: better by a little,
@@ -37,7 +39,7 @@ class Config(Checked):
     pictures: str
     with_: str
     out: str
-    seeds: str = "0-63"
+    seeds: str | None = None
     scale: int | None = None
     strength: Annotated[float, SHARE] = 1.0
     flips: bool = False
@@ -45,8 +47,8 @@ class Config(Checked):
     checkpoint: str = "newest"
 
     def rules(self):
-        parse_seeds(self.seeds)  # which says itself what is wrong
-        yield from ()
+        parse_seeds(self.seeds or SEEDS)  # raises its own error
+        yield "seeds", not self.seeds or not is_pictures(self.pictures), "left out for pictures, which have none"
 
 
 def is_pictures(path):
@@ -111,7 +113,7 @@ def main(arguments=None):
     else:
         from tfanime.generator import open_generator
 
-        seeds = parse_seeds(config.seeds)
+        seeds = parse_seeds(config.seeds or SEEDS)
         count = enlarge_avatars(enlarge, open_generator(config.pictures), seeds, out)
         print(f"wrote {count:,} avatars to {out}{there_already(len(seeds) - count)}")
     return 0

@@ -35,7 +35,7 @@ class Config(DataSettings, RunSettings):
         data: Folder of shards of faces, some of them held out.
         points: Table of the points that another network has found in these faces, a CSV file, see docs/stylising.md.
         out: Path of the trained network's two files without their endings. Default: landmarks in the run folder.
-        labels: What found the points, for its card.
+        labels: The source of the points, for its card.
         terms: Terms of use, for its card.
         batch_size: Faces in a step.
         seed: Seed of weights, order of the data and augmentation.
@@ -105,7 +105,7 @@ class PointData:
 
     @property
     def identity(self):
-        """What must be the same when a run is resumed."""
+        """The data's identity, which must be the same when a run is resumed."""
         return self.faces.identity | {"points": hashlib.sha256(self.points.tobytes()).hexdigest()[:16]}
 
     def take(self, numbers):

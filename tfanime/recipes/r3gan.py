@@ -25,10 +25,10 @@ class Config(gan.GANSettings):
     Args:
         latent_size: Components of the latents, N(0, 1).
         channel_base: Channels of a stage times its height.
-        channel_max: Most channels of a stage. With both, every stage must have a multiple of 8 channels.
+        channel_max: Largest number of channels of a stage. With both, every stage must have a multiple of 8 channels.
         blocks: Residual blocks of a stage.
         gamma: Weight of the R1 and R2 penalties at the beginning, 0 for none.
-        final_gamma: And at the end of --schedule_images.
+        final_gamma: Weight of the R1 and R2 penalties at the end of --schedule_images.
         penalty_every: The penalties are computed every this many training steps, with as many times the weight. The
             author says that 8 works on most data sets and is slightly worse.
         final_learning_rate: Learning rate at the end of --schedule_images, with --decay none.
@@ -54,7 +54,7 @@ class Config(gan.GANSettings):
         yield "channel_base", whole, f"a multiple of {8 * self.image_size} at {self.image_size} px"
         for name in ("tag_weight", "exclusive_tags", "tag_loss_on"):
             default = getattr(self, name) == getattr(type(self), name)
-            yield name, default, "left out for r3gan, whose discriminator predicts no tags"
+            yield name, default, "left out: r3gan's discriminator predicts no tags"
 
     def falling(self, first, last):
         """A value that falls along half a cosine over the schedule, as a function of the training step."""

@@ -37,7 +37,8 @@ class Config(DataSettings, RunSettings):
     Args:
         data: Folder of shards with tags and held-out faces.
         out: Path of the trained network's two files without their endings. Default: tagger in the run folder.
-        name: Its name and version in one word, by which metrics of its features are called. Default: the run folder's.
+        name: Its name and version in one word; metrics of its features are named after it. Default: the run folder's
+            name.
         terms: Terms of use, for its card.
         batch_size: Pictures in a step.
         seed: Seed of weights, order of the data and augmentation.
@@ -143,7 +144,7 @@ def batches(config, faces, start=0, parts=1, own=(0,)):
     stream = faces.batches(config.batch_size, seed=config.seed, start=start, horizontal_flip=True, parts=parts, own=own)
 
     def one(step, pair):
-        images, tags = (values[:, 0] for values in pair)  # of the one critic step
+        images, tags = (values[:, 0] for values in pair)  # there is one critic step
         return varied(images, config.seed, start + step, config.least_side, config.light), tags
 
     numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(), stream)
@@ -157,7 +158,7 @@ def evaluate_and_write(session):
     from tfanime.tagger import files as tagger_files
     from tfanime.tfrecords.manifest import Manifest
 
-    if session.status:  # broken off
+    if session.status:  # interrupted
         return
     config, run, faces = session.config, session.run, session.data
     held_out = open_faces(run, config.data, config.image_size, split="holdout")

@@ -84,7 +84,7 @@ def as_markdown(scores):
         "of the nearest colour",
     )
     lines = [
-        f"Of {scores['faces']:,} held-out faces those count whose tag is known. Accuracy and, in brackets, balanced",
+        f"Of {scores['faces']:,} held-out faces those with a known tag count. Accuracy and, in brackets, balanced",
         "accuracy (the mean over the tags), in %; then 95 % of a bootstrap over faces of how far the tagger's balanced",
         "accuracy is ahead of the majority class' and of the nearest colour's.",
         "",

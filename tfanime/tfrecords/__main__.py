@@ -10,7 +10,7 @@ from tfanime.tfrecords.filters import REASONS
 from tfanime.tfrecords.settings import DRAWN, Settings
 
 DESCRIPTION = """\
-Turns a folder of pictures into shards of TFRecords: finds the faces, crops them square, leaves out what is of no use,
+Turns a folder of pictures into shards of TFRecords: finds the faces, crops them square, leaves out unusable ones,
 tags the rest, and accounts for every picture in report.html, manifest.json and dropped.csv. An interrupted conversion
 goes on when the same command runs again.
 """
@@ -29,8 +29,8 @@ examples:
 
 Tags: a row of tags.csv (columns file,tags: `2.jpg,blonde_hair pink_eyes`; a row belongs to the picture with that path
 below SOURCE or below SOURCE/images, or, if it is a bare name, to the only picture so called anywhere); or a file beside
-the picture, X.jpg.json as gallery-dl writes it, or X.txt. Rows without a picture and pictures without tags are counted,
-no error.
+the picture, X.jpg.json as gallery-dl writes it, or X.txt. Rows without a picture and pictures without tags are counted;
+they are not errors.
 """
 
 

@@ -24,11 +24,11 @@ class CropSettings:
     Args:
         zoom: Side of the crop relative to the face that was found, about its centre: 1.5 with
             animeface (Jin et al. 2017); the same crop is about 1.17 with lbpcascade.
-        frame: What of that square is kept, left,top,right,bottom as shares of its side, itself a square: two sets of
-            faces that a network shall learn to turn into each other must be framed alike. Default: all.
+        frame: Part of that square that is kept, itself a square: left,top,right,bottom as shares of its side. Frame
+            photos and drawings equally if a network is to turn one into the other. Default: all of it.
         size: Height and width of every crop, in pixels.
-        enlarge: By how much a crop may be enlarged at most; smaller faces are left out.
-        max_pixels: Most pixels of a picture; larger ones are left out before they are decoded.
+        enlarge: Largest factor by which a crop may be enlarged; smaller faces are left out.
+        max_pixels: Largest number of pixels of a picture; larger ones are left out before they are decoded.
         format: How crops are stored. A picture that is a crop of the right size already keeps its own bytes.
         quality: Quality of JPEG crops.
     """

@@ -30,8 +30,8 @@ class Config:
         study: The study's TOML file, by path or by the name of a published one.
         run: The study's folder. One that exists is continued: finished runs are skipped, others resumed.
             Default: runs/studies/ and the file's name.
-        data: Folder of shards for all runs. Default: what the study states, else drawn avatars; a study that is
-            continued keeps its data.
+        data: Folder of shards for all runs. Default: the study's own, else drawn avatars; a resumed study keeps its
+            data.
         dry_run: List the runs and their commands, and train nothing.
     """
 
@@ -51,7 +51,7 @@ def train(folder):
         The exit status of the command: 0, 1 if a run failed, 130 after Ctrl-C (143 after SIGTERM), which loses nothing.
 
     Raises:
-        ValueError: Not even the first run could begin.
+        ValueError: The first run could not begin.
     """
     from tfanime.recipes.study import results
 
@@ -94,7 +94,7 @@ def train(folder):
 
 
 def _process(command, log, show):
-    """Runs a process that Ctrl-C and SIGTERM make write its checkpoint and end; calls `show()` every second.
+    """Runs a process, which writes its checkpoint and ends after Ctrl-C or SIGTERM; calls `show()` every second.
 
     Returns:
         Its exit status, and the signals that came.
@@ -138,7 +138,7 @@ def _complaint(status, log, begin):
 
 
 def _list(folder):
-    """What `--dry_run` prints."""
+    """The output of `--dry_run`."""
     lines = [f"{len(folder.plan.runs)} runs of recipe {folder.plan.recipe} -> {folder.path}"]
     for planned, row in zip(folder.plan.runs, folder.rows(), strict=True):
         lines.append(f"\n{planned.name} ({row['state']})\n  {shlex.join(['python', *folder.command(planned)])}")

@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 class StudyFolder:
-    """A study's folder, new or to be continued.
+    """A study's folder, new or to be resumed.
 
     Args:
         path: The folder.
@@ -26,7 +26,7 @@ class StudyFolder:
             `tfanime.recipes.study.plan.Plan`.
 
     Raises:
-        ValueError: The folder holds something else: no study, or another one.
+        ValueError: The folder holds no study, or another one.
     """
 
     def __init__(self, path, plan):
@@ -43,7 +43,7 @@ class StudyFolder:
             began, self._ends = details["stated"], details["ends"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self._details} must be a file that tfanime wrote: {error}") from error
-        if not self.begun():  # there is nothing that could be gone on with
+        if not self.begun():  # no run has begun, so nothing can be resumed
             self.plan = plan(None)
             return
         self.plan = plan(began.get("data"))
@@ -90,7 +90,7 @@ class StudyFolder:
         return min(1.0, max(minutes, lines[-1]["step"] / planned.config.steps))
 
     def note(self, planned=None, end=None):
-        """Writes `study.json`, with how a run's process ended.
+        """Writes `study.json`, with the end of a run's process.
 
         Args:
             planned: The `StudyRun`; None to write all known ones.

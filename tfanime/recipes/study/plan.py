@@ -69,7 +69,7 @@ class Plan:
         recipe: Name of the recipe.
         stated: The content of the file, as `tomllib` reads it, with the data of the command line under `data`.
         runs: Its `StudyRun`s, in the order of the file; the grid's last flag changes fastest.
-        columns: How many values that flag has: runs so far apart differ in nothing else.
+        columns: Number of values of the grid's last flag: runs so far apart differ in nothing else.
     """
 
     name: str
@@ -170,7 +170,7 @@ def _runs(stated, places):
         try:
             config = from_values(recipe.Config, common | varied, program=program)
         except UsageError as error:
-            # Told as the flag, which is not what stands in the file.
+            # The place in the file replaces the flag in the message.
             message = re.sub(r"^--(\w+)", lambda match: places.get(match[1], match[0]), str(error))
             raise UsageError(f"{message} (in run {name})") from error
         runs.append(StudyRun(re.sub(r"[^A-Za-z0-9_.,+=-]", "-", name), varied, common | varied, config))

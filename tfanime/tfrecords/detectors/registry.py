@@ -25,10 +25,9 @@ class DetectSettings:
     """Which detector finds the faces, and how.
 
     Args:
-        detector: What finds the faces: `animeface` (needs `pip install 'tfanime[faces]'`), `lbpcascade` (needs
-            --cascade), `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`), `haarcascade` (faces in
-            photographs) or `none` (each picture is a face already; of one that is not square the middle is taken).
-            Default: animeface, for `drawn` none.
+        detector: The face detector: `animeface` (needs `pip install 'tfanime[faces]'`), `lbpcascade` (needs --cascade),
+            `onnx` (needs --detector_model and `pip install 'tfanime[onnx]'`), `haarcascade` (faces in photographs) or
+            `none` (each picture is a face already; the middle square is used). Default: animeface, for `drawn` none.
         faces: Keep all faces of a picture, or the best one.
         threshold: Smallest score of a face, on the detector's own scale (YOLO's models: 0.25 to 0.5).
         detect_size: Longer side, in pixels, to which pictures are shrunk for the detector; 0: never. Crops are cut from

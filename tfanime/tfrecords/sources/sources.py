@@ -52,7 +52,8 @@ class SourceSettings:
         strict: Leave out a picture if the file beside it cannot be read; otherwise it is kept without that file.
         min_year: Earliest year of upload, by the JSON file; a picture of an unknown year is left out. Default: all are
             kept.
-        min_score: Smallest score by the votes of a board's users.
+        min_score: Smallest score by the votes of a board's users, by the JSON file; a picture of an unknown score is
+            left out. Default: all are kept.
         exclude: Text file (UTF-8) of ids to leave out, one a line: a picture by its path below SOURCE (all its faces),
             or one of its faces by the picture's path and the face's number: a/1.jpg#0 is the first, a/1.jpg#1 the
             second, which has this id in the records and in dropped.csv too. Or a CSV file with a column id.
