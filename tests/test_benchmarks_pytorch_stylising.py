@@ -37,6 +37,8 @@ def small_game():
     """A small game in Keras; plain SGD shows its gradients."""
     keras.utils.set_random_seed(1)
     game = Stylising(cartoon.small_generator(2, 2), cartoon.discriminator(2), Form("stylise", multiple=4))
+    last = [layer for layer in game.generator.layers if layer.weights][-1]
+    last.kernel.assign(300 * last.kernel)  # or its pictures would be nearly of one colour, whose variation is rounding
     content = Content(tiny_vgg.tiny_vgg(), "conv2_2")
     functions = [content, terms.Style(content), terms.Landmarks(landmarks(), 0.05, 1.4)]
     functions += [terms.colour, terms.total_variation]
