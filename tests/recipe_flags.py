@@ -50,7 +50,7 @@ def shared(critic_steps):
         "tag_weight": (0.5, lambda gan: gan.tag_weight == 0.5),
         "exclusive_tags": ("softmax", lambda gan: gan.exclusive_tags == "softmax"),
         "tag_loss_on": ("reals", lambda gan: gan.tag_loss_on == "reals"),
-        "augment": ("ada", lambda gan: gan.augmentation == Augmentation("ada")),
+        "augment": ("diffaugment", lambda gan: gan.augmentation == Augmentation("diffaugment")),
         "lecam_weight": (0.3, lambda gan: gan.terms[-1] == Term(lecam, "discriminator", 0.3, state=LECAM_STATE)),
     }
 

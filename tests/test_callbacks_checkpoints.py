@@ -52,6 +52,7 @@ def saved_at(callback, *steps):
         callback.save()
 
 
+@pytest.mark.slow
 def test_checkpoints_resume_exactly(tmp_path):
     undisturbed = new_gan()
     train(undisturbed, 0, Checkpoints(tmp_path, every_minutes=1e-9, keep=9))  # after every step

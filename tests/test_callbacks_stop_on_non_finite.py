@@ -22,7 +22,7 @@ def test_stop_on_non_finite_ends_at_the_first_such_step(tmp_path):
             callbacks=[StopOnNonFinite(tmp_path), checkpoints],
         )
     assert re.search(r"losses must be finite\. Received: .*discriminator_loss = nan, .* at step 4\.", str(raised.value))
-    assert f"The last good checkpoint is {tmp_path / 'ckpt-3'}. The same settings lead here" in str(raised.value)
+    assert f"The last good checkpoint is {tmp_path / 'ckpt-3'}. The same settings would fail again" in str(raised.value)
     good = tiny_networks.gan()
     reader = Checkpoints(tmp_path)
     reader.set_model(good)

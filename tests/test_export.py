@@ -103,6 +103,7 @@ def test_export_of_a_stylegan2_draws_with_its_noise(styled_export, styled):
     assert difference(signatures["synthesize"](**given)["images"], expected) <= 1
 
 
+@pytest.mark.slow
 def test_onnx_of_a_stylegan2_takes_any_batch_and_psi(styled_export, styled):
     session = onnxruntime.InferenceSession(str(styled_export[1]), providers=["CPUExecutionProvider"])
     assert [each.name for each in session.get_inputs()] == ["latents", "tags", "noise", "psi"]
@@ -115,6 +116,7 @@ def test_onnx_of_a_stylegan2_takes_any_batch_and_psi(styled_export, styled):
             assert difference(to_uint8(images), styled.images(points)) <= 1
 
 
+@pytest.mark.slow
 def test_exported_stylegan2_has_no_variety_on_the_page(styled_export):
     """Latents are normalised in it, so that longer ones are the same avatar."""
     generator = open_network(styled_export[0])
@@ -122,6 +124,7 @@ def test_exported_stylegan2_has_no_variety_on_the_page(styled_export):
     assert model.description["variety"] is False
 
 
+@pytest.mark.slow
 def test_export_of_a_stylegan2_has_style_signatures(styled_export, styled):
     signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
     seeds, wanted = tf.constant(SEEDS), np.tile(styled.vocabulary.wanted("green, no hat"), (6, 1)).astype(np.float32)
@@ -138,6 +141,7 @@ def test_export_of_a_stylegan2_has_style_signatures(styled_export, styled):
         assert model and difference(images, styled.images(points)) <= 1
 
 
+@pytest.mark.slow
 def test_mix_signature_takes_layers_of_another_seed(styled_export, styled):
     signatures = (model := tf.saved_model.load(str(styled_export[0]))).signatures
     first, second = tf.constant([3] * 5, tf.int64), tf.constant([7] * 5, tf.int64)

@@ -32,7 +32,9 @@ def test_portrait_crops_the_best_face_or_the_middle(tmp_path):
     assert (face == (200, 0, 0)).all() and face.shape == (16, 16, 3)
     middle = portrait(tmp_path / "a.png", 40)
     np.testing.assert_array_equal(middle, pixels[:, 10:50])
-    with pytest.raises(ValueError, match=r"picture must show a face that test finds. .*a.png'; --no_crop takes"):
+    with pytest.raises(
+        ValueError, match=r"picture must show a face that test finds. .*a.png'; if it is cropped .* use --no_crop"
+    ):
         portrait(tmp_path / "a.png", 16, lambda image: [], "test")
 
 

@@ -18,6 +18,7 @@ def generator(tmp_path_factory):
     return open_generator(page_sites.write(tmp_path_factory.mktemp("generators"), "faces", KONACHAN26))
 
 
+@pytest.mark.slow
 def test_runtime_refuses_files_that_are_not_pinned(tmp_path, monkeypatch):
     lock = json.loads(runtime.LOCK.read_text())
     name = "lit-html"

@@ -64,7 +64,9 @@ def test_project_errors_are_one_line_and_a_status(arguments, status, message, fa
 
 def test_project_names_a_picture_without_a_face(faces, styled_folder, capsys):
     pytest.importorskip("animeface")
-    with pytest.raises(ValueError, match=r"picture must show a face that animeface finds.*a.png'; --no_crop takes"):
+    with pytest.raises(
+        ValueError, match=r"picture must show a face that animeface finds.*a.png'; if it is cropped .* use --no_crop"
+    ):
         project.main(["faces/a.png", str(styled_folder)])
 
 

@@ -75,7 +75,10 @@ def test_flags_are_all_tested():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        *(({flag: READ[flag][0]}, f"--{flag} must be left out for r3gan") for flag in TOLD),
+        *(
+            ({flag: READ[flag][0]}, f"--{flag} must be left out: r3gan's discriminator predicts no tags")
+            for flag in TOLD
+        ),
         ({"channel_base": 520}, "--channel_base must be a multiple of 512 at 64 px. Received: 520"),
         ({"channel_max": 12}, "--channel_max must be a multiple of 8. Received: 12"),
         ({"gamma": -1.0}, "--gamma must be at least 0. Received: -1.0"),

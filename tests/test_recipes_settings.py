@@ -93,7 +93,7 @@ def test_published_run_is_found_by_its_name(in_tmp):
 
 
 PUBLISHED = command_line.published_names(("tfanime.recipes", "published"))
-LARGE = re.compile(r".*_(128|256)")
+LARGE = re.compile(r".*_(128|256)|(stylegan2|r3gan|dragan|cartoongan)_64")
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ def test_artefacts_come_from_a_generator(shards, run_folder, in_tmp, way, monkey
     assert read_card("a/generator")["provenance"]["config"]["artefacts"] == run_folder.name
 
 
+@pytest.mark.slow
 def test_artefacts_must_be_large_enough(run_folder, shards, in_tmp):
     with pytest.raises(ValueError, match=r"--artefacts must be a generator of pictures of at least 32 px\..* 16 x 16"):
         pairs.draw(str(run_folder), 32)

@@ -90,7 +90,7 @@ def test_study_dry_run_writes_nothing(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "study must be a TOML file or the name of a published one (convolutions, "),
+        (["nothing"], "study must be a TOML file or the name of a published one (artefacts, convolutions, "),
         (["mine.toml", "--dryrun"], "Did you mean --dry_run"),
         (["wrong.toml"], "wrong.toml: grid.optimizer must be a list of one value or more. Received: []"),
     ],

@@ -492,7 +492,11 @@ def broken(tmp_path):
             2,
             ["must be given with --model_config_file"],
         ),
-        (["--model", "m=x", "--port", "8501", "--rest_api_port", "8501"], 2, ["rest_api_port must be another", "8501"]),
+        (
+            ["--model", "m=x", "--port", "8501", "--rest_api_port", "8501"],
+            2,
+            ["rest_api_port must be different from --port", "8501"],
+        ),
         (["--model", "m=x", "--log_format", "xml"], 2, ["log_format must be one of 'text', 'json'", "xml"]),
         (["--model", "m=x", "--port", "70000"], 2, ["port must be from 0 to 65535", "70000"]),
         (["--model", "m=x", "--max_images", "0"], 2, ["max_images must be from 1", "0"]),

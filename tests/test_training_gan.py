@@ -202,7 +202,7 @@ def test_average_copies_counters():
     [
         {"norm": False, "terms": [Term(r1, "discriminator", 2.0, every=2)], "constraint": WeightClipping(0.3)},
         pytest.param({"norm": True, "loss": "wasserstein"}, marks=pytest.mark.slow),
-        {"spectral": True, "loss": "hinge", "rules": {"gradient_clip": 0.05}},
+        pytest.param({"spectral": True, "loss": "hinge", "rules": {"gradient_clip": 0.05}}, marks=pytest.mark.slow),
     ],
     ids=["penalty and clipping", "batch norm", "spectral norm and clipped gradients"],
 )

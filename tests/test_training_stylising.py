@@ -121,6 +121,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param("fixed weights", marks=pytest.mark.slow), "weights by gradients"])
 def test_stylising_on_two_devices_equals_one(name, two_devices):
     one = game(**RULES[name](), rate=0.01)

@@ -85,7 +85,9 @@ def test_upscaling_learns_the_squared_error_first():
     assert "fake_logits" in train(model, tuple(each[2:] for each in pictures)) and model.step == 3
 
 
-@pytest.mark.parametrize("rules", [{"pixel_steps": 1}, {"gradient_clip": 0.1, "norm": True}])
+@pytest.mark.parametrize(
+    "rules", [{"pixel_steps": 1}, pytest.param({"gradient_clip": 0.1, "norm": True}, marks=pytest.mark.slow)]
+)
 def test_upscaling_on_two_devices_equals_one(rules, two_devices):
     one = game(**rules, rate=0.01)
     logs = train(one, batches(3))
