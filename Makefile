@@ -57,12 +57,10 @@ demo: $(READY)
 	echo "a page that draws them:   $(RUN) -m tfanime.page demo/run"
 	echo "losses and sheets:        $(VENV)/bin/tensorboard --logdir demo/run"
 
-# A file's tests stay in one process, where they share its fixtures; a process takes up to 3 GB. There is one more process
-# than there are cores, because some tests wait for servers and browsers.
-PROCESSES := $(shell echo $$(( $$(nproc) < 3 ? $$(nproc) + 1 : 4 )))
+# A file's tests stay in one process, where they share its fixtures; a process takes up to 3 GB.
 test: MARKED := not slow and not kill
 test test-all: lint
-	$(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadfile -m '$(MARKED)'
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m '$(MARKED)'
 
 lint: $(READY)
 	$(RUN) -m ruff check .
