@@ -420,8 +420,7 @@ def test_sigterm_under_load_loses_nothing(base_path, direct, tmp_path):
                     call.result()
             assert process.wait(30) == 0
             assert status(stub.Predict, predict_request(seed=SEED))[0] == "UNAVAILABLE"
-    # CANCELLED is the code of a call that reaches a server of gRPC as it closes, and that has not begun there.
-    assert len(ended) == 4 and {code for code, _ in ended} <= {"UNAVAILABLE", "CANCELLED"}
+    assert [code for code, _ in ended] == ["UNAVAILABLE"] * 4
     assert "Cancelling all calls" not in [text for _, text in ended]  # which is what a server says that cuts calls off
     for seed, image in answered:
         assert np.abs(image.astype(int) - expected[seed]).max() <= 1

@@ -27,6 +27,8 @@ MIB = 2**20
 HEALTH_NAMES = ("", "ModelService", "PredictionService")  # TF Serving's, without a package
 # Streams (of health and reflection) that clients hold open are cut this long after the last answer.
 STREAM_SECONDS = 0.5
+# New calls are refused for this long after the last answer, before the port closes.
+REFUSAL_SECONDS = 0.1
 
 _logger = logging.getLogger(__name__)
 
@@ -198,6 +200,8 @@ class Server:
         inside = await self._gate.close(grace_seconds)
         if inside:
             _logger.warning("%d requests are cancelled, %g seconds after the shutdown began", inside, grace_seconds)
+        # Calls that have arrived meanwhile are refused by the gate, as UNAVAILABLE; a server that stops cancels them.
+        await asyncio.sleep(min(REFUSAL_SECONDS, max(0.0, end - time.monotonic())))
         left = max(0.0, end - time.monotonic())
         if self._rest:
             await self._rest.stop()
