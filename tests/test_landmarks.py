@@ -122,7 +122,8 @@ def test_landmark_files_that_are_damaged_are_refused(saved):
     weights, card = (saved.with_name(f"one.two.{ending}") for ending in ("npz", "json"))
     text, data = card.read_text(), weights.read_bytes()
     weights.write_bytes(data[:-1] + b"x")
-    with pytest.raises(ValueError, match=r"the weights must be those of the card .*one.two.json'. Received: a damaged"):
+    message = r"a landmark network must be those of its card, SHA-256 .*one.two.npz', with .* is damaged"
+    with pytest.raises(ValueError, match=message):
         landmark_files.open_landmarks(saved)
     weights.write_bytes(data)
     for change, message in (

@@ -3,20 +3,16 @@
 tfanime carries one; `python -m tfanime.recipes.landmarks` trains another one.
 """
 
-import hashlib
-import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfanime import __version__
-from tfanime.files import replacing, write_text
+from tfanime.files import write_text
 from tfanime.landmarks.points import NAMES
+from tfanime.tagger.files import pair_of, read_weights, write_weights
 
 PACKAGED = Path(__file__).parent / "landmarks"
 FORMAT = 1
@@ -69,7 +65,7 @@ def open_landmarks(path: str | os.PathLike[str] | None = None) -> LandmarkNetwor
         FileNotFoundError: A file is missing.
         ValueError: A file is damaged, is another's, or is of another version of tfanime.
     """
-    weights, card_path = _files(path or PACKAGED)
+    weights, card_path = pair_of(path or PACKAGED)
     for file in (card_path, weights):
         if not file.is_file():
             raise FileNotFoundError(
@@ -88,14 +84,7 @@ def open_landmarks(path: str | os.PathLike[str] | None = None) -> LandmarkNetwor
             f"a landmark network must be of format {FORMAT} and give the {len(NAMES)} points of "
             f"tfanime.landmarks.points. Received: {str(card_path)!r} of format {card['format']}"
         )
-    data = weights.read_bytes()
-    if hashlib.sha256(data).hexdigest() != card["sha256"]:
-        raise ValueError(f"the weights must be those of the card {str(card_path)!r}. Received: a damaged or other file")
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = dict(file)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"the weights must be arrays that NumPy reads. Received: {str(weights)!r}, {error}") from error
+    arrays = read_weights(weights, card["sha256"], "a landmark network")
     return LandmarkNetwork(from_arrays(card["network"], arrays), card)
 
 
@@ -129,15 +118,7 @@ def save(path, network, arrays, **card):
         arrays: From `tfanime.tagger.files.to_arrays`.
         **card: What else the card is to say, plain values.
     """
-    weights, card_path = _files(path)
-    with replacing(weights) as temporary:
-        with open(temporary, "wb") as file:  # `savez` would give a path its own ending
-            np.savez(file, **arrays)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    weights, card_path = pair_of(path)
+    digest = write_weights(weights, arrays)
     values = {"format": FORMAT, "tfanime": __version__, "sha256": digest, "network": network, "points": list(NAMES)}
     write_text(card_path, json.dumps(values | card, indent=1, ensure_ascii=False) + "\n")
-
-
-def _files(path):
-    path = Path(path)
-    return path.with_name(f"{path.name}.npz"), path.with_name(f"{path.name}.json")

@@ -16,8 +16,24 @@ SHA256 = "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"
 INSTALL = "pip install 'tfanime[judge]'"
 
 
+class LayeredNetwork:
+    """A trained network whose inner layers losses use, see `VGG`. Subclasses have `name` and `layers`."""
+
+    name: str
+    layers: list[str]
+
+    def require_layer(self, layer: str) -> None:
+        """Refuses the name of a layer that the network does not have.
+
+        Raises:
+            ValueError: `layer` is not one of `layers`.
+        """
+        if layer not in self.layers:
+            raise ValueError(f"layer must be one of {', '.join(self.layers)} of {self.name}. Received: {layer!r}")
+
+
 @dataclass(frozen=True, eq=False)
-class VGG:
+class VGG(LayeredNetwork):
     """The convolutions of a VGG network.
 
     Args:
@@ -36,25 +52,16 @@ class VGG:
         """Names of the convolutions in order, such as conv4_3, the third one of the fourth block."""
         return [f"conv{i}_{j}" for i, block in enumerate(self.blocks, 1) for j in range(1, len(block) + 1)]
 
-    def require_layer(self, layer: str) -> None:
-        """Refuses a layer that there is none of.
-
-        Raises:
-            ValueError: It is such a one.
-        """
-        if layer not in self.layers:
-            raise ValueError(f"layer must be one of {', '.join(self.layers)} of {self.name}. Received: {layer!r}")
-
     def __call__(
         self, pixels: tf.Tensor, layers: tuple[str, ...], rectified: bool = False, dtype: str = "float32"
     ) -> list[tf.Tensor]:
-        """What layers answer to pictures.
+        """The outputs of some layers for pictures.
 
         Args:
             pixels: Red, green and blue in 0 to 255, `[batch, height, width, 3]`.
             layers: Names of convolutions.
-            rectified: Whether the answers are those after the ReLU, or before.
-            dtype: What convolutions are computed in.
+            rectified: Whether to take outputs after the ReLU instead of before it.
+            dtype: Precision of the convolutions.
 
         Returns:
             For each of `layers` float32 `[batch, height / 2^k, width / 2^k, channels]`, k one less than its block.

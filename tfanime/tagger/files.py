@@ -102,7 +102,7 @@ def open_tagger(path: str | os.PathLike[str] | None = None) -> TaggerNetwork:
         FileNotFoundError: A file is missing.
         ValueError: A file is damaged, is another's, or is of another version of tfanime.
     """
-    weights, card_path = _files(path or PACKAGED)
+    weights, card_path = pair_of(path or PACKAGED)
     for file in (card_path, weights):
         if not file.is_file():
             hint = (
@@ -117,19 +117,45 @@ def open_tagger(path: str | os.PathLike[str] | None = None) -> TaggerNetwork:
     vocabulary = TagVocabulary.from_json(card["vocabulary"])
     if path is None and (card["name"] != f"{NAME}{VERSION}" or vocabulary.tags != VOCABULARY.tags):
         raise ValueError(f"the tagger that tfanime carries must be {NAME}{VERSION}. {_got(card_path, card['name'])}")
-    data = weights.read_bytes()
+    arrays = read_weights(weights, card["sha256"], "a tagger")
+    return TaggerNetwork(from_arrays(card["network"], vocabulary, arrays), vocabulary, card)
+
+
+def read_weights(path, sha256, owner):
+    """Reads a file of `write_weights`.
+
+    Args:
+        path: The file.
+        sha256: Its SHA-256, which its card states.
+        owner: What kind of network it belongs to, such as "a tagger", for messages.
+
+    Returns:
+        The arrays of `to_arrays`.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It has another SHA-256, or holds no arrays.
+    """
+    data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
-    if digest != card["sha256"]:
+    if digest != sha256:
         raise ValueError(
-            f"the weights of a tagger must be those of its card, SHA-256 {card['sha256']}. "
-            f"{_got(weights, f'with {digest}: the file is damaged or another network')}"
+            f"the weights of {owner} must be those of its card, SHA-256 {sha256}. "
+            f"{_got(path, f'with {digest}: the file is damaged or another network')}"
         )
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = dict(file)
+            return dict(file)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"the weights of a tagger must be arrays that NumPy reads. {_got(weights, error)}") from error
-    return TaggerNetwork(from_arrays(card["network"], vocabulary, arrays), vocabulary, card)
+        raise ValueError(f"the weights of {owner} must be arrays that NumPy reads. {_got(path, error)}") from error
+
+
+def write_weights(path, arrays):
+    """Writes arrays of `to_arrays` through a temporary file; returns the SHA-256 of the file."""
+    with replacing(path) as temporary:
+        with open(temporary, "wb") as file:  # `savez` would give a path its own ending
+            np.savez(file, **arrays)
+        return hashlib.sha256(temporary.read_bytes()).hexdigest()
 
 
 def from_arrays(network, vocabulary, arrays):
@@ -208,17 +234,15 @@ def save(path, name, network, vocabulary, arrays, **card):
     Raises:
         OSError: A file cannot be written.
     """
-    weights, card_path = _files(path)
-    with replacing(weights) as temporary:
-        with open(temporary, "wb") as file:  # `savez` would give a path its own ending
-            np.savez(file, **arrays)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    weights, card_path = pair_of(path)
+    digest = write_weights(weights, arrays)
     values = {"format": FORMAT, "name": name, "tfanime": __version__, "sha256": digest, "network": network}
     values |= card | {"vocabulary": vocabulary.to_json()}
     write_text(card_path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
-def _files(path):
+def pair_of(path):
+    """The paths of a network's two files, weights and card, from their path without endings."""
     path = Path(path)
     return path.with_name(f"{path.name}.npz"), path.with_name(f"{path.name}.json")
 
