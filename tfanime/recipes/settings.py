@@ -229,8 +229,8 @@ class FewPicturesSettings(Checked):
     Args:
         augment: Augmentation of all pictures that the discriminator sees: none; shifts, holes and colours on every
             picture (diffaugment, Zhao et al. 2020); or many operations, with a probability that rises while the
-            discriminator overfits (ada, Karras et al. 2020). With colour tags, operations that change hues are left
-            out.
+            discriminator overfits (ada, Karras et al. 2020). It needs a loss whose logits are above 0 for real
+            pictures, so not wgan, wgan_gp or r3gan. With colour tags, operations that change hues are left out.
         lecam_weight: Weight of the LeCam regularisation (Tseng et al. 2021), 0 for none, 0.3 in the paper.
     """
 
