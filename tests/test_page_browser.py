@@ -138,7 +138,14 @@ def test_seeds_equal_tensorflow(shared):
     wanted = np.zeros(len(JIN34), np.float32)
     wanted[[3, 14, 20]] = 1, -1, 1.3
     vocabulary = page.evaluate("tfanime.site.models[0].vocabulary")
-    for seed in SEEDS:
+    sampler, count = TagSampler(JIN34), len(SEEDS)
+    expected = (
+        Latents(100, "uniform").from_seeds(SEEDS),
+        Latents(101).from_seeds(SEEDS),
+        sampler.from_seeds(SEEDS),
+        sampler.from_seeds(SEEDS, np.tile(wanted, (count, 1))),
+    )
+    for seed, uniform, normal, tags, asked_tags in zip(SEEDS, *map(np.asarray, expected), strict=True):
         asked = [
             ["latents", str(seed), 100, "uniform"],
             ["latents", str(seed), 101, "normal"],
@@ -146,11 +153,10 @@ def test_seeds_equal_tensorflow(shared):
             ["sampleTags", vocabulary, str(seed), wanted.tolist()],
         ]
         found = [np.array(row, np.float32) for row in page.evaluate(ask, asked)]
-        sampler = TagSampler(JIN34)
-        np.testing.assert_array_equal(found[0], Latents(100, "uniform").from_seeds([seed])[0])
-        np.testing.assert_allclose(found[1], Latents(101).from_seeds([seed])[0], rtol=0, atol=2.4e-7)
-        np.testing.assert_array_equal(found[2], sampler.from_seeds([seed])[0])
-        np.testing.assert_array_equal(found[3], sampler.from_seeds([seed], wanted[None])[0])
+        np.testing.assert_array_equal(found[0], uniform)
+        np.testing.assert_allclose(found[1], normal, rtol=0, atol=2.4e-7)
+        np.testing.assert_array_equal(found[2], tags)
+        np.testing.assert_array_equal(found[3], asked_tags)
 
 
 @pytest.mark.parametrize("name", ["faces", "other", "untagged", "styles"])
