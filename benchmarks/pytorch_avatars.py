@@ -87,7 +87,7 @@ class Tags:
 
     def draw(self, count):
         """Tags of fakes, float32 `[count, tags]` of +1 and -1."""
-        columns = []
+        columns = [torch.zeros(count, 0, device=self.device)]
         for (_, exclusive), priors in zip(self.groups, self.priors, strict=True):
             uniform = torch.rand(count, len(priors), device=self.device)
             if exclusive:  # the largest of the logarithms with Gumbel noise
@@ -99,13 +99,10 @@ class Tags:
 
     def hidden(self, tags):
         """Tags with every exclusive group at 0 that is not known exactly."""
-        return torch.cat(
-            [
-                tags[:, where] * ((tags[:, where] > 0).sum(1, keepdim=True) == 1) if exclusive else tags[:, where]
-                for where, exclusive in self.groups
-            ],
-            1,
-        )
+        result = tags.clone()
+        for where in self.exclusive:
+            result[:, where] *= (tags[:, where] > 0).sum(1, keepdim=True) == 1
+        return result
 
     def wrong(self, tags):
         """Tags with one exclusive group changed, and which rows have that group (1 or 0)."""
@@ -204,15 +201,16 @@ class Training:
         settings: The `Settings`.
         device: Where to compute.
         fold: See `pytorch_stylegan2`.
+        dtype: See `pytorch_stylegan2.Generator`; default: bfloat16 on a GPU, float32 elsewhere.
     """
 
-    def __init__(self, images, tags, groups, settings, device, fold=True):
+    def __init__(self, images, tags, groups, settings, device, fold=True, dtype=None):
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
         self.tags = Tags(groups, tags, device)
         self.images = torch.from_numpy(images).to(device)
         self.real_tags = self.tags.hidden(torch.from_numpy(tags).to(device).float())
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        dtype = dtype or (torch.bfloat16 if device == "cuda" else torch.float32)
         size, count = images.shape[2], self.tags.count
         self.generator = Generator(
             size,
@@ -353,7 +351,7 @@ class Training:
         """One update of each player."""
         s = self.settings
         self.update_generator(bool(s.path_length_weight) and self.step % s.path_length_every == 0)
-        self.update_discriminator(self.step % s.r1_every == 0)
+        self.update_discriminator(bool(s.r1_gamma) and self.step % s.r1_every == 0)
         self.step += 1
         if self.step % 4 == 0:
             self.logs["sign"] = self.probability.move(4 * s.batch_size)

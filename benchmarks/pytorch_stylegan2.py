@@ -1,5 +1,7 @@
 """StyleGAN2 with tags, written plainly in PyTorch: the networks of `tfanime.models.stylegan2` and their weights.
 
+    python benchmarks/pytorch_stylegan2.py    times a training step in PyTorch and here; pip install torch==2.13.0
+
 Parameters have the names and, but for the order of a convolution's axes, the shapes of the Keras variables, so that
 weights go both ways (`read_weights`, `write_weights`). The clamp at 256, which no healthy network meets, is left out.
 
@@ -7,8 +9,10 @@ With `fold`, the low-pass filter before or after a convolution of stride 2 is a 
 four times the products, but one pass over the maps instead of two. On a GPU that is faster.
 """
 
+import argparse
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -351,3 +355,80 @@ def read_weights(module, network):
         if tensor.ndim == 4:
             array = array.permute(0, 3, 1, 2) if name == "learned_maps" else array.permute(3, 2, 0, 1)
         tensor.copy_(array)
+
+
+def steps(flags, precision, vocabulary, lazy):
+    """A training step of the recipe, and of its twin, as functions by name.
+
+    Args:
+        flags: Of the recipe.
+        precision: "float32" or "mixed_bfloat16", for both.
+        vocabulary: Whose tags both are told; None for none.
+        lazy: Whether R1 and path lengths are part of the steps at which they are due, or of none.
+
+    Returns:
+        `(functions, pictures a step)`.
+    """
+    import tensorflow as tf
+    from pytorch_avatars import Settings, Training
+
+    from tfanime.precision import precision_policy
+    from tfanime.recipes import stylegan2
+
+    tags = "frequencies" if vocabulary else "none"
+    off = [] if lazy else ["--r1_gamma=0", "--path_length_weight=0"]
+    config = stylegan2.recipe.parse(["--data=none", f"--tags={tags}", f"--precision={precision}", *flags, *off])
+    with precision_policy(precision):
+        game = stylegan2.build(config, vocabulary)
+    same = {name: getattr(config, name, None) for name in Settings.__dataclass_fields__}
+    same = {name: value for name, value in same.items() if value is not None}
+    same |= {"r1_gamma": config.gamma, "augment": config.augment != "none"}
+    same |= {f"discriminator_{name}": getattr(config, name) for name in ("channel_base", "channel_max")}
+    if not vocabulary:
+        same |= {"projection": False, "tag_head": False, "wrong_tags_weight": 0.0}
+    size, count, random = config.image_size, config.batch_size, np.random.default_rng(0)
+    images = random.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    groups = [(group.tags, group.exclusive) for group in (vocabulary.groups if vocabulary else ())]
+    chosen = [np.eye(len(names))[random.integers(0, len(names), count)] * 2 - 1 for names, _ in groups]
+    tags = np.concatenate([np.zeros((count, 0)), *chosen], 1).astype(np.int8)
+    dtype = torch.float32 if precision == "float32" else torch.bfloat16
+    twin = Training(images.transpose(0, 3, 1, 2).copy(), tags, groups, Settings(**same), "cpu", fold=False, dtype=dtype)
+    pictures = tf.constant(images / np.float32(127.5) - 1)
+    batch = (pictures, tf.constant(tags, tf.float32)) if vocabulary else pictures
+    step = tf.function(lambda: game.train_step(batch))
+    return {"PyTorch": twin.train_step, "tfanime": lambda: float(step()["generator_loss"])}, count
+
+
+def main(arguments=None):
+    """Times a step of StyleGAN2 in PyTorch and in tfanime, by turns, and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--config", default="stylegan2_64", help="name of a published TOML file of the recipe")
+    parser.add_argument("--channel_base", help="other channels than the file's")
+    parser.add_argument("--tags", action="store_true", help="with the tags of konachan26")
+    parser.add_argument("--kinds", default="bare,mean", help="bare: a step without lazy terms; mean: 16 steps with all")
+    parser.add_argument("--seconds", type=float, default=60, help="how long each comparison takes")
+    arguments = parser.parse_args(arguments)
+
+    from rounds import compare, neighbours
+
+    from tfanime.tags import KONACHAN26
+
+    torch.set_flush_denormal(True)  # as TensorFlow does
+    flags = [f"--config={arguments.config}"]
+    flags += [f"--channel_base={arguments.channel_base}"] if arguments.channel_base else []
+    print(f"{' '.join(flags)}, PyTorch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print(
+        "| precision | step | pictures/s of PyTorch | of tfanime | times as fast | rounds |\n|---|---|---|---|---|---|"
+    )
+    with neighbours():
+        for precision in ("float32", "mixed_bfloat16"):
+            for kind in arguments.kinds.split(","):
+                functions, count = steps(flags, precision, KONACHAN26 if arguments.tags else None, kind == "mean")
+                rounds = compare(functions, arguments.seconds, multiple=16 if kind == "mean" else 1)
+                paces = [f"{count / rounds.seconds(name):.1f}" for name in functions]
+                cells = [precision, kind, *paces, rounds.speedup("tfanime", "PyTorch")]
+                print(f"| {' | '.join(map(str, [*cells, len(rounds)]))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -37,8 +37,15 @@ def _limited(x, limit, dtype):
     return _clamp(x, tf.cast(limit, x.dtype)) if dtype == "float16" else x
 
 
+@tf.custom_gradient
+def _leaky_relu(x):
+    # Its gradient by its result, which has the sign of x: x need not be kept, and a convolution before can be fused.
+    result = tf.nn.leaky_relu(x, SLOPE)
+    return result, lambda upstream: tf.raw_ops.LeakyReluGrad(gradients=upstream, features=result, alpha=SLOPE)
+
+
 def _activate(x, limit):
-    return _limited(tf.nn.leaky_relu(x, SLOPE), limit, x.dtype.name)
+    return _limited(_leaky_relu(x), limit, x.dtype.name)
 
 
 @keras.saving.register_keras_serializable("tfanime")
@@ -118,7 +125,9 @@ class EqualizedConv2D(keras.layers.Layer):
         gain = self.gain * (GAIN if self.activate else 1.0)
         scale = gain / math.sqrt(self.kernel_size**2 * self.kernel.shape[2])
         x = convolve(inputs, tf.cast(self.kernel * scale, inputs.dtype), self.resampling)
-        return _activate(x + tf.cast(self.bias * gain, x.dtype), self.gain * CLAMP) if self.activate else x
+        return (
+            _activate(tf.nn.bias_add(x, tf.cast(self.bias * gain, x.dtype)), self.gain * CLAMP) if self.activate else x
+        )
 
     def get_config(self):
         return {
