@@ -1,53 +1,62 @@
 """Halving and doubling through a low-pass filter (Zhang 2019, arXiv 1904.11486), as StyleGAN2 and R3GAN do it.
 
-The filter is outer([1, 3, 3, 1]) / 64. It is a binomial one: three means of 2x2 neighbours in a row are the same.
-Pooling has fast kernels in float32 and bfloat16, and the second-order gradients that a penalty on gradients needs. Maps
-are surrounded by zeros.
+The filter is outer([1, 3, 3, 1]) / 64, a convolution of each channel with itself. It is symmetric, so that the gradient
+of filtering is filtering with other paddings, and those of halving and doubling are each other. They are written so,
+because TensorFlow's own gradients of such convolutions take several times as long on a CPU. Second orders, which a
+penalty on gradients needs, follow. Maps are surrounded by zeros.
 
 The paddings are those of the StyleGAN2-ADA code: a picture that is filtered alone, and one that a convolution follows,
 stay where they are.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
-def _pad(x, before, after):
-    return tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
+def _filter(x, before, after, strides=1):
+    row = np.array([1.0, 3.0, 3.0, 1.0])
+    kernel = np.tile(np.outer(row, row)[:, :, None, None] / 64.0, (1, 1, x.shape[-1], 1))
+    x = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
+    return tf.nn.depthwise_conv2d(x, tf.constant(kernel, x.dtype), [1, strides, strides, 1], "VALID")
 
 
-def _mean(x, strides=1):
-    # of 2x2 neighbours
-    return tf.nn.avg_pool2d(x, 2, strides, "VALID")
-
-
-def low_pass(x, before, after, strides=1):
+def low_pass(x, before, after):
     """The filter over maps with zeros around them.
 
     Args:
         x: `[batch, height, width, channels]`.
-        before: Rows and columns of zeros above and to the left.
-        after: The padding below and to the right.
-        strides: 1, or 2 to keep every second row and column.
+        before: Rows and columns of zeros above and to the left, at most 3.
+        after: The padding below and to the right, at most 3.
 
     Returns:
-        Maps, `before + after - 3` places higher and wider, divided by `strides` and rounded up.
+        Maps, `before + after - 3` places higher and wider.
     """
-    return _mean(_mean(_mean(_pad(x, before, after))), strides)
+
+    @tf.custom_gradient
+    def filtered(x):
+        return _filter(x, before, after), lambda upstream: low_pass(upstream, 3 - before, 3 - after)
+
+    return filtered(x)
 
 
+@tf.custom_gradient
 def halve(x):
-    """Maps of half the size: filter and every second place; `[batch, height, width, channels]`."""
-    return low_pass(x, 1, 1, strides=2)
+    """Maps of half the size: filter and every second place; `[batch, height, width, channels]`, even sizes."""
+    return _filter(x, 1, 1, strides=2), lambda upstream: 0.25 * double(upstream)
 
 
+@tf.custom_gradient
 def double(x):
     """Maps of twice the size: zeros between the places, the filter times 4; `[batch, height, width, channels]`."""
-    # The first of the three means, of maps with zeros between, times 4: every place repeated in its 2x2 square.
+    # A row of the filter, 1 3 3 1, times 1 0 1 0 ...: 1 and 3 of neighbours at even places, 3 and 1 at odd ones. The
+    # same are means of neighbours in a row of places that are each repeated, 1 2 1 over 4.
     height, width, channels = x.shape[1:]
-    x = tf.broadcast_to(x[:, :, None, :, None], (tf.shape(x)[0], height, 2, width, 2, channels))
-    x = tf.reshape(x, (-1, 2 * height, 2 * width, channels))
-    return _mean(_mean(_pad(x, 1, 1)))
+    repeated = tf.broadcast_to(x[:, :, None, :, None], (tf.shape(x)[0], height, 2, width, 2, channels))
+    repeated = tf.reshape(repeated, (-1, 2 * height, 2 * width, channels))
+    repeated = tf.pad(repeated, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    means = tf.nn.avg_pool2d(tf.nn.avg_pool2d(repeated, 2, 1, "VALID"), 2, 1, "VALID")
+    return means, lambda upstream: 4.0 * halve(upstream)
 
 
 def convolve(x, kernel, resampling=None):
