@@ -17,8 +17,8 @@ import tensorflow as tf
 def _filter(x, before, after, strides=1):
     row = np.array([1.0, 3.0, 3.0, 1.0])
     kernel = np.tile(np.outer(row, row)[:, :, None, None] / 64.0, (1, 1, x.shape[-1], 1))
-    x = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
-    return tf.nn.depthwise_conv2d(x, tf.constant(kernel, x.dtype), [1, strides, strides, 1], "VALID")
+    padding = [[0, 0], [before, after], [before, after], [0, 0]]
+    return tf.nn.depthwise_conv2d(x, tf.constant(kernel, x.dtype), [1, strides, strides, 1], padding)
 
 
 def low_pass(x, before, after):
