@@ -60,7 +60,7 @@ demo: $(READY)
 # A file's tests stay in one process, where they share its fixtures; a process takes up to 3 GB.
 test: MARKED := not slow and not kill
 test test-all: lint
-	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m '$(MARKED)'
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m '$(MARKED)'
 
 lint: $(READY)
 	$(RUN) -m ruff check .

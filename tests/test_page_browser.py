@@ -205,6 +205,7 @@ def test_directions_equal_generate(shared, folders, name, psi):
     assert np.abs(expected - unmoved.images([4])[0]).max() > 3
 
 
+@pytest.mark.slow
 def test_slider_moves_an_avatar_and_updates_the_link(visit):
     page = visit("#m=faces&seed=4&edits=smile:2")
     page.locator("summary", has_text="Directions").click()
@@ -218,6 +219,7 @@ def test_slider_moves_an_avatar_and_updates_the_link(visit):
     assert page.evaluate("location.hash") == "#m=faces&seed=4"
 
 
+@pytest.mark.slow
 def test_undo_takes_back_a_whole_drag_of_a_slider(visit):
     page = visit("#m=faces&seed=4")
     page.locator("summary", has_text="Directions").click()
@@ -233,6 +235,7 @@ def test_undo_takes_back_a_whole_drag_of_a_slider(visit):
     assert page.evaluate("[location.hash, tfanime.state.undo.length]") == ["#m=faces&seed=4", 0]
 
 
+@pytest.mark.slow
 def test_transition_goes_in_the_order_of_stars_and_ends_with_its_model(visit):
     page = visit()
     for seed, edits in (("5", "&edits=smile:1"), ("9", ""), ("2", "")):
@@ -352,6 +355,7 @@ def test_saved_pictures_open_again(visit, tmp_path):
     until(page, "document.querySelector('.status').textContent.includes('does not say')")
 
 
+@pytest.mark.slow
 def test_transition_is_saved_as_gif_and_strip(visit, tmp_path):
     page = visit("#m=other&seed=1")
     for seed in ("1", "2", "3"):
@@ -411,6 +415,7 @@ def test_phone_layout_shows_tags_in_a_bottom_sheet(visit):
     assert page.evaluate("document.activeElement.id") == "open-tags"
 
 
+@pytest.mark.slow
 def test_doubtful_tags_are_marked_in_every_language(visit):
     page = visit(locale="ja")
     assert page.evaluate("document.documentElement.lang") == "ja"

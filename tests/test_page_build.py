@@ -37,6 +37,7 @@ def test_runtime_without_npm_names_what_to_install(tmp_path, monkeypatch):
         runtime.fetch_from_npm("lit-html", {"version": "1", "integrity": "", "files": []}, tmp_path)
 
 
+@pytest.mark.slow
 def test_runtime_has_licences():
     text = (runtime.folder() / runtime.LICENCES).read_text(encoding="utf-8")
     assert "Microsoft Corporation" in text and "BSD 3-Clause" in text and "lit-html" in text

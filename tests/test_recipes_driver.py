@@ -190,6 +190,7 @@ def test_best_state_is_kept_over_restarts_and_drawn(shards, in_tmp, capsys):
     assert {path: path.read_bytes() for path in Path("a").rglob("*.*")} == before
 
 
+@pytest.mark.slow
 def test_generator_folder_is_restored_from_the_newest_checkpoint(shards, in_tmp, monkeypatch):
     flags = [f"--data={shards}", *WGAN, "--learning_rate=0.01", "--checkpoint_minutes=1e-9", "--run=a"]
 

@@ -57,6 +57,7 @@ def test_content_gradient_reaches_the_generator_only(dtype):
     assert float(other) != float(value)
 
 
+@pytest.mark.slow
 def test_content_on_two_devices_equals_one(two_devices):
     def near_the_reals():
         return [Term(Content(tiny_vgg.tiny_vgg(), "conv2_1", of="reals"), "generator", 0.1)]

@@ -100,7 +100,14 @@ def test_lazy_dragan_with_parts_is_equal_on_two_devices(two_devices):
     assert_same(trained(terms, two_devices, accumulate=2, critic_steps=2), one)
 
 
-@pytest.mark.parametrize("name", [name for name in TERMS if name != "signs"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name.startswith("lazy") else ())
+        for name in TERMS
+        if name != "signs"  # the discriminator's
+    ],
+)
 def test_generator_terms_update_the_generator(name):
     one_step = images()[:1]
     plain, gan = tiny_networks.gan(seed=5), tiny_networks.gan(seed=5, terms=TERMS[name])

@@ -106,6 +106,7 @@ def test_upscaling_parts_equal_the_whole_batch():
     assert_same(whole, parts, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_upscaling_resumes_bit_for_bit(tmp_path):
     def new():
         return game(pixel_steps=2, optimizer=keras.optimizers.Adam, norm=True)
