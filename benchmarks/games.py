@@ -61,6 +61,12 @@ GAMES = {
             "discriminator_blocks": 1,
         },
     ),
+    "stylegan2_64": Entry(
+        "stylegan2",
+        "stylegan2_64",
+        small={"image_size": 16, "channel_base": 64, "latent_size": 8, "style_size": 8},
+        multiple=16,
+    ),
 }
 
 

@@ -49,9 +49,9 @@ class Config:
         parts: What to measure, separated by commas: fit, torch, startup, memory, cost, precision,
             layers.
         recipes: Which recipes, separated by commas: dcgan, dcgan_r1_64 (the published file), sngan (networks of dcgan),
-            wgan, wgan_gp, dragan (width and depth of dragan_64). Default: all for fit, startup and memory; all but
-            dcgan_r1_64 for torch; dcgan and wgan_gp for cost; dcgan for precision; dcgan, wgan_gp, dragan for
-            layers.
+            wgan, wgan_gp, dragan (width and depth of dragan_64), stylegan2_64. Default: all for fit, startup and
+            memory; all but the published files for torch; dcgan and wgan_gp for cost; dcgan for precision; dcgan,
+            wgan_gp, dragan for layers.
         data: Folder of shards. Default: drawn avatars, made on first use.
         image_size: Height and width of the pictures.
         batch_size: Pictures a critic step.

@@ -16,6 +16,7 @@ import pytorch_stylegan2  # noqa: E402
 
 from tfanime.inputs import Inputs  # noqa: E402
 from tfanime.latents import Latents  # noqa: E402
+from tfanime.tags import KONACHAN26  # noqa: E402
 from tfanime.training.tag_losses import shown, tag_loss  # noqa: E402
 from tfanime.training.terms import Sight, r1  # noqa: E402
 
@@ -186,3 +187,18 @@ def test_packaged_players_are_read(tmp_path):
     for one, other in zip(network.weights, shipped.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     assert pytorch_carry.discriminator_of(players["discriminator"], 26).count_params() > 3_000_000
+
+
+@pytest.mark.parametrize("vocabulary", [None, KONACHAN26], ids=["without tags", "tags"])
+@pytest.mark.parametrize("lazy", [True, False], ids=["lazy", "bare"])
+def test_timed_steps_are_of_equal_networks(vocabulary, lazy):
+    flags = ["--image_size=16", "--channel_base=64", "--latent_size=256", "--style_size=256", "--batch_size=4"]
+    functions, count = pytorch_stylegan2.steps(flags, "float32", vocabulary, lazy)
+    assert count == 4 and list(functions) == ["PyTorch", "tfanime"]
+    functions["PyTorch"]()
+    assert np.isfinite(functions["tfanime"]())
+
+
+def test_timed_steps_refuse_other_sizes():
+    with pytest.raises(RuntimeError, match="size"):
+        pytorch_stylegan2.steps(["--image_size=16", "--channel_base=64", "--batch_size=4"], "float32", None, False)

@@ -1,9 +1,9 @@
 """Halving and doubling through a low-pass filter (Zhang 2019, arXiv 1904.11486), as StyleGAN2 and R3GAN do it.
 
-The filter is outer([1, 3, 3, 1]) / 64, a convolution of each channel with itself. It is symmetric, so that the gradient
-of filtering is filtering with other paddings, and those of halving and doubling are each other. They are written so,
-because TensorFlow's own gradients of such convolutions take several times as long on a CPU. Second orders, which a
-penalty on gradients needs, follow. Maps are surrounded by zeros.
+The filter is outer([1, 3, 3, 1]) / 64; each channel is filtered by itself, with zeros around the maps. The filter is
+symmetric. So the gradient of filtering is the same filter with other paddings, the gradient of halving is a quarter of
+doubling, and that of doubling is four times halving. Each is given as the other's gradient, which also defines the
+second-order gradients that a penalty on gradients needs.
 
 The paddings are those of the StyleGAN2-ADA code: a picture that is filtered alone, and one that a convolution follows,
 stay where they are.
@@ -49,8 +49,8 @@ def halve(x):
 @tf.custom_gradient
 def double(x):
     """Maps of twice the size: zeros between the places, the filter times 4; `[batch, height, width, channels]`."""
-    # A row of the filter, 1 3 3 1, times 1 0 1 0 ...: 1 and 3 of neighbours at even places, 3 and 1 at odd ones. The
-    # same are means of neighbours in a row of places that are each repeated, 1 2 1 over 4.
+    # A row a, b becomes ..., (3a + b) / 4, (a + 3b) / 4, ... Repeating each place, a a b b, and taking means of
+    # neighbours twice gives the same.
     height, width, channels = x.shape[1:]
     repeated = tf.broadcast_to(x[:, :, None, :, None], (tf.shape(x)[0], height, 2, width, 2, channels))
     repeated = tf.reshape(repeated, (-1, 2 * height, 2 * width, channels))

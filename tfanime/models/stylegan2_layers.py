@@ -32,14 +32,15 @@ def _clamp(x, limit):
 
 
 def _limited(x, limit, dtype):
-    # Only float16 overflows, and the authors clamp only where they use it. In bfloat16, which reaches as far as
-    # float32, the passes would take a quarter of a training step on two cores.
+    # The authors clamp because float16 overflows. bfloat16 and float32 do not, and the clamp would take a quarter of a
+    # training step on two cores.
     return _clamp(x, tf.cast(limit, x.dtype)) if dtype == "float16" else x
 
 
 @tf.custom_gradient
 def _leaky_relu(x):
-    # Its gradient by its result, which has the sign of x: x need not be kept, and a convolution before can be fused.
+    # The gradient reads the result, which has the sign of x. So x need not be kept, and TensorFlow can fuse this with
+    # the convolution before it.
     result = tf.nn.leaky_relu(x, SLOPE)
     return result, lambda upstream: tf.raw_ops.LeakyReluGrad(gradients=upstream, features=result, alpha=SLOPE)
 
@@ -125,9 +126,9 @@ class EqualizedConv2D(keras.layers.Layer):
         gain = self.gain * (GAIN if self.activate else 1.0)
         scale = gain / math.sqrt(self.kernel_size**2 * self.kernel.shape[2])
         x = convolve(inputs, tf.cast(self.kernel * scale, inputs.dtype), self.resampling)
-        return (
-            _activate(tf.nn.bias_add(x, tf.cast(self.bias * gain, x.dtype)), self.gain * CLAMP) if self.activate else x
-        )
+        if not self.activate:
+            return x
+        return _activate(tf.nn.bias_add(x, tf.cast(self.bias * gain, x.dtype)), self.gain * CLAMP)
 
     def get_config(self):
         return {
