@@ -10,7 +10,7 @@ from tfanime.latent_space.directions import moved, read_directions
 
 @pytest.mark.slow
 def test_directions_of_the_command_change_avatars(styled, styled_folder, in_tmp, capsys):
-    flags = "--sefa=2 --pca=1 --pictures=256 --avatars=1,2,3 --steps=[-1,2] --out=found"
+    flags = "--sefa=2 --pca=1 --pictures=256 --avatars=1,2,3 --steps=-1,2 --out=found"
     directions.main([str(styled_folder), *flags.split()])
     printed = capsys.readouterr().out
     assert re.search(r"^sefa1 +[0-9.]+%$", printed, re.MULTILINE)
@@ -23,7 +23,7 @@ def test_directions_of_the_command_change_avatars(styled, styled_folder, in_tmp,
     expected = styled.images(moved(styled.from_seeds([1, 2, 3]), found["sefa1"].step, 2))
     assert np.abs(sheet[20:36, -18:-2].astype(int) - expected[2]).max() <= 1
 
-    flags = ["--show=sefa1", "--directions=found/directions.npz", "--avatars=1-3", "--steps=[-1,2]", "--out=shown"]
+    flags = ["--show=sefa1", "--directions=found/directions.npz", "--avatars=1-3", "--steps=-1,2", "--out=shown"]
     directions.main([str(styled_folder), *flags])
     assert [path.name for path in (in_tmp / "shown").iterdir()] == ["sefa1.png"]
     np.testing.assert_array_equal(np.asarray(Image.open("shown/sefa1.png")), sheet)
@@ -37,7 +37,7 @@ def test_directions_of_the_command_change_avatars(styled, styled_folder, in_tmp,
 
 
 def test_directions_of_latents_have_no_pca(run_folder, in_tmp, capsys):
-    directions.main([str(run_folder), "--sefa=2", "--pictures=0", "--avatars=1", "--steps=[1]"])
+    directions.main([str(run_folder), "--sefa=2", "--pictures=0", "--avatars=1", "--steps=1"])
     printed = capsys.readouterr().out
     assert "no pca: this network has no w" in printed and "wrote 2 directions" in printed
 
@@ -50,7 +50,8 @@ def test_directions_of_latents_have_no_pca(run_folder, in_tmp, capsys):
         (["--avatars=a"], 2, "avatars, if it is not a file of points"),
         (["--directions=a.npz"], 2, "--directions must be left out without --show"),
         (["--show=a"], 1, "--directions must name a file"),
-        (["--steps=[]"], 2, "--steps must be at least one number"),
+        (["--steps="], 2, "--steps must be numbers separated by commas, such as -3,0,3. Received: ''"),
+        (["--steps=1,nan"], 2, "--steps must be numbers separated by commas"),
         (["--tagger=nowhere"], 1, "a tagger must have the files"),
     ],
 )

@@ -9,7 +9,9 @@ from tfanime.tfrecords.detectors.detection import Detection
 
 
 def test_pictures_in_lists_a_path(in_tmp):
-    with pytest.raises(FileNotFoundError, match=r"picture must be a file, or a folder of some. Received: 'a.png'"):
+    with pytest.raises(
+        FileNotFoundError, match=r"picture must be a picture file, or a folder of pictures. Received: 'a.png'"
+    ):
         pictures_in("a.png")
     (in_tmp / "faces").mkdir()
     with pytest.raises(ValueError, match="picture must be a folder with pictures"):

@@ -1,5 +1,6 @@
 """Finds directions of a latent space. Run as `python -m tfanime.directions MODEL --out directions`."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from tfanime import command_line
 from tfanime.files import require_writable_folder
 from tfanime.generator import open_generator
 from tfanime.latent_space.text import parse_points
-from tfanime.limits import Checked, at_least, between
+from tfanime.limits import Checked, Limit, at_least, between
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Config(Checked):
             tfanime carries.
         avatars: The avatars on the sheets: seeds such as 0-7, and files that `python -m tfanime.project` wrote, such as
             me.npz, separated by commas.
-        steps: How far the avatars are moved on the sheets, in standard deviations.
+        steps: How far the avatars are moved on the sheets, in standard deviations: numbers separated by commas, with an
+            equals sign, because they may begin with a minus: --steps=-3,0,3.
         psi: Truncation of the avatars on the sheets, for a StyleGAN2.
         checkpoint: Checkpoint of a run: newest, best, or the step of one that is there.
     """
@@ -43,7 +45,9 @@ class Config(Checked):
     pictures: Annotated[int, at_least(0)] = 2048
     tagger: str | None = None
     avatars: str = "0-7"
-    steps: tuple[float, ...] = (-4.0, -2.0, 0.0, 2.0, 4.0)
+    steps: Annotated[str, Limit("numbers separated by commas, such as -3,0,3", lambda text: _numbers(text))] = (
+        "-4,-2,0,2,4"
+    )
     psi: Annotated[float, between(0, 1)] = 1.0
     checkpoint: str = "newest"
 
@@ -52,7 +56,6 @@ class Config(Checked):
         yield "directions", self.directions is None or bool(self.show), "left out without --show"
         yield "pictures", self.pictures == 0 or self.pictures >= 256, "0, or at least 256"
         yield "pictures", self.sefa + self.pca + self.pictures > 0, "above 0 where --sefa and --pca are 0"
-        yield "steps", len(self.steps) > 0, "at least one number"
 
 
 def main(arguments=None):
@@ -132,11 +135,21 @@ def _write_sheets(space, points, found, config):
     from tfanime.latent_space.directions import moved
     from tfanime.sheets import PADDING, captioned
 
+    amounts = _numbers(config.steps)
     for each in tqdm(found, desc="sheets", disable=None):
-        rows = np.concatenate([space.images(moved(points, each.step, amount)) for amount in config.steps])
-        captions = [f"{each.name.replace('_', ' ')}\n{amount:+g}".replace("+0", "0") for amount in config.steps]
+        rows = np.concatenate([space.images(moved(points, each.step, amount)) for amount in amounts])
+        captions = [f"{each.name.replace('_', ' ')}\n{amount:+g}".replace("+0", "0") for amount in amounts]
         sheet = captioned(grid(rows, len(points), PADDING), captions, rows.shape[1] + PADDING)
         write_png(Path(config.out) / f"{each.name}.png", sheet)
+
+
+def _numbers(text):
+    """The numbers of a text such as "-3,0,3", or None if it is another text."""
+    try:
+        numbers = [float(each) for each in text.split(",")]
+    except ValueError:
+        return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 if __name__ == "__main__":

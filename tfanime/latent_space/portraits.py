@@ -22,7 +22,9 @@ def pictures_in(path):
     path = Path(path)
     if not path.is_dir():
         if not path.is_file():
-            raise FileNotFoundError(f"picture must be a file, or a folder of some. Received: {str(path)!r}")
+            raise FileNotFoundError(
+                f"picture must be a picture file, or a folder of pictures. Received: {str(path)!r}, not found"
+            )
         return [path]
     found = sorted(each for each in path.iterdir() if each.suffix.lower() in READ)
     if not found:
