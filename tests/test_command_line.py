@@ -1,11 +1,13 @@
 import errno
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 
 from tfanime.command_line import UsageError, from_values, parse, published_names, published_path, quiet, run
+from tfanime.files import require_writable_folder
 from tfanime.limits import Checked, above, at_least
 
 CARDS = ("tfanime.tfrecords", "cards")
@@ -237,6 +239,21 @@ def test_run_keeps_the_traceback_of_bugs_and_with_debugging(monkeypatch):
     monkeypatch.setenv("TFANIME_DEBUG", "1")
     with pytest.raises(ValueError):
         run(lambda: int("x"))
+
+
+def test_run_removes_the_empty_folders_of_an_error(in_tmp):
+    (in_tmp / "mine").mkdir()
+
+    def main():
+        require_writable_folder("out/a", "out")
+        require_writable_folder("mine/b", "out")
+        require_writable_folder("kept", "out")
+        Path("kept/file").touch()
+        raise ValueError("no")
+
+    with pytest.raises(SystemExit):
+        run(main)
+    assert sorted(map(str, Path().rglob("*"))) == ["kept", "kept/file", "mine"]
 
 
 def test_quiet_hides_messages_and_shows_failures(capfd, monkeypatch):

@@ -9,8 +9,8 @@ ROOT = Path(tfanime.__file__).parent
 
 # From the ground up. What stands on one line may import from lower lines and from its own room.
 FLOORS = (
-    ("limits",),
-    ("command_line", "files", "tag_words", "__init__"),
+    ("files", "limits"),
+    ("command_line", "tag_words", "__init__"),
     ("tags", "devices", "images", "pages"),
     ("picture_files",),
     ("picture_folders",),

@@ -37,6 +37,7 @@ from pathlib import Path
 
 import jsonargparse
 
+from tfanime.files import remove_empty_folders
 from tfanime.limits import limits_of
 
 # Windows' editor begins files with a byte order mark, which TOML does not allow.
@@ -191,24 +192,30 @@ def run(main):
 
     Status 0 after success, 2 for a wrong command line (see `parse`), 130 after Ctrl-C, 1 for all other expected errors
     (`ValueError`, `OSError`, `ImportError`, `ArithmeticError`). Other exceptions are bugs and keep their traceback, and
-    so does everything with `TFANIME_DEBUG=1`.
+    so does everything with `TFANIME_DEBUG=1`. Folders that the command made and left empty are removed.
     """
-    if _debugging():
-        sys.exit(main())
     try:
-        sys.exit(main())
+        sys.exit(main() if _debugging() else _guarded(main))
+    finally:
+        remove_empty_folders()
+
+
+def _guarded(main):
+    """Calls `main()` and returns a status, also after an expected error."""
+    try:
+        return main()
     except KeyboardInterrupt as error:
         _complain(str(error) or "interrupted")
-        sys.exit(130)
+        return 130
     except BrokenPipeError:  # `... | head` has read enough
         sys.stdout = None
-        sys.exit(1)
+        return 1
     except UsageError as error:
         _complain(error)
-        sys.exit(2)
+        return 2
     except (ValueError, OSError, ImportError, ArithmeticError) as error:
         _complain(error)
-        sys.exit(1)
+        return 1
 
 
 @contextlib.contextmanager

@@ -82,6 +82,16 @@ def require_utf8(path, argument):
     return Path(path)
 
 
+_made = []  # the folders that `require_writable_folder` has made, outer ones first
+
+
+def remove_empty_folders():
+    """Removes those folders that `require_writable_folder` made and that are still empty, as after an error."""
+    while _made:
+        with contextlib.suppress(OSError):  # something is in it
+            _made.pop().rmdir()
+
+
 def require_writable_folder(path, argument):
     """Creates the folder `path` and checks that a file can be written in it.
 
@@ -98,7 +108,9 @@ def require_writable_folder(path, argument):
     """
     path = require_utf8(path, argument)
     try:
+        new = [each for each in (path, *path.parents) if not each.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        _made.extend(reversed(new))
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
