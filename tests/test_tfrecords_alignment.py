@@ -9,6 +9,7 @@ import tensorflow as tf
 import tiny_photos
 from PIL import Image
 
+from tfanime import data
 from tfanime.landmarks.points import NAMES
 from tfanime.tfrecords import pictures
 from tfanime.tfrecords.alignment import PLACES, Aligner, anchors, similarity
@@ -165,6 +166,9 @@ def test_conversion_aligns_faces(frame, size, tmp_path, monkeypatch):
         np.testing.assert_allclose(marked_faces.marks_in(image), expected * size, atol=1)
         landmarks = record["face/landmarks"].numpy().reshape(len(NAMES), 2)
         np.testing.assert_allclose(anchors(landmarks), expected, atol=1 / size)
+    decoded = data.load(out, 32, progress=False)
+    assert decoded.points.dtype == np.float32
+    np.testing.assert_allclose(decoded.points, [np.reshape(each["face/landmarks"], (-1, 2)) for each in found])
     assert (out / "report.html").read_text().count("<title>left_mouth</title>") >= 3
 
 
