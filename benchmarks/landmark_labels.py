@@ -80,9 +80,9 @@ class Mesh:
         return (points + others) / 2, float(apart), min(presence, other_presence)
 
 
-def faces_of(shards):
-    """Pairs of id and picture, uint8, of all faces of a folder of shards, held-out ones included."""
-    for split in ("train", "holdout"):
+def faces_of(shards, splits=("train", "holdout")):
+    """Pairs of id and picture, uint8, of the faces of a folder of shards."""
+    for split in splits:
         manifest = Manifest.load(shards).split(split)
         for shard in manifest.shards:
             for record in tf.data.TFRecordDataset(os.path.join(shards, shard["file"])).batch(1):

@@ -11,6 +11,7 @@ from tfanime.landmarks import files as landmark_files
 from tfanime.landmarks.points import NAMES, write_points
 from tfanime.recipes import landmarks
 from tfanime.runs import RunFolder
+from tfanime.tfrecords.alignment import PLACES, anchors
 
 TINY = ["--image_size=16", "--batch_size=8", "--precision=float32"]
 
@@ -71,6 +72,18 @@ def test_landmark_batches_are_a_function_of_seed_and_step(labelled, in_tmp):
     assert images.shape == (4, 16, 16, 3) and points.shape == (4, len(NAMES), 2)
 
 
+def test_landmarks_recipe_takes_the_points_of_aligned_shards(tmp_path, in_tmp):
+    photos = tiny_photos.folder_of(tmp_path / "pictures", 12, 64)
+    shards = tiny_photos.shards_of(photos, tmp_path / "shards", 16, align=True)
+    config = landmarks.Config(data=str(shards), run="a", image_size=16, batch_size=4)
+    data = landmarks.open_data(config, RunFolder("a"), lambda text: None)
+    assert data.count == data.faces.count > 4
+    np.testing.assert_array_equal(data.take(np.array([2, 1]))[1], data.faces.points[[2, 1]])
+    assert next(iter(landmarks.batches(config, data)))[1].shape == (4, len(NAMES), 2)
+    off = anchors(data.points) - PLACES
+    assert np.sqrt(np.mean(off**2)) < 0.05
+
+
 def test_landmarks_recipe_flags_are_read():
     config = landmarks.Config(data="a", points="b", run="r", steps=100, learning_rate=0.5, weight_decay=0.25, seed=3)
     game = landmarks.build(config, None)
@@ -85,7 +98,6 @@ def test_landmarks_recipe_flags_are_read():
     ("flags", "message"),
     [
         (["--points=p"], "--data must be a folder of shards with held-out faces. Received: None"),
-        (["--data=d"], "--points must be a table of the points of these faces. Received: None"),
         (["--data=d", "--points=p", "--image_size=24"], "--image_size must be a multiple of 16. Received: 24"),
         (["--data=d", "--points=p", "--learning_rate=0"], "--learning_rate must be above 0. Received: 0"),
     ],
@@ -102,4 +114,6 @@ def test_landmarks_recipe_refuses_missing_points(labelled, in_tmp):
     write_points("others.csv", {"x.png": np.zeros((len(NAMES), 2))})
     with pytest.raises(ValueError, match=r"points must be those of the faces. Received: 'others.csv', which has none"):
         landmarks.main([labelled[0], "--points=others.csv", *TINY])
+    with pytest.raises(ValueError, match=r"--points must be a table of points, for shards .* --align. Received: None"):
+        landmarks.main([labelled[0], *TINY])
     assert not Path("runs").exists()

@@ -1,6 +1,9 @@
 """Photos become drawings: whose face is drawn, what is said of photos without one, and all the way from photos to a
 server."""
 
+from types import SimpleNamespace
+
+import marked_faces
 import numpy as np
 import pytest
 import tiny_photos
@@ -19,6 +22,7 @@ from tfanime.serving.client import AvatarClient
 from tfanime.serving.server.models import Models, load
 from tfanime.serving.server.server import Server
 from tfanime.stylise import Stylist
+from tfanime.tfrecords.alignment import PLACES, Aligner
 from tfanime.tfrecords.crop import face_square
 from tfanime.tfrecords.detectors.detection import Detection
 
@@ -74,6 +78,26 @@ def test_stylist_pastes_faces_into_the_photo(network):
     np.testing.assert_allclose(both.pixels[place].astype(int), expected, atol=2)
 
 
+def test_stylist_aligns_faces(network, monkeypatch):
+    monkeypatch.setattr(stylise, "Aligner", lambda zoom: Aligner(zoom, marked_faces.Network()))
+    marks = marked_faces.places_of((160, 130), 120, 20)
+    photo = marked_faces.picture((340, 300), marks)
+    face = Detection((*(marks.mean(axis=0) - 55), *(marks.mean(axis=0) + 55)), 0.9)
+    draw = SimpleNamespace(images=lambda pictures: pictures, card={})
+    plain = Picture(np.asarray(photo))
+    made = Stylist(draw, align=True, size=64, find=lambda image: [face])(plain)
+    np.testing.assert_allclose(marked_faces.marks_in(made.pixels), 64 * PLACES, atol=1)
+    # A network that changes nothing gives the photo back, wherever the face was cut.
+    pasted = Stylist(draw, align=True, paste=True, size=240, find=lambda image: [face])(plain)
+    change = np.abs(pasted.pixels.astype(int) - plain.pixels)
+    assert change.mean() < 1 and change.max() < 25 and np.any(change)
+    torn = marked_faces.picture((340, 300), marks + np.array([[0, -25], [0, -25], [0, 30], [0, 30]]))
+    made = Stylist(draw, align=True, size=64, find=lambda image: [face])(Picture(np.asarray(torn)))
+    assert made.note == "a face is not aligned: eyes and mouth were not found in it"
+    expected = face_square(torn, face.box, 1.07).image.resize((64, 64), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(made.pixels, expected)
+
+
 def test_stylist_draws_whole_pictures(network):
     made = Stylist(network, "whole")(Picture(PIXELS[:, :130]))  # no multiple of 4
     np.testing.assert_allclose(made.pixels.astype(int), network.images(PIXELS[None, :, :130])[0], atol=1)
@@ -124,6 +148,7 @@ def test_stylise_command_writes_drawings(folder, in_tmp, capsys):
         (["--faces=all"], "--paste must be true with --faces all. Received: False"),
         (["--faces=whole", "--size=32"], "--size must be left out with --faces whole. Received: 32"),
         (["--faces=whole", "--paste"], "--paste must be false with --faces whole. Received: True"),
+        (["--faces=whole", "--align"], "--align must be false with --faces whole. Received: True"),
         (["--size=8"], "--size must be at least 16. Received: 8"),
     ],
 )

@@ -35,13 +35,14 @@ def folder_of(path, count, size=32):
     return path
 
 
-def shards_of(folder, path, size=32, holdout=0.2):
+def shards_of(folder, path, size=32, holdout=0.2, align=False):
     """Shards of a folder of photos."""
     settings = Settings(
         *(str(folder), str(path)),
         detector="none",
         size=size,
         holdout=holdout,
+        align=align,
         vocabulary="none",
         workers=1,
         duplicates=-1,

@@ -248,12 +248,25 @@ def quiet():
             os.close(kept)
 
 
-def load_tensorflow():
-    """Imports TensorFlow and lists its devices, without its messages on stderr. Returns the module."""
+def load_tensorflow(threads=None):
+    """Imports TensorFlow and lists its devices, without its messages on stderr.
+
+    Args:
+        threads: How many threads it may use, for workers that run in parallel; without effect in a process in which it
+            computes already.
+
+    Returns:
+        The module.
+    """
     with quiet():
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+    threading = tensorflow.config.threading
+    for set_threads in (threading.set_intra_op_parallelism_threads, threading.set_inter_op_parallelism_threads):
+        with contextlib.suppress(RuntimeError):
+            if threads:
+                set_threads(threads)
     return tensorflow
 
 

@@ -40,6 +40,8 @@ class FaceData:
         vocabulary: The `TagVocabulary`, or None.
         fingerprint: The shards' fingerprint, from their manifest.
         stored_size: Height and width of the pictures in the shards; they were resized if it is not `image_size`.
+        points: Where `tfanime.landmarks.points.NAMES` lie, float32 `[count, len(NAMES), 2]`, shares of width and
+            height; None for faces that the converter has not aligned.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class FaceData:
     vocabulary: TagVocabulary | None
     fingerprint: str
     stored_size: int
+    points: np.ndarray | None = None
 
     @property
     def identity(self) -> dict:
@@ -221,7 +224,7 @@ def load(
         lambda target: _decode(shards, manifest, image_size, target, progress),
     )
     details = json.loads((folder / "details.json").read_text())
-    path = folder / "images.uint8"
+    path, points = folder / "images.uint8", folder / "points.npy"
     if path.stat().st_size != details["count"] * image_size**2 * 3:
         raise ValueError(f"{path} is damaged. Remove the folder {folder}; it will be made again")
     return FaceData(
@@ -232,6 +235,7 @@ def load(
         manifest.vocabulary,
         manifest.fingerprint,
         manifest.image_size,
+        np.load(points) if points.is_file() else None,
     )
 
 
@@ -259,21 +263,22 @@ def _decode(folder, manifest, image_size, target, progress):
         return tf.ensure_shape(image, (image_size, image_size, 3))
 
     def decoded(serialized):
-        record = parse(serialized, tag_count)
+        record = parse(serialized, tag_count, ("image", "tags", "face/landmarks"))
         images = tf.map_fn(
             resized, record["image"], fn_output_signature=tf.TensorSpec((image_size, image_size, 3), tf.uint8)
         )
-        return images, tf.cast(record["tags"], tf.int8)
+        return images, tf.cast(record["tags"], tf.int8), record["face/landmarks"].to_tensor()
 
     files = [str(folder / shard["file"]) for shard in manifest.shards]
     dataset = tf.data.TFRecordDataset(files).batch(DECODE_BATCH).map(decoded, tf.data.AUTOTUNE).prefetch(2)
-    tags = []
+    tags, points = [], []
     bar = tqdm(total=manifest.count, desc=f"decoding at {image_size} px", unit=" pictures", disable=not progress)
     try:
         with bar, open(target / "images.uint8", "wb") as file:
-            for images, batch_tags in dataset.as_numpy_iterator():
+            for images, batch_tags, coordinates in dataset.as_numpy_iterator():
                 file.write(images.tobytes())
                 tags.append(batch_tags)
+                points.append(coordinates.reshape(len(images), -1, 2))
                 bar.update(len(images))
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         cause = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", error.message.splitlines()[0])  # without the graph's names
@@ -283,6 +288,8 @@ def _decode(folder, manifest, image_size, target, progress):
     if count != manifest.count:
         raise ValueError(f"the shards in {folder} hold {count} records, their manifest says {manifest.count}")
     np.save(target / "tags.npy", np.concatenate(tags))
+    if points[0].size:
+        np.save(target / "points.npy", np.concatenate(points))
     (target / "details.json").write_text(json.dumps({"count": count, "image_size": image_size}))
 
 

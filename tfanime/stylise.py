@@ -14,10 +14,11 @@ from tfanime.generator.tiles import through
 from tfanime.limits import Checked, above, at_least
 from tfanime.picture_files import Picture, write_picture
 from tfanime.picture_folders import change_folder, read_or_check, report_folder
+from tfanime.tfrecords.alignment import ZOOM, Aligner
 from tfanime.tfrecords.crop import face_square
 from tfanime.tfrecords.detectors.portraits import haarcascade
+from tfanime.tfrecords.filters import Dropped
 
-ZOOM = 1.07  # of the card portraits, by which photos for the training are cut
 SIZE = 64  # where a network does not say at what size it was trained
 DETECT_SIZE = 640
 LEAST_SCORE = 0.8
@@ -35,6 +36,8 @@ class Config(Checked):
             filled up if some are there already.
         faces: Which faces are drawn: the largest of a photo, all of them (with --paste), or whole for the picture as it
             is, without looking for faces.
+        align: Turn, scale and shift each face so that eyes and mouth lie where they lay in photos of a training that
+            the converter's --align has cut. A face in which they are not found is drawn as it was found.
         paste: Draw the faces into the photo, instead of giving the drawn face alone.
         size: Height and width at which a face is drawn, in pixels. Default: that of the network's training.
         zoom: Side of the square that is drawn, relative to the face that was found; the network's photos should have
@@ -46,6 +49,7 @@ class Config(Checked):
     with_: str
     out: str
     faces: Literal["largest", "all", "whole"] = "largest"
+    align: bool = False
     paste: bool = False
     size: Annotated[int | None, at_least(16)] = None
     zoom: Annotated[float | None, above(0, most=10)] = None
@@ -54,6 +58,7 @@ class Config(Checked):
     def rules(self):
         yield "paste", self.paste or self.faces != "all", "true with --faces all"
         yield "paste", not self.paste or self.faces != "whole", "false with --faces whole"
+        yield "align", not self.align or self.faces != "whole", "false with --faces whole"
         for name in ("size", "zoom"):
             yield name, getattr(self, name) is None or self.faces != "whole", "left out with --faces whole"
 
@@ -63,15 +68,16 @@ class Stylist:
 
     Args:
         network: A `tfanime.generator.PictureNetwork` of kind `stylise`.
-        faces, paste, zoom: See `Config`.
+        faces, align, paste, zoom: See `Config`.
         size: Height and width at which a face is drawn; default: `size_of(network)`.
         find: An RGB `PIL.Image` -> its faces, a list of `Detection`s; default: those that the detector `haarcascade`
             finds.
     """
 
-    def __init__(self, network, faces="largest", paste=False, size=None, zoom=ZOOM, find=None):
+    def __init__(self, network, faces="largest", align=False, paste=False, size=None, zoom=ZOOM, find=None):
         self.network = network
         self.faces = faces
+        self.align = Aligner(zoom) if align else None
         self.paste = paste
         self.size = size or size_of(network)
         self.zoom = zoom
@@ -106,7 +112,7 @@ class Stylist:
             notes.append(f"the largest of {len(boxes)} faces")
         if self.faces == "largest":
             boxes = boxes[:1]
-        regions = [face_square(image, box, self.zoom) for box in boxes]
+        regions = [self._region(image, box, notes) for box in boxes]
         small = min(region.side for region in regions)
         if 2 * small < self.size:
             notes.append(f"a face of {small} px is drawn at {self.size}")
@@ -115,9 +121,16 @@ class Stylist:
         if not self.paste:
             return Picture(drawn[0], None, note)
         for region, face in zip(reversed(regions), drawn[::-1], strict=True):  # the largest lies above all others
-            place = (region.side, region.side)
-            image.paste(Image.fromarray(face).resize(place, Image.Resampling.LANCZOS), (region.left, region.top))
+            region.paste(image, Image.fromarray(face))
         return replace(picture, pixels=np.asarray(image), note=note)
+
+    def _region(self, image, box, notes):
+        if self.align:
+            try:
+                return self.align(image, face_square(image, box, ZOOM))[0]
+            except Dropped:
+                notes.append("a face is not aligned: eyes and mouth were not found in it")
+        return face_square(image, box, self.zoom)
 
     def _seen(self, region):
         return np.asarray(region.image.resize((self.size, self.size), Image.Resampling.LANCZOS))
@@ -147,7 +160,7 @@ def main(arguments=None):
     picture = read_or_check(path, out)
     command_line.load_tensorflow()
     network = open_network(config.with_, config.checkpoint, ("stylise",))
-    stylist = Stylist(network, config.faces, config.paste, config.size, config.zoom or ZOOM)
+    stylist = Stylist(network, config.faces, config.align, config.paste, config.size, config.zoom or ZOOM)
     if picture is None:
         return report_folder(*change_folder(stylist, path, out), out)
     made = stylist(picture)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfanime import __version__
 from tfanime.files import write_text
+from tfanime.images import to_float
 from tfanime.landmarks.points import NAMES
 from tfanime.tagger.files import pair_of, read_weights, write_weights
 
@@ -52,6 +53,17 @@ class LandmarkNetwork:
         if images.shape[1:3] != (size, size):
             images = tf.image.resize(images, (size, size), antialias=True)
         return self.model(images, training=False)
+
+    def predict(self, images: Any) -> Any:
+        """The points of a few pictures of the network's size, faster than by a call, without gradients.
+
+        Args:
+            images: uint8 `[batch, image_size, image_size, 3]`.
+
+        Returns:
+            float32 array `[batch, len(NAMES), 2]`, shares of width and height.
+        """
+        return self.model.predict_on_batch(to_float(images).numpy())
 
 
 def open_landmarks(path: str | os.PathLike[str] | None = None) -> LandmarkNetwork:

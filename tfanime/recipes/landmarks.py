@@ -1,9 +1,10 @@
 """The landmark network: finds 32 points of a face, so that a loss can hold a drawn face to the photo's.
 
-A few convolutions learn points that another network has found, a table of `tfanime.landmarks.points`; that network is
-not needed afterwards. Faces are turned, scaled, shifted and mirrored with their points, or the network would learn
-where a face's points lie on average: photos that are aligned hide that. Their colours, lines and flat areas vary, so
-that it knows drawn faces too. The optimizer is AdamW, with a rate that falls to zero as a cosine.
+A few convolutions learn points that another network has found: a table of `tfanime.landmarks.points`, or the points in
+aligned shards. That network is not needed afterwards. Faces are turned, scaled, shifted and mirrored with their points,
+or the network would learn where a face's points lie on average: photos that are aligned hide that. Their colours, lines
+and flat areas vary, so that it knows drawn faces too. The optimizer is AdamW, with a rate that falls to zero as a
+cosine.
 
 The shards must have held-out faces (the converter's `--holdout 0.05`). On these the trained network is evaluated as it
 is written, beside two rows that know nothing of the picture: the points of another face, and the mean face.
@@ -34,6 +35,7 @@ class Config(DataSettings, RunSettings):
     Args:
         data: Folder of shards of faces, some of them held out.
         points: Table of the points that another network has found in these faces, a CSV file, see docs/stylising.md.
+            Default: the points in the shards, which the converter's --align has found.
         out: Path of the trained network's two files without their endings. Default: landmarks in the run folder.
         labels: The source of the points, for its card.
         terms: Terms of use, for its card.
@@ -58,7 +60,6 @@ class Config(DataSettings, RunSettings):
 
     def rules(self):
         yield "data", bool(self.data), "a folder of shards with held-out faces"
-        yield "points", bool(self.points), "a table of the points of these faces"
 
     @property
     def resumable(self):
@@ -132,8 +133,10 @@ def open_points(config, run, split="train"):
     """Faces of shards and their points, a `PointData`.
 
     Raises:
-        FileNotFoundError, ValueError: See `open_faces` and `tfanime.landmarks.points.read_points`.
+        FileNotFoundError, ValueError: See `open_faces` and `tfanime.landmarks.points.read_points`; or there is neither
+            a table nor points in the shards.
     """
+    import numpy as np
     import tensorflow as tf
 
     from tfanime.landmarks.points import read_points
@@ -141,6 +144,13 @@ def open_points(config, run, split="train"):
     from tfanime.tfrecords.manifest import Manifest
 
     faces = open_faces(run, config.data, config.image_size, split=split).described_by(None)
+    if config.points is None:
+        if faces.points is None:
+            raise ValueError(
+                "--points must be a table of points, for shards that the converter has made without --align. Received: "
+                "None"
+            )
+        return PointData(faces, np.arange(faces.count), faces.points)
     shards = Manifest.load(config.data).split(split).shards
     records = tf.data.TFRecordDataset([os.path.join(config.data, shard["file"]) for shard in shards]).batch(256)
     ids = [key.decode() for batch in records.as_numpy_iterator() for key in parse(batch, 0, ("id",))["id"].numpy()]

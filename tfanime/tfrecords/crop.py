@@ -1,8 +1,9 @@
 """From a file's bytes to a square crop of the right size, and its bytes again."""
 
 import io
+import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import cv2
@@ -16,6 +17,8 @@ from tfanime.tfrecords.whole import is_whole, without_text
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # whatever a file calls itself
 
+MARGIN = 4  # pixels around a square that its resampling looks at
+
 
 @dataclass(frozen=True, kw_only=True)
 class CropSettings:
@@ -24,6 +27,8 @@ class CropSettings:
     Args:
         zoom: Side of the crop relative to the face that was found, about its centre: 1.5 with
             animeface (Jin et al. 2017); the same crop is about 1.17 with lbpcascade.
+        align: Turn, scale and shift the crop of each face so that eyes and mouth lie at the same places in all crops:
+            for photographs. Faces in which they are not found are left out.
         frame: Part of that square that is kept, itself a square: left,top,right,bottom as shares of its side. Frame
             photos and drawings equally if a network is to turn one into the other. Default: all of it.
         size: Height and width of every crop, in pixels.
@@ -34,6 +39,7 @@ class CropSettings:
     """
 
     zoom: Annotated[float, above(0, most=10)] = 1.5
+    align: bool = False
     frame: Annotated[
         str | None,
         Limit("four shares left,top,right,bottom of a square, such as 0.1,0.2,0.9,1", lambda text: _shares(text)),
@@ -50,7 +56,10 @@ class CropSettings:
             yield "zoom"
         if self.source == "drawn":
             yield from ("enlarge", "max_pixels")
-        if self.frame is None:  # so do the manifests of older versions, which know no frames
+        # So do the manifests of older versions, which know none of both.
+        if self.source == "drawn" or not self.align:
+            yield "align"
+        if self.frame is None:
             yield "frame"
         if self.format == "png":
             yield "quality"
@@ -116,16 +125,48 @@ class Region:
     Args:
         image: Square RGB `PIL.Image`.
         left, top: Where its corner lies in the picture, in pixels; may be negative where the picture is smaller.
+        turn: Angle by which the square is turned about that corner, in radians, clockwise; None for a square of whole
+            pixels of the picture.
     """
 
     image: Image.Image
-    left: int
-    top: int
+    left: float
+    top: float
+    turn: float | None = None
 
     @property
     def side(self):
         """Its side in pixels."""
         return self.image.width
+
+    def to_picture(self, points):
+        """Points of the square, `[..., 2]` as shares of its side, in pixels of the picture."""
+        return (self.left, self.top) + self.side * np.asarray(points) @ _rotation(self.turn or 0)
+
+    def from_picture(self, points):
+        """Points of the picture, `[..., 2]` in pixels, as shares of the square's side."""
+        return (np.asarray(points) - (self.left, self.top)) @ _rotation(-(self.turn or 0)) / self.side
+
+    def paste(self, image, face):
+        """Lays another picture of the square over the picture that it was cut from.
+
+        Args:
+            image: That picture, an RGB `PIL.Image`, which is changed.
+            face: Square RGB `PIL.Image` of any size.
+        """
+        face = face.resize((self.side, self.side), Image.Resampling.LANCZOS)
+        if self.turn is None:
+            image.paste(face, (self.left, self.top))
+            return
+        box = _around(self, image.size)
+        matrix = _matrix(self, box)
+        size = (box[2] - box[0], box[3] - box[1])
+        # Outside the square the colours go on, and what is seen of them ends with an antialiased edge.
+        pixels = cv2.warpAffine(
+            np.asarray(face), matrix, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
+        )
+        seen = cv2.warpAffine(np.full((self.side, self.side), 255, np.uint8), matrix, size, flags=cv2.INTER_LINEAR)
+        image.paste(Image.fromarray(pixels), box[:2], Image.fromarray(seen))
 
 
 def centre_square(image):
@@ -165,6 +206,55 @@ def face_square(image, box, zoom):
     return Region(Image.fromarray(padded), left, top)
 
 
+def turned_square(image, centre, side, turn):
+    """A square of a picture that is turned, resampled at the picture's own resolution (Lanczos).
+
+    Where it leaves the picture, the picture's outermost pixels are repeated outwards.
+
+    Args:
+        image: RGB `PIL.Image`.
+        centre: (x, y) of its middle, in pixels; inside the picture.
+        side: Its side in pixels.
+        turn: Angle in radians, clockwise.
+
+    Returns:
+        The `Region`.
+    """
+    side = max(1, round(side))
+    corner = np.asarray(centre) - np.array([side / 2, side / 2]) @ _rotation(turn)
+    region = Region(Image.new("RGB", (side, side)), *map(float, corner), float(turn))
+    box = _around(region, image.size)
+    pixels = cv2.warpAffine(
+        np.asarray(image.crop(box)),
+        _matrix(region, box),
+        (side, side),
+        flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return replace(region, image=Image.fromarray(pixels))
+
+
+def _rotation(turn):
+    """The matrix that turns rows (x, y) by an angle, clockwise where y points down."""
+    cosine, sine = math.cos(turn), math.sin(turn)
+    return np.array([[cosine, sine], [-sine, cosine]])
+
+
+def _around(region, size):
+    """The part of a picture of `size` that a turned square needs: (left, top, right, bottom)."""
+    corners = region.to_picture([[0, 0], [0, 1], [1, 0], [1, 1]])
+    low = np.clip(np.floor(corners.min(0)).astype(int) - MARGIN, 0, np.array(size) - 1)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + MARGIN, low + 1, size)
+    return *map(int, low), *map(int, high)
+
+
+def _matrix(region, box):
+    """OpenCV's matrix `[2, 3]` from pixels of a turned square to those of a picture's part `box`."""
+    # OpenCV counts from the middle of the first pixel.
+    corner = region.to_picture(np.array([0.5, 0.5]) / region.side) - box[:2] - 0.5
+    return np.column_stack([_rotation(region.turn).T, corner])
+
+
 def framed(region, frame):
     """What `CropSettings.frame` keeps of a region.
 
@@ -181,6 +271,8 @@ def framed(region, frame):
     side = max(1, round(right - left))
     left, top = (_inside(round(start), side, region.side) for start in (left, top))
     image = region.image.crop((left, top, left + side, top + side))
+    if region.turn is not None:
+        return Region(image, *region.to_picture(np.array([left, top]) / region.side).tolist(), region.turn)
     return Region(image, region.left + left, region.top + top)
 
 

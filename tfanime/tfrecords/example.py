@@ -29,8 +29,9 @@ def features(tag_count):
 
     Returns:
         A dictionary: `id` and `image` scalar strings, `tags` int64 `[tag_count]` (+1 holds, -1 does not, 0 unknown),
-        `face/box`, `face/score` and `face/points` ragged floats, `picture/size` int64 `[2]` (width, height),
-        `face/sharpness` and `face/chroma` scalar floats, see `Face`.
+        `face/box`, `face/score`, `face/points` and `face/landmarks` ragged floats, `picture/size` int64 `[2]` (width,
+        height), `face/sharpness` and `face/chroma` scalar floats, see `Face`. Only aligned faces have
+        `face/landmarks`.
     """
     return {
         "id": tf.io.FixedLenFeature([], tf.string),
@@ -39,6 +40,7 @@ def features(tag_count):
         "face/box": tf.io.RaggedFeature(tf.float32),
         "face/score": tf.io.RaggedFeature(tf.float32),
         "face/points": tf.io.RaggedFeature(tf.float32),
+        "face/landmarks": tf.io.RaggedFeature(tf.float32),
         "picture/size": tf.io.FixedLenFeature([2], tf.int64),
         "face/sharpness": tf.io.FixedLenFeature([], tf.float32),
         "face/chroma": tf.io.FixedLenFeature([], tf.float32),
@@ -58,6 +60,8 @@ def serialize(face: Face):
         "face/sharpness": _floats([face.sharpness]),
         "face/chroma": _floats([face.chroma]),
     }
+    if face.landmarks:
+        values["face/landmarks"] = _floats([coordinate for point in face.landmarks for coordinate in point])
     return _example(values)
 
 

@@ -18,6 +18,8 @@ class Face:
             detector ran.
         score: The detector's likelihood, None where no detector ran.
         points: (x, y) of `POINT_NAMES` in pixels of the picture; empty where the detector gives none.
+        landmarks: (x, y) of `tfanime.landmarks.points.NAMES` as shares of the crop's sides; empty if the face was not
+            aligned.
         picture_size: Width and height of the picture, in pixels.
         sharpness, chroma, hash: See `tfanime.tfrecords.filters.Measures`.
     """
@@ -29,6 +31,7 @@ class Face:
     box: tuple[float, ...] = ()
     score: float | None = None
     points: tuple[tuple[float, float], ...] = ()
+    landmarks: tuple[tuple[float, float], ...] = ()
     picture_size: tuple[int, int] = (0, 0)
     sharpness: float = 0.0
     chroma: float = 0.0

@@ -20,6 +20,7 @@ REASONS = {
     "sidecar_unreadable": "the file beside it cannot be read, and --strict is given",
     "too_large": "more than --max_pixels: a decompression bomb, or nothing to find faces in one by one",
     "no_face": "the detector finds no face of --threshold; the value is its best likelihood",
+    "unaligned": "eyes and mouth are not found where a face has them, with --align; the value is how far off they are",
     "too_small": "the crop would be enlarged more than --enlarge times",
     "grey": "nearly without colours: chroma below --chroma",
     "blurred": "without edges: sharpness below --sharpness",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from tfanime import command_line
+from tfanime.tfrecords.alignment import ZOOM, Aligner
 from tfanime.tfrecords.crop import centre_square, encode, face_square, framed, resize, thumbnail
 from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.face import Face
@@ -84,8 +86,13 @@ class PictureConverter:
     def _find(self):
         return DETECTORS[self.settings.detector](self.settings).find
 
-    def __getstate__(self):  # a detector stays in its process
-        return {name: value for name, value in vars(self).items() if name != "_find"}
+    @functools.cached_property
+    def _aligner(self):
+        command_line.load_tensorflow(threads=1)  # workers run in parallel
+        return Aligner(ZOOM if self._find is None else self.settings.zoom)
+
+    def __getstate__(self):  # a detector and a network stay in their process
+        return {name: value for name, value in vars(self).items() if name not in ("_find", "_aligner")}
 
     def __call__(self, id, words):
         """Decodes, detects, crops, tags and encodes.
@@ -148,14 +155,18 @@ class PictureConverter:
     def _face(self, id, picture, detection):
         settings = self.settings
         image, data = picture.image, picture.data
-        region = centre_square(image) if detection is None else face_square(image, detection.box, settings.zoom)
+        zoom = ZOOM if settings.align else settings.zoom
+        region = centre_square(image) if detection is None else face_square(image, detection.box, zoom)
+        points = None
+        if settings.align:
+            region, points = self._aligner(image, region)
         region = framed(region, settings.frame)
         crop = resize(region, settings.size, settings.enlarge)
         drawn = settings.source == "drawn"
         measures = measure(region.image, hashed=settings.duplicates >= 0 and not drawn)
         if not drawn:
             require_quality(measures, settings, region.image)
-        place = None if detection is None else (region.left, region.top, region.side)
+        place = None if detection is None or settings.align else (region.left, region.top, region.side)
         tags, givers = self.tagger(Sight(crop, detection, picture.words, place, region.image, picture.origin))
         if data is None or crop is not image:
             data = encode(crop, settings.format, settings.quality)
@@ -167,6 +178,7 @@ class PictureConverter:
             box=detection.box if detection else (),
             score=detection.score if detection else None,
             points=detection.points if detection else (),
+            landmarks=() if points is None else tuple(map(tuple, region.from_picture(points).tolist())),
             picture_size=image.size,
             sharpness=measures.sharpness,
             chroma=measures.chroma,

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from tfanime.landmarks.points import NAMES
 from tfanime.tfrecords.face import POINT_NAMES
 
 ROWS = 1024
@@ -31,6 +32,7 @@ class Kept:
         box: (left, top, right, bottom) in pixels of the picture; empty where no detector ran.
         score: The detector's, or None.
         points: (x, y) of `POINT_NAMES` in pixels of the picture, or empty.
+        landmarks: (x, y) of `tfanime.landmarks.points.NAMES` as shares of the crop, or empty.
         picture_size: (width, height) in pixels, or None.
         sharpness: As `tfanime.tfrecords.filters` measures it, or None.
         chroma: Histogram of the chroma.
@@ -44,6 +46,7 @@ class Kept:
     box: tuple
     score: float | None
     points: tuple
+    landmarks: tuple
     picture_size: tuple | None
     sharpness: float | None
     chroma: float | None
@@ -58,7 +61,10 @@ class Kept:
         def one(name):
             return next(iter(values[name].float_list.value), None)
 
-        points = list(values["face/points"].float_list.value)
+        def pairs(name, count):
+            values_of = values[name].float_list.value
+            return tuple(zip(values_of[::2], values_of[1::2], strict=True)) if len(values_of) == 2 * count else ()
+
         size = tuple(values["picture/size"].int64_list.value)
         return cls(
             id=values["id"].bytes_list.value[0].decode(errors="replace"),
@@ -66,7 +72,8 @@ class Kept:
             tags=np.array(values["tags"].int64_list.value, np.int8),
             box=tuple(values["face/box"].float_list.value),
             score=one("face/score"),
-            points=tuple(zip(points[::2], points[1::2], strict=True)) if len(points) == 2 * len(POINT_NAMES) else (),
+            points=pairs("face/points", len(POINT_NAMES)),
+            landmarks=pairs("face/landmarks", len(NAMES)),
             picture_size=size if len(size) == 2 else None,
             sharpness=one("face/sharpness"),
             chroma=one("face/chroma"),
@@ -74,7 +81,9 @@ class Kept:
         )
 
     def side(self, zoom):
-        """Side of the square that became the crop, in pixels of the picture; None where it is not known."""
+        """Side of the square that became the crop, in pixels of the picture, of an aligned face about so; None where it
+        is not known.
+        """
         if self.box:
             return max(1, round(zoom * max(self.box[2] - self.box[0], self.box[3] - self.box[1])))
         return min(self.picture_size) if self.picture_size else None

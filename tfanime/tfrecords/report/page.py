@@ -10,6 +10,7 @@ from PIL import Image
 from tfanime.pages import template
 from tfanime.pages.numbers import percent
 from tfanime.pages.pictures import as_jpeg, data_uri
+from tfanime.tfrecords.alignment import ANCHORS, anchors
 from tfanime.tfrecords.face import POINT_NAMES
 from tfanime.tfrecords.filters import REASONS
 from tfanime.tfrecords.report.charts import axes, chart_of
@@ -156,16 +157,19 @@ def short(id, most=40):
 
 
 def overlay(face, zoom):
-    """Where the detector's box and points lie in the crop.
+    """Where the detector's box and points lie in the crop; of an aligned face, where eyes and mouth do.
 
     Args:
         face: A `report_counts.Kept`.
         zoom: The card's.
 
     Returns:
-        `{"box": (left, top, width, height), "points": [(name, x, y)]}` in percent of the crop's side; None where no
-        detector ran.
+        `{"box": (left, top, width, height), "points": [(name, x, y)]}` in percent of the crop's side, the box None for
+        an aligned face; None where nothing was found.
     """
+    if face.landmarks:
+        percent = np.round(100 * anchors(np.array(face.landmarks)), 1).tolist()
+        return {"box": None, "points": [(name, *place) for name, place in zip(ANCHORS, percent, strict=True)]}
     if not face.box or not face.picture_size:
         return None
     left, top, right, bottom = face.box

@@ -116,8 +116,8 @@ def to_lab(pixels):
 def find_eyes(sight):
     """Where the eyes are in the crop: float `[2, 2]`, (x, y) in pixels of the left and the right one in the picture.
 
-    They are the detector's points. If it has none, or no detector ran, they are searched for near their usual places in
-    its box or in a face crop.
+    They are the detector's points. If it has none, or no detector ran, or the face was aligned, they are searched for
+    near their usual places in its box or in a face crop.
     """
     detection, side = sight.detection, sight.crop.width
     if detection is None or sight.region is None:

@@ -1,7 +1,5 @@
 """The tagger `tfanime`: the network that tfanime carries, for untagged faces (docs/tagger.md)."""
 
-import contextlib
-
 import numpy as np
 
 from tfanime import command_line
@@ -62,10 +60,7 @@ class NetworkTagger:
         if self._network is None:
             from tfanime.tagger import files as tagger_files
 
-            threading = command_line.load_tensorflow().config.threading
-            for set_threads in (threading.set_intra_op_parallelism_threads, threading.set_inter_op_parallelism_threads):
-                with contextlib.suppress(RuntimeError):  # TensorFlow computes already, so this process is not a worker
-                    set_threads(1)
+            command_line.load_tensorflow(threads=1)
             self._network = tagger_files.open_tagger()
         logits = self._network.predict(crop[None])[1][0].astype(np.float64)
         probabilities = (1 + np.tanh(logits / 2)) / 2  # the logistic function, without overflow

@@ -30,7 +30,7 @@ class Sight:
         detection: The `Detection` that it was cropped by, None where no detector ran.
         words: People's tags of the picture, separated by spaces or commas; None if there are none.
         region: The square of the picture that the crop shows: (left, top, side) in pixels of the picture; None where
-            no detector ran.
+            no detector ran, or the square is turned.
         square: The face's square at the picture's own resolution, for networks that want more pixels than the crop has;
             None if it is not at hand.
         origin: Source of the words: `row` of the tags file, `board` whose tagging is complete, or `file`, any other
