@@ -44,6 +44,11 @@ class ReflectionPadding(layers.Layer):
         pads = (self.before, self.after)
         return ops.pad(inputs, ((0, 0), pads, pads, (0, 0)), mode="reflect")
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        more = self.before + self.after
+        return batch, height and height + more, width and width + more, channels
+
     def get_config(self):
         return {**super().get_config(), "before": self.before, "after": self.after}
 

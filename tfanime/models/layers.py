@@ -132,5 +132,8 @@ class MinibatchStddev(keras.layers.Layer):
         channel = ops.broadcast_to(ops.repeat(deviations, size, axis=0), (batch, height, width, 1))
         return ops.concatenate([inputs, ops.cast(channel, inputs.dtype)], axis=-1)
 
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:3], input_shape[3] + 1
+
     def get_config(self):
         return {**super().get_config(), "group_size": self.group_size}

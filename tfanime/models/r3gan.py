@@ -56,6 +56,9 @@ class GroupedConv2D(layers.Layer):
     def call(self, inputs):
         return tf.nn.conv2d(inputs, tf.convert_to_tensor(self.kernel), 1, "SAME")
 
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:3], self.filters
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -76,6 +79,9 @@ class BiasedLeakyReLU(layers.Layer):
     def call(self, inputs):
         return tf.nn.leaky_relu(inputs + self.bias, SLOPE)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
 
 @keras.saving.register_keras_serializable("tfanime")
 class Basis(layers.Layer):
@@ -90,6 +96,9 @@ class Basis(layers.Layer):
     def call(self, inputs):
         return inputs[:, None, None, :] * self.maps
 
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], 4, 4, input_shape[1]
+
 
 @keras.saving.register_keras_serializable("tfanime")
 class BasisProduct(layers.Layer):
@@ -103,6 +112,9 @@ class BasisProduct(layers.Layer):
 
     def call(self, inputs):
         return tf.reduce_sum(inputs * self.maps, axis=(1, 2))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], input_shape[3]
 
 
 def _widths(image_size, channel_base, channel_max, blocks, group_channels):

@@ -86,6 +86,16 @@ def convolve(x, kernel, resampling=None):
     return 4.0 * low_pass(x, 1, 1)
 
 
+def resampled(shape, resampling):
+    """The shape of maps `shape`, `(batch, height, width, channels)`, after a resampling of `convolve`."""
+    batch, height, width, channels = shape
+    if resampling == "up":
+        height, width = 2 * height, 2 * width
+    elif resampling == "down":
+        height, width = height // 2, width // 2
+    return batch, height, width, channels
+
+
 def check_resampling(resampling):
     """Raises a ValueError unless it is one that `convolve` knows."""
     if resampling not in (None, "up", "down"):
@@ -110,6 +120,9 @@ class Resample(keras.layers.Layer):
 
     def call(self, inputs):
         return halve(inputs) if self.resampling == "down" else double(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return resampled(input_shape, self.resampling)
 
     def get_config(self):
         return {**super().get_config(), "resampling": self.resampling}

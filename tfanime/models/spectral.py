@@ -116,6 +116,9 @@ class SpectralNormalization(keras.layers.Wrapper):
         with keras.StatelessScope([(self.kernel, normalized)], initialize_variables=False):
             return self.layer(inputs)
 
+    def compute_output_spec(self, inputs):
+        return self.layer.compute_output_spec(inputs)
+
     def get_config(self):
         config = {**super().get_config(), "seed": self.seed}
         del config["dtype"]

@@ -43,6 +43,10 @@ class PixelShuffle(layers.Layer):
     def call(self, inputs):
         return ops.depth_to_space(inputs, 2, data_format="channels_last")
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return batch, height and 2 * height, width and 2 * width, channels // 4
+
 
 def _check(image_size, **counts):
     if image_size < 2 * TRUNK or image_size & (image_size - 1):

@@ -12,7 +12,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfanime.models.resample import check_resampling, convolve
+from tfanime.models.resample import check_resampling, convolve, resampled
 
 SLOPE = 0.2  # of LeakyReLU
 GAIN = math.sqrt(2.0)  # makes up for the mean square that LeakyReLU removes
@@ -82,6 +82,9 @@ class EqualizedDense(keras.layers.Layer):
         x = tf.matmul(inputs, kernel) + self.bias * self.learning_rate
         return GAIN * tf.nn.leaky_relu(x, SLOPE) if self.activate else x
 
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:-1], self.units
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -129,6 +132,9 @@ class EqualizedConv2D(keras.layers.Layer):
         if not self.activate:
             return x
         return _activate(tf.nn.bias_add(x, tf.cast(self.bias * gain, x.dtype)), self.gain * CLAMP)
+
+    def compute_output_shape(self, input_shape):
+        return *resampled(input_shape, self.resampling)[:3], self.filters
 
     def get_config(self):
         return {
@@ -206,6 +212,9 @@ class StyledConv2D(_Modulated):
         x = x * _per_map(GAIN * d, dtype) + tf.cast(GAIN * self.noise_strength * tf.cast(noise, tf.float32), dtype)
         return _activate(x + tf.cast(GAIN * self.bias, dtype), CLAMP)
 
+    def compute_output_shape(self, input_shape):
+        return *resampled(input_shape[0], self.resampling)[:3], self.filters
+
     def get_config(self):
         return {**super().get_config(), "resampling": self.resampling}
 
@@ -238,6 +247,9 @@ class ToRGB(_Modulated):
         x = tf.reshape(x, (-1, height, width, self.filters))
         return _limited(tf.cast(x, tf.float32) + self.bias, CLAMP, dtype)
 
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((*inputs[0].shape[:3], self.filters), "float32")
+
 
 @keras.saving.register_keras_serializable("tfanime")
 class LearnedMaps(keras.layers.Layer):
@@ -261,6 +273,9 @@ class LearnedMaps(keras.layers.Layer):
 
     def call(self, inputs):
         return tf.repeat(self.maps, tf.shape(inputs)[0], axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], self.size, self.size, self.channels
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "channels": self.channels}

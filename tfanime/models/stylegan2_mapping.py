@@ -20,6 +20,9 @@ class SecondMomentNorm(keras.layers.Layer):
     def call(self, inputs):
         return inputs * tf.math.rsqrt(tf.reduce_mean(inputs**2, axis=1, keepdims=True) + EPSILON)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
 
 @keras.saving.register_keras_serializable("tfanime")
 class ScaledNoise(keras.layers.Layer):
@@ -38,6 +41,9 @@ class ScaledNoise(keras.layers.Layer):
     def call(self, inputs, training=None):
         values, noise = inputs
         return values + self.deviation * noise if training else values
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
 
     def get_config(self):
         return {**super().get_config(), "deviation": self.deviation}
@@ -70,6 +76,9 @@ class StyleAverage(keras.layers.Layer):
                 )  # several devices have the same average as one
             self.average.assign(self.decay * self.average + (1.0 - self.decay) * mean)
         return inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def get_config(self):
         return {**super().get_config(), "decay": self.decay}
