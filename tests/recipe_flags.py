@@ -56,8 +56,8 @@ def shared(critic_steps):
 
 
 def own_first(flags):
-    """Flags as parameters of a test of a recipe whose networks take long to build: those that all recipes share are
-    slow, because a recipe of small networks has them too."""
+    """Flags as parameters of a recipe's test: those that all recipes share are slow, because the test of the recipe
+    `dcgan` has them too."""
     shares = {*shared(1), *ADAM}
     return [pytest.param(flag, marks=pytest.mark.slow if flag in shares else ()) for flag in flags]
 

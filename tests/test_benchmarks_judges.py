@@ -42,6 +42,7 @@ def test_pairs_in_order_counts_correctly_ranked_pairs():
     assert judges.in_order([1, 2, 1.5, 2], pairs) == (2, [(2, 1), (3, 1)])
 
 
+@pytest.mark.slow
 def test_tables_have_all_values(capsys, shards, run_folder, tmp_path):
     network = tiny_features.write(tmp_path / "tiny.keras")
     flags = ["--data", str(shards), "--image_size=16", "--samples=20", f"--features={network}"]

@@ -90,6 +90,7 @@ def test_images_of_a_stylegan2_use_the_seeds_noise(tmp_path):
     assert difference(generator.images(SEEDS), without) > 1
 
 
+@pytest.mark.slow
 def test_truncated_avatars_are_nearer_to_the_mean_of_their_tags(tmp_path):
     network = tiny_stylegan2.generator()
     inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_networks.VOCABULARY)

@@ -47,6 +47,7 @@ def test_edited_generator_finds_directions_in_the_folder_or_by_flag(styled_folde
         edited_generator(styled_folder, open_generator(styled_folder), [("pca1", None, 2.0)])
 
 
+@pytest.mark.slow
 def test_own_file_of_avatars64_exists():
     tagger = open_tagger()
     place = tagger.vocabulary.tags.index("blue_eyes")

@@ -38,7 +38,7 @@ def wide(styled):
     return points.with_codes(codes)
 
 
-@pytest.mark.parametrize("kind", ["w", "w+"])
+@pytest.mark.parametrize("kind", [pytest.param("w", marks=pytest.mark.slow), "w+"])
 def test_projector_finds_a_generated_picture(kind, styled, wide):
     images = styled.images(wide)
     start = styled.from_seeds([0, 0], "green")

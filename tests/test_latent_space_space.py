@@ -71,6 +71,7 @@ def test_fingerprint_differs_between_networks(styled, styled_folder, tagged):
     assert styled.fingerprint != LatentSpace(tagged).fingerprint
 
 
+@pytest.mark.slow
 def test_space_refuses_a_saved_model(tagged_export):
     with pytest.raises(ValueError, match=r"model must be a run folder.* Received: a SavedModel"):
         LatentSpace(open_generator(tagged_export))

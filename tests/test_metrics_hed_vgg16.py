@@ -83,6 +83,7 @@ def test_hed_vgg16_without_its_package_names_the_extra(monkeypatch, tmp_path):
         open_network("hed_vgg16")
 
 
+@pytest.mark.slow
 @installed
 def test_hed_vgg16_ranks_distortions_as_the_eye(network, avatars):
     judge = judges.Judge(network, avatars[:AVATARS], avatars[AVATARS:])

@@ -66,6 +66,7 @@ def test_path_length_does_not_depend_on_epsilon():
     assert values[0] == pytest.approx(values[1], rel=1e-2)
 
 
+@pytest.mark.slow
 def test_path_length_depends_on_seeds_not_on_batches():
     latents = Latents(SIZE)
     seen = []

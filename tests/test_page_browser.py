@@ -175,6 +175,7 @@ def test_pictures_equal_tensorflow(shared, folders, name):
         assert (found[..., 3] == 255).all()
 
 
+@pytest.mark.slow
 def test_styles_are_truncated_and_mixed(shared, folders):
     page = shared
     follow(page, "#m=styles&seed=4&psi=0.5")
@@ -192,7 +193,7 @@ def test_styles_are_truncated_and_mixed(shared, folders):
     np.testing.assert_array_equal(same, coarse)
 
 
-@pytest.mark.parametrize(("name", "psi"), [("faces", 1), ("styles", 0.5)])
+@pytest.mark.parametrize(("name", "psi"), [("faces", 1), pytest.param("styles", 0.5, marks=pytest.mark.slow)])
 def test_directions_equal_generate(shared, folders, name, psi):
     page = shared
     follow(page, f"#m={name}&seed=4&psi={psi}&edits=smile:2,pca1:-1.5")
@@ -305,6 +306,7 @@ def test_link_opens_its_avatar(visit, chromium, server):
     assert page.evaluate("location.hash") == first[0]
 
 
+@pytest.mark.slow
 def test_undo_and_history_restore_avatars(visit):
     page = visit()
     page.click("button[data-tag=hat]")
@@ -324,6 +326,7 @@ def test_undo_and_history_restore_avatars(visit):
     until(page, "Boolean(document.querySelector('.empty'))")
 
 
+@pytest.mark.slow
 def test_saved_pictures_open_again(visit, tmp_path):
     page = visit("#m=faces&seed=11&tags=hat,smile:0.5")
 
@@ -403,6 +406,7 @@ def test_page_works_by_keyboard(visit):
     assert page.evaluate("!document.activeElement.closest('.grid')")  # the endless grid is one stop
 
 
+@pytest.mark.slow
 def test_phone_layout_shows_tags_in_a_bottom_sheet(visit):
     page = visit(viewport={"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -466,6 +470,7 @@ def test_hostile_links_are_explained(shared, hash):
     assert not dialogs  # no script of the link ran
 
 
+@pytest.mark.slow
 def test_hostile_link_on_the_first_visit_is_explained(visit):
     hash = "#m=<script>alert(1)</script>&seed=x&tags=dragon&view=%22"
     notice = visit(hash).inner_text(".notice")
@@ -490,8 +495,10 @@ def test_nested_blend_is_drawn(shared):
     ("damage", "sentence"),
     [
         (lambda content: content[:-9] + b"damaged!!", "damaged or was changed"),
-        (lambda content: gzip.compress(b"no network at all"), "damaged or was changed"),
-        (lambda content: None, "could not be fetched"),
+        pytest.param(
+            lambda content: gzip.compress(b"no network at all"), "damaged or was changed", marks=pytest.mark.slow
+        ),
+        pytest.param(lambda content: None, "could not be fetched", marks=pytest.mark.slow),
     ],
 )
 def test_damaged_files_are_explained(chromium, models, damage, sentence):
@@ -508,6 +515,7 @@ def test_damaged_files_are_explained(chromium, models, damage, sentence):
         page.context.close()
 
 
+@pytest.mark.slow
 def test_file_that_is_not_a_network_is_explained(chromium, models):
     files = site(models[:1])
     (name,) = (name for name in files if ".onnx" in name)
@@ -539,6 +547,7 @@ def test_missing_javascript_is_explained(chromium, server):
     context.close()
 
 
+@pytest.mark.slow
 def test_second_visit_works_offline(chromium, models):
     context = chromium.new_context()
     with running(SiteServer(site(models))) as server:
@@ -556,6 +565,7 @@ def test_second_visit_works_offline(chromium, models):
     context.close()
 
 
+@pytest.mark.slow
 def test_folder_works_below_any_path(visit, models, tmp_path):
     write_folder(site(models), tmp_path / "deep" / "path")
     write_folder(site(models[:1]), tmp_path / "deep" / "path")  # again, with fewer models
@@ -568,6 +578,7 @@ def test_folder_works_below_any_path(visit, models, tmp_path):
         until(page, "navigator.serviceWorker.ready.then(({ scope }) => scope.endsWith('/deep/path/'))")
 
 
+@pytest.mark.slow
 def test_single_file_works_from_a_disk(visit, models, folders, tmp_path):
     path = tmp_path / "my avatars.html"
     path.write_text(single_file(models), encoding="utf-8")

@@ -65,6 +65,7 @@ def rgba(image):
     return np.dstack([image, np.full(image.shape[:2], 255, np.uint8)]).ravel().tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [(16, 16), (13, 37), (1, 1)])
 @pytest.mark.parametrize("index", [0, 1])
@@ -77,6 +78,7 @@ def test_redrawn_pictures_equal_tensorflow(page, networks, index, size):
     assert np.abs(found[..., :3] - expected).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_page_enlarges_and_saves_an_avatar(page, networks, tmp_path):
     page.check("[name=enlarged]")
@@ -95,6 +97,7 @@ def test_page_enlarges_and_saves_an_avatar(page, networks, tmp_path):
     until(page, "document.getElementById('portrait').width === 16")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_page_redraws_and_saves_an_own_picture(page, networks, tmp_path):
     own = tmp_path / "own.png"
@@ -141,6 +144,7 @@ def test_single_file_redraws_pictures(chromium, parts, tmp_path):
     page.close()
 
 
+@pytest.mark.slow
 def test_page_tool_refuses_a_network_without_its_keras_model(folder, networks):
     from tfanime.export import export_generator
 

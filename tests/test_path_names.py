@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tfanime import generate
 from tfanime.export import export
@@ -13,6 +14,7 @@ from tfanime.serving.server.models import load
 TINY = "--image_size=16 --channels=1 --latent_size=4 --batch_size=4 --precision=float32 --devices=cpu:1"
 
 
+@pytest.mark.slow
 def test_paths_with_brackets_work(shards, in_tmp):
     shutil.copytree(shards, "[Group] faces*?/shards")
     run = Path("[Group] faces*?/run")

@@ -47,6 +47,7 @@ def test_avatars64_is_small_and_has_both_players():
     assert open_discriminator("avatars64").input_shape == [(None, 64, 64, 3), (None, 26)]
 
 
+@pytest.mark.slow
 def test_avatars64_obeys_tags():
     generator, seeds = open_generator("avatars64"), range(16)
 

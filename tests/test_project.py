@@ -70,6 +70,7 @@ def test_project_names_a_picture_without_a_face(faces, styled_folder, capsys):
         project.main(["faces/a.png", str(styled_folder)])
 
 
+@pytest.mark.slow
 def test_project_leaves_out_pictures_that_it_cannot_read(faces, styled_folder, in_tmp, capsys):
     (faces / "c.png").write_text("no picture")
     assert project.main(["faces", str(styled_folder), "--no_crop", "--batch=1", "--film=false", *FAST]) == 1

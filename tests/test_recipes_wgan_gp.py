@@ -38,7 +38,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("flag", READ)
+@pytest.mark.parametrize("flag", recipe_flags.own_first(READ))
 def test_flags_are_read(flag):
     value, holds = READ[flag]
     assert holds(built(**{flag: value}))

@@ -432,6 +432,7 @@ def test_ctrl_c_ends_with_status_0(base_path):
         assert process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_model_config_file_is_read_again_when_it_changes(base_path, tmp_path):
     path = tmp_path / "models.config"
 

@@ -318,7 +318,7 @@ def test_penalties_on_two_devices_equal_one(penalties, two_devices):
     assert logs["penalty"][0] > 1e-3
 
 
-@pytest.mark.parametrize("name", ["gradient_penalty", "dragan"])
+@pytest.mark.parametrize("name", ["gradient_penalty", pytest.param("dragan", marks=pytest.mark.slow)])
 def test_gradient_penalty_keeps_the_slope_at_one(name):
     # Left to itself the critic's slope would grow with every step of the Wasserstein game.
     slopes = []
