@@ -68,6 +68,7 @@ def test_images_of_a_seed_are_the_same_in_any_batch(generator):
     assert difference(generator.images(SEEDS[::-1])[::-1], images) <= 1
 
 
+@pytest.mark.slow
 def test_images_of_a_stylegan2_use_the_seeds_noise(tmp_path):
     network = tiny_stylegan2.generator()
     inputs = Inputs.of_network(network, Latents(tiny_stylegan2.Z), tiny_networks.VOCABULARY)

@@ -33,6 +33,7 @@ def small(monkeypatch):
     monkeypatch.setattr("tfanime.tagger.network.CHANNELS", (4, 8, 8))
 
 
+@pytest.mark.slow
 def test_tagger_recipe_learns_evaluates_and_writes(tagged, in_tmp, capsys):
     flags = [f"--data={tagged}", *TINY, "--run=Mine 1", "--steps=120", "--epoch_steps=40", "--learning_rate=0.02"]
     assert tagger.main(flags) == 0

@@ -41,6 +41,7 @@ def test_exported_generator_draws_by_its_signatures(tagged_export, tagged):
     assert np.abs(exported.images([3]) - expected).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("engine", ["browser", "server"])
 def test_page_of_a_server_draws(models, tagged_export, engine):

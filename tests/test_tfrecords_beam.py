@@ -66,6 +66,7 @@ def test_beam_remote_runners_need_absolute_paths(source, tmp_path, monkeypatch):
         convert(Settings(str(source), "out", runner="FlinkRunner", detector="none", size=16), progress=False)
 
 
+@pytest.mark.slow
 def test_local_runner_does_not_need_beam(tmp_path):
     import subprocess
 

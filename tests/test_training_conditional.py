@@ -157,7 +157,7 @@ def test_conditional_updates_equal_a_plain_transcription(head, shared):
     assert "fake_tag_loss" not in logs and ("real_tag_loss" in logs) == head
 
 
-@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+@pytest.mark.parametrize("loss", ["non_saturating", pytest.param("relativistic", marks=pytest.mark.slow)])
 def test_conditional_parts_and_devices_update_as_one(loss, two_devices):
     images, tags = tiny_networks.pictures(2, 8), tiny_networks.real_tags(2, 8)
     terms = [Term(Mismatched(VOCABULARY), "discriminator", WRONG), Term(r2, "discriminator", GAMMA, every=2)]

@@ -52,6 +52,7 @@ def test_jit_compile_computes_the_same(game, one_device):
         np.testing.assert_allclose(compiled_logs[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_jit_compile_compiles_the_step_with_other_random_numbers(one_device):
     images = tiny_networks.pictures(1, 64)
     first, second = (train(images, jit_compile, one_device, rate=0.0)[1] for jit_compile in (False, True))

@@ -92,6 +92,7 @@ def test_tag_classifier_fit_learns_and_call_is_inference():
     np.testing.assert_allclose(model(IMAGES[:1])[1], model(IMAGES)[1][:1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_tag_classifier_on_two_devices_equals_one(two_devices):
     random = np.random.default_rng(1)
     images = random.uniform(-1, 1, (3, 8, 8, 8, 3)).astype(np.float32)

@@ -85,6 +85,7 @@ def test_upscaling_learns_the_squared_error_first():
     assert "fake_logits" in train(model, tuple(each[2:] for each in pictures)) and model.step == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rules", [{"pixel_steps": 1}, pytest.param({"gradient_clip": 0.1, "norm": True}, marks=pytest.mark.slow)]
 )

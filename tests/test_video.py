@@ -47,6 +47,7 @@ def _with_noise(points, noise):
     return type(points)(points.codes, points.others | {"noise": noise})
 
 
+@pytest.mark.slow
 def test_video_films_a_network_without_styles(run_folder, in_tmp):
     video.main([str(run_folder), "--avatars=1-2", "--frames=2", "--out=film.mp4", "--scale=1"])
     assert shown("film.mp4").shape == (4, 16, 16, 3)
