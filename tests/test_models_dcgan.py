@@ -25,9 +25,14 @@ def test_networks_have_shapes_and_ranges(size):
     assert generator.output_shape == (None, size, size, 3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("size", "widths"), [(16, (6, 3)), (32, (12, 6, 3)), (64, (24, 12, 6, 3)), (128, (24, 24, 12, 6, 3))]
+    ("size", "widths"),
+    [
+        (16, (6, 3)),
+        pytest.param(32, (12, 6, 3), marks=pytest.mark.slow),
+        pytest.param(64, (24, 12, 6, 3), marks=pytest.mark.slow),
+        pytest.param(128, (24, 24, 12, 6, 3), marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("norm", dcgan.NORMS)
 @pytest.mark.parametrize("kernel", [4, 5])

@@ -65,10 +65,11 @@ def rgba(image):
     return np.dstack([image, np.full(image.shape[:2], 255, np.uint8)]).ravel().tolist()
 
 
-@pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.parametrize("size", [(16, 16), (13, 37), (1, 1)])
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize(
+    "size", [pytest.param((16, 16), marks=pytest.mark.slow), (13, 37), pytest.param((1, 1), marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("index", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_redrawn_pictures_equal_tensorflow(page, networks, index, size):
     image = tiny_pictures.pictures(1, *size, seed=3)[0]
     height, width, data = page.evaluate(REDRAWN, [index, rgba(image), size[1], size[0]])

@@ -93,7 +93,7 @@ def test_stylist_aligns_faces(network, monkeypatch):
     assert change.mean() < 1 and change.max() < 25 and np.any(change)
     torn = marked_faces.picture((340, 300), marks + np.array([[0, -25], [0, -25], [0, 30], [0, 30]]))
     made = Stylist(draw, align=True, size=64, find=lambda image: [face])(Picture(np.asarray(torn)))
-    assert made.note == "a face is not aligned: eyes and mouth were not found in it"
+    assert made.note == "1 of 1 not aligned: eyes and mouth were not found"
     expected = face_square(torn, face.box, 1.07).image.resize((64, 64), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(made.pixels, expected)
 

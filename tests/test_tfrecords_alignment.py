@@ -1,6 +1,7 @@
 """Alignment: the transform, its inverse, where marks come to lie, and aligned shards."""
 
 import csv
+import pickle
 
 import marked_faces
 import numpy as np
@@ -13,7 +14,7 @@ from tfanime import data
 from tfanime.landmarks.points import NAMES
 from tfanime.tfrecords import pictures
 from tfanime.tfrecords.alignment import PLACES, Aligner, anchors, similarity
-from tfanime.tfrecords.convert import convert
+from tfanime.tfrecords.convert import Conversion, convert
 from tfanime.tfrecords.crop import centre_square, face_square, framed, turned_square
 from tfanime.tfrecords.example import parse
 from tfanime.tfrecords.filters import Dropped
@@ -192,7 +193,26 @@ def test_aligned_faces_of_a_detector_have_its_zoom(tmp_path, monkeypatch):
 def test_settings_of_older_shards_do_not_change():
     assert "align" not in Settings("faces", "out", detector="none").card()
     assert Settings("faces", "out", detector="none", align=True).unused() == []
-    assert list(Settings("drawn", "out", align=True).notes()) == ["--align has no effect with SOURCE drawn"]
+    with pytest.raises(
+        ValueError, match="--align must be left out with --detector lbpcascade, which finds drawn faces"
+    ):
+        Settings("faces", "out", detector="lbpcascade", cascade=__file__, align=True)
+
+
+def test_drawn_avatars_are_not_aligned(tmp_path):
+    for align in (False, True):
+        settings = Settings("drawn", str(tmp_path / str(align)), count=4, size=32, align=align, workers=1, name="a")
+        convert(settings, progress=False)
+    assert list(settings.notes()) == ["--align has no effect with SOURCE drawn"]
+    one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in tmp_path.iterdir())
+    assert one == two
+
+
+def test_converter_goes_to_workers_without_its_network(tmp_path):
+    source = tiny_photos.folder_of(tmp_path / "in", 1, 64)
+    converter = Conversion.of(settings(source, tmp_path / "out")).converter
+    assert converter._aligner.zoom == 1.07
+    assert "_aligner" not in vars(pickle.loads(pickle.dumps(converter)))
 
 
 @pytest.mark.slow

@@ -81,7 +81,6 @@ def test_parts_share_batch_statistics_between_devices(game, two_devices):
     assert max(np.abs(weight.numpy() - other.numpy()).max() for weight, other in pairs) > 1e-4
 
 
-@pytest.mark.slow
 def test_moving_averages_are_updated_once_for_each_part():
     images = tiny_networks.pictures(1, 8)
     gan = tiny_networks.gan(norm=True, rate=0.0, seed=5, rules={"accumulate": 2})

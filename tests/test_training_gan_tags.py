@@ -98,7 +98,7 @@ def test_tag_updates_equal_a_plain_transcription():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("exclusive", ["sigmoid", pytest.param("softmax", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("exclusive", ["sigmoid", "softmax"])
 def test_gan_with_tags_on_two_devices_equals_one(exclusive, two_devices):
     images, tags = tiny_networks.pictures(2, 8, 2), tiny_networks.real_tags(2, 8, 2)
     options = {"vocabulary": VOCABULARY, "seed": 5, "rules": {"exclusive_tags": exclusive}}

@@ -51,7 +51,6 @@ def test_path_length_equals_a_plain_transcription():
     assert float(state["mean"]) == pytest.approx(0.7 + 0.01 * (np.mean(lengths) - 0.7), rel=1e-3)
 
 
-@pytest.mark.slow
 def test_path_length_has_gradients_at_mapping_and_synthesis():
     gan = tiny_stylegan2.gan()
     sight = Sight(generator=gan.generator, inputs=gan.draw_inputs(4, 0), draw=gan.draws(4, 0), state={"mean": 0.0})

@@ -220,7 +220,7 @@ def load(
         )
     _check_shards(shards, manifest)
     folder = in_cache(
-        f"decoded/{manifest.fingerprint[:32]}-{image_size}-{DECODING}",
+        f"decoded/{manifest.fingerprint[:32]}-{image_size}-{DECODING}{'-points' if manifest.card.get('align') else ''}",
         lambda target: _decode(shards, manifest, image_size, target, progress),
     )
     details = json.loads((folder / "details.json").read_text())

@@ -147,7 +147,7 @@ def _numbers(text):
     """The numbers of a text such as "-3,0,3", or None if it is another text."""
     try:
         numbers = [float(each) for each in text.split(",")]
-    except ValueError:
+    except (AttributeError, ValueError):
         return None
     return numbers if all(map(math.isfinite, numbers)) else None
 

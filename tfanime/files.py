@@ -110,7 +110,7 @@ def require_writable_folder(path, argument):
     try:
         new = [each for each in (path, *path.parents) if not each.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        _made.extend(reversed(new))
+        _made.extend(each.absolute() for each in reversed(new))
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:

@@ -1,5 +1,6 @@
 """Turns photos into drawings. Run as `python -m tfanime.stylise photos/ --with runs/cartoon --out drawings/`."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,13 +69,13 @@ class Stylist:
 
     Args:
         network: A `tfanime.generator.PictureNetwork` of kind `stylise`.
-        faces, align, paste, zoom: See `Config`.
+        faces, paste, zoom, align: See `Config`.
         size: Height and width at which a face is drawn; default: `size_of(network)`.
         find: An RGB `PIL.Image` -> its faces, a list of `Detection`s; default: those that the detector `haarcascade`
             finds.
     """
 
-    def __init__(self, network, faces="largest", align=False, paste=False, size=None, zoom=ZOOM, find=None):
+    def __init__(self, network, faces="largest", paste=False, size=None, zoom=ZOOM, find=None, align=False):
         self.network = network
         self.faces = faces
         self.align = Aligner(zoom) if align else None
@@ -112,7 +113,10 @@ class Stylist:
             notes.append(f"the largest of {len(boxes)} faces")
         if self.faces == "largest":
             boxes = boxes[:1]
-        regions = [self._region(image, box, notes) for box in boxes]
+        regions = [self._region(image, box) for box in boxes]
+        askew = sum(region.turn is None for region in regions) if self.align else 0
+        if askew:
+            notes.append(f"{askew} of {len(boxes)} not aligned: eyes and mouth were not found")
         small = min(region.side for region in regions)
         if 2 * small < self.size:
             notes.append(f"a face of {small} px is drawn at {self.size}")
@@ -124,12 +128,10 @@ class Stylist:
             region.paste(image, Image.fromarray(face))
         return replace(picture, pixels=np.asarray(image), note=note)
 
-    def _region(self, image, box, notes):
+    def _region(self, image, box):
         if self.align:
-            try:
+            with contextlib.suppress(Dropped):
                 return self.align(image, face_square(image, box, ZOOM))[0]
-            except Dropped:
-                notes.append("a face is not aligned: eyes and mouth were not found in it")
         return face_square(image, box, self.zoom)
 
     def _seen(self, region):
@@ -160,7 +162,7 @@ def main(arguments=None):
     picture = read_or_check(path, out)
     command_line.load_tensorflow()
     network = open_network(config.with_, config.checkpoint, ("stylise",))
-    stylist = Stylist(network, config.faces, config.align, config.paste, config.size, config.zoom or ZOOM)
+    stylist = Stylist(network, config.faces, config.paste, config.size, config.zoom or ZOOM, align=config.align)
     if picture is None:
         return report_folder(*change_folder(stylist, path, out), out)
     made = stylist(picture)

@@ -66,6 +66,11 @@ class LandmarkNetwork:
         return self.model.predict_on_batch(to_float(images).numpy())
 
 
+def packaged_version() -> str:
+    """The version of the network that tfanime carries: the beginning of its weights' SHA-256."""
+    return json.loads(pair_of(PACKAGED)[1].read_text(encoding="utf-8"))["sha256"][:8]
+
+
 def open_landmarks(path: str | os.PathLike[str] | None = None) -> LandmarkNetwork:
     """Opens a landmark network.
 

@@ -90,9 +90,9 @@ def resampled(shape, resampling):
     """The shape of maps `shape`, `(batch, height, width, channels)`, after a resampling of `convolve`."""
     batch, height, width, channels = shape
     if resampling == "up":
-        height, width = 2 * height, 2 * width
+        height, width = height and 2 * height, width and 2 * width
     elif resampling == "down":
-        height, width = height // 2, width // 2
+        height, width = height and height // 2, width and width // 2
     return batch, height, width, channels
 
 

@@ -83,8 +83,8 @@ class Aligner:
 
         Raises:
             Dropped: `unaligned`: the anchors lie farther than `MOST_OFF` from `PLACES` once the face is aligned, or it
-                is much smaller or larger than its square. The value is that distance, the root of the mean square, in
-                distances between the eyes.
+                is much smaller or larger than its square (then they are measured in that square). The value is that
+                distance, the root of the mean square, in distances between the eyes.
         """
         (factor, shift), _, off = self._fitted(region)
         if SCALES[0] < abs(factor) / region.side < SCALES[1]:

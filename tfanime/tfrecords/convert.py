@@ -14,6 +14,7 @@ import PIL
 import tfanime
 from tfanime.command_line import quiet
 from tfanime.files import locked, require_writable_folder
+from tfanime.landmarks.files import packaged_version
 from tfanime.tags import TagVocabulary
 from tfanime.tfrecords.detectors.registry import DETECTORS
 from tfanime.tfrecords.manifest import FILE_NAME, Manifest
@@ -61,11 +62,15 @@ class Conversion:
         if settings.tagger == "none" or (asked == ("sidecar",) and source.sidecars is None):
             vocabulary = None
         tagger = make_tagger(vocabulary, settings, source.used_words)
+        card = settings.card()
+        detector = {"name": settings.detector, "version": DETECTORS[settings.detector](settings).version}
+        if "align" in card:
+            detector["landmarks"] = packaged_version()
         state = {
-            "card": settings.card(),
+            "card": card,
             "vocabulary": vocabulary.to_json() if vocabulary else None,
             "listing": source.listing | {"times": source.times},
-            "detector": {"name": settings.detector, "version": DETECTORS[settings.detector](settings).version},
+            "detector": detector,
             "taggers": [{"name": each.name, "version": each.version} for each in tagger.taggers],
             "versions": {
                 "tfanime": tfanime.__version__,

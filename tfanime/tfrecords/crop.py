@@ -28,7 +28,7 @@ class CropSettings:
         zoom: Side of the crop relative to the face that was found, about its centre: 1.5 with
             animeface (Jin et al. 2017); the same crop is about 1.17 with lbpcascade.
         align: Turn, scale and shift the crop of each face so that eyes and mouth lie at the same places in all crops:
-            for photographs. Faces in which they are not found are left out.
+            for photographs, with --detector haarcascade or none. Faces in which they are not found are left out.
         frame: Part of that square that is kept, itself a square: left,top,right,bottom as shares of its side. Frame
             photos and drawings equally if a network is to turn one into the other. Default: all of it.
         size: Height and width of every crop, in pixels.
@@ -50,13 +50,18 @@ class CropSettings:
     format: Literal["png", "jpeg"] = "png"
     quality: Annotated[int, between(1, 100)] = 95
 
+    def rules(self):
+        """Yields `(flag, holds, rule)` of each rule."""
+        photos = self.source == "drawn" or self.detector not in ("animeface", "lbpcascade")
+        yield "align", not self.align or photos, f"left out with --detector {self.detector}, which finds drawn faces"
+
     def idle(self):
         """Yields the fields that have no effect."""
         if self.source == "drawn" or self.detector == "none":
             yield "zoom"
         if self.source == "drawn":
             yield from ("enlarge", "max_pixels")
-        # So do the manifests of older versions, which know none of both.
+        # So do the manifests of older versions, which know neither.
         if self.source == "drawn" or not self.align:
             yield "align"
         if self.frame is None:

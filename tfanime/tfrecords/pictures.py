@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import io
+import multiprocessing
 from dataclasses import dataclass
 
 from PIL import Image
@@ -88,7 +89,7 @@ class PictureConverter:
 
     @functools.cached_property
     def _aligner(self):
-        command_line.load_tensorflow(threads=1)  # workers run in parallel
+        command_line.load_tensorflow(threads=1 if multiprocessing.parent_process() else None)  # workers run in parallel
         return Aligner(ZOOM if self._find is None else self.settings.zoom)
 
     def __getstate__(self):  # a detector and a network stay in their process
@@ -155,18 +156,19 @@ class PictureConverter:
     def _face(self, id, picture, detection):
         settings = self.settings
         image, data = picture.image, picture.data
-        zoom = ZOOM if settings.align else settings.zoom
+        drawn = settings.source == "drawn"
+        align = settings.align and not drawn
+        zoom = ZOOM if align else settings.zoom
         region = centre_square(image) if detection is None else face_square(image, detection.box, zoom)
         points = None
-        if settings.align:
+        if align:
             region, points = self._aligner(image, region)
         region = framed(region, settings.frame)
         crop = resize(region, settings.size, settings.enlarge)
-        drawn = settings.source == "drawn"
         measures = measure(region.image, hashed=settings.duplicates >= 0 and not drawn)
         if not drawn:
             require_quality(measures, settings, region.image)
-        place = None if detection is None or settings.align else (region.left, region.top, region.side)
+        place = None if detection is None or align else (region.left, region.top, region.side)
         tags, givers = self.tagger(Sight(crop, detection, picture.words, place, region.image, picture.origin))
         if data is None or crop is not image:
             data = encode(crop, settings.format, settings.quality)

@@ -1,5 +1,7 @@
 """The tagger `tfanime`: the network that tfanime carries, for untagged faces (docs/tagger.md)."""
 
+import multiprocessing
+
 import numpy as np
 
 from tfanime import command_line
@@ -60,7 +62,7 @@ class NetworkTagger:
         if self._network is None:
             from tfanime.tagger import files as tagger_files
 
-            command_line.load_tensorflow(threads=1)
+            command_line.load_tensorflow(threads=1 if multiprocessing.parent_process() else None)
             self._network = tagger_files.open_tagger()
         logits = self._network.predict(crop[None])[1][0].astype(np.float64)
         probabilities = (1 + np.tanh(logits / 2)) / 2  # the logistic function, without overflow
