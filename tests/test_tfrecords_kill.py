@@ -75,7 +75,7 @@ CRASHES = """
 import os, signal, sys
 from tfanime.tfrecords import runners, shards
 from tfanime.tfrecords import report
-from tfanime.tfrecords.report import counts
+from tfanime.tfrecords.report import counts, records
 from tfanime.tfrecords.report import page as report_page
 from tfanime.tfrecords.convert import convert
 from tfanime.tfrecords.settings import Settings

@@ -20,6 +20,7 @@ from tfanime.tfrecords.pictures import Drop
 from tfanime.tfrecords.report import charts
 from tfanime.tfrecords.report import counts as report_counts
 from tfanime.tfrecords.report import page as report_page
+from tfanime.tfrecords.report import records as report_records
 from tfanime.tfrecords.report.__main__ import main as report_main
 from tfanime.tfrecords.settings import Settings
 from tfanime.tfrecords.shards import open_writer
@@ -188,7 +189,7 @@ def test_report_counts_tags_by_tagger(tmp_path):
     folder = folder_of_shards(tmp_path / "x", faces)
     manifest = Manifest.load(folder)
     survey = report_counts.Survey(JIN34, report_page.paired_tags(manifest), 1.5, 9, 9, 0)
-    for one in report_counts.faces(folder, manifest):
+    for one in report_records.faces(folder, manifest):
         survey.add(one)
     survey.finish()
     groups = {group["name"]: group for group in report_page.groups_of(JIN34, survey.tags, manifest.taggers)}
@@ -252,7 +253,7 @@ def test_report_charts_handle_extreme_values(values, flags):
 def test_report_overlay_is_at_the_box(box):
     image = Image.new("RGB", (100, 120), "black")
     image.paste((255, 0, 0), box)
-    kept = report_counts.Kept.parse(serialize(face(0, box=box, picture_size=image.size, points=())))
+    kept = report_records.Kept.parse(serialize(face(0, box=box, picture_size=image.size, points=())))
     region = np.asarray(face_square(image, box, 1.5).image)
     rows, columns = np.nonzero(region[..., 0])
     side = len(region)

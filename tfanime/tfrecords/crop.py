@@ -52,8 +52,8 @@ class CropSettings:
 
     def rules(self):
         """Yields `(flag, holds, rule)` of each rule."""
-        photos = self.source == "drawn" or self.detector not in ("animeface", "lbpcascade")
-        yield "align", not self.align or photos, f"left out with --detector {self.detector}, which finds drawn faces"
+        fits = self.source == "drawn" or self.detector not in ("animeface", "lbpcascade")
+        yield "align", not self.align or fits, f"left out with --detector {self.detector}, which finds drawn faces"
 
     def idle(self):
         """Yields the fields that have no effect."""

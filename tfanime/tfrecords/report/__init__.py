@@ -38,16 +38,16 @@ def write(folder, out=None, *, faces=240, suspects=48, drops=24, seed=0, progres
     manifest = Manifest.load(folder)
     with quiet():
         from tfanime.pages import template
-        from tfanime.tfrecords.report import counts, page  # loads TensorFlow
+        from tfanime.tfrecords.report import counts, page, records  # loads TensorFlow
 
     zoom = manifest.card.get("zoom", 1.0)
     survey = counts.Survey(manifest.vocabulary, page.paired_tags(manifest), zoom, faces, suspects, seed)
-    lost = counts.lost_sample(folder, drops)
+    lost = records.lost_sample(folder, drops)
     survey.wanted = {one.earlier: None for sample in lost.values() for one in sample if one.earlier}
-    for _, reason, value in counts.lost_rows(folder):
+    for _, reason, value in records.lost_rows(folder):
         survey.add_lost(reason, value)
     total = manifest.count + (manifest.holdout["count"] if manifest.holdout else 0)
-    stream = counts.faces(folder, manifest)
+    stream = records.faces(folder, manifest)
     for face in tqdm(stream, total=total, desc="report", unit=" faces", disable=not progress):
         survey.add(face)
     survey.finish()

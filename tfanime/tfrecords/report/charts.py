@@ -47,7 +47,7 @@ def chart_of(histogram, axis):
     """A histogram in pixels: what the template draws.
 
     Args:
-        histogram: A `report_counts.Histogram`.
+        histogram: A `counts.Histogram`.
         axis: Its `Axis`.
 
     Returns:

@@ -36,8 +36,8 @@ def render(manifest, survey, lost):
 
     Args:
         manifest: The `Manifest`.
-        survey: The `report_counts.Survey` of the folder.
-        lost: Lists of `report_counts.Lost` by reason.
+        survey: The `counts.Survey` of the folder.
+        lost: Lists of `records.Lost` by reason.
     """
     card, vocabulary = manifest.card, manifest.vocabulary
     sheets = [
@@ -97,7 +97,7 @@ def lost_card(lost, thumbnails):
     """The values that the template shows of a dropped face or picture.
 
     Args:
-        lost: A `report_counts.Lost`.
+        lost: A `records.Lost`.
         thumbnails: Bytes of pictures by id, for the earlier one of a pair.
     """
     earlier = thumbnails.get(lost.earlier)
@@ -160,7 +160,7 @@ def overlay(face, zoom):
     """Where the detector's box and points lie in the crop; of an aligned face, where eyes and mouth do.
 
     Args:
-        face: A `report_counts.Kept`.
+        face: A `records.Kept`.
         zoom: The card's.
 
     Returns:
@@ -215,7 +215,7 @@ def groups_of(vocabulary, counts, taggers):
 
     Args:
         vocabulary: The `TagVocabulary`.
-        counts: The `report_counts.TagCounts`, summed.
+        counts: The `counts.TagCounts`, summed.
         taggers: Those of the manifest.
 
     Returns:
@@ -247,7 +247,7 @@ def heat_map(vocabulary, counts, paired):
 
     Args:
         vocabulary: The `TagVocabulary`.
-        counts: The `report_counts.TagCounts`.
+        counts: The `counts.TagCounts`.
         paired: Indices of its tags, in order.
 
     Returns:
